@@ -1,0 +1,290 @@
+//! What an engine is told when it is made. It is written into the journal with the day, so that a
+//! replay needs nothing else.
+
+use std::fmt;
+use std::str::FromStr;
+
+use finstage_model::{Interval, Price, Symbol};
+use serde::{Deserialize, Serialize};
+
+/// Everything that shapes what an engine says, besides its events.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EngineSettings {
+    /// The strategies, in a fixed order: `StrategyId` is the place in this list.
+    pub strategies: Vec<StrategySpec>,
+    /// Which series exist and where their bars come from.
+    pub series: Vec<SeriesSpec>,
+    /// How the streams of each venue behave in time.
+    pub feeds: Vec<FeedTiming>,
+    /// When alerts are let through.
+    pub alerts: AlertRules,
+    /// Rules on price alone.
+    pub watches: Vec<WatchSpec>,
+}
+
+/// One strategy on one interval.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StrategySpec {
+    /// Its name in the catalogue.
+    pub name: String,
+    /// Parameters that differ from the defaults, by name.
+    #[serde(default)]
+    pub params: Vec<(String, f64)>,
+    /// On bars of which length.
+    pub interval: Interval,
+    /// On which instruments; empty means every instrument that has a series of that interval.
+    #[serde(default)]
+    pub symbols: Vec<Symbol>,
+}
+
+/// One series of bars. Each has exactly one origin.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SeriesSpec {
+    /// Whose bars.
+    pub symbol: Symbol,
+    /// Of which length.
+    pub interval: Interval,
+    /// Where they come from.
+    pub origin: Origin,
+}
+
+/// Where the bars of a series come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// The venue sends them closed.
+    Venue,
+    /// Built from trades.
+    Trades,
+    /// Rolled up from the bars of a finer series of the same instrument.
+    Rolled(Interval),
+}
+
+/// How the streams of a venue behave in time. Milliseconds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FeedTiming {
+    /// The venue.
+    pub venue: String,
+    /// How much older than the newest one a trade may arrive; 0 where a stream is ordered.
+    pub lateness_ms: u64,
+    /// How long a message usually takes to reach us.
+    pub delay_ms: u64,
+    /// Silence after which a bar of a quiet instrument is closed all the same.
+    pub grace_ms: u64,
+}
+
+impl FeedTiming {
+    /// An ordered stream, one second of delay, ten seconds of grace.
+    #[must_use]
+    pub fn ordered(venue: &str) -> Self {
+        Self { venue: venue.to_owned(), lateness_ms: 0, delay_ms: 1_000, grace_ms: 10_000 }
+    }
+}
+
+/// When alerts are let through.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AlertRules {
+    /// Whether alerts of unproven signals are sent, marked so.
+    pub send_unproven: bool,
+    /// Least time between two alerts of the same strategy or watch on the same instrument.
+    pub cooldown_ms: u64,
+    /// Most alerts of one instrument within any 60 minutes.
+    pub per_hour: u32,
+}
+
+impl Default for AlertRules {
+    fn default() -> Self {
+        Self { send_unproven: false, cooldown_ms: 3_600_000, per_hour: 20 }
+    }
+}
+
+/// A rule on the price of one instrument.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WatchSpec {
+    /// Whose price.
+    pub symbol: Symbol,
+    /// The rule.
+    pub rule: WatchRule,
+    /// Least time between two alerts of this rule; where absent, the cooldown of all alerts.
+    #[serde(default)]
+    pub cooldown_ms: Option<u64>,
+}
+
+/// The rules that a watch can have. Text form as on the command line: `rise=3%`, `new_high`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum WatchRule {
+    /// The price is this many percent above the previous day's close.
+    Rise(f64),
+    /// The price is this many percent below the previous day's close.
+    Drop(f64),
+    /// The price is above every daily high known.
+    NewHigh,
+    /// The price is this many percent below the highest daily high known.
+    DropFromHigh(f64),
+    /// The price is above the previous day's high.
+    PrevHigh,
+    /// The price is below the previous day's low.
+    PrevLow,
+    /// The price goes above this one.
+    Above(Price),
+    /// The price goes below this one.
+    Below(Price),
+}
+
+impl WatchRule {
+    /// The greatest percentage that a rule can have.
+    pub const MAX_PERCENT: f64 = 1_000_000.0;
+}
+
+/// A text that is no watch rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WatchRuleError(String);
+
+impl fmt::Display for WatchRuleError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "\"{}\" is not a watch rule: write rise=3% drop=3% above=PRICE below=PRICE new_high \
+             drop_from_high=5% prev_high or prev_low",
+            self.0
+        )
+    }
+}
+
+impl std::error::Error for WatchRuleError {}
+
+impl FromStr for WatchRule {
+    type Err = WatchRuleError;
+
+    fn from_str(text: &str) -> Result<Self, WatchRuleError> {
+        let rule = match text.split_once('=') {
+            None => match text {
+                "new_high" => Some(Self::NewHigh),
+                "prev_high" => Some(Self::PrevHigh),
+                "prev_low" => Some(Self::PrevLow),
+                _ => None,
+            },
+            Some(("rise", percent)) => read_percent(percent).map(Self::Rise),
+            Some(("drop", percent)) => read_percent(percent).map(Self::Drop),
+            Some(("drop_from_high", percent)) => read_percent(percent).map(Self::DropFromHigh),
+            Some(("above", price)) => price.parse().ok().map(Self::Above),
+            Some(("below", price)) => price.parse().ok().map(Self::Below),
+            Some(_) => None,
+        };
+        rule.ok_or_else(|| WatchRuleError(text.to_owned()))
+    }
+}
+
+impl TryFrom<String> for WatchRule {
+    type Error = WatchRuleError;
+
+    fn try_from(text: String) -> Result<Self, WatchRuleError> {
+        text.parse()
+    }
+}
+
+impl From<WatchRule> for String {
+    fn from(rule: WatchRule) -> Self {
+        rule.to_string()
+    }
+}
+
+impl fmt::Display for WatchRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rise(percent) => write!(f, "rise={percent}%"),
+            Self::Drop(percent) => write!(f, "drop={percent}%"),
+            Self::NewHigh => f.write_str("new_high"),
+            Self::DropFromHigh(percent) => write!(f, "drop_from_high={percent}%"),
+            Self::PrevHigh => f.write_str("prev_high"),
+            Self::PrevLow => f.write_str("prev_low"),
+            Self::Above(price) => write!(f, "above={price}"),
+            Self::Below(price) => write!(f, "below={price}"),
+        }
+    }
+}
+
+/// A positive percentage with its sign: a bare `3` could mean 3 or 300 percent.
+fn read_percent(text: &str) -> Option<f64> {
+    let percent: f64 = text.strip_suffix('%')?.parse().ok()?;
+    (percent > 0.0 && percent <= WatchRule::MAX_PERCENT).then_some(percent)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_watch_rule_prints_as_it_is_typed() {
+        for text in [
+            "rise=3%",
+            "drop=0.5%",
+            "above=42850.1",
+            "below=-3",
+            "new_high",
+            "drop_from_high=5%",
+            "prev_high",
+            "prev_low",
+        ] {
+            let rule: WatchRule = text.parse().unwrap();
+            assert_eq!(rule.to_string(), text);
+            let json = serde_json::to_string(&rule).unwrap();
+            assert_eq!(serde_json::from_str::<WatchRule>(&json).unwrap(), rule);
+        }
+        assert_eq!("rise=3.0%".parse::<WatchRule>().unwrap().to_string(), "rise=3%");
+    }
+
+    #[test]
+    fn what_is_no_watch_rule_is_refused() {
+        for text in [
+            "",
+            "rise",
+            "rise=3",
+            "rise=%",
+            "rise=-3%",
+            "rise=0%",
+            "rise=NaN%",
+            "rise=inf%",
+            "rise=2000000%",
+            "above=",
+            "above=3%",
+            "new_high=1",
+            "fall=3%",
+        ] {
+            assert!(text.parse::<WatchRule>().is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn settings_come_back_from_json_as_they_were() {
+        let settings = EngineSettings {
+            strategies: vec![StrategySpec {
+                name: "golden_cross".into(),
+                params: vec![("fast".into(), 20.0)],
+                interval: Interval::H1,
+                symbols: vec!["x:A".parse().unwrap()],
+            }],
+            series: vec![SeriesSpec {
+                symbol: "x:A".parse().unwrap(),
+                interval: Interval::H1,
+                origin: Origin::Rolled(Interval::M1),
+            }],
+            feeds: vec![FeedTiming::ordered("x")],
+            alerts: AlertRules::default(),
+            watches: vec![WatchSpec {
+                symbol: "x:A".parse().unwrap(),
+                rule: WatchRule::NewHigh,
+                cooldown_ms: Some(5),
+            }],
+        };
+        let json = serde_json::to_string(&settings).unwrap();
+        assert_eq!(serde_json::from_str::<EngineSettings>(&json).unwrap(), settings);
+    }
+}

@@ -1,0 +1,130 @@
+//! What the desks of all instruments share: time, the market, the verifier, the alerts; and the
+//! one place where a strategy's firing becomes a signal, a verdict and an alert.
+
+use finstage_model::{
+    Alert, AlertId, AlertKind, Bar, Decision, Instrument, InstrumentId, Output, Signal, SignalId,
+    Verdict,
+};
+
+use crate::alerts::{AlertDesk, Request, RuleKey, with_facts};
+use crate::engine::Counters;
+use crate::market::Market;
+use crate::plan::Plan;
+use crate::strategy::Firing;
+use crate::timeline::Timeline;
+use crate::verify::{Gaps, Ground, Verifier};
+
+/// The shared part of an engine.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) plan: Plan,
+    pub(crate) timeline: Timeline,
+    pub(crate) market: Market,
+    pub(crate) verifier: Verifier,
+    pub(crate) alerts: AlertDesk,
+    pub(crate) counters: Counters,
+    /// What the strategy asked last has said.
+    pub(crate) firings: Vec<Firing>,
+}
+
+/// A firing with everything that it rests on.
+#[derive(Debug)]
+pub(crate) struct Statement<'a> {
+    /// The strategy's place in the plan.
+    pub(crate) plan: usize,
+    pub(crate) instrument: &'a Instrument,
+    pub(crate) bar: &'a Bar,
+    pub(crate) firing: Firing,
+    pub(crate) warmup: usize,
+    pub(crate) is_stale: bool,
+    pub(crate) lost: &'a Gaps,
+}
+
+impl Shared {
+    /// What was said about the bar, at most once in each direction: the first.
+    pub(crate) fn take_firings(&mut self) -> impl Iterator<Item = Firing> + use<> {
+        let first = self.firings.first().copied();
+        let other = first.and_then(|first| {
+            self.firings.iter().find(|firing| firing.direction != first.direction).copied()
+        });
+        first.into_iter().chain(other)
+    }
+
+    /// Age of the instrument's newest data in milliseconds.
+    pub(crate) fn data_age_ms(&self, instrument: InstrumentId) -> i64 {
+        let newest = self.market.last(instrument);
+        let age = newest.map(|(_, at)| self.timeline.now().since(at).as_millis());
+        age.map_or(0, |age| i64::try_from(age).unwrap_or(i64::MAX))
+    }
+
+    /// Makes signal, verdict and alert of a firing.
+    pub(crate) fn speak(&mut self, statement: &Statement<'_>, out: &mut Vec<Output>) {
+        let signal = self.signal(statement);
+        let bar = statement.bar;
+        let ground = Ground {
+            bars: self.market.newest(bar.instrument, bar.interval, statement.warmup),
+            warmup: statement.warmup,
+            is_stale: statement.is_stale,
+            lost: statement.lost,
+        };
+        let verdict = Verdict { signal: signal.id, ruling: self.verifier.judge(&signal, &ground) };
+        let alert = self.alert(&signal, verdict, statement.instrument);
+        out.push(Output::Signal(Box::new(signal)));
+        out.push(Output::Verdict(verdict));
+        out.push(Output::Alert(Box::new(alert)));
+        self.counters.signals += 1;
+    }
+
+    fn signal(&self, statement: &Statement<'_>) -> Signal {
+        let Statement { plan, instrument, bar, firing, .. } = *statement;
+        let Firing { direction, strength, facts } = firing;
+        let planned = &self.plan.strategies[plan];
+        let (rule, open_time) = (&planned.canonical, bar.open_time);
+        Signal {
+            id: SignalId::of(rule, &instrument.symbol, bar.interval, open_time, direction),
+            instrument: instrument.id,
+            interval: bar.interval,
+            strategy: planned.id,
+            direction,
+            open_time,
+            at: bar.close_time(),
+            price: bar.close,
+            strength: if strength.is_finite() { strength } else { 0.0 },
+            facts,
+        }
+    }
+
+    fn alert(&mut self, signal: &Signal, verdict: Verdict, instrument: &Instrument) -> Alert {
+        let now = self.timeline.now();
+        let planned = &self.plan.strategies[usize::from(signal.strategy.0)];
+        let symbol = &instrument.symbol;
+        let id = AlertId::of_signal(&planned.canonical, signal.id);
+        let decision = match self.alerts.objection(verdict.ruling) {
+            Some(why) => Decision::Withhold(why),
+            None => {
+                let rule = RuleKey::of(&planned.canonical, symbol);
+                let cooldown = self.alerts.cooldown();
+                self.alerts.admit(&Request { id, rule, symbol, cooldown }, now)
+            }
+        };
+        let kind = AlertKind::Signal {
+            signal: signal.id,
+            interval: signal.interval,
+            direction: signal.direction,
+            ruling: verdict.ruling,
+        };
+        Alert {
+            id,
+            kind,
+            symbol: symbol.clone(),
+            rule: planned.canonical.clone(),
+            words: with_facts(&planned.words, &signal.facts),
+            price: signal.price,
+            currency: instrument.currency.clone(),
+            at: signal.at,
+            said_at: now,
+            data_age_ms: self.data_age_ms(instrument.id),
+            decision,
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! Venues: one file each that translates, one [`Session`] that connects.
+//!
+//! It deliberately does not know what its events are used for, keeps nothing on disk, and decides
+//! nothing about prices. A venue file never sees a socket or a clock.
+//!
+//! Three types to read first: [`StreamVenue`] (what a venue file is), [`Session`] (what runs it)
+//! and [`Decoded`] (what passes between them).
+//!
+//! ```
+//! use finstage_feeds::{Decoded, StreamVenue, SymbolMap, venues};
+//! use finstage_model::{InstrumentId, Payload, Timestamp};
+//! use finstage_net::Frame;
+//!
+//! let binance = venues::find("binance").unwrap();
+//! let symbols = SymbolMap::from_iter([("BTCUSDT".to_owned(), InstrumentId(0))]);
+//! let mut stream = (binance.stream.unwrap())(&binance.profile.endpoints(), symbols);
+//! let frame = Frame::Text(
+//!     r#"{"stream":"btcusdt@trade","data":{"e":"trade","s":"BTCUSDT","t":1,"p":"42850.10",
+//!     "q":"0.25","T":1672515782136,"m":false}}"#.to_owned(),
+//! );
+//! let mut decoded = Decoded::default();
+//! stream.decode(&frame, Timestamp::from_millis(1672515782140), &mut decoded).unwrap();
+//! assert!(matches!(decoded.events[0].payload, Payload::Trade(_)));
+//! ```
+#![forbid(unsafe_code)]
+
+mod error;
+mod session;
+pub mod suite;
+mod tape;
+mod venue;
+pub mod venues;
+
+pub use error::{DecodeError, DecodeErrorKind};
+pub use session::{
+    LinkState, MAX_HELD_BATCHES, MAX_PARKED_BARS, MAX_REPAIR_PAGES, MAX_RETRY_AFTER, Session,
+    SessionLimits, SessionOptions, SessionSnapshot, SessionStats, Since, TooManyStreams,
+};
+pub use tape::MAX_HOLES;
+pub use venue::{
+    Ack, Decoded, Endpoints, Open, PollVenue, Query, StreamVenue, Subscription, SymbolMap,
+    VenueProfile,
+};

@@ -1,0 +1,117 @@
+use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, Ordering};
+
+use finstage_model::Timestamp;
+
+/// What a session has counted so far, readable from any thread. Counters only grow.
+#[derive(Debug, Default)]
+pub struct SessionStats {
+    pub(super) frames: AtomicU64,
+    pub(super) events: AtomicU64,
+    pub(super) decode_errors: AtomicU64,
+    pub(super) duplicates: AtomicU64,
+    pub(super) reconnects: AtomicU64,
+    pub(super) gaps: AtomicU64,
+    pub(super) repairs: AtomicU64,
+    last_frame_ns: AtomicI64,
+    state: AtomicU8,
+}
+
+/// The counters of one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionSnapshot {
+    /// What the connection is doing.
+    pub state: LinkState,
+    /// Frames received, pings and pongs included.
+    pub frames: u64,
+    /// Events sent on.
+    pub events: u64,
+    /// Frames that were not understood.
+    pub decode_errors: u64,
+    /// Trades and bars dropped because they were seen before.
+    pub duplicates: u64,
+    /// Connections begun after the first.
+    pub reconnects: u64,
+    /// Losses reported, each for one instrument.
+    pub gaps: u64,
+    /// Losses whose bars were fetched.
+    pub repairs: u64,
+    /// When the last frame came.
+    pub last_frame_at: Option<Timestamp>,
+}
+
+/// What a connection is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum LinkState {
+    /// Connecting or subscribing.
+    Connecting,
+    /// Receiving.
+    Up,
+    /// Silent for longer than normal.
+    Stale,
+    /// Waiting before the next attempt.
+    BackingOff,
+    /// Ended.
+    Stopped,
+}
+
+impl SessionStats {
+    /// The counters as they are now.
+    #[must_use]
+    pub fn snapshot(&self) -> SessionSnapshot {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let last_frame_ns = self.last_frame_ns.load(Ordering::Relaxed);
+        SessionSnapshot {
+            state: match self.state.load(Ordering::Relaxed) {
+                1 => LinkState::Up,
+                2 => LinkState::Stale,
+                3 => LinkState::BackingOff,
+                4 => LinkState::Stopped,
+                _ => LinkState::Connecting,
+            },
+            frames: read(&self.frames),
+            events: read(&self.events),
+            decode_errors: read(&self.decode_errors),
+            duplicates: read(&self.duplicates),
+            reconnects: read(&self.reconnects),
+            gaps: read(&self.gaps),
+            repairs: read(&self.repairs),
+            last_frame_at: (last_frame_ns != 0).then(|| Timestamp::from_nanos(last_frame_ns)),
+        }
+    }
+
+    pub(super) fn set_state(&self, state: LinkState) {
+        self.state.store(state as u8, Ordering::Relaxed);
+    }
+
+    pub(super) fn frame_at(&self, ts_recv: Timestamp) {
+        self.frames.fetch_add(1, Ordering::Relaxed);
+        self.last_frame_ns.store(ts_recv.nanos(), Ordering::Relaxed);
+    }
+
+    /// Adds to a counter and returns its new value.
+    pub(super) fn add(counter: &AtomicU64, by: u64) -> u64 {
+        counter.fetch_add(by, Ordering::Relaxed) + by
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_state_reads_back_as_it_was_set() {
+        let stats = SessionStats::default();
+        assert_eq!(stats.snapshot().last_frame_at, None);
+        for state in [
+            LinkState::Connecting,
+            LinkState::Up,
+            LinkState::Stale,
+            LinkState::BackingOff,
+            LinkState::Stopped,
+        ] {
+            stats.set_state(state);
+            assert_eq!(stats.snapshot().state, state);
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! What a venue file is made of: plain functions between frames and events.
+//!
+//! A venue translates, it does not connect. It is given a frame and the moment of its receipt and
+//! says what it means; it is given a query and says what to ask. Sockets, waits and retries exist
+//! once, in [`crate::Session`], so a venue is tested with strings.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use finstage_model::{Event, InstrumentId, Interval, Symbol, Timestamp};
+use finstage_net::{Frame, Request, Response};
+
+use crate::DecodeError;
+
+/// A venue that pushes frames over a WebSocket.
+pub trait StreamVenue: Send {
+    /// What to do for a new connection. What the venue remembers of single frames is forgotten
+    /// here; what it knows of instruments (the last trade ids) is kept.
+    fn open(&mut self) -> Open;
+
+    /// The commands that ask for `subscriptions`, in the order in which they are sent. The venue
+    /// acknowledges each with one [`Ack`].
+    fn subscribe(&self, subscriptions: &[Subscription]) -> Vec<Frame>;
+
+    /// What a frame means. Never called for pings, pongs and goodbyes.
+    ///
+    /// # Errors
+    /// When the frame is not understood. Nothing of it is in `out` then, and the stream goes on.
+    fn decode(
+        &mut self,
+        frame: &Frame,
+        ts_recv: Timestamp,
+        out: &mut Decoded,
+    ) -> Result<(), DecodeError>;
+}
+
+/// A venue that answers requests; also how missed bars are fetched.
+pub trait PollVenue: Send + Sync {
+    /// The request that asks `query`.
+    fn request(&self, query: &Query) -> Request;
+
+    /// Puts what the answer to `query` says into `out`, oldest first, and returns the query for
+    /// the next page, if there is one.
+    ///
+    /// # Errors
+    /// When the venue refused or the answer is not understood.
+    fn read(
+        &self,
+        query: &Query,
+        response: &Response,
+        ts_recv: Timestamp,
+        out: &mut Vec<Event>,
+    ) -> Result<Option<Query>, DecodeError>;
+}
+
+/// How a connection begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Open {
+    /// Connect to this address.
+    Connect(String),
+}
+
+/// One wish for data of one instrument.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subscription {
+    /// The id that events carry.
+    pub instrument: InstrumentId,
+    /// The instrument's name.
+    pub symbol: Symbol,
+    /// Whether its trades are wanted.
+    pub trades: bool,
+    /// Of which lengths the venue's own bars are wanted.
+    pub intervals: Vec<Interval>,
+}
+
+impl Subscription {
+    /// How many of the venue's streams it needs.
+    #[must_use]
+    pub fn streams(&self) -> usize {
+        usize::from(self.trades) + self.intervals.len()
+    }
+}
+
+/// What one frame said. Reused from frame to frame: [`Decoded::clear`] keeps the memory.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Decoded {
+    /// What happened, in the venue's order.
+    pub events: Vec<Event>,
+    /// What must be sent back.
+    pub replies: Vec<Frame>,
+    /// Answers to commands.
+    pub acks: Vec<Ack>,
+    /// Messages dropped because they were seen before.
+    pub duplicates: u64,
+    /// Whether the venue asks to connect anew.
+    pub reconnect: bool,
+}
+
+impl Decoded {
+    /// Empties it.
+    pub fn clear(&mut self) {
+        self.events.clear();
+        self.replies.clear();
+        self.acks.clear();
+        self.duplicates = 0;
+        self.reconnect = false;
+    }
+}
+
+/// A venue's answer to a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ack {
+    /// Done.
+    Accepted {
+        /// Which of the frames of [`StreamVenue::subscribe`], from 0.
+        command: usize,
+    },
+    /// Not done.
+    Refused {
+        /// Which of the frames, where the venue says.
+        command: Option<usize>,
+        /// In the venue's words.
+        reason: String,
+    },
+}
+
+/// A question to a [`PollVenue`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Query {
+    /// The closed bars with `from <= open_time < to`, oldest first.
+    Bars {
+        /// The id that the bars carry.
+        instrument: InstrumentId,
+        /// The instrument's name.
+        symbol: Symbol,
+        /// How long the bars are.
+        interval: Interval,
+        /// The first open time wanted.
+        from: Timestamp,
+        /// The first open time not wanted.
+        to: Timestamp,
+        /// The most bars of one page.
+        limit: u32,
+    },
+}
+
+/// What is constant about a venue.
+#[derive(Debug, Clone, Copy)]
+pub struct VenueProfile {
+    /// The name before the colon of its symbols.
+    pub name: &'static str,
+    /// Where requests go when nothing else is configured.
+    pub rest: &'static str,
+    /// Where streams come from when nothing else is configured.
+    pub stream: &'static str,
+    /// Pages of the venue's documentation that its file was written from.
+    pub docs: &'static [&'static str],
+    /// The venue's longest silence on a healthy connection.
+    pub heartbeat: Duration,
+    /// The silence after which a connection counts as dead. After half of it we ping.
+    pub stall: Duration,
+    /// The age at which we replace a connection, before the venue cuts it.
+    pub max_age: Duration,
+    /// The shortest time between two of our commands.
+    pub command_spacing: Duration,
+    /// The most streams of one connection.
+    pub max_streams: usize,
+    /// The most bars of one answer.
+    pub bars_per_page: u32,
+    /// Whether the venue closes a bar for every interval, even one without trades: then a missing
+    /// bar is a loss.
+    pub bars_without_trades: bool,
+}
+
+impl VenueProfile {
+    /// The venue's own addresses.
+    #[must_use]
+    pub fn endpoints(&self) -> Endpoints {
+        Endpoints { rest: self.rest.to_owned(), stream: self.stream.to_owned() }
+    }
+}
+
+/// Addresses of a venue, without a path: the venue's own, or a simulator's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoints {
+    /// For requests: `https://…`.
+    pub rest: String,
+    /// For streams: `wss://…`.
+    pub stream: String,
+}
+
+/// From a venue's own names to our ids.
+#[derive(Debug, Clone, Default)]
+pub struct SymbolMap(HashMap<Box<str>, InstrumentId>);
+
+impl SymbolMap {
+    /// The names of all `subscriptions`.
+    #[must_use]
+    pub fn of(subscriptions: &[Subscription]) -> Self {
+        subscriptions.iter().map(|s| (s.symbol.name().to_owned(), s.instrument)).collect()
+    }
+
+    /// The id of a venue's name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<InstrumentId> {
+        self.0.get(name).copied()
+    }
+}
+
+impl FromIterator<(String, InstrumentId)> for SymbolMap {
+    fn from_iter<I: IntoIterator<Item = (String, InstrumentId)>>(names: I) -> Self {
+        Self(names.into_iter().map(|(name, id)| (name.into_boxed_str(), id)).collect())
+    }
+}

@@ -1,0 +1,434 @@
+//! Binance Spot: trades and bars from public streams, bars from REST.
+//!
+//! * Streams: `<symbol>@trade` and `<symbol>@kline_<interval>`, symbol in lower case, asked for by
+//!   SUBSCRIBE commands on one `/stream` connection. At most 1024 streams a connection and 5
+//!   messages a second from us; the venue pings every 20 s and cuts after 24 h.
+//! * REST: `GET /api/v3/klines`, at most 1000 rows, the last of which may still be open.
+//! * Prices and quantities are strings with fixed decimals, kept digit by digit; times are
+//!   milliseconds. `m` means that the buyer was the maker, so the seller took.
+//! * Trade ids rise by one per symbol: see [`crate::tape`].
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::time::Duration;
+
+use finstage_model::{
+    Aggressor, Bar, Event, FeedStatus, InstrumentId, Interval, Payload, Timestamp, Trade,
+};
+use finstage_net::{Frame, Request, Response};
+use serde::Deserialize;
+
+use crate::tape::{Sequel, Tape};
+use crate::venue::{
+    Ack, Decoded, Endpoints, Open, PollVenue, Query, StreamVenue, Subscription, SymbolMap,
+    VenueProfile,
+};
+use crate::venues::Venue;
+use crate::{DecodeError, DecodeErrorKind};
+
+pub(super) const VENUE: Venue = Venue {
+    profile: &PROFILE,
+    stream: Some(|endpoints, symbols| Box::new(Binance::new(endpoints, symbols))),
+    poll: Some(|endpoints| Box::new(Binance::new(endpoints, SymbolMap::default()))),
+};
+
+const PROFILE: VenueProfile = VenueProfile {
+    name: "binance",
+    // The hosts for public data: no key, and no account that could be banned.
+    rest: "https://data-api.binance.vision",
+    stream: "wss://data-stream.binance.vision",
+    docs: &[
+        "https://developers.binance.com/docs/binance-spot-api-docs/web-socket-streams",
+        "https://developers.binance.com/docs/binance-spot-api-docs/rest-api",
+    ],
+    heartbeat: Duration::from_secs(20),
+    stall: Duration::from_secs(40),
+    max_age: Duration::from_secs(23 * 3600 + 50 * 60),
+    // Four a second: the fifth is left for pings and pongs.
+    command_spacing: Duration::from_millis(250),
+    max_streams: 1024,
+    bars_per_page: 1000,
+    bars_without_trades: true,
+};
+
+/// Streams named by one SUBSCRIBE command: 1024 streams then take six commands.
+const STREAMS_PER_COMMAND: usize = 200;
+
+/// How much of a venue's own words is kept in an error.
+const MAX_QUOTED_CHARS: usize = 200;
+
+/// Translates Binance Spot.
+#[derive(Debug)]
+pub struct Binance {
+    endpoints: Endpoints,
+    symbols: SymbolMap,
+    tapes: HashMap<InstrumentId, Tape>,
+}
+
+impl Binance {
+    /// A translator that knows `symbols`; asking for history needs none.
+    #[must_use]
+    pub fn new(endpoints: &Endpoints, symbols: SymbolMap) -> Self {
+        Self { endpoints: endpoints.clone(), symbols, tapes: HashMap::new() }
+    }
+
+    fn instrument(&self, symbol: &str) -> Result<InstrumentId, DecodeError> {
+        self.symbols
+            .get(symbol)
+            .ok_or_else(|| error(DecodeErrorKind::Unknown, format!("symbol {symbol} is not ours")))
+    }
+
+    fn trade(
+        &mut self,
+        message: &Message<'_>,
+        ts_recv: Timestamp,
+        out: &mut Decoded,
+    ) -> Result<(), DecodeError> {
+        let (Some(id), Some(price), Some(qty), Some(time), Some(buyer_is_maker)) =
+            (message.t, message.p, message.q, message.time, message.m)
+        else {
+            return Err(error(DecodeErrorKind::Malformed, "trade without one of t, p, q, T, m"));
+        };
+        let instrument = self.instrument(&message.s)?;
+        let trade = Trade {
+            id: id.into(),
+            instrument,
+            ts_event: Timestamp::from_millis(time),
+            price: decimal("trade", "p", price)?,
+            qty: decimal("trade", "q", qty)?,
+            aggressor: if buyer_is_maker { Aggressor::Seller } else { Aggressor::Buyer },
+        };
+        if trade.price.nanos() <= 0 {
+            let what = format!("trade {id} of {} has the price {price}", message.s);
+            return Err(error(DecodeErrorKind::Implausible, what));
+        }
+        match self.tapes.entry(instrument).or_default().admit(id, trade.ts_event) {
+            Sequel::Duplicate => {
+                out.duplicates += 1;
+                return Ok(());
+            }
+            Sequel::AfterGap(kind) => out
+                .events
+                .push(Event { ts_recv, payload: Payload::Feed(FeedStatus { instrument, kind }) }),
+            Sequel::Next | Sequel::Late => {}
+        }
+        out.events.push(Event { ts_recv, payload: Payload::Trade(trade) });
+        Ok(())
+    }
+
+    fn kline(
+        &self,
+        message: &Message<'_>,
+        ts_recv: Timestamp,
+        out: &mut Decoded,
+    ) -> Result<(), DecodeError> {
+        let Some(kline) = &message.k else {
+            return Err(error(DecodeErrorKind::Malformed, "kline without k"));
+        };
+        let instrument = self.instrument(&message.s)?;
+        let interval = Interval::ALL
+            .into_iter()
+            .find(|&interval| interval_name(interval) == kline.i)
+            .ok_or_else(|| {
+                error(DecodeErrorKind::Unknown, format!("kline of interval {}", kline.i))
+            })?;
+        // An open kline repeats every two seconds; only its last form is a bar.
+        if kline.x {
+            let fields = (kline.o, kline.h, kline.l, kline.c, kline.v);
+            let bar = bar(instrument, interval, (kline.t, kline.n), fields)?;
+            out.events.push(Event { ts_recv, payload: Payload::Bar(bar) });
+        }
+        Ok(())
+    }
+}
+
+impl StreamVenue for Binance {
+    fn open(&mut self) -> Open {
+        Open::Connect(format!("{}/stream", self.endpoints.stream))
+    }
+
+    fn subscribe(&self, subscriptions: &[Subscription]) -> Vec<Frame> {
+        let mut streams = Vec::new();
+        for subscription in subscriptions {
+            let symbol = subscription.symbol.name().to_lowercase();
+            if subscription.trades {
+                streams.push(format!("{symbol}@trade"));
+            }
+            for &interval in &subscription.intervals {
+                streams.push(format!("{symbol}@kline_{}", interval_name(interval)));
+            }
+        }
+        let command = |(index, params): (usize, &[String])| {
+            let command =
+                serde_json::json!({"method": "SUBSCRIBE", "params": params, "id": index + 1});
+            Frame::Text(command.to_string())
+        };
+        streams.chunks(STREAMS_PER_COMMAND).enumerate().map(command).collect()
+    }
+
+    fn decode(
+        &mut self,
+        frame: &Frame,
+        ts_recv: Timestamp,
+        out: &mut Decoded,
+    ) -> Result<(), DecodeError> {
+        let Frame::Text(text) = frame else {
+            return Err(error(DecodeErrorKind::Malformed, "a frame that is not text"));
+        };
+        let envelope: Envelope<'_> = from_json("frame", text)?;
+        if let Some(message) = &envelope.data {
+            return self.message(message, ts_recv, out);
+        }
+        if let Some(refusal) = envelope.error {
+            out.acks.push(refusal.ack(envelope.id));
+        } else if let (Some(code), Some(msg)) = (envelope.code, envelope.msg) {
+            out.acks.push(Refusal { code, msg }.ack(envelope.id));
+        } else if let Some(id) = envelope.id {
+            let command = command_of(id).ok_or_else(|| {
+                error(DecodeErrorKind::Unknown, format!("answer to command {id}"))
+            })?;
+            out.acks.push(Ack::Accepted { command });
+        } else {
+            // A `/ws` connection carries the payload alone.
+            let message: Message<'_> = from_json("frame", text)?;
+            return self.message(&message, ts_recv, out);
+        }
+        Ok(())
+    }
+}
+
+impl Binance {
+    fn message(
+        &mut self,
+        message: &Message<'_>,
+        ts_recv: Timestamp,
+        out: &mut Decoded,
+    ) -> Result<(), DecodeError> {
+        match message.e {
+            "trade" => self.trade(message, ts_recv, out),
+            "kline" => self.kline(message, ts_recv, out),
+            "serverShutdown" => {
+                out.reconnect = true;
+                Ok(())
+            }
+            "" => Err(error(DecodeErrorKind::Unknown, "message without an event type")),
+            other => Err(error(DecodeErrorKind::Unknown, format!("message of type {other}"))),
+        }
+    }
+}
+
+impl PollVenue for Binance {
+    fn request(&self, query: &Query) -> Request {
+        let Query::Bars { symbol, interval, from, to, limit, .. } = query;
+        // Both bounds of the venue are inclusive and in milliseconds.
+        Request::get(format!("{}/api/v3/klines", self.endpoints.rest))
+            .query("symbol", symbol.name())
+            .query("interval", interval_name(*interval))
+            .query("startTime", from.millis())
+            .query("endTime", to.millis() - 1)
+            .query("limit", limit)
+    }
+
+    fn read(
+        &self,
+        query: &Query,
+        response: &Response,
+        ts_recv: Timestamp,
+        out: &mut Vec<Event>,
+    ) -> Result<Option<Query>, DecodeError> {
+        let Query::Bars { instrument, interval, from, to, limit, .. } = query;
+        let text = response.text();
+        let start = text.trim_start();
+        if start.starts_with('<') {
+            let what = format!("the venue answered HTML (status {})", response.status);
+            return Err(error(DecodeErrorKind::Html, what));
+        }
+        if !response.is_success() {
+            return Err(refusal(response.status, start));
+        }
+        let rows: Vec<KlineRow<'_>> = from_json("klines", &text)?;
+        let mut last = None;
+        let before = out.len();
+        for row in &rows {
+            let bar = row.bar(*instrument, *interval).inspect_err(|_| out.truncate(before))?;
+            last = Some(bar.open_time);
+            let is_asked_for = (*from..*to).contains(&bar.open_time);
+            if is_asked_for && row.6 < ts_recv.millis() {
+                out.push(Event { ts_recv, payload: Payload::Bar(bar) });
+            }
+        }
+        let next = last.map(|open_time| interval.close_of(open_time));
+        let is_full = rows.len() >= *limit as usize;
+        // `next > from` or the same page would come again, for ever.
+        Ok(next.filter(|next| is_full && next < to && next > from).map(|next| {
+            let mut query = query.clone();
+            let Query::Bars { from, .. } = &mut query;
+            *from = next;
+            query
+        }))
+    }
+}
+
+/// Everything a frame can be, fields that no one reads left out. Bytes are borrowed: a million
+/// frames a second leave no time for copies.
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(borrow)]
+    data: Option<Message<'a>>,
+    id: Option<i64>,
+    code: Option<i64>,
+    msg: Option<String>,
+    error: Option<Refusal>,
+}
+
+/// A stream's payload, for example
+/// `{"e":"trade","E":1672515782136,"s":"BNBBTC","t":12345,"p":"0.001","q":"100","T":1672515782136,
+/// "m":true,"M":true}`. Texts that never need an escape are borrowed as they are.
+#[derive(Deserialize)]
+struct Message<'a> {
+    #[serde(default)]
+    e: &'a str,
+    #[serde(borrow, default)]
+    s: Cow<'a, str>,
+    t: Option<u64>,
+    p: Option<&'a str>,
+    q: Option<&'a str>,
+    #[serde(rename = "T")]
+    time: Option<i64>,
+    m: Option<bool>,
+    #[serde(borrow)]
+    k: Option<Kline<'a>>,
+}
+
+/// `{"t":1672515780000,"T":1672515839999,"s":"BNBBTC","i":"1m","o":"0.0010","c":"0.0020",
+/// "h":"0.0025","l":"0.0015","v":"1000","n":100,"x":false, …}`
+#[derive(Deserialize)]
+struct Kline<'a> {
+    t: i64,
+    i: &'a str,
+    o: &'a str,
+    h: &'a str,
+    l: &'a str,
+    c: &'a str,
+    v: &'a str,
+    n: u64,
+    x: bool,
+}
+
+/// A row of `/klines`: open time, open, high, low, close, volume, close time, quote volume,
+/// trades, taker-buy base, taker-buy quote, unused.
+#[derive(Deserialize)]
+struct KlineRow<'a>(
+    i64,
+    #[serde(borrow)] &'a str,
+    &'a str,
+    &'a str,
+    &'a str,
+    &'a str,
+    i64,
+    serde::de::IgnoredAny,
+    u64,
+    serde::de::IgnoredAny,
+    serde::de::IgnoredAny,
+    serde::de::IgnoredAny,
+);
+
+impl KlineRow<'_> {
+    fn bar(&self, instrument: InstrumentId, interval: Interval) -> Result<Bar, DecodeError> {
+        let fields = (self.1, self.2, self.3, self.4, self.5);
+        bar(instrument, interval, (self.0, self.8), fields)
+    }
+}
+
+#[derive(Deserialize)]
+struct Refusal {
+    code: i64,
+    msg: String,
+}
+
+impl Refusal {
+    fn ack(&self, id: Option<i64>) -> Ack {
+        let reason = format!("{} (code {})", quoted(&self.msg), self.code);
+        Ack::Refused { command: id.and_then(command_of), reason }
+    }
+}
+
+/// Commands count from 0 here and from 1 on the wire, where 0 may mean "none".
+fn command_of(id: i64) -> Option<usize> {
+    usize::try_from(id).ok()?.checked_sub(1)
+}
+
+/// The venue's name of an interval: `m` minute, `M` month.
+const fn interval_name(interval: Interval) -> &'static str {
+    match interval {
+        Interval::Mo1 => "1M",
+        other => other.as_str(),
+    }
+}
+
+/// A bar from its open time in milliseconds and number of trades, and from open, high, low, close
+/// and volume.
+fn bar(
+    instrument: InstrumentId,
+    interval: Interval,
+    (open_ms, trades): (i64, u64),
+    (open, high, low, close, volume): (&str, &str, &str, &str, &str),
+) -> Result<Bar, DecodeError> {
+    let bar = Bar {
+        instrument,
+        interval,
+        open_time: Timestamp::from_millis(open_ms),
+        open: decimal("kline", "o", open)?,
+        high: decimal("kline", "h", high)?,
+        low: decimal("kline", "l", low)?,
+        close: decimal("kline", "c", close)?,
+        volume: decimal("kline", "v", volume)?,
+        trades: u32::try_from(trades).unwrap_or(u32::MAX),
+    };
+    let fault = if interval.open_of(bar.open_time) != bar.open_time {
+        format!("does not open where a bar of {interval} does")
+    } else if let Some(fault) = bar.fault() {
+        fault.to_string()
+    } else {
+        return Ok(bar);
+    };
+    let what = format!("kline {interval} of {}: {fault}", bar.open_time);
+    Err(error(DecodeErrorKind::Implausible, what))
+}
+
+fn decimal<T: std::str::FromStr<Err: std::fmt::Display>>(
+    message: &str,
+    field: &str,
+    text: &str,
+) -> Result<T, DecodeError> {
+    text.parse().map_err(|e| {
+        let what = format!("{message}: field \"{field}\" is \"{}\": {e}", quoted(text));
+        error(DecodeErrorKind::Malformed, what)
+    })
+}
+
+fn from_json<'a, T: Deserialize<'a>>(what: &str, text: &'a str) -> Result<T, DecodeError> {
+    serde_json::from_str(text)
+        .map_err(|e| error(DecodeErrorKind::Malformed, format!("decoding {what}: {e}")))
+}
+
+/// An error answer, `{"code":-1121,"msg":"Invalid symbol."}`.
+fn refusal(status: u16, text: &str) -> DecodeError {
+    let reason = match serde_json::from_str::<Refusal>(text) {
+        Ok(Refusal { code, msg }) => format!("{} (code {code}, status {status})", quoted(&msg)),
+        Err(_) => format!("status {status} with an unknown body"),
+    };
+    error(DecodeErrorKind::Refused, format!("the venue refused: {reason}"))
+}
+
+/// A venue's words, cut to a bound and to one line.
+fn quoted(text: &str) -> String {
+    text.chars().take(MAX_QUOTED_CHARS).map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+fn error(kind: DecodeErrorKind, message: impl Into<String>) -> DecodeError {
+    DecodeError::new(PROFILE.name, kind, message)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,9 @@
+//! Venues against their golden frames, and the session against a scripted venue on loopback.
+#![expect(clippy::unwrap_used, reason = "a test that cannot set its scene fails here")]
+
+mod golden;
+mod recovery;
+mod samples;
+mod scene;
+mod session;
+mod speed;

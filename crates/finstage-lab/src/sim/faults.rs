@@ -1,0 +1,389 @@
+//! What goes wrong, when, and to whom: scenarios.
+//!
+//! A scenario is a list of faults in TOML. Times are offsets from the start of the simulator, by
+//! its clock; chance comes from the scenario's seed and from what it strikes, never from how many
+//! draws were taken before, so that one seed is one day however it is served.
+//!
+//! ```toml
+//! name = "bad morning"
+//! seed = 4
+//!
+//! [[faults]]
+//! kind = "gap"          # trades are skipped while their ids go on
+//! at = "10m"            # first time
+//! every = "1h"          # and again; once where it is missing
+//! for = "20s"
+//! symbol = "BTCUSDT"    # all symbols where it is missing
+//!
+//! [[faults]]
+//! kind = "late"
+//! at = "0s"
+//! for = "24h"
+//! by = "3s"
+//! one_in = 500          # each trade with this chance
+//! ```
+//!
+//! | kind | what happens | own keys |
+//! |---|---|---|
+//! | `stall` | connections stay open, nothing is sent; what would have been sent is lost | `symbol` |
+//! | `silent` | as `stall`, pings and pongs included | – |
+//! | `reset` | connections are dropped without a word | – |
+//! | `close` | `serverShutdown`, then a close frame | – |
+//! | `gap` | trades are skipped while their ids go on | `symbol one_in` |
+//! | `duplicate` `reorder` | a trade is sent twice; after its successor | `symbol one_in` |
+//! | `late` | a trade is sent later than what followed it | `symbol one_in by` |
+//! | `cut_json` | a frame ends in the middle | `symbol one_in` |
+//! | `rest_429` `rest_418` | every request is refused until the fault ends | – |
+//! | `rest_5xx` `rest_html` | 503 and an error; 403 and a page | `status` |
+//! | `telegram_429` | refused, whatever the rate | `chat retry_after` |
+//! | `telegram_502_html` `telegram_403` `telegram_400_parse` | as named | `chat` |
+//! | `telegram_slow` | taken and kept, but answered after `by` | `chat by` |
+
+mod distortion;
+
+use std::time::Duration;
+
+use finstage_model::{Timestamp, parse_duration};
+use serde::Deserialize;
+
+use crate::error::{Error, ErrorKind};
+
+pub(crate) use self::distortion::{Distortion, Sent};
+
+/// The most faults of a scenario.
+pub const MAX_FAULTS: usize = 1_000;
+
+/// A named list of faults.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Scenario {
+    /// What it is called.
+    pub name: String,
+    /// Where its chance comes from.
+    pub seed: u64,
+    /// The faults; where two of a kind overlap, the first that fits strikes.
+    pub faults: Vec<Fault>,
+}
+
+/// One fault.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// What happens.
+    pub kind: FaultKind,
+    /// When first, from the start.
+    pub at: Duration,
+    /// How long after one time the next begins; once where it is `None`.
+    pub every: Option<Duration>,
+    /// How long each time lasts.
+    pub length: Duration,
+    /// Whom it strikes; every symbol where it is `None`.
+    pub symbol: Option<String>,
+    /// Whom it strikes; every chat where it is `None`.
+    pub chat: Option<i64>,
+    /// It strikes each one with this chance; 1 is always.
+    pub one_in: u64,
+    /// How late.
+    pub by: Duration,
+    /// The seconds a refusal names.
+    pub retry_after_s: u32,
+    /// The HTTP status of a failing server.
+    pub status: Option<u16>,
+}
+
+/// What can go wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum FaultKind {
+    /// Open connections on which nothing is sent.
+    Stall,
+    /// As [`FaultKind::Stall`], pings and pongs included.
+    Silent,
+    /// Connections dropped without a word.
+    Reset,
+    /// `serverShutdown` and a close frame.
+    Close,
+    /// Trades skipped while ids go on.
+    Gap,
+    /// Trades sent twice.
+    Duplicate,
+    /// Trades sent after their successors.
+    Reorder,
+    /// Trades sent late.
+    Late,
+    /// Frames that end in the middle.
+    CutJson,
+    /// Requests refused for their weight.
+    #[serde(rename = "rest_429")]
+    Rest429,
+    /// Requests refused by a ban.
+    #[serde(rename = "rest_418")]
+    Rest418,
+    /// A failing server.
+    #[serde(rename = "rest_5xx")]
+    Rest5xx,
+    /// A firewall that answers with a page.
+    RestHtml,
+    /// Messages refused for their rate.
+    #[serde(rename = "telegram_429")]
+    Telegram429,
+    /// A page from the front server.
+    #[serde(rename = "telegram_502_html")]
+    Telegram502Html,
+    /// Messages kept but answered too late.
+    TelegramSlow,
+    /// The user blocked the sender.
+    #[serde(rename = "telegram_403")]
+    Telegram403,
+    /// Entities that do not parse.
+    #[serde(rename = "telegram_400_parse")]
+    Telegram400Parse,
+}
+
+impl Scenario {
+    /// Nothing goes wrong.
+    pub const CALM: &str = "name = \"calm\"\n";
+
+    /// A rough day: everything that a client should survive, a few times.
+    pub const ROUGH: &str = include_str!("faults/rough.toml");
+
+    /// Reads a scenario.
+    ///
+    /// # Errors
+    /// Says where the text is not TOML, names unknown keys, and keys that a kind does not have.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        let raw: RawScenario = toml::from_str(text).map_err(|source| {
+            let line = source.span().map_or(0, |span| text[..span.start].lines().count().max(1));
+            let text = format!("scenario line {line}: {}", source.message());
+            Error::new(ErrorKind::Scenario, text)
+        })?;
+        if raw.faults.len() > MAX_FAULTS {
+            let text = format!("scenario {}: more than {MAX_FAULTS} faults", raw.name);
+            return Err(Error::new(ErrorKind::Scenario, text));
+        }
+        let faults = raw.faults.into_iter().enumerate().map(|(i, fault)| {
+            fault.check().map_err(|what| {
+                let text = format!("scenario {}: fault {}: {what}", raw.name, i + 1);
+                Error::new(ErrorKind::Scenario, text)
+            })
+        });
+        Ok(Self { faults: faults.collect::<Result<_, _>>()?, name: raw.name, seed: raw.seed })
+    }
+}
+
+/// A scenario that began.
+#[derive(Debug, Clone)]
+pub(crate) struct Faults {
+    scenario: Scenario,
+    start: Timestamp,
+}
+
+impl Faults {
+    pub(crate) fn new(scenario: Scenario, start: Timestamp) -> Self {
+        Self { scenario, start }
+    }
+
+    /// The first fault of a kind that goes on at a moment.
+    pub(crate) fn active(&self, kind: FaultKind, now: Timestamp) -> Option<&Fault> {
+        self.all_active(kind, now).next()
+    }
+
+    /// The first fault of a kind that goes on and strikes a chat.
+    pub(crate) fn on_chat(&self, kind: FaultKind, now: Timestamp, chat: i64) -> Option<&Fault> {
+        self.all_active(kind, now).find(|fault| fault.chat.is_none_or(|id| id == chat))
+    }
+
+    fn all_active(&self, kind: FaultKind, now: Timestamp) -> impl Iterator<Item = &Fault> {
+        let own = self.scenario.faults.iter().filter(move |fault| fault.kind == kind);
+        own.filter(move |fault| fault.left(self.start, now).is_some())
+    }
+
+    /// How long the fault goes on.
+    pub(crate) fn left(&self, fault: &Fault, now: Timestamp) -> Duration {
+        fault.left(self.start, now).unwrap_or_default()
+    }
+
+    /// How often faults of a kind began until a moment. Who remembers the number knows whether one
+    /// struck since.
+    pub(crate) fn begun(&self, kind: FaultKind, now: Timestamp) -> u64 {
+        let own = self.scenario.faults.iter().filter(|fault| fault.kind == kind);
+        own.map(|fault| fault.begun(self.start, now)).sum()
+    }
+
+    fn seed(&self) -> u64 {
+        self.scenario.seed
+    }
+}
+
+impl Fault {
+    fn begun(&self, start: Timestamp, now: Timestamp) -> u64 {
+        let first = start.plus(self.at);
+        if now < first {
+            return 0;
+        }
+        let every = self.every.map_or(u128::MAX, |every| every.as_nanos().max(1));
+        1 + (now.since(first).as_nanos() / every) as u64
+    }
+
+    /// How long this time goes on, `None` between times.
+    fn left(&self, start: Timestamp, now: Timestamp) -> Option<Duration> {
+        let first = start.plus(self.at);
+        if now < first {
+            return None;
+        }
+        let since = now.since(first);
+        let into = match self.every {
+            Some(every) => {
+                Duration::from_nanos((since.as_nanos() % every.as_nanos().max(1)) as u64)
+            }
+            None => since,
+        };
+        self.length.checked_sub(into).filter(|left| !left.is_zero())
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawScenario {
+    name: String,
+    #[serde(default)]
+    seed: u64,
+    #[serde(default)]
+    faults: Vec<RawFault>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawFault {
+    kind: FaultKind,
+    at: String,
+    every: Option<String>,
+    #[serde(rename = "for")]
+    length: Option<String>,
+    symbol: Option<String>,
+    chat: Option<i64>,
+    one_in: Option<u64>,
+    by: Option<String>,
+    retry_after: Option<u32>,
+    status: Option<u16>,
+}
+
+impl RawFault {
+    fn check(self) -> Result<Fault, String> {
+        use FaultKind as K;
+        let on_trades =
+            matches!(self.kind, K::Gap | K::Duplicate | K::Reorder | K::Late | K::CutJson);
+        let to_chats = matches!(
+            self.kind,
+            K::Telegram429
+                | K::Telegram502Html
+                | K::TelegramSlow
+                | K::Telegram403
+                | K::Telegram400Parse
+        );
+        let at_once = matches!(self.kind, K::Reset | K::Close);
+        let fits = [
+            ("symbol", self.symbol.is_some(), on_trades || self.kind == K::Stall),
+            ("chat", self.chat.is_some(), to_chats),
+            ("one_in", self.one_in.is_some(), on_trades),
+            ("by", self.by.is_some(), matches!(self.kind, K::Late | K::TelegramSlow)),
+            ("retry_after", self.retry_after.is_some(), self.kind == K::Telegram429),
+            ("status", self.status.is_some(), matches!(self.kind, K::Rest5xx | K::RestHtml)),
+            ("for", self.length.is_some(), !at_once),
+        ];
+        if let Some((key, ..)) = fits.iter().find(|(_, given, allowed)| *given && !allowed) {
+            return Err(format!("this kind has no key \"{key}\""));
+        }
+        let duration = |key: &str, text: Option<&String>, default: u64| match text {
+            Some(text) => parse_duration(text).map_err(|error| format!("{key}: {error}")),
+            None => Ok(Duration::from_secs(default)),
+        };
+        if self.length.is_none() && !at_once {
+            return Err("how long? write for = \"20s\"".to_owned());
+        }
+        if self.one_in == Some(0) {
+            return Err("one_in: 0 is no chance: write 1 for always".to_owned());
+        }
+        if self.status.is_some_and(|status| !(400..=599).contains(&status)) {
+            return Err("status: write one of 400 to 599".to_owned());
+        }
+        Ok(Fault {
+            kind: self.kind,
+            at: duration("at", Some(&self.at), 0)?,
+            every: match &self.every {
+                Some(_) => Some(duration("every", self.every.as_ref(), 0)?)
+                    .filter(|every| !every.is_zero()),
+                None => None,
+            },
+            length: duration("for", self.length.as_ref(), 0)?,
+            symbol: self.symbol,
+            chat: self.chat,
+            one_in: self.one_in.unwrap_or(1),
+            by: duration("by", self.by.as_ref(), 5)?,
+            retry_after_s: self.retry_after.unwrap_or(5),
+            status: self.status,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn faults(text: &str) -> Faults {
+        let text = format!("name = \"t\"\nseed = 1\n{text}");
+        Faults::new(Scenario::parse(&text).unwrap(), Timestamp::EPOCH)
+    }
+
+    #[test]
+    fn the_examples_read() {
+        assert_eq!(Scenario::parse(Scenario::CALM).unwrap().faults, []);
+        let rough = Scenario::parse(Scenario::ROUGH).unwrap();
+        assert_eq!(rough.name, "rough");
+        assert!(rough.faults.len() >= 12);
+    }
+
+    #[test]
+    fn a_fault_comes_again_and_ends() {
+        let faults =
+            faults("[[faults]]\nkind = \"stall\"\nat = \"10s\"\nevery = \"60s\"\nfor = \"5s\"");
+        let active = |ms| faults.active(FaultKind::Stall, Timestamp::from_millis(ms)).is_some();
+        assert_eq!([9_999, 10_000, 14_999, 15_000].map(active), [false, true, true, false]);
+        assert_eq!([69_999, 70_000, 75_000].map(active), [false, true, false]);
+        let begun = |s| faults.begun(FaultKind::Stall, Timestamp::from_secs(s));
+        assert_eq!([9, 10, 69, 70, 130].map(begun), [0, 1, 1, 2, 3]);
+        assert_eq!(faults.begun(FaultKind::Gap, Timestamp::from_secs(70)), 0);
+    }
+
+    #[test]
+    fn a_chat_can_be_struck_alone() {
+        let faults =
+            faults("[[faults]]\nkind = \"telegram_403\"\nat = \"0s\"\nfor = \"5s\"\nchat = 42");
+        let struck =
+            |chat| faults.on_chat(FaultKind::Telegram403, Timestamp::EPOCH, chat).is_some();
+        assert!(struck(42) && !struck(43));
+    }
+
+    #[test]
+    fn what_a_scenario_does_not_know_is_named() {
+        let refused = |fault: &str| {
+            let text = format!("name = \"x\"\n[[faults]]\n{fault}\n");
+            let error = Scenario::parse(&text).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Scenario);
+            error.to_string()
+        };
+        assert!(
+            refused("kind = \"stal\"\nat = \"1s\"").starts_with("scenario line 3: unknown variant")
+        );
+        let unknown = refused("kind = \"stall\"\nat = \"1s\"\nfor = \"1s\"\nduring = \"1s\"");
+        assert!(unknown.contains("unknown field `during`"), "{unknown}");
+        assert_eq!(
+            refused("kind = \"stall\"\nat = \"1s\"\nfor = \"1s\"\nchat = 1"),
+            "scenario x: fault 1: this kind has no key \"chat\""
+        );
+        assert!(refused("kind = \"stall\"\nat = \"1s\"").contains("how long?"));
+        assert!(refused("kind = \"gap\"\nat = \"soon\"\nfor = \"1s\"").contains("at: \"soon\""));
+        assert!(
+            refused("kind = \"gap\"\nat = \"1s\"\nfor = \"1s\"\none_in = 0").contains("one_in")
+        );
+    }
+}

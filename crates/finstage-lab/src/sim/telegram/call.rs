@@ -1,0 +1,67 @@
+//! The parameters of a call, in every form in which the messenger takes them.
+
+use axum::body::{Body, to_bytes};
+use axum::extract::{Form, FromRequest as _, Request};
+use axum::http::header;
+use serde_json::Value;
+
+use super::MAX_BODY_BYTES;
+
+/// The parameters of a call, from query, form or JSON.
+#[derive(Debug, Default)]
+pub(super) struct Fields(Vec<(String, Value)>);
+
+impl Fields {
+    /// Reads them; `None` where the body is too large.
+    pub(super) async fn read(request: Request) -> Option<Self> {
+        let (parts, body) = request.into_parts();
+        let query = parts.uri.query().unwrap_or_default().to_owned();
+        let mut fields = Self::default();
+        fields.add_form(query.into_bytes()).await;
+        let bytes = to_bytes(body, MAX_BODY_BYTES).await.ok()?;
+        let media = parts.headers.get(header::CONTENT_TYPE).and_then(|media| media.to_str().ok());
+        let media = media.unwrap_or_default().to_ascii_lowercase();
+        if media.starts_with("application/json") {
+            if let Ok(Value::Object(object)) = serde_json::from_slice(&bytes) {
+                fields.0.extend(object);
+            }
+        } else if media.starts_with("application/x-www-form-urlencoded") {
+            fields.add_form(bytes.to_vec()).await;
+        }
+        Some(fields)
+    }
+
+    async fn add_form(&mut self, encoded: Vec<u8>) {
+        let request = Request::post("/")
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(Body::from(encoded));
+        let Ok(request) = request else { return };
+        if let Ok(Form(pairs)) = Form::<Vec<(String, String)>>::from_request(request, &()).await {
+            self.0.extend(pairs.into_iter().map(|(key, text)| (key, Value::String(text))));
+        }
+    }
+
+    fn get(&self, name: &str) -> Option<&Value> {
+        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value)
+    }
+
+    pub(super) fn text(&self, name: &str) -> Option<String> {
+        match self.get(name)? {
+            Value::String(text) => Some(text.clone()),
+            Value::Number(number) => Some(number.to_string()),
+            _ => None,
+        }
+    }
+
+    pub(super) fn int(&self, name: &str) -> Option<i64> {
+        self.text(name)?.parse().ok()
+    }
+
+    pub(super) fn flag(&self, name: &str) -> bool {
+        match self.get(name) {
+            Some(Value::Bool(flag)) => *flag,
+            Some(Value::String(text)) => text.eq_ignore_ascii_case("true") || text == "1",
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! The simulators over loopback sockets, asked by clients that share no code with them.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail where tests fail")]
+
+mod http;
+mod messenger;
+mod venue;

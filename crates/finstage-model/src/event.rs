@@ -1,0 +1,34 @@
+use crate::{Bar, FeedStatus, Instrument, Past, Said, Timestamp, Trade};
+
+/// Something that happened, with the moment at which this process received it.
+///
+/// Events are written to the journal and then applied by the engine; nothing else reaches it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event {
+    /// When it was received: engine time never goes back behind it.
+    pub ts_recv: Timestamp,
+    /// What happened.
+    pub payload: Payload,
+}
+
+/// Everything that can happen. A closed list: a new cause is a new variant, and the compiler
+/// shows every place that must decide about it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Payload {
+    /// An instrument exists; precedes every other mention of its id.
+    Instrument(Box<Instrument>),
+    /// A venue printed a trade.
+    Trade(Trade),
+    /// A venue closed a bar.
+    Bar(Bar),
+    /// A stream went up, silent, or lost something.
+    Feed(FeedStatus),
+    /// Stored bars of one series: they warm indicators and say nothing.
+    Past(Box<Past>),
+    /// An alert of the last 24 hours, so that cooldowns and budgets outlive a process.
+    Said(Box<Said>),
+    /// Time passed.
+    Tick,
+}
+
+const _: () = assert!(size_of::<Event>() <= 112);

@@ -1,0 +1,258 @@
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{CardId, IdHasher, InstrumentId, Interval, Price, SignalId, Symbol, Timestamp};
+
+/// Which configured strategy, as a dense number: the place in the engine settings of the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StrategyId(pub u16);
+
+/// The way a strategy expects the price to go. A statement about prices, not advice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Direction {
+    /// Up; people read "bullish".
+    Long,
+    /// Down; people read "bearish".
+    Short,
+}
+
+impl Direction {
+    /// The JSON and CSV form: `long` or `short`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Long => "long",
+            Self::Short => "short",
+        }
+    }
+
+    /// +1 or −1.
+    #[must_use]
+    pub const fn sign(self) -> f64 {
+        match self {
+            Self::Long => 1.0,
+            Self::Short => -1.0,
+        }
+    }
+}
+
+impl fmt::Display for Direction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// A named number that a signal rests on: `("rsi", 71.3)`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Fact {
+    /// What it is.
+    pub name: &'static str,
+    /// Its value on the bar of the signal.
+    pub value: f64,
+}
+
+/// The numbers that a signal rests on, at most [`Facts::MAX`].
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Facts {
+    facts: [Option<Fact>; Self::MAX],
+}
+
+impl Facts {
+    /// How many facts a signal can carry.
+    pub const MAX: usize = 4;
+
+    /// Facts from pairs of name and value; those beyond [`Facts::MAX`] are dropped.
+    #[must_use]
+    pub fn new(pairs: &[(&'static str, f64)]) -> Self {
+        let mut facts = [None; Self::MAX];
+        for (slot, &(name, value)) in facts.iter_mut().zip(pairs) {
+            *slot = Some(Fact { name, value });
+        }
+        Self { facts }
+    }
+
+    /// The facts in the order given.
+    pub fn iter(&self) -> impl Iterator<Item = Fact> + '_ {
+        self.facts.iter().flatten().copied()
+    }
+}
+
+/// A strategy's statement on one closed bar.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Signal {
+    /// Its identity; the same in every run over the same bars.
+    pub id: SignalId,
+    /// About what.
+    pub instrument: InstrumentId,
+    /// On bars of which length.
+    pub interval: Interval,
+    /// Which strategy said it.
+    pub strategy: StrategyId,
+    /// Where it expects the price to go.
+    pub direction: Direction,
+    /// Open time of the bar it was said on.
+    pub open_time: Timestamp,
+    /// When it could be known: the close time of that bar.
+    pub at: Timestamp,
+    /// The close of that bar.
+    pub price: Price,
+    /// How far the condition was exceeded, in the strategy's own unit; documented there.
+    pub strength: f64,
+    /// The numbers it rests on.
+    pub facts: Facts,
+}
+
+impl SignalId {
+    /// The id of the signal that `strategy` (canonical text with parameters) gives on the bar of
+    /// `symbol` and `interval` that opens at `open_time`.
+    #[must_use]
+    pub fn of(
+        strategy: &str,
+        symbol: &Symbol,
+        interval: Interval,
+        open_time: Timestamp,
+        direction: Direction,
+    ) -> Self {
+        let hash = IdHasher::new()
+            .text(strategy)
+            .text(symbol.as_str())
+            .text(interval.as_str())
+            .number(open_time.nanos())
+            .text(direction.as_str());
+        Self(hash.finish())
+    }
+}
+
+/// Why a ruling is what it is. Text and JSON form in snake case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Reason {
+    /// No evidence card exists for this strategy, scope and horizon: it was not measured yet.
+    NoEvidence,
+    /// The stream of the instrument is silent or down.
+    StaleFeed,
+    /// Messages were lost inside the bars that the signal rests on.
+    Gap,
+    /// Too few bars are known.
+    WarmUp,
+}
+
+impl Reason {
+    /// The machine word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NoEvidence => "no_evidence",
+            Self::StaleFeed => "stale_feed",
+            Self::Gap => "gap",
+            Self::WarmUp => "warm_up",
+        }
+    }
+
+    /// A half sentence for people.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::NoEvidence => "not measured yet",
+            Self::StaleFeed => "the data feed is silent",
+            Self::Gap => "data is missing in the bars it rests on",
+            Self::WarmUp => "too few bars are known",
+        }
+    }
+}
+
+/// The verifier's ruling on a signal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "verdict", rename_all = "snake_case")]
+pub enum Ruling {
+    /// The evidence card in force proves the strategy at this scope and horizon.
+    Verified {
+        /// That card.
+        card: CardId,
+    },
+    /// Nothing proves it, nothing refutes it.
+    Unproven {
+        /// Why.
+        reason: Reason,
+    },
+    /// Evidence speaks against it.
+    Rejected {
+        /// Why.
+        reason: Reason,
+    },
+    /// The data under it cannot be trusted at this moment.
+    Withheld {
+        /// Why.
+        reason: Reason,
+    },
+}
+
+impl Ruling {
+    /// The word of the contract: `verified`, `unproven`, `rejected` or `withheld`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Verified { .. } => "verified",
+            Self::Unproven { .. } => "unproven",
+            Self::Rejected { .. } => "rejected",
+            Self::Withheld { .. } => "withheld",
+        }
+    }
+
+    /// Why, unless verified.
+    #[must_use]
+    pub const fn reason(self) -> Option<Reason> {
+        match self {
+            Self::Verified { .. } => None,
+            Self::Unproven { reason } | Self::Rejected { reason } | Self::Withheld { reason } => {
+                Some(reason)
+            }
+        }
+    }
+}
+
+/// A ruling with the signal it is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Verdict {
+    /// The signal.
+    pub signal: SignalId,
+    /// The ruling.
+    pub ruling: Ruling,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_statement_has_the_same_id_everywhere() {
+        let symbol: Symbol = "binance:BTCUSDT".parse().unwrap();
+        let open = "2009-06-23".parse().unwrap();
+        let id = SignalId::of(
+            "golden_cross(fast=50,slow=200)",
+            &symbol,
+            Interval::D1,
+            open,
+            Direction::Long,
+        );
+        // Golden: a change here orphans every stored signal.
+        assert_eq!(id.to_string(), "d18527be72b3246bf37de12ca903034c");
+        let other = SignalId::of(
+            "golden_cross(fast=50,slow=200)",
+            &symbol,
+            Interval::D1,
+            open,
+            Direction::Short,
+        );
+        assert_ne!(id, other);
+    }
+
+    #[test]
+    fn a_ruling_is_one_flat_json_object() {
+        let json = serde_json::to_string(&Ruling::Withheld { reason: Reason::Gap }).unwrap();
+        assert_eq!(json, r#"{"verdict":"withheld","reason":"gap"}"#);
+    }
+}

@@ -1,0 +1,92 @@
+//! The only file that reads the machine's clocks.
+//!
+//! Everything else takes a [`Clock`]: a test then moves time by hand, and the demonstration can
+//! run a day in minutes.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "this file wraps the two clocks that all others must not read"
+)]
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use finstage_model::{Clock, Timestamp};
+
+/// The machine's wall clock. It may jump when somebody sets it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        // Before 1970 only on a machine whose clock was never set; the epoch says so well enough.
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Timestamp::EPOCH.plus(since)
+    }
+}
+
+/// A clock that starts anywhere and runs `factor` times as fast as real time. It never goes back.
+#[derive(Debug, Clone, Copy)]
+pub struct ScaledClock {
+    start: Timestamp,
+    factor: f64,
+    origin: Instant,
+}
+
+impl ScaledClock {
+    /// A clock that shows `start` now.
+    ///
+    /// # Panics
+    /// When `factor` is not a positive number.
+    #[must_use]
+    pub fn new(start: Timestamp, factor: f64) -> Self {
+        assert!(
+            factor.is_finite() && factor > 0.0,
+            "invariant: a clock runs forward, not at {factor}"
+        );
+        Self { start, factor, origin: Instant::now() }
+    }
+
+    /// How long a stretch of this clock takes in real time: what to give to a timer.
+    #[must_use]
+    pub fn real(&self, simulated: Duration) -> Duration {
+        scale(simulated, 1.0 / self.factor)
+    }
+}
+
+impl Clock for ScaledClock {
+    fn now(&self) -> Timestamp {
+        self.start.plus(scale(self.origin.elapsed(), self.factor))
+    }
+}
+
+fn scale(duration: Duration, factor: f64) -> Duration {
+    Duration::try_from_secs_f64(duration.as_secs_f64() * factor).unwrap_or(Duration::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_system_clock_shows_this_century() {
+        assert!(SystemClock.now() > "2020-01-01".parse().unwrap());
+    }
+
+    #[test]
+    fn a_scaled_clock_starts_where_told_and_runs_forward() {
+        let start: Timestamp = "2026-01-05T12:00:00Z".parse().unwrap();
+        let clock = ScaledClock::new(start, 60.0);
+        let first = clock.now();
+        assert!(first >= start);
+        assert!(clock.now() >= first);
+        assert_eq!(clock.real(Duration::from_secs(60)), Duration::from_secs(1));
+        let slow = ScaledClock::new(start, 0.5);
+        assert_eq!(slow.real(Duration::from_secs(1)), Duration::from_secs(2));
+        assert_eq!(slow.real(Duration::MAX), Duration::MAX);
+    }
+
+    #[test]
+    #[should_panic(expected = "invariant")]
+    fn a_clock_that_stands_still_is_refused() {
+        let _ = ScaledClock::new(Timestamp::EPOCH, 0.0);
+    }
+}

@@ -1,0 +1,91 @@
+use std::error::Error as StdError;
+use std::fmt;
+
+/// Why a request got no answer, or a connection ended.
+///
+/// An HTTP status is never an error: the server answered. Messages name the method and the
+/// address with its secrets hidden.
+pub struct Error {
+    kind: ErrorKind,
+    message: String,
+    maybe_sent: bool,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+/// What a caller can act on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// A limit of time passed. Try again.
+    Timeout,
+    /// No connection, or it broke. Try again.
+    Unavailable,
+    /// The other side does not speak the protocol, its certificate included. Trying again is
+    /// of no use without someone looking.
+    Protocol,
+    /// The answer or frame is larger than allowed.
+    TooLarge,
+    /// A WebSocket upgrade was answered with an HTTP status that is not 101.
+    Refused,
+    /// The request cannot be sent as written: a bad address or header.
+    Invalid,
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), maybe_sent: false, source: None }
+    }
+
+    pub(crate) fn because(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    pub(crate) fn after_sending(mut self) -> Self {
+        self.maybe_sent = true;
+        self
+    }
+
+    /// What a caller can act on.
+    #[must_use]
+    pub const fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// Whether the same call may succeed later.
+    #[must_use]
+    pub const fn is_retryable(&self) -> bool {
+        matches!(self.kind, ErrorKind::Timeout | ErrorKind::Unavailable | ErrorKind::Refused)
+    }
+
+    /// Whether the request may have reached the server: a call that is not idempotent then has
+    /// an unknown outcome, and repeating it may do its work twice.
+    #[must_use]
+    pub const fn maybe_sent(&self) -> bool {
+        self.maybe_sent
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        // The outermost message of a transport names no cause; the innermost does.
+        let mut cause = self.source();
+        while let Some(next) = cause.and_then(StdError::source) {
+            cause = Some(next);
+        }
+        cause.map_or(Ok(()), |cause| write!(f, ": {cause}"))
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Error({:?}, maybe_sent: {}, {self})", self.kind, self.maybe_sent)
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_ref().map(|source| source.as_ref() as &(dyn StdError + 'static))
+    }
+}

@@ -1,0 +1,332 @@
+//! Delivers what the outbox holds for one channel.
+//!
+//! The failure it prevents: an alert that is lost, or told twice as if it were new. Every alert is
+//! a row of the outbox; the dispatcher *leases* a row, sends, and records the end. A process that
+//! dies in between leaves the row leased; when the lease runs out, the next process leases it
+//! again, learns that the message may have arrived, and says so in the message. So delivery is at
+//! least once, and a repeat is never a surprise.
+//!
+//! Three rules decide what happens to an alert that does not arrive:
+//!
+//! 1. Trouble on the way (network, gateway, "too fast") is retried until the alert is too old.
+//! 2. A refusal in the service's own words is retried at most [`MAX_REFUSALS`] times, a final one
+//!    never; then the row is a dead letter with the reason.
+//! 3. An alert older than [`MAX_AGE`] is recorded as expired and not sent: catching up after an
+//!    outage spams nobody.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use finstage_model::{Alert, Clock, IdHasher, Position, Timestamp};
+use finstage_net::{Backoff, Jitter};
+use finstage_store::ErrorKind;
+use finstage_store::records::{Leased, Records, Sent};
+use tokio::sync::{Notify, watch};
+use tokio::time::{sleep, timeout};
+
+use crate::blocking::blocking;
+use crate::courier::{Courier, Later, Progress, Sending};
+use crate::notifier::Then;
+use crate::stats::Stats;
+use crate::template::Repeat;
+
+/// The age at which an alert is no longer sent, unless the configuration says otherwise.
+pub const MAX_AGE: Duration = Duration::from_secs(15 * 60);
+
+/// The attempts after which a refusal of the service makes a dead letter.
+pub const MAX_REFUSALS: u32 = 10;
+
+/// The waits after trouble that names no wait of its own: 0.5 s doubling to 30 s, full jitter.
+pub const BACKOFF: Backoff =
+    Backoff { base: Duration::from_millis(500), factor: 2, cap: Duration::from_secs(30) };
+
+/// The longest that one attempt may take, all parts together.
+pub const MAX_ATTEMPT: Duration = Duration::from_secs(60);
+
+/// How long a row is ours: longer than an attempt, so that only a dead process loses a lease.
+pub const LEASE: Duration = Duration::from_secs(90);
+
+/// How long a message in flight may still take when the service stops.
+pub const MAX_DRAIN: Duration = Duration::from_secs(5);
+
+/// The longest pause between two looks at the outbox.
+pub const MAX_POLL: Duration = Duration::from_secs(1);
+
+/// The shortest pause, while a row waits for the journal to be synced up to it.
+pub const MIN_POLL: Duration = Duration::from_millis(50);
+
+/// How often the end of a delivery is offered to a store that fails.
+pub const MAX_ACKS: u32 = 6;
+
+/// The most messages of several parts whose progress is remembered; beyond it the oldest starts
+/// again.
+pub const MAX_PARTIAL: usize = 64;
+
+/// Tells how far the journal is synced; alerts that follow from later events are not sent yet.
+pub type Synced = Arc<dyn Fn() -> Position + Send + Sync>;
+
+/// What a dispatcher needs beside its courier.
+#[derive(Clone)]
+pub struct DispatcherOptions {
+    /// The store that holds the outbox.
+    pub records: Records,
+    /// The engine's clock: ages of alerts are measured with it.
+    pub clock: Arc<dyn Clock>,
+    /// How far the journal is synced.
+    pub synced: Synced,
+    /// Woken by whoever queues an alert. It may be shared: wake with `notify_waiters`.
+    pub wake: Arc<Notify>,
+    /// The age at which an alert is no longer sent; usually [`MAX_AGE`].
+    pub max_age: Duration,
+}
+
+impl fmt::Debug for DispatcherOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DispatcherOptions").field("max_age", &self.max_age).finish_non_exhaustive()
+    }
+}
+
+/// Delivers the outbox rows of one channel, one at a time, in the order the outbox gives them.
+#[derive(Debug)]
+pub struct Dispatcher {
+    courier: Courier,
+    options: DispatcherOptions,
+    stats: Arc<Stats>,
+    /// By outbox row.
+    partial: BTreeMap<i64, Progress>,
+    jitter: Jitter,
+}
+
+impl Dispatcher {
+    /// A dispatcher for the channel of `courier`.
+    #[must_use]
+    pub fn new(courier: Courier, options: DispatcherOptions) -> Self {
+        // Two channels, or two runs, must not come back at the same moments.
+        let seed = IdHasher::new().text(courier.name()).number(options.clock.now().nanos());
+        let jitter = Jitter::seeded(seed.finish() as u64);
+        Self { courier, options, stats: Arc::default(), partial: BTreeMap::new(), jitter }
+    }
+
+    /// Its counters, to be read while it runs.
+    #[must_use]
+    pub fn stats(&self) -> Arc<Stats> {
+        Arc::clone(&self.stats)
+    }
+
+    /// Delivers until `shutdown` holds `true` or its sender is gone, then finishes the message in
+    /// flight within [`MAX_DRAIN`].
+    pub async fn run(mut self, mut shutdown: watch::Receiver<bool>) {
+        let wake = Arc::clone(&self.options.wake);
+        while !is_stopped(&shutdown) {
+            // Registered before the outbox is read: an alert queued meanwhile wakes us.
+            let woken = wake.notified();
+            tokio::pin!(woken);
+            woken.as_mut().enable();
+            let Some(pause) = self.step(&mut shutdown).await else { continue };
+            tokio::select! {
+                () = stopped(&mut shutdown) => break,
+                () = woken => {}
+                () = sleep(pause) => {}
+            }
+        }
+    }
+
+    /// Handles one row. `None`: look again at once; else the pause until the next look.
+    async fn step(&mut self, shutdown: &mut watch::Receiver<bool>) -> Option<Duration> {
+        let wait = self.courier.wait();
+        if !wait.is_zero() && self.stats.disabled().is_none() {
+            return Some(wait.min(MAX_POLL));
+        }
+        match self.lease().await {
+            Ok(Some(leased)) => {
+                self.handle(leased, shutdown).await;
+                None
+            }
+            Ok(None) => Some(self.pause_until_next().await),
+            Err(reason) => {
+                self.complain("leasing an alert", &reason);
+                Some(MAX_POLL)
+            }
+        }
+    }
+
+    async fn lease(&self) -> Result<Option<Leased>, String> {
+        let records = self.options.records.clone();
+        let (name, now) = (self.courier.name().to_owned(), self.options.clock.now());
+        let synced = (self.options.synced)();
+        blocking(move || records.outbox_lease(&name, now, LEASE, synced))
+            .await
+            .map_err(|error| error.to_string())
+    }
+
+    /// Until the next row is due; short while a due row waits for the journal to be synced.
+    async fn pause_until_next(&self) -> Duration {
+        let records = self.options.records.clone();
+        let name = self.courier.name().to_owned();
+        match blocking(move || records.outbox_next_at(&name)).await {
+            Ok(None) => MAX_POLL,
+            Ok(Some(at)) => at.since(self.options.clock.now()).clamp(MIN_POLL, MAX_POLL),
+            Err(error) => {
+                self.complain("reading the outbox", &error.to_string());
+                MAX_POLL
+            }
+        }
+    }
+
+    async fn handle(&mut self, leased: Leased, shutdown: &mut watch::Receiver<bool>) {
+        let progress = self.partial.remove(&leased.row);
+        let age = self.options.clock.now().since(leased.alert.said_at);
+        let end = if age > self.options.max_age {
+            End::Expired(format!(
+                "{} s old when its turn came, {} s are allowed",
+                age.as_secs(),
+                self.options.max_age.as_secs()
+            ))
+        } else if let Some(reason) = self.stats.disabled() {
+            End::Failed(format!("the channel is disabled: {reason}"))
+        } else {
+            let repeat = if leased.possible_repeat { Repeat::Possible } else { Repeat::No };
+            let progress = progress.unwrap_or_else(|| Progress::new(repeat));
+            let sending = self.attempt(&leased.alert, progress, shutdown).await;
+            self.judge(&leased, sending)
+        };
+        self.report(&leased.alert, &end);
+        self.record(&leased, end).await;
+    }
+
+    async fn attempt(
+        &mut self,
+        alert: &Alert,
+        progress: Progress,
+        shutdown: &mut watch::Receiver<bool>,
+    ) -> Sending {
+        let cut = |reason: &str| {
+            let reason = reason.to_owned();
+            Sending::Later(Later { wait: None, sent: Sent::Unknown, reason, progress: None })
+        };
+        tokio::select! {
+            biased;
+            sending = timeout(MAX_ATTEMPT, self.courier.send(alert, progress)) => {
+                sending.unwrap_or_else(|_elapsed| cut("the attempt took too long"))
+            }
+            () = drained(shutdown) => cut("the service stopped before the answer came"),
+        }
+    }
+
+    /// What becomes of the row.
+    fn judge(&mut self, leased: &Leased, sending: Sending) -> End {
+        match sending {
+            Sending::Delivered { receipt } => End::Delivered(receipt),
+            Sending::Refused(later) if leased.attempts >= MAX_REFUSALS => {
+                End::Failed(format!("refused after {} attempts: {}", leased.attempts, later.reason))
+            }
+            Sending::Later(later) | Sending::Refused(later) => self.retry(leased, later),
+            Sending::Rejected { reason, then } => {
+                if then == Then::Disable {
+                    tracing::error!(
+                        notifier = self.courier.name(),
+                        reason,
+                        "the channel is disabled"
+                    );
+                    self.stats.disable(&reason);
+                }
+                End::Failed(reason)
+            }
+        }
+    }
+
+    fn retry(&mut self, leased: &Leased, later: Later) -> End {
+        let Later { wait, sent, reason, progress } = later;
+        if let Some(progress) = progress.filter(Progress::is_partial) {
+            if self.partial.len() >= MAX_PARTIAL {
+                self.partial.pop_first();
+            }
+            self.partial.insert(leased.row, progress);
+        }
+        let failures_before = leased.attempts.saturating_sub(1);
+        let wait = wait.unwrap_or_else(|| BACKOFF.next(failures_before, &mut self.jitter));
+        End::Retry { not_before: self.options.clock.now().plus(wait), reason, sent }
+    }
+
+    /// Counts the end of an attempt and writes it to the log.
+    fn report(&self, alert: &Alert, end: &End) {
+        let (notifier, alert) = (self.courier.name(), alert.id);
+        match end {
+            End::Delivered(receipt) => {
+                self.stats.count_delivered();
+                tracing::info!(notifier, %alert, receipt, "alert delivered");
+            }
+            End::Retry { reason, .. } => {
+                self.stats.count_retried(reason);
+                tracing::warn!(notifier, %alert, reason, "alert will be tried again");
+            }
+            End::Failed(reason) => {
+                self.stats.count_failed(reason);
+                tracing::error!(notifier, %alert, reason, "alert given up");
+            }
+            End::Expired(reason) => {
+                self.stats.count_expired();
+                tracing::warn!(notifier, %alert, reason, "alert too old to send");
+            }
+        }
+    }
+
+    /// Writes the end into the outbox. Where the store fails for long, the row keeps its lease
+    /// and comes again as a possible repeat.
+    async fn record(&self, leased: &Leased, end: End) {
+        let (row, fence, end) = (leased.row, leased.fence, Arc::new(end));
+        for attempt in 0..MAX_ACKS {
+            let records = self.options.records.clone();
+            let (end, at) = (Arc::clone(&end), self.options.clock.now());
+            let recorded = blocking(move || match &*end {
+                End::Delivered(receipt) => records.outbox_delivered(row, fence, at, receipt),
+                End::Retry { not_before, reason, sent } => {
+                    records.outbox_retry(row, fence, *not_before, reason, *sent)
+                }
+                End::Failed(reason) => records.outbox_failed(row, fence, at, reason),
+                End::Expired(reason) => records.outbox_expired(row, fence, at, reason),
+            });
+            match recorded.await {
+                Ok(()) => return,
+                // Somebody else leased it meanwhile: the row is theirs, and so is its end.
+                Err(error) if error.kind() == ErrorKind::Stale => {
+                    self.complain("recording a delivery", &error.to_string());
+                    return;
+                }
+                Err(error) => self.complain("recording a delivery", &error.to_string()),
+            }
+            sleep(MIN_POLL * 2u32.pow(attempt)).await;
+        }
+    }
+
+    fn complain(&self, doing: &str, reason: &str) {
+        self.stats.note_error(reason);
+        tracing::error!(notifier = self.courier.name(), reason, "{doing} failed");
+    }
+}
+
+/// How an attempt ends in the outbox.
+#[derive(Debug)]
+enum End {
+    Delivered(String),
+    Retry { not_before: Timestamp, reason: String, sent: Sent },
+    Failed(String),
+    Expired(String),
+}
+
+fn is_stopped(shutdown: &watch::Receiver<bool>) -> bool {
+    *shutdown.borrow() || shutdown.has_changed().is_err()
+}
+
+/// Ends when the service is told to stop.
+async fn stopped(shutdown: &mut watch::Receiver<bool>) {
+    while !is_stopped(shutdown) && shutdown.changed().await.is_ok() {}
+}
+
+/// Ends when a message in flight has had its time after the service was told to stop.
+async fn drained(shutdown: &mut watch::Receiver<bool>) {
+    stopped(shutdown).await;
+    sleep(MAX_DRAIN).await;
+}

@@ -1,0 +1,62 @@
+//! Alerts to people: one file per channel that renders, one dispatcher that delivers.
+//!
+//! A [`Notifier`] turns an alert into requests or lines and an answer into its meaning: plain
+//! functions. A [`Dispatcher`] takes alerts from the durable outbox and delivers each at least
+//! once per id, paced, retried, and marked where it may be a repeat.
+//!
+//! This crate does not decide what is worth an alert (the engine does), keeps no state of its own
+//! on disk (the store does), opens no connection but through the client it is given, and never
+//! prints: lines go to a writer of the caller's choice.
+//!
+//! Three types to read first: [`Notifier`], [`Courier`] (carries one alert) and [`Dispatcher`].
+//!
+//! ```
+//! use finstage_model::{Alert, AlertId, AlertKind, Decision};
+//! use finstage_notify::notifiers::Log;
+//! use finstage_notify::{Delivery, Notifier, Outgoing, Template};
+//!
+//! let at = "2026-11-21T09:30:00Z".parse().unwrap();
+//! let alert = Alert {
+//!     id: AlertId(42),
+//!     kind: AlertKind::Watch { base: "100".parse().unwrap() },
+//!     symbol: "binance:BTCUSDT".parse().unwrap(),
+//!     rule: String::from("rise=3%"),
+//!     words: String::from("The price rose 3.2 % above the previous close."),
+//!     price: "103.2".parse().unwrap(),
+//!     currency: Some(String::from("USDT")),
+//!     at,
+//!     said_at: at,
+//!     data_age_ms: 1_200,
+//!     decision: Decision::Send,
+//! };
+//! let sent = Log::new(Template::default()).render(&alert, &Delivery::FIRST);
+//! let [Outgoing::Line(line)] = &sent[..] else { panic!("one line") };
+//! assert!(line.starts_with("● price watch rise=3% · binance:BTCUSDT at 103.2 USDT"));
+//! assert!(line.ends_with("Not advice."));
+//! ```
+#![forbid(unsafe_code)]
+
+mod blocking;
+mod courier;
+mod dispatcher;
+mod error;
+mod message;
+mod notifier;
+pub mod notifiers;
+mod pacer;
+mod stats;
+#[cfg(test)]
+mod suite;
+mod template;
+
+pub use courier::{Courier, Later, Lines, MAX_MOVES, MAX_SEND, MAX_TURN, Progress, Sending};
+pub use dispatcher::{
+    BACKOFF, Dispatcher, DispatcherOptions, LEASE, MAX_ACKS, MAX_AGE, MAX_ATTEMPT, MAX_DRAIN,
+    MAX_PARTIAL, MAX_POLL, MAX_REFUSALS, MIN_POLL, Synced,
+};
+pub use error::{Error, ErrorKind};
+pub use message::{Line, Message, Span, Style, clean};
+pub use notifier::{Accepted, Delivery, Form, Notifier, Outgoing, Reply, Then};
+pub use pacer::{Pace, Pacer};
+pub use stats::{MAX_ERROR_CHARS, Stats};
+pub use template::{MAX_NAME_CHARS, MAX_WORDS_CHARS, Repeat, Template};

@@ -1,0 +1,52 @@
+//! The log as a channel: one line per alert to a writer of the binary's choice.
+//!
+//! It goes through the same outbox as every other channel, so what stands in the log was
+//! recorded as delivered, once per alert.
+
+use finstage_model::Alert;
+
+use super::Kind;
+use crate::message::clean;
+use crate::notifier::{Accepted, Delivery, Notifier, Outgoing, Reply};
+use crate::pacer::Pace;
+use crate::template::Template;
+
+pub(super) const KIND: Kind =
+    Kind { name: "log", describes: "one line per alert in the service's log", needs: &[] };
+
+/// The most characters of one line; more than the template writes, so that no id is cut off.
+pub const MAX_LINE_CHARS: usize = 10_000;
+
+/// Writes alerts as single lines.
+#[derive(Debug, Default)]
+pub struct Log {
+    template: Template,
+}
+
+impl Log {
+    /// A log notifier with these words.
+    #[must_use]
+    pub const fn new(template: Template) -> Self {
+        Self { template }
+    }
+}
+
+impl Notifier for Log {
+    fn name(&self) -> &str {
+        KIND.name
+    }
+
+    fn pace(&self) -> Pace {
+        Pace::UNLIMITED
+    }
+
+    fn render(&self, alert: &Alert, delivery: &Delivery<'_>) -> Vec<Outgoing> {
+        let text = self.template.message(alert, delivery.repeat).plain().replace('\n', " · ");
+        vec![Outgoing::Line(clean(&text, MAX_LINE_CHARS))]
+    }
+
+    /// A line has no answer; a service that gives one to this channel is a mistake of ours.
+    fn accepted(&self, reply: &Reply<'_>) -> Accepted {
+        Accepted::Refused { reason: format!("status {} answers a line of the log", reply.status) }
+    }
+}

@@ -1,0 +1,23 @@
+//! The channels, one file each.
+//!
+//! To add one: write `notifiers/NAME.rs`, list it in [`ALL`], give it a sample in `suite.rs`.
+
+mod log;
+mod telegram;
+
+pub use log::{Log, MAX_LINE_CHARS};
+pub use telegram::{DEFAULT_WAIT, MAX_TEXT_UNITS, MAX_WAIT, Telegram, TelegramOptions};
+
+/// A kind of channel that can be configured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kind {
+    /// The word in the configuration: `kind = "telegram"`.
+    pub name: &'static str,
+    /// One sentence for people.
+    pub describes: &'static str,
+    /// The keys it needs beside `kind`.
+    pub needs: &'static [&'static str],
+}
+
+/// Every kind of channel, in the order that people read them.
+pub const ALL: &[Kind] = &[telegram::KIND, log::KIND];

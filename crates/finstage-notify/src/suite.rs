@@ -1,0 +1,233 @@
+//! What every channel must pass: golden messages, the limits of its service, and silence about
+//! its secrets. `UPDATE_GOLDEN=1 cargo test -p finstage-notify` rewrites the golden files.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use finstage_model::{
+    Alert, AlertId, AlertKind, CardId, Decision, Direction, Interval, Reason, Ruling, SignalId,
+};
+use finstage_seal::Secret;
+
+use crate::notifier::{Accepted, Delivery, Form, Notifier, Outgoing, Reply};
+use crate::notifiers::{ALL, Log, MAX_LINE_CHARS, MAX_TEXT_UNITS, Telegram, TelegramOptions};
+use crate::template::{Repeat, Template};
+
+/// A token that must appear nowhere but on the wire.
+pub(crate) const CANARY: &str = "123456:CANARY_token-that-must-stay-secret";
+
+/// A channel of each kind, holding the canary where it holds a secret.
+fn sample(kind: &str) -> Box<dyn Notifier> {
+    match kind {
+        "telegram" => Box::new(telegram("42")),
+        "log" => Box::new(Log::new(Template::default())),
+        other => panic!("{other} is listed in notifiers::ALL: give it a sample here"),
+    }
+}
+
+pub(crate) fn telegram(chat: &str) -> Telegram {
+    Telegram::new(TelegramOptions {
+        name: "telegram".into(),
+        base_url: TelegramOptions::BASE_URL.into(),
+        token: Secret::new(CANARY.into()),
+        chat: chat.into(),
+        template: Template::default(),
+    })
+    .unwrap()
+}
+
+pub(crate) fn signal() -> Alert {
+    Alert {
+        id: AlertId(0x6612_e676_2544_0d59_f482_4066_1d66_392b),
+        kind: AlertKind::Signal {
+            signal: SignalId(7),
+            interval: Interval::H1,
+            direction: Direction::Long,
+            ruling: Ruling::Unproven { reason: Reason::NoEvidence },
+        },
+        symbol: "binance:BTCUSDT".parse().unwrap(),
+        rule: "golden_cross(fast=50,slow=200)".into(),
+        words: "The average of 50 bars rose above the average of 200 bars: 42810.2 over 42790.8."
+            .into(),
+        price: "42850.1".parse().unwrap(),
+        currency: Some("USDT".into()),
+        at: "2026-11-21T09:00:00Z".parse().unwrap(),
+        said_at: "2026-11-21T09:00:01.2Z".parse().unwrap(),
+        data_age_ms: 1_234,
+        decision: Decision::Send,
+    }
+}
+
+pub(crate) fn watch() -> Alert {
+    Alert {
+        id: AlertId(0x99),
+        kind: AlertKind::Watch { base: "100".parse().unwrap() },
+        symbol: "yahoo:^GSPC".parse().unwrap(),
+        rule: "drop=3%".into(),
+        words: "The price fell 3.2 % below the previous close.".into(),
+        price: "96.8".parse().unwrap(),
+        currency: None,
+        ..signal()
+    }
+}
+
+/// Names that are markup elsewhere, and text that tries to be more than one line.
+pub(crate) fn special() -> Alert {
+    Alert {
+        symbol: "file:S&P<b>500</b>".parse().unwrap(),
+        rule: "expr(close>sma & volume<1e6)".into(),
+        words: "close > sma & \"volume\" < 1e6\r\n\u{202e}<a href='x'>{price}</a> &amp;".into(),
+        currency: Some("<&>".into()),
+        ..watch()
+    }
+}
+
+pub(crate) fn long() -> Alert {
+    let words: String = (0..1_000).map(|n| format!("{:04} ", n % 10_000)).collect();
+    Alert { words, ..signal() }
+}
+
+fn show(sent: &[Outgoing]) -> String {
+    let mut text = String::new();
+    for part in sent {
+        match part {
+            Outgoing::Line(line) => writeln!(text, "{line}").unwrap(),
+            Outgoing::Http(request) => {
+                let body: serde_json::Value = serde_json::from_slice(request.body_bytes()).unwrap();
+                writeln!(text, "{request}\n{:?}\n{body:#}", request.headers()).unwrap();
+            }
+        }
+    }
+    text
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one switch that rewrites golden files")]
+fn golden(name: &str, found: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, found).unwrap();
+    }
+    let expected = std::fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(found, expected, "{name} differs: look, then run with UPDATE_GOLDEN=1");
+}
+
+fn each(check: impl Fn(&str, &dyn Notifier)) {
+    for kind in ALL {
+        check(kind.name, &*sample(kind.name));
+    }
+}
+
+#[test]
+fn every_file_of_a_channel_is_listed_once() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/notifiers");
+    let files: BTreeSet<String> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter_map(|name| name.strip_suffix(".rs").map(str::to_owned))
+        .filter(|name| name != "mod")
+        .collect();
+    let listed: BTreeSet<String> = ALL.iter().map(|kind| kind.name.to_owned()).collect();
+    assert_eq!(listed, files);
+    assert_eq!(listed.len(), ALL.len(), "no name twice");
+}
+
+#[test]
+fn every_channel_writes_its_golden_messages() {
+    let verified = AlertKind::Signal {
+        signal: SignalId(7),
+        interval: Interval::D1,
+        direction: Direction::Short,
+        ruling: Ruling::Verified { card: CardId(0xca4d) },
+    };
+    let verified = Alert { kind: verified, ..signal() };
+    let repeat = Delivery { repeat: Repeat::Possible, ..Delivery::FIRST };
+    each(|kind, notifier| {
+        for (case, alert, delivery) in [
+            ("signal", signal(), Delivery::FIRST),
+            ("verified", verified.clone(), Delivery::FIRST),
+            ("watch", watch(), Delivery::FIRST),
+            ("special", special(), Delivery::FIRST),
+            ("repeat", signal(), repeat),
+        ] {
+            golden(&format!("{kind}.{case}.txt"), &show(&notifier.render(&alert, &delivery)));
+        }
+    });
+}
+
+#[test]
+fn no_part_passes_the_limit_of_its_service() {
+    let max = Alert { words: "📈 ".repeat(20_000), ..signal() };
+    each(|_, notifier| {
+        for alert in [signal(), long(), max.clone()] {
+            for part in notifier.render(&alert, &Delivery::FIRST) {
+                match part {
+                    Outgoing::Line(line) => {
+                        assert!(line.chars().count() <= MAX_LINE_CHARS);
+                        assert!(!line.contains(char::is_control));
+                        assert!(line.ends_with("Not advice."), "nothing is cut off");
+                    }
+                    Outgoing::Http(request) => {
+                        let body: serde_json::Value =
+                            serde_json::from_slice(request.body_bytes()).unwrap();
+                        let shown = visible(body["text"].as_str().unwrap());
+                        assert!(shown.encode_utf16().count() <= MAX_TEXT_UNITS);
+                        assert!(!shown.trim().is_empty());
+                    }
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn form_and_address_never_change_the_number_of_parts() {
+    each(|kind, notifier| {
+        for alert in [signal(), watch(), special(), long()] {
+            let parts = |form, address| {
+                notifier.render(&alert, &Delivery { form, address, ..Delivery::FIRST }).len()
+            };
+            let first = parts(Form::Rich, None);
+            assert!(first >= 1, "{kind}");
+            assert_eq!(first, parts(Form::Plain, None), "{kind}");
+            assert_eq!(first, parts(Form::Rich, Some("-1001234567890")), "{kind}");
+        }
+    });
+}
+
+#[test]
+fn no_secret_is_in_anything_printed() {
+    let bodies = [
+        format!(r#"{{"ok":false,"error_code":400,"description":"no /bot{CANARY}/sendMessage"}}"#),
+        format!(r#"{{"ok":false,"error_code":500,"description":"{CANARY}"}}"#),
+        format!("<html>/bot{CANARY}/</html>"),
+    ];
+    each(|kind, notifier| {
+        let mut printed = format!("{notifier:?} {:?}", notifier.render(&long(), &Delivery::FIRST));
+        for body in &bodies {
+            for status in [200, 302, 400, 401, 403, 404, 429, 500, 502] {
+                let reply = Reply { status, retry_after: None, body: body.as_bytes() };
+                let meaning: Accepted = notifier.accepted(&reply);
+                write!(printed, "{meaning:?}").unwrap();
+            }
+        }
+        assert!(!printed.contains("CANARY"), "{kind} prints its secret");
+    });
+}
+
+/// What a reader of Telegram's HTML sees; panics where a tag is not closed in its part.
+pub(crate) fn visible(html: &str) -> String {
+    let (mut out, mut open, mut rest) = (String::new(), Vec::new(), html);
+    while let Some((text, tail)) = rest.split_once('<') {
+        out.push_str(text);
+        let (tag, tail) = tail.split_once('>').expect("a tag that ends");
+        match tag.strip_prefix('/') {
+            Some(name) => assert_eq!(open.pop(), Some(name)),
+            None => open.push(tag),
+        }
+        rest = tail;
+    }
+    assert_eq!(open, [""; 0], "every tag is closed");
+    out.push_str(rest);
+    out.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+}

@@ -1,0 +1,228 @@
+//! The words of an alert: one template for every channel.
+//!
+//! An alert must be readable on a locked phone by somebody who did not configure it: what and
+//! which way first, then where and at what price, the rule in words, what proves it, how old the
+//! data is, when, and under which id to look it up. Nothing is said that the alert does not
+//! carry: figures come from data, never from here.
+//!
+//! Every word stands in one table, [`ENGLISH`]; a sentence is a pattern with named places, so
+//! another language is another table with another word order.
+
+use finstage_model::{Alert, AlertKind, Direction, Price, Reason, Ruling, Timestamp};
+use jiff::tz::TimeZone;
+
+use crate::message::{Line, Message, Style, clean};
+
+/// The most characters of the rule in words that are shown; longer text is cut with `…`.
+pub const MAX_WORDS_CHARS: usize = 8_000;
+
+/// The most characters of a symbol, a rule or a currency that are shown.
+pub const MAX_NAME_CHARS: usize = 200;
+
+/// How alerts are worded for this installation.
+#[derive(Debug, Clone)]
+pub struct Template {
+    /// The zone that times are shown in, beside UTC.
+    pub zone: TimeZone,
+    /// Where people can look an alert up; its id is appended after a `/`. `None`: no link.
+    pub link: Option<String>,
+}
+
+impl Default for Template {
+    fn default() -> Self {
+        Self { zone: TimeZone::UTC, link: None }
+    }
+}
+
+impl Template {
+    /// The message about `alert`.
+    #[must_use]
+    pub fn message(&self, alert: &Alert, repeat: Repeat) -> Message {
+        let words = &ENGLISH;
+        let mut lines = Vec::with_capacity(10);
+        if repeat == Repeat::Possible {
+            lines.push(Line::new(Style::Italic, words.repeat));
+        }
+        lines.push(Line::new(Style::Bold, title(words, alert)));
+        lines.push(Line::new(Style::Plain, place(words, alert)));
+        let rule = clean(&alert.words, MAX_WORDS_CHARS);
+        if !rule.is_empty() {
+            lines.push(Line::new(Style::Plain, rule));
+        }
+        lines.push(Line::new(Style::Plain, evidence(words, &alert.kind)));
+        lines.push(Line::new(Style::Plain, data_age(words, alert.data_age_ms)));
+        lines.push(Line::new(Style::Plain, moment(words, alert.at, &self.zone)));
+        lines.push(Line::new(Style::Plain, words.id).then(Style::Code, alert.id.to_string()));
+        if let Some(base) = &self.link {
+            let link = format!("{}/{}", base.trim_end_matches('/'), alert.id);
+            lines.push(Line::new(Style::Plain, link));
+        }
+        lines.push(Line::new(Style::Italic, words.not_advice));
+        Message::new(lines)
+    }
+}
+
+/// Whether people may have received the alert before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repeat {
+    /// Nobody has.
+    No,
+    /// An earlier attempt ended without an answer: perhaps it arrived, and the message says so.
+    Possible,
+}
+
+/// Every word people read, in one language. `{name}` is a place to fill.
+struct Words {
+    repeat: &'static str,
+    bullish: &'static str,
+    bearish: &'static str,
+    watch: &'static str,
+    place_of_signal: &'static str,
+    place_of_watch: &'static str,
+    verified: &'static str,
+    unproven: &'static str,
+    rejected: &'static str,
+    withheld: &'static str,
+    fact: &'static str,
+    data_age: &'static str,
+    data_ahead: &'static str,
+    millis: &'static str,
+    seconds: &'static str,
+    minutes: &'static str,
+    hours: &'static str,
+    days: &'static str,
+    moment: &'static str,
+    moment_utc: &'static str,
+    id: &'static str,
+    not_advice: &'static str,
+    reason: fn(Reason) -> &'static str,
+}
+
+const ENGLISH: Words = Words {
+    repeat: "(may repeat an earlier message with the same id)",
+    bullish: "▲ bullish {rule}",
+    bearish: "▼ bearish {rule}",
+    watch: "● price watch {rule}",
+    place_of_signal: "{symbol} at {price}, {interval} bars",
+    place_of_watch: "{symbol} at {price}, compared with {base}",
+    verified: "Evidence: this signal is VERIFIED by evidence card {card}.",
+    unproven: "Evidence: {reason} — this signal is UNPROVEN.",
+    rejected: "Evidence: {reason} — this signal is REJECTED.",
+    withheld: "Evidence: {reason} — this signal is WITHHELD.",
+    fact: "A fact about the price: it has no verdict.",
+    data_age: "Data {age} old.",
+    data_ahead: "Data stamped {age} ahead of our clock.",
+    millis: "{n} ms",
+    seconds: "{n} s",
+    minutes: "{n} min",
+    hours: "{n} h {m} min",
+    days: "{n} d {m} h",
+    moment: "{local} {zone} ({utc} UTC)",
+    moment_utc: "{utc} UTC",
+    id: "id ",
+    not_advice: "Not advice.",
+    reason: Reason::words,
+};
+
+fn title(words: &Words, alert: &Alert) -> String {
+    let pattern = match alert.kind {
+        AlertKind::Signal { direction: Direction::Long, .. } => words.bullish,
+        AlertKind::Signal { direction: Direction::Short, .. } => words.bearish,
+        AlertKind::Watch { .. } => words.watch,
+    };
+    fill(pattern, &[("rule", &clean(&alert.rule, MAX_NAME_CHARS))])
+}
+
+fn place(words: &Words, alert: &Alert) -> String {
+    let symbol = clean(alert.symbol.as_str(), MAX_NAME_CHARS);
+    let price = money(alert.price, alert.currency.as_deref());
+    match alert.kind {
+        AlertKind::Signal { interval, .. } => fill(
+            words.place_of_signal,
+            &[("symbol", &symbol), ("price", &price), ("interval", interval.as_str())],
+        ),
+        AlertKind::Watch { base } => {
+            let base = money(base, alert.currency.as_deref());
+            fill(words.place_of_watch, &[("symbol", &symbol), ("price", &price), ("base", &base)])
+        }
+    }
+}
+
+fn money(price: Price, currency: Option<&str>) -> String {
+    match currency.map(|text| clean(text, MAX_NAME_CHARS)).filter(|text| !text.is_empty()) {
+        Some(currency) => format!("{price} {currency}"),
+        None => price.to_string(),
+    }
+}
+
+fn evidence(words: &Words, kind: &AlertKind) -> String {
+    let AlertKind::Signal { ruling, .. } = kind else {
+        return words.fact.to_owned();
+    };
+    let because = |pattern, reason: &Reason| fill(pattern, &[("reason", (words.reason)(*reason))]);
+    match ruling {
+        Ruling::Verified { card } => fill(words.verified, &[("card", &card.to_string())]),
+        Ruling::Unproven { reason } => because(words.unproven, reason),
+        Ruling::Rejected { reason } => because(words.rejected, reason),
+        Ruling::Withheld { reason } => because(words.withheld, reason),
+    }
+}
+
+/// The venue's stamp may be ahead of our clock; that is said and not rounded to zero.
+fn data_age(words: &Words, age_ms: i64) -> String {
+    let pattern = if age_ms < 0 { words.data_ahead } else { words.data_age };
+    fill(pattern, &[("age", &duration(words, age_ms.unsigned_abs()))])
+}
+
+/// The two largest units that matter, rounded down.
+fn duration(words: &Words, millis: u64) -> String {
+    let (minutes, hours) = (millis / 60_000, millis / 3_600_000);
+    let one = |pattern, n: &str| fill(pattern, &[("n", n)]);
+    let two =
+        |pattern, n: u64, m: u64| fill(pattern, &[("n", &n.to_string()), ("m", &m.to_string())]);
+    match millis {
+        0..1_000 => one(words.millis, &millis.to_string()),
+        1_000..60_000 => {
+            one(words.seconds, &format!("{}.{}", millis / 1_000, millis % 1_000 / 100))
+        }
+        60_000..3_600_000 => one(words.minutes, &minutes.to_string()),
+        3_600_000..172_800_000 => two(words.hours, hours, minutes % 60),
+        _ => two(words.days, hours / 24, hours % 24),
+    }
+}
+
+fn moment(words: &Words, at: Timestamp, zone: &TimeZone) -> String {
+    let Ok(instant) = jiff::Timestamp::from_second(at.secs()) else {
+        return at.to_string(); // cannot happen: jiff's range is the wider one
+    };
+    let show =
+        |zone: &TimeZone| instant.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string();
+    let utc = show(&TimeZone::UTC);
+    match zone.iana_name() {
+        Some("UTC" | "Etc/UTC") => fill(words.moment_utc, &[("utc", &utc)]),
+        name => {
+            let offset = zone.to_offset(instant).to_string();
+            let name = name.unwrap_or(&offset);
+            fill(words.moment, &[("local", &show(zone)), ("zone", name), ("utc", &utc)])
+        }
+    }
+}
+
+/// Puts values into the `{places}` of a pattern, in one pass: a value that looks like a place
+/// stays text.
+fn fill(pattern: &str, values: &[(&str, &str)]) -> String {
+    let mut out = String::with_capacity(pattern.len() + 32);
+    let mut rest = pattern;
+    while let Some((before, after)) = rest.split_once('{') {
+        out.push_str(before);
+        let (name, tail) = after.split_once('}').unwrap_or((after, ""));
+        let value = values.iter().find(|(key, _)| *key == name);
+        out.push_str(value.map_or("", |(_, text)| text));
+        rest = tail;
+    }
+    out.push_str(rest);
+    out
+}
+
+#[cfg(test)]
+mod tests;

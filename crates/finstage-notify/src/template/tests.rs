@@ -1,0 +1,145 @@
+use finstage_model::{CardId, Decision, Interval, SignalId};
+
+use super::*;
+use crate::suite::{long, signal, special, watch};
+
+fn seoul() -> Template {
+    Template {
+        zone: TimeZone::get("Asia/Seoul").unwrap(),
+        link: Some("http://127.0.0.1:8080/alerts/".into()),
+    }
+}
+
+/// Compares with an indented text.
+fn check(found: &Message, expected: &str) {
+    let expected: Vec<&str> =
+        expected.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    assert_eq!(found.plain(), expected.join("\n"));
+}
+
+#[test]
+fn a_signal_says_everything_that_the_contract_asks_for() {
+    check(
+        &seoul().message(&signal(), Repeat::No),
+        "
+        ▲ bullish golden_cross(fast=50,slow=200)
+        binance:BTCUSDT at 42850.1 USDT, 1h bars
+        The average of 50 bars rose above the average of 200 bars: 42810.2 over 42790.8.
+        Evidence: not measured yet — this signal is UNPROVEN.
+        Data 1.2 s old.
+        2026-11-21 18:00:00 Asia/Seoul (2026-11-21 09:00:00 UTC)
+        id 6612e67625440d59f48240661d66392b
+        http://127.0.0.1:8080/alerts/6612e67625440d59f48240661d66392b
+        Not advice.
+        ",
+    );
+}
+
+#[test]
+fn a_watch_states_a_fact_and_no_verdict() {
+    check(
+        &Template::default().message(&watch(), Repeat::No),
+        "
+        ● price watch drop=3%
+        yahoo:^GSPC at 96.8, compared with 100
+        The price fell 3.2 % below the previous close.
+        A fact about the price: it has no verdict.
+        Data 1.2 s old.
+        2026-11-21 09:00:00 UTC
+        id 00000000000000000000000000000099
+        Not advice.
+        ",
+    );
+}
+
+#[test]
+fn a_possible_repeat_says_so_first() {
+    let message = Template::default().message(&signal(), Repeat::Possible);
+    assert!(message.plain().starts_with("(may repeat an earlier message with the same id)\n▲"));
+}
+
+#[test]
+fn foreign_text_stays_text_on_its_own_line() {
+    let plain = Template::default().message(&special(), Repeat::No).plain();
+    assert!(plain.contains("\nfile:S&P<b>500</b> at 96.8 <&>, compared with 100 <&>\n"), "{plain}");
+    assert!(plain.contains("\nclose > sma & \"volume\" < 1e6 <a href='x'>{price}</a> &amp;\n"));
+}
+
+#[test]
+fn every_ruling_has_its_words() {
+    let line = |ruling| {
+        evidence(
+            &ENGLISH,
+            &AlertKind::Signal {
+                signal: SignalId(1),
+                interval: Interval::D1,
+                direction: Direction::Short,
+                ruling,
+            },
+        )
+    };
+    assert_eq!(
+        line(Ruling::Verified { card: CardId(10) }),
+        "Evidence: this signal is VERIFIED by evidence card 0000000000000000000000000000000a."
+    );
+    for reason in [Reason::NoEvidence, Reason::StaleFeed, Reason::Gap, Reason::WarmUp] {
+        let words = reason.words();
+        for (ruling, word) in [
+            (Ruling::Unproven { reason }, "UNPROVEN"),
+            (Ruling::Rejected { reason }, "REJECTED"),
+            (Ruling::Withheld { reason }, "WITHHELD"),
+        ] {
+            assert_eq!(line(ruling), format!("Evidence: {words} — this signal is {word}."));
+        }
+    }
+}
+
+#[test]
+fn ages_are_told_in_the_units_that_matter() {
+    for (ms, words) in [
+        (0, "Data 0 ms old."),
+        (999, "Data 999 ms old."),
+        (1_000, "Data 1.0 s old."),
+        (59_999, "Data 59.9 s old."),
+        (60_000, "Data 1 min old."),
+        (3_600_000, "Data 1 h 0 min old."),
+        (12_000_000, "Data 3 h 20 min old."),
+        (180_000_000, "Data 2 d 2 h old."),
+        (-1_500, "Data stamped 1.5 s ahead of our clock."),
+    ] {
+        assert_eq!(data_age(&ENGLISH, ms), words);
+    }
+    assert!(data_age(&ENGLISH, i64::MIN).contains("ahead"));
+}
+
+#[test]
+fn a_zone_without_a_name_shows_its_offset() {
+    let zone = TimeZone::fixed(jiff::tz::offset(-5));
+    let at = "2026-11-21T02:30:00.9Z".parse().unwrap();
+    assert_eq!(moment(&ENGLISH, at, &zone), "2026-11-20 21:30:00 -05 (2026-11-21 02:30:00 UTC)");
+}
+
+#[test]
+fn every_moment_can_be_shown() {
+    for at in [Timestamp::MIN, Timestamp::EPOCH, Timestamp::MAX] {
+        assert!(moment(&ENGLISH, at, &TimeZone::UTC).ends_with(" UTC"), "{at}");
+    }
+}
+
+#[test]
+fn words_without_an_end_are_cut() {
+    let alert = Alert {
+        words: "word ".repeat(50_000),
+        rule: "r".repeat(5_000),
+        decision: Decision::Send,
+        ..long()
+    };
+    let chars = Template::default().message(&alert, Repeat::No).plain().chars().count();
+    assert!(chars < MAX_WORDS_CHARS + 2 * MAX_NAME_CHARS + 400, "{chars}");
+}
+
+#[test]
+fn patterns_are_filled_once() {
+    assert_eq!(fill("{a}-{b}", &[("a", "{b}"), ("b", "x")]), "{b}-x");
+    assert_eq!(fill("plain", &[]), "plain");
+}

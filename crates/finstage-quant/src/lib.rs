@@ -1,0 +1,67 @@
+//! Numbers in, numbers out: indicators over closing prices, in streaming and in column form.
+//!
+//! It deliberately knows no bar, no time, no instrument and no signal: what a number means is the
+//! business of the floors above. Nothing here depends on where a series is cut: an average over n
+//! values is the same double whatever came before them.
+//!
+//! Three types to read first: [`Indicator`] (what every streaming form can do), [`Sma`] (the
+//! simplest one) and [`Spec`] (how all of them are listed in [`ALL`]).
+//!
+//! ```
+//! use finstage_quant::{Indicator, Sma};
+//!
+//! let mut average = Sma::new(3);
+//! let said: Vec<Option<f64>> = [1.0, 2.0, 6.0, 4.0].map(|close| average.update(close)).into();
+//! assert_eq!(said, [None, None, Some(3.0), Some(4.0)]);
+//!
+//! let mut column = Vec::new();
+//! finstage_quant::sma(&[1.0, 2.0, 6.0, 4.0], 3, &mut column);
+//! assert!(column[1].is_nan() && column[3] == 4.0);
+//! ```
+#![deny(unsafe_code)]
+
+mod exact_sum;
+mod indicators;
+mod series;
+mod spec;
+pub mod suite;
+
+pub use indicators::ALL;
+pub use indicators::bollinger::{
+    BandColumns, Bands, Bollinger, BollingerParams, Deviation, bollinger,
+};
+pub use indicators::ema::{Ema, ema, ema_memory};
+pub use indicators::macd::{Macd, MacdColumns, MacdParams, MacdValue, macd};
+pub use indicators::rsi::{Rsi, rsi};
+pub use indicators::sma::{Sma, sma};
+pub use series::{INPUT_LIMIT, MAX_PERIOD};
+pub use spec::{Param, Spec, SpecError, Stream};
+
+/// A function of a series, told one input at a time.
+///
+/// # Breaks
+///
+/// An input that is not a number within ±[`INPUT_LIMIT`] is a *break*: the indicator forgets
+/// everything, answers `None`, and needs [`Indicator::warmup`] usable inputs before it answers
+/// again. For an average over n values that is the moment at which the bad one leaves. Every
+/// answer is therefore a finite number, and no input panics.
+pub trait Indicator {
+    /// What it is told.
+    type Input: Copy;
+    /// What it answers.
+    type Output: Copy;
+
+    /// The number of usable inputs with which the first answer comes: `None` before, `Some` from
+    /// then on.
+    fn warmup(&self) -> usize;
+
+    /// The number of inputs after which older ones move the answer by less than 1e-9 of what they
+    /// moved when they were new. Equals the warm-up where the answer is made of a fixed number of
+    /// inputs; a recursive average needs more.
+    fn memory(&self) -> usize {
+        self.warmup()
+    }
+
+    /// Takes the next input; the answer, unless it is too early. Allocates nothing.
+    fn update(&mut self, input: Self::Input) -> Option<Self::Output>;
+}

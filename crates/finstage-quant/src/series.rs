@@ -1,0 +1,115 @@
+//! What all indicators agree on about their input: which numbers are usable, how long a period
+//! may be, and how the last n numbers are kept.
+
+use std::ops::Range;
+
+/// The greatest magnitude of a usable input: far beyond any price, and small enough that no square
+/// and no sum over [`MAX_PERIOD`] values overflows.
+pub const INPUT_LIMIT: f64 = 1e150;
+
+/// The longest period that can be asked for, as in TA-Lib. Bounds the memory of an indicator.
+pub const MAX_PERIOD: usize = 100_000;
+
+/// Whether an indicator can work with `input`; false for NaN and the infinities.
+pub(crate) fn is_usable(input: f64) -> bool {
+    input.abs() <= INPUT_LIMIT
+}
+
+/// The period itself.
+///
+/// # Panics
+/// `invariant:` when it lies outside `least..=MAX_PERIOD`.
+pub(crate) fn checked_period(period: usize, least: usize) -> usize {
+    assert!(
+        (least..=MAX_PERIOD).contains(&period),
+        "invariant: period {period} is not between {least} and {MAX_PERIOD}"
+    );
+    period
+}
+
+/// The stretches of usable inputs between breaks.
+pub(crate) fn runs(input: &[f64]) -> impl Iterator<Item = Range<usize>> + '_ {
+    let mut from = 0;
+    std::iter::from_fn(move || {
+        let start = from + input[from..].iter().position(|&x| is_usable(x))?;
+        let length = input[start..].iter().position(|&x| !is_usable(x));
+        from = length.map_or(input.len(), |length| start + length);
+        Some(start..from)
+    })
+}
+
+/// Makes `out` a column of `len` places that say "not yet".
+pub(crate) fn blank(out: &mut Vec<f64>, len: usize) {
+    out.clear();
+    out.resize(len, f64::NAN);
+}
+
+/// The last n numbers, in the order of their arrival.
+#[derive(Debug, Clone)]
+pub(crate) struct LastValues {
+    ring: Box<[f64]>,
+    /// Where the next number goes: the oldest one once the ring is full.
+    next: usize,
+    filled: usize,
+}
+
+impl LastValues {
+    pub(crate) fn new(period: usize) -> Self {
+        Self { ring: vec![0.0; period].into_boxed_slice(), next: 0, filled: 0 }
+    }
+
+    /// Takes `value` in and hands out the one that leaves for it.
+    pub(crate) fn push(&mut self, value: f64) -> Option<f64> {
+        let left = std::mem::replace(&mut self.ring[self.next], value);
+        self.next = if self.next + 1 == self.ring.len() { 0 } else { self.next + 1 };
+        if self.is_full() {
+            return Some(left);
+        }
+        self.filled += 1;
+        None
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.filled == self.ring.len()
+    }
+
+    pub(crate) fn period(&self) -> usize {
+        self.ring.len()
+    }
+
+    /// All numbers of a full ring, oldest first.
+    pub(crate) fn oldest_first(&self) -> impl Iterator<Item = f64> + '_ {
+        let (newer, older) = self.ring.split_at(self.next);
+        older.iter().chain(newer).copied()
+    }
+
+    pub(crate) fn clear(&mut self) {
+        (self.next, self.filled) = (0, 0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_are_what_lies_between_breaks() {
+        let nan = f64::NAN;
+        let found = |input: &[f64]| runs(input).collect::<Vec<_>>();
+        assert_eq!(found(&[]), []);
+        assert_eq!(found(&[nan, f64::INFINITY, 1e151]), []);
+        assert_eq!(found(&[nan, 1.0, -2.0, nan, nan, 3.0]), [1..3, 5..6]);
+        assert_eq!(found(&[1.0, 1e150, nan, -1e150]), [0..2, 3..4]);
+    }
+
+    #[test]
+    fn the_oldest_value_leaves_first() {
+        let mut last = LastValues::new(3);
+        let left: Vec<_> = [1.0, 2.0, 3.0, 4.0, 5.0].iter().map(|&x| last.push(x)).collect();
+        assert_eq!(left, [None, None, None, Some(1.0), Some(2.0)]);
+        assert_eq!(last.oldest_first().collect::<Vec<_>>(), [3.0, 4.0, 5.0]);
+        last.clear();
+        assert!(!last.is_full());
+        assert_eq!(last.push(6.0), None);
+    }
+}

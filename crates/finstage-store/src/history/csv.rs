@@ -1,0 +1,328 @@
+//! Reads bars from delimited text: our own form and those of yfinance, TradingView and Binance.
+//!
+//! The file runs through in one pass: `input` makes clean lines of bytes, `layout` finds the
+//! columns from the header, `stamp` and `number` read cells, `label` infers the interval from the
+//! first rows and turns stamps into open times. Memory is the bars themselves.
+//!
+//! **Numbers** are exact. A price with more than nine decimals (yfinance prints binary floats) is
+//! rounded to the ninth and a note says how many were.
+//!
+//! **Stamps** are dates, RFC 3339, the same without a zone, or Unix seconds, milli-, micro- or
+//! nanoseconds by their size. A stamp without a zone is read in `tz`, else in UTC. Where a zone's
+//! clock jumps, jiff's *compatible* rule holds: a local time that occurs twice is the earlier one,
+//! a local time that does not exist is moved forward by the jump; rows that meet there are refused
+//! as repeats, and the remedy is to write the offset.
+//!
+//! **Labels.** Bars of a day and longer are labelled by the calendar date as written in the stamp
+//! (the date in `tz` for Unix stamps and `Z`), at midnight UTC; weeks by their Monday where the
+//! file's weeks begin on Mondays; months by their first day, also where the file names months by
+//! their last.
+//!
+//! **Bad rows** end the reading with their line, or are dropped and counted
+//! ([`ReadOptions::lenient`]). A last row that lies inside the bar before it is the venue's bar still
+//! forming: it is left out, with a note.
+
+mod error;
+mod input;
+mod label;
+mod layout;
+mod number;
+mod stamp;
+#[cfg(test)]
+mod tests;
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use finstage_model::{Bar, InstrumentId, Interval, Timestamp};
+
+pub use error::{BarFileError, BarFileErrorKind};
+pub use input::MAX_ROW_BYTES;
+
+use error::Fault;
+use input::Rows;
+use label::{Labeller, RawRow};
+use layout::Layout;
+use number::Numbers;
+use stamp::Zone;
+
+/// The most rows one file may have: at 80 bytes a bar, 4 GB of memory.
+pub const MAX_ROWS: u64 = 50_000_000;
+
+/// Rejected rows kept with their reason; further ones are counted only.
+const MAX_REJECTED_KEPT: usize = 100;
+
+/// Rows looked at before the interval is decided.
+const SAMPLE_ROWS: usize = 4_096;
+
+/// How a bar file is to be read.
+#[derive(Debug, Clone)]
+pub struct ReadOptions {
+    /// Stamped on every bar.
+    pub instrument: InstrumentId,
+    /// The interval; `None` infers it from the stamps.
+    pub interval: Option<Interval>,
+    /// IANA name of the zone of stamps without one (`America/New_York`); `None` is UTC.
+    pub tz: Option<String>,
+    /// Drop and count rows that cannot be used; otherwise the first one is an error.
+    pub lenient: bool,
+    /// The present moment: bars at the end of the file that close later are still forming and are
+    /// left out. `None` takes every bar as closed.
+    pub now: Option<Timestamp>,
+}
+
+impl ReadOptions {
+    /// Strict, interval inferred, UTC, every bar taken as closed.
+    #[must_use]
+    pub const fn new(instrument: InstrumentId) -> Self {
+        Self { instrument, interval: None, tz: None, lenient: false, now: None }
+    }
+}
+
+impl Default for ReadOptions {
+    /// As [`ReadOptions::new`] for instrument 0: for callers that number their instruments later.
+    fn default() -> Self {
+        Self::new(InstrumentId(0))
+    }
+}
+
+/// What a bar file held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BarFile {
+    /// The bars, ascending, one per open time.
+    pub bars: Vec<Bar>,
+    /// Their interval, as given or inferred.
+    pub interval: Interval,
+    /// Rows of data in the file, used or not.
+    pub rows_read: u64,
+    /// Rows that said the same as the row before them.
+    pub duplicates: u64,
+    /// Rows that were dropped because they could not be used.
+    pub rejected_count: u64,
+    /// Line and reason of the first hundred of them.
+    pub rejected: Vec<(u64, String)>,
+    /// What was assumed or changed, in words for people, one sentence each.
+    pub notes: Vec<String>,
+}
+
+/// Reads the bars of the file at `path`.
+///
+/// * A stamp without a zone is local time of [`ReadOptions::tz`]. Of a local time that occurs twice
+///   the earlier is meant; one that a clock jumped over is moved forward by the jump.
+/// * Bars of a day and longer open at midnight UTC of the calendar date that the stamp names, weeks
+///   on their Monday where the file's weeks begin on Mondays, months on their first day, also where
+///   the file names months by their last.
+/// * Numbers with more than nine decimals are rounded to nine. What was assumed or changed stands
+///   in [`BarFile::notes`].
+///
+/// # Errors
+/// Says file, line, what is wrong, and what to do; see [`BarFileErrorKind`].
+pub fn read_bar_file(path: &Path, options: &ReadOptions) -> Result<BarFile, BarFileError> {
+    let name = path.display().to_string();
+    let file = File::open(path).map_err(|error| BarFileError::io(&name, error))?;
+    read_bars(&name, file, options)
+}
+
+/// Reads bars from any source of bytes; errors call it `name`.
+///
+/// # Errors
+/// As [`read_bar_file`].
+///
+/// # Examples
+/// ```
+/// use finstage_model::InstrumentId;
+/// use finstage_store::history::{ReadOptions, read_bars};
+///
+/// let text = "date,open,high,low,close\n2024-01-02,1,2,1,2\n2024-01-03,2,2,1,1\n2024-01-04,1,1,1,1\n";
+/// let file = read_bars("x.csv", text.as_bytes(), &ReadOptions::new(InstrumentId(0))).unwrap();
+/// assert_eq!(file.bars.len(), 3);
+/// assert_eq!(file.interval.to_string(), "1d");
+/// ```
+pub fn read_bars(
+    name: &str,
+    input: impl Read,
+    options: &ReadOptions,
+) -> Result<BarFile, BarFileError> {
+    let zone = Zone::find(options.tz.as_deref())
+        .map_err(|fault| BarFileError::at(BarFileErrorKind::Zone, name, None, fault))?;
+    let mut rows = Rows::open(name, input)?;
+    let layout = Layout::detect(&mut rows)?;
+    let mut reading = Reading::new(name, options, zone, layout);
+    reading.rows(&mut rows)?;
+    reading.finish()
+}
+
+/// The state of one pass over a file.
+struct Reading<'a> {
+    name: &'a str,
+    options: &'a ReadOptions,
+    zone: Zone,
+    layout: Layout,
+    numbers: Numbers,
+    /// The last row that was in order.
+    previous: Option<RawRow>,
+    /// Rows that wait for the interval to be decided.
+    sample: Vec<RawRow>,
+    labeller: Option<Labeller>,
+    /// A row inside the bar before it: forgiven if it is the last of the file.
+    overlapping: Option<(u64, Fault)>,
+    bars: Vec<Bar>,
+    rows_read: u64,
+    duplicates: u64,
+    rejected_count: u64,
+    rejected: Vec<(u64, String)>,
+    notes: Vec<String>,
+}
+
+impl<'a> Reading<'a> {
+    fn new(name: &'a str, options: &'a ReadOptions, zone: Zone, layout: Layout) -> Self {
+        Self {
+            name,
+            options,
+            zone,
+            notes: layout.notes(),
+            layout,
+            numbers: Numbers::default(),
+            previous: None,
+            sample: Vec::new(),
+            labeller: None,
+            overlapping: None,
+            bars: Vec::new(),
+            rows_read: 0,
+            duplicates: 0,
+            rejected_count: 0,
+            rejected: Vec::new(),
+        }
+    }
+
+    fn rows(&mut self, rows: &mut Rows<impl Read>) -> Result<(), BarFileError> {
+        if let Some((line, record)) = self.layout.first_row.take() {
+            self.row(line, &record)?;
+        }
+        let mut record = ::csv::ByteRecord::new();
+        while let Some(line) = rows.next(&mut record)? {
+            self.row(line, &record)?;
+        }
+        Ok(())
+    }
+
+    fn row(&mut self, line: u64, record: &::csv::ByteRecord) -> Result<(), BarFileError> {
+        self.rows_read += 1;
+        if self.rows_read > MAX_ROWS {
+            let fault = Fault::new(format!("more than {MAX_ROWS} rows"), "split the file");
+            return Err(self.error(BarFileErrorKind::NotBars, Some(line), fault));
+        }
+        let read = self.layout.row(line, record, &mut self.zone, &mut self.numbers);
+        match read.and_then(|row| self.in_order(row)) {
+            Ok(None) => Ok(()),
+            Ok(Some(row)) => self.place(row),
+            Err(fault) => self.reject(line, fault),
+        }
+    }
+
+    /// The row if it comes after the one before; `None` for its exact repetition.
+    fn in_order(&mut self, row: RawRow) -> Result<Option<RawRow>, Fault> {
+        if let Some(previous) = self.previous {
+            if row.same_bar(&previous) {
+                self.duplicates += 1;
+                return Ok(None);
+            }
+            previous.precedes(&row, self.rows_read == 2)?;
+        }
+        self.previous = Some(row);
+        Ok(Some(row))
+    }
+
+    /// Makes a bar of a row, or keeps it until the interval is known.
+    fn place(&mut self, row: RawRow) -> Result<(), BarFileError> {
+        if self.labeller.is_none() {
+            self.sample.push(row);
+            return if self.sample.len() < SAMPLE_ROWS { Ok(()) } else { self.settle() };
+        }
+        self.label(row)
+    }
+
+    /// Decides the interval and makes bars of the rows that waited for it.
+    fn settle(&mut self) -> Result<(), BarFileError> {
+        let sample = std::mem::take(&mut self.sample);
+        let labeller = Labeller::decide(self.options.interval, &sample)
+            .map_err(|fault| self.error(BarFileErrorKind::Interval, None, fault))?;
+        self.labeller = Some(labeller);
+        sample.into_iter().try_for_each(|row| self.label(row))
+    }
+
+    fn label(&mut self, row: RawRow) -> Result<(), BarFileError> {
+        if let Some((line, fault)) = self.overlapping.take() {
+            self.reject(line, fault)?;
+        }
+        let labeller = self.labeller.as_mut().expect("settle() decided it before any label");
+        let bar = labeller.bar(&row, self.options.instrument);
+        if let Some(fault) = self.bars.last().and_then(|last| labeller.overlap(last, &bar)) {
+            self.overlapping = Some((row.line, fault));
+            return Ok(());
+        }
+        self.bars.push(bar);
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<BarFile, BarFileError> {
+        if self.previous.is_none() {
+            let what = match self.rejected.first() {
+                Some((line, reason)) => format!("no row could be used; line {line}: {reason}"),
+                None => "no rows below the header".to_owned(),
+            };
+            let fault = Fault::new(what, "one row per bar is needed");
+            return Err(self.error(BarFileErrorKind::NotBars, None, fault));
+        }
+        if self.labeller.is_none() {
+            self.settle()?;
+        }
+        let labeller = self.labeller.take().expect("settle() decided it");
+        self.drop_open_bars();
+        labeller.notes(&self.zone, &mut self.notes);
+        self.numbers.notes(&mut self.notes);
+        if self.duplicates > 0 {
+            self.notes.push(format!("{} repeated rows were read once", self.duplicates));
+        }
+        Ok(BarFile {
+            bars: self.bars,
+            interval: labeller.interval(),
+            rows_read: self.rows_read,
+            duplicates: self.duplicates,
+            rejected_count: self.rejected_count,
+            rejected: self.rejected,
+            notes: self.notes,
+        })
+    }
+
+    fn drop_open_bars(&mut self) {
+        if let Some((line, _)) = self.overlapping.take() {
+            self.notes.push(format!(
+                "the last row (line {line}) lies inside the bar before it: a bar still forming, left out"
+            ));
+        }
+        let Some(now) = self.options.now else { return };
+        let closed = self.bars.partition_point(|bar| bar.close_time() <= now);
+        let open = self.bars.len() - closed;
+        if open > 0 {
+            self.bars.truncate(closed);
+            self.notes.push(format!("{open} bars at the end had not closed by {now}: left out"));
+        }
+    }
+
+    fn reject(&mut self, line: u64, fault: Fault) -> Result<(), BarFileError> {
+        if !self.options.lenient {
+            return Err(self.error(BarFileErrorKind::BadRow, Some(line), fault));
+        }
+        self.rejected_count += 1;
+        if self.rejected.len() < MAX_REJECTED_KEPT {
+            self.rejected.push((line, fault.what));
+        }
+        Ok(())
+    }
+
+    fn error(&self, kind: BarFileErrorKind, line: Option<u64>, fault: Fault) -> BarFileError {
+        BarFileError::at(kind, self.name, line, fault)
+    }
+}

@@ -1,0 +1,251 @@
+use finstage_model::{Category, Day};
+use proptest::prelude::*;
+
+use super::*;
+
+fn bytes_of(events: &[Event]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut previous = Timestamp::EPOCH;
+    for event in events {
+        encode(event, previous, &mut bytes);
+        previous = event.ts_recv;
+    }
+    bytes
+}
+
+fn events_of(bytes: &[u8], count: usize) -> Result<Vec<Event>, Malformed> {
+    let mut events = Vec::new();
+    decode(bytes, count as u32, &mut events).map(|()| events)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// One event of every kind, a millisecond apart.
+fn one_of_each() -> Vec<Event> {
+    let start = Day::from_days(20_778).start();
+    let bar = Bar {
+        instrument: InstrumentId(300),
+        interval: Interval::M1,
+        open_time: start,
+        open: Price::from_nanos(100_000_000_000),
+        high: Price::from_nanos(101_500_000_000),
+        low: Price::from_nanos(-1),
+        close: Price::from_nanos(100_000_000_000),
+        volume: Qty::from_nanos(u128::from(u64::MAX) + 1),
+        trades: 7,
+    };
+    let instrument = Instrument {
+        id: InstrumentId(300),
+        symbol: "binance:BTCUSDT".parse().unwrap(),
+        tick: Some(Price::from_nanos(10_000_000)),
+        lot: None,
+        currency: Some("USDT".to_owned()),
+        category: Category::Crypto,
+    };
+    let trade = Trade {
+        id: TradeId(42),
+        instrument: InstrumentId(300),
+        ts_event: start,
+        price: Price::from_nanos(100_000_000_000),
+        qty: Qty::from_nanos(1_000_000_000),
+        aggressor: Aggressor::Seller,
+    };
+    let said = Said {
+        id: AlertId(0x0102_0304_0506_0708_090a_0b0c_0d0e_0f10),
+        symbol: "yahoo:^GSPC".parse().unwrap(),
+        rule: "rise=3%".to_owned(),
+        said_at: start,
+    };
+    let gap = FeedKind::Gap { from: start, to: start };
+    let past = Past { instrument: InstrumentId(300), interval: Interval::M1, bars: vec![bar, bar] };
+    let payloads = [
+        Payload::Instrument(Box::new(instrument)),
+        Payload::Trade(trade),
+        Payload::Bar(bar),
+        Payload::Feed(FeedStatus { instrument: InstrumentId(300), kind: gap }),
+        Payload::Past(Box::new(past)),
+        Payload::Said(Box::new(said)),
+        Payload::Tick,
+    ];
+    let mut received = start;
+    payloads
+        .into_iter()
+        .map(|payload| {
+            received = Timestamp::from_nanos(received.nanos() + 1_000_000);
+            Event { ts_recv: received, payload }
+        })
+        .collect()
+}
+
+#[test]
+fn the_bytes_of_version_1_never_change() {
+    // Golden: journals on disks have these bytes. Another form is another version.
+    let golden = [
+        "8089aae0ba96f3e93101ac020f62696e616e63653a425443555344540180dac409000104555344540663727970746f",
+        "80897a022aac02ff91f40180a0b787e9058094ebdc0301",
+        "80897a03ac0200ff9aee0280a0b787e90580bcc1960b81a0b787e905008080808080808080800207",
+        "80897a04ac0202ffa3e803ffa3e803",
+        concat!(
+            "80897a05ac020002",
+            "ac0200fface20480a0b787e90580bcc1960b81a0b787e905008080808080808080800207",
+            "ac0200fface20480a0b787e90580bcc1960b81a0b787e905008080808080808080800207",
+        ),
+        "80897a06100f0e0d0c0b0a0908070605040302010b7961686f6f3a5e4753504307726973653d3325ffb5dc05",
+        "80897a07",
+    ];
+    let mut previous = Timestamp::EPOCH;
+    let lines: Vec<String> = one_of_each()
+        .iter()
+        .map(|event| {
+            let mut bytes = Vec::new();
+            encode(event, previous, &mut bytes);
+            previous = event.ts_recv;
+            hex(&bytes)
+        })
+        .collect();
+    assert_eq!(lines, golden);
+}
+
+#[test]
+fn events_cut_short_anywhere_are_malformed() {
+    let all = one_of_each();
+    let bytes = bytes_of(&all);
+    assert_eq!(events_of(&bytes, all.len()).unwrap(), all);
+    for end in 0..bytes.len() {
+        assert!(events_of(&bytes[..end], all.len()).is_err(), "cut at {end}");
+    }
+    let longer = [&bytes[..], &[0]].concat();
+    assert_eq!(events_of(&longer, all.len()), Err(Malformed("bytes after the last event")));
+}
+
+#[test]
+fn a_count_cannot_make_the_decoder_take_memory() {
+    assert!(events_of(&[0; 64], u32::MAX as usize).is_err());
+    // A Past that promises 2^63 bars.
+    let past = [0, 5, 0, 0, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 1];
+    assert_eq!(events_of(&past, 1), Err(Malformed("more bars promised than bytes can hold")));
+}
+
+fn times() -> impl Strategy<Value = Timestamp> {
+    any::<i64>().prop_map(Timestamp::from_nanos)
+}
+
+fn prices() -> impl Strategy<Value = Price> {
+    any::<i64>().prop_map(Price::from_nanos)
+}
+
+fn quantities() -> impl Strategy<Value = Qty> {
+    prop_oneof![any::<u128>(), any::<u64>().prop_map(u128::from)].prop_map(Qty::from_nanos)
+}
+
+fn instruments() -> impl Strategy<Value = InstrumentId> {
+    any::<u32>().prop_map(InstrumentId)
+}
+
+fn symbols() -> impl Strategy<Value = Symbol> {
+    "[a-z0-9_-]{1,8}:[A-Z^=가-힣]{1,12}".prop_map(|text| text.parse().unwrap())
+}
+
+fn trades() -> impl Strategy<Value = Trade> {
+    let aggressor =
+        prop::sample::select(vec![Aggressor::Buyer, Aggressor::Seller, Aggressor::Unknown]);
+    (any::<u128>(), instruments(), times(), prices(), quantities(), aggressor).prop_map(
+        |(id, instrument, ts_event, price, qty, aggressor)| Trade {
+            id: TradeId(id),
+            instrument,
+            ts_event,
+            price,
+            qty,
+            aggressor,
+        },
+    )
+}
+
+fn bars() -> impl Strategy<Value = Bar> {
+    let interval = prop::sample::select(Interval::ALL.to_vec());
+    let prices = (prices(), prices(), prices(), prices());
+    (instruments(), interval, times(), prices, quantities(), any::<u32>()).prop_map(
+        |(instrument, interval, open_time, (open, high, low, close), volume, trades)| Bar {
+            instrument,
+            interval,
+            open_time,
+            open,
+            high,
+            low,
+            close,
+            volume,
+            trades,
+        },
+    )
+}
+
+fn payloads() -> impl Strategy<Value = Payload> {
+    let category = prop::sample::select(vec![
+        Category::Crypto,
+        Category::Index,
+        Category::Stock,
+        Category::Etf,
+        Category::Currency,
+        Category::Other,
+    ]);
+    let steps = (prop::option::of(prices()), prop::option::of(quantities()));
+    let instrument = (instruments(), symbols(), steps, prop::option::of("\\PC{0,8}"), category)
+        .prop_map(|(id, symbol, (tick, lot), currency, category)| {
+            Payload::Instrument(Box::new(Instrument { id, symbol, tick, lot, currency, category }))
+        });
+    let kind = prop_oneof![
+        Just(FeedKind::Up),
+        Just(FeedKind::Stale),
+        (times(), times()).prop_map(|(from, to)| FeedKind::Gap { from, to }),
+        (times(), times()).prop_map(|(from, to)| FeedKind::Repaired { from, to }),
+    ];
+    let feed = (instruments(), kind)
+        .prop_map(|(instrument, kind)| Payload::Feed(FeedStatus { instrument, kind }));
+    let interval = prop::sample::select(Interval::ALL.to_vec());
+    let past = (instruments(), interval, prop::collection::vec(bars(), 0..5)).prop_map(
+        |(instrument, interval, bars)| Payload::Past(Box::new(Past { instrument, interval, bars })),
+    );
+    let said = (any::<u128>(), symbols(), "\\PC{0,40}", times()).prop_map(
+        |(id, symbol, rule, said_at)| {
+            Payload::Said(Box::new(Said { id: AlertId(id), symbol, rule, said_at }))
+        },
+    );
+    prop_oneof![
+        instrument,
+        trades().prop_map(Payload::Trade),
+        bars().prop_map(Payload::Bar),
+        feed,
+        past,
+        said,
+        Just(Payload::Tick),
+    ]
+}
+
+fn any_event() -> impl Strategy<Value = Event> {
+    (times(), payloads()).prop_map(|(ts_recv, payload)| Event { ts_recv, payload })
+}
+
+proptest! {
+    #[test]
+    fn every_event_comes_back_exactly(events in prop::collection::vec(any_event(), 0..20)) {
+        prop_assert_eq!(events_of(&bytes_of(&events), events.len()).unwrap(), events);
+    }
+
+    #[test]
+    fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..400), count in 0usize..50) {
+        let _ = events_of(&bytes, count);
+    }
+
+    #[test]
+    fn no_damage_panics(
+        events in prop::collection::vec(any_event(), 1..10),
+        at in any::<prop::sample::Index>(),
+        bit in 0u8..8,
+    ) {
+        let mut bytes = bytes_of(&events);
+        bytes[at.index(events.len())] ^= 1 << bit;
+        let _ = events_of(&bytes, events.len());
+    }
+}

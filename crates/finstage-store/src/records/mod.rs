@@ -1,0 +1,223 @@
+//! What was said and what is known, in SQL: everything with a key.
+//!
+//! Rows that follow from events carry the journal position they follow from, and are written in
+//! batches that repeat without harm: identity is by content, so the same batch again changes
+//! nothing. No transaction spans journal and SQL. After a crash, [`Records::rewind`] removes what
+//! runs ahead of the journal, and replaying the journal adds what lags behind it.
+
+mod alerts;
+mod bars;
+mod batch;
+mod db;
+mod instruments;
+mod outbox;
+mod schema;
+mod signals;
+mod writer;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use finstage_model::{Day, Position, RunNumber, Symbol};
+use rusqlite::{OptionalExtension, Row, params};
+
+pub use alerts::{AlertRow, AlertStatus};
+pub use bars::ImportCounts;
+pub use batch::{Applied, Batch, NewAlert, NewSignal, Rewound, Route};
+pub use db::BUSY_TIMEOUT;
+pub use outbox::{Leased, OutboxCounts, Sent};
+pub use signals::SignalRow;
+pub use writer::{GROUP_BATCHES, RecordsWriter};
+
+use crate::Error;
+use db::{Db, Durability, Trouble};
+
+/// The records of a data folder. Cheap to clone; every clone is the same database.
+///
+/// All calls block; a call that writes waits for its turn among threads and processes.
+#[derive(Debug, Clone)]
+pub struct Records(Arc<Db>);
+
+/// Which world the records are about. A store never changes sides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreKind {
+    /// Real markets.
+    Real,
+    /// The simulator's.
+    Demo,
+}
+
+/// What was said by a run, in three numbers: two runs with the same are taken for equal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RunDigest {
+    /// Events applied.
+    pub events: u64,
+    /// Outputs given.
+    pub outputs: u64,
+    /// A rolling hash over the outputs; the caller's.
+    pub digest: u128,
+}
+
+/// What is recorded of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RunRow {
+    /// The UTC day.
+    pub day: Day,
+    /// Which run of that day.
+    pub run: RunNumber,
+    /// After the last event applied.
+    pub position: Position,
+    /// What was said up to there.
+    pub digest: RunDigest,
+}
+
+/// Which rows of a list are wanted: the newest, at most `limit`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Filter {
+    /// Only this instrument's.
+    pub symbol: Option<Symbol>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+impl Filter {
+    /// The newest `limit` rows of all instruments.
+    #[must_use]
+    pub const fn newest(limit: usize) -> Self {
+        Self { symbol: None, limit }
+    }
+
+    /// Of one instrument only.
+    #[must_use]
+    pub fn of(self, symbol: Symbol) -> Self {
+        Self { symbol: Some(symbol), ..self }
+    }
+
+    /// The limit as SQL wants it.
+    fn sql_limit(&self) -> i64 {
+        i64::try_from(self.limit).unwrap_or(i64::MAX)
+    }
+}
+
+impl Records {
+    /// Opens the database at `path`, which is made or upgraded as needed.
+    ///
+    /// # Errors
+    /// `Newer` when a newer finstage wrote it, `Corrupt`, `Full`, `Held` or `Io`.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        Ok(Self(Arc::new(Db::open(path)?)))
+    }
+
+    /// Opens the database at `path` to read it, also beside a running service.
+    ///
+    /// # Errors
+    /// `NotFound` when it is not there or not upgraded yet, `Newer`, `Corrupt` or `Io`.
+    pub fn open_read_only(path: &Path) -> Result<Self, Error> {
+        Ok(Self(Arc::new(Db::open_read_only(path)?)))
+    }
+
+    /// An empty database in memory, which lives as long as its last clone.
+    ///
+    /// # Errors
+    /// `Io` when SQLite fails.
+    pub fn open_in_memory() -> Result<Self, Error> {
+        Ok(Self(Arc::new(Db::open_in_memory()?)))
+    }
+
+    /// A value that was stored under `key`.
+    ///
+    /// # Errors
+    /// As every reading call: `Corrupt`, `Held` or `Io`.
+    pub fn meta(&self, key: &str) -> Result<Option<String>, Error> {
+        self.0.read("reading", |tx| {
+            let mut query = tx.prepare_cached("SELECT value FROM meta WHERE key = ?")?;
+            Ok(query.query_row([key], |row| row.get(0)).optional()?)
+        })
+    }
+
+    /// Stores a value under `key`, in place of the one before.
+    ///
+    /// # Errors
+    /// As every writing call: `Full`, `Held`, `Corrupt` or `Io`.
+    pub fn set_meta(&self, key: &str, value: &str) -> Result<(), Error> {
+        self.0.write("writing to", Durability::Kept, |tx| {
+            let sql = "INSERT INTO meta VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = ?2";
+            tx.execute(sql, [key, value])?;
+            Ok(())
+        })
+    }
+
+    /// Says that the store is of `kind`, unless that was said before; gives the kind in force.
+    ///
+    /// # Errors
+    /// As every writing call: `Full`, `Held`, `Corrupt` or `Io`.
+    pub fn claim_kind(&self, kind: StoreKind) -> Result<StoreKind, Error> {
+        let word = match kind {
+            StoreKind::Real => "real",
+            StoreKind::Demo => "demo",
+        };
+        self.0.write("writing to", Durability::Kept, |tx| {
+            let sql = "INSERT INTO meta VALUES ('kind', ?) ON CONFLICT DO NOTHING";
+            tx.execute(sql, [word])?;
+            let sql = "SELECT value FROM meta WHERE key = 'kind'";
+            let found: String = tx.query_row(sql, (), |row| row.get(0))?;
+            match found.as_str() {
+                "real" => Ok(StoreKind::Real),
+                "demo" => Ok(StoreKind::Demo),
+                _ => Err(Trouble::BadRow(format!("its kind is \"{found}\""))),
+            }
+        })
+    }
+
+    /// The position after the last event of a run that was applied.
+    ///
+    /// # Errors
+    /// As every reading call: `Corrupt`, `Held` or `Io`.
+    pub fn last_position(&self, day: Day, run: RunNumber) -> Result<Option<Position>, Error> {
+        let runs = self.runs_of(day)?;
+        Ok(runs.iter().find(|row| row.run == run).map(|row| row.position))
+    }
+
+    /// What is recorded of the runs of a day, first to last.
+    ///
+    /// # Errors
+    /// As every reading call: `Corrupt`, `Held` or `Io`.
+    pub fn runs_of(&self, day: Day) -> Result<Vec<RunRow>, Error> {
+        self.0.read("listing runs in", |tx| {
+            let sql = "SELECT run, position, events, outputs, digest FROM runs
+                WHERE day = ? ORDER BY run";
+            let mut query = tx.prepare_cached(sql)?;
+            let mut rows = query.query(params![day.days()])?;
+            let mut runs = Vec::new();
+            while let Some(row) = rows.next()? {
+                runs.push(run_row(day, row)?);
+            }
+            Ok(runs)
+        })
+    }
+}
+
+fn run_row(day: Day, row: &Row<'_>) -> Result<RunRow, Trouble> {
+    let digest: String = row.get(4)?;
+    let digest = u128::from_str_radix(&digest, 16)
+        .map_err(|_| Trouble::BadRow(format!("digest \"{digest}\" of a run of {day}")))?;
+    Ok(RunRow {
+        day,
+        run: row.get(0)?,
+        position: Position::from_i64(row.get(1)?),
+        digest: RunDigest {
+            events: row.get::<_, i64>(2)?.unsigned_abs(),
+            outputs: row.get::<_, i64>(3)?.unsigned_abs(),
+            digest,
+        },
+    })
+}
+
+/// Reads a column that holds the text form of a type.
+fn parse<T: std::str::FromStr>(row: &Row<'_>, column: &'static str) -> Result<T, Trouble> {
+    let text: String = row.get(column)?;
+    text.parse().map_err(|_| Trouble::BadRow(format!("\"{text}\" in column {column}")))
+}
+
+#[cfg(test)]
+mod tests;

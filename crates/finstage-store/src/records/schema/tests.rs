@@ -1,0 +1,84 @@
+use super::*;
+
+const ONE: Migration = Migration { version: 1, name: "one", sql: "CREATE TABLE a (x INTEGER);" };
+const TWO: Migration = Migration {
+    version: 2,
+    name: "two",
+    sql: "ALTER TABLE a ADD COLUMN y INTEGER; UPDATE a SET y = x;",
+};
+const BROKEN: Migration =
+    Migration { version: 2, name: "broken", sql: "DELETE FROM a; CREATE TABLE a (x);" };
+
+fn sum(path: &Path, column: &str) -> rusqlite::Result<i64> {
+    let connection = Connection::open(path)?;
+    connection.query_row(&format!("SELECT sum({column}) FROM a"), (), |row| row.get(0))
+}
+
+/// A database of version 1 with one row.
+fn first(path: &Path) -> Connection {
+    let mut connection = Connection::open(path).unwrap();
+    migrate(&mut connection, path, &[ONE]).unwrap();
+    connection.execute("INSERT INTO a VALUES (7)", ()).unwrap();
+    connection
+}
+
+#[test]
+fn an_upgrade_keeps_a_copy_of_what_was_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("records.db");
+    let mut connection = first(&path);
+    migrate(&mut connection, &path, &[ONE, TWO]).unwrap();
+    migrate(&mut connection, &path, &[ONE, TWO]).unwrap();
+    assert_eq!(sum(&path, "y").unwrap(), 7);
+    let copy = dir.path().join("records.db.bak-1");
+    assert_eq!(sum(&copy, "x").unwrap(), 7);
+    assert!(sum(&copy, "y").is_err(), "the copy is from before");
+}
+
+#[test]
+fn a_failed_upgrade_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("records.db");
+    let mut connection = first(&path);
+    assert!(migrate(&mut connection, &path, &[ONE, BROKEN]).is_err());
+    assert_eq!(sum(&path, "x").unwrap(), 7);
+    migrate(&mut connection, &path, &[ONE, TWO]).unwrap();
+    assert_eq!(sum(&path, "y").unwrap(), 7);
+}
+
+#[test]
+fn a_newer_database_is_refused_untouched() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("records.db");
+    let mut connection = first(&path);
+    migrate(&mut connection, &path, &[ONE, TWO]).unwrap();
+    let error = migrate(&mut connection, &path, &[ONE]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Newer);
+    assert!(
+        error.to_string().ends_with("has schema 2, this finstage knows 1: use a newer finstage")
+    );
+}
+
+#[test]
+fn a_reader_refuses_an_older_database_instead_of_changing_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("records.db");
+    let connection = first(&path);
+    let error = check_readable(&connection, &path, &[ONE, TWO]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert!(check_readable(&connection, &path, &[ONE]).is_ok());
+}
+
+#[test]
+fn another_programs_database_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("records.db");
+    let mut connection = Connection::open(&path).unwrap();
+    connection.execute_batch("CREATE TABLE theirs (x)").unwrap();
+    assert_eq!(migrate(&mut connection, &path, &[ONE]).unwrap_err().kind(), ErrorKind::Corrupt);
+    let changed = Migration { sql: "CREATE TABLE b (x);", ..ONE };
+    let other = dir.path().join("other.db");
+    let mut connection = first(&other);
+    let error = migrate(&mut connection, &other, &[changed]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt);
+}

@@ -1,0 +1,7 @@
+//! The suites on every disk there is.
+
+#[cfg(test)]
+mod journal;
+
+#[cfg(test)]
+mod records;

@@ -1,0 +1,296 @@
+//! The command line: what can be typed. What it does is in [`crate::commands`].
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use finstage_model::{Day, Interval, Symbol};
+
+/// Watches markets around the clock; every alert carries its proof.
+#[derive(Debug, Parser)]
+#[command(name = "finstage", version = crate::VERSION, max_term_width = 100, propagate_version = true)]
+#[command(
+    after_help = "Start here:  finstage demo          the whole product, offline\n             finstage config default > finstage.toml\n\nExit codes: 0 done, 1 a check did not hold, 2 usage or input, 3 remote, 6 local store, 130 interrupted"
+)]
+pub struct Cli {
+    /// Options that every command takes, before or after it
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options that every command takes.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Global {
+    /// Configuration file [default: finstage.toml here, else the user's configuration folder]
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Options of every command")]
+    pub config: Option<PathBuf>,
+    /// Folder of journal and records [default: store.path of the configuration, else ./finstage-data]
+    #[arg(long, global = true, value_name = "DIR", help_heading = "Options of every command")]
+    pub data_dir: Option<PathBuf>,
+    /// Print the result as JSON (NDJSON where it is a stream)
+    #[arg(long, global = true, help_heading = "Options of every command")]
+    pub json: bool,
+    /// Say more; twice for everything
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Options of every command")]
+    pub verbose: u8,
+    /// Say only what went wrong
+    #[arg(short, long, global = true, help_heading = "Options of every command")]
+    pub quiet: bool,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the whole product offline, on a simulated market or on your own bars
+    Demo(Demo),
+    /// Run the service from the configuration file
+    Serve,
+    /// Read bar files into the store; a second time writes nothing
+    Import(Import),
+    /// Send the journal through the engine again; --check compares with what was said then
+    Replay(Replay),
+    /// Run the simulator: a Binance and a Telegram on this machine, with faults on demand
+    Sim(Sim),
+    /// Signals in the store
+    #[command(subcommand)]
+    Signals(Signals),
+    /// Alerts sent and withheld
+    #[command(subcommand)]
+    Alerts(Alerts),
+    /// Check, show or write the configuration
+    #[command(subcommand)]
+    Config(Config),
+    /// Print the completion script of a shell
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// `finstage demo`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Without --fast the simulated market runs 60 times faster than the clock, until Ctrl-C.\nThe folder is temporary unless --data-dir names one; a folder of real records is refused."
+)]
+pub struct Demo {
+    /// Seed of the simulated market; one seed, one result
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Play these bars instead of a simulated market: CSV as from finstage, yfinance, TradingView or Binance
+    #[arg(long, value_name = "FILE")]
+    pub input: Option<PathBuf>,
+    /// How the bars of --input are to be read
+    #[command(flatten)]
+    pub bars: BarArgs,
+    /// A simulated day (or the whole file) in virtual time, as fast as it goes
+    #[arg(long)]
+    pub fast: bool,
+    /// End when the day or the file has been played, instead of staying until Ctrl-C
+    #[arg(long)]
+    pub exit: bool,
+    /// Faults to play: calm, rough, or a scenario file
+    #[arg(long, value_name = "NAME|FILE")]
+    pub scenario: Option<String>,
+}
+
+/// How a bar file is to be read.
+#[derive(Debug, Clone, Args)]
+pub struct BarArgs {
+    /// Name of the instrument, venue:SYMBOL [default: file:NAME]
+    #[arg(long, value_name = "SYMBOL")]
+    pub symbol: Option<Symbol>,
+    /// Length of the bars [default: inferred from the stamps]
+    #[arg(long, value_name = "INTERVAL")]
+    pub interval: Option<Interval>,
+    /// Zone of stamps that carry none: an IANA name [default: UTC]
+    #[arg(long, value_name = "ZONE")]
+    pub tz: Option<String>,
+    /// Drop bad rows and count them, instead of refusing the file
+    #[arg(long)]
+    pub lenient: bool,
+}
+
+/// `finstage import`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Reads CSV with the header timestamp,open,high,low,close,volume, and files as yfinance,\nTradingView and Binance write them. A stamp is the open time of the bar."
+)]
+pub struct Import {
+    /// The files
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// How they are to be read
+    #[command(flatten)]
+    pub bars: BarArgs,
+}
+
+/// `finstage replay`
+#[derive(Debug, Args)]
+pub struct Replay {
+    /// The UTC day [default: every day in the journal]
+    #[arg(long, value_name = "DAY", conflicts_with_all = ["from", "to"])]
+    pub date: Option<Day>,
+    /// First day
+    #[arg(long, value_name = "DAY")]
+    pub from: Option<Day>,
+    /// Last day
+    #[arg(long, value_name = "DAY")]
+    pub to: Option<Day>,
+    /// Compare with what was said then; a difference ends with 1
+    #[arg(long)]
+    pub check: bool,
+    /// Print every output as it is said, with the pace of the original times this, or max
+    #[arg(long, value_name = "N|max")]
+    pub speed: Option<Speed>,
+}
+
+/// How fast a replay prints.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Speed {
+    /// As fast as it goes.
+    Max,
+    /// Times the original pace.
+    Times(f64),
+}
+
+impl std::str::FromStr for Speed {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "max" {
+            return Ok(Self::Max);
+        }
+        match text.parse::<f64>() {
+            Ok(times) if times.is_finite() && times > 0.0 => Ok(Self::Times(times)),
+            _ => Err("write a number above 0, or max".into()),
+        }
+    }
+}
+
+/// `finstage sim`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The first line on stdout is JSON: {\"binance\":{\"rest\":…,\"ws\":…},\"telegram\":{\"rest\":…}}.\nEach venue has a port of its own; --listen names the first, the others follow."
+)]
+pub struct Sim {
+    /// Address of the first venue; port 0 takes free ports
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+    pub listen: SocketAddr,
+    /// Which venues
+    #[arg(long, value_delimiter = ',', default_values_t = [SimVenue::Binance, SimVenue::Telegram])]
+    pub venues: Vec<SimVenue>,
+    /// Faults to play: calm, rough, or a scenario file
+    #[arg(long, value_name = "NAME|FILE")]
+    pub scenario: Option<String>,
+    /// Seed of the simulated market
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Write a line for every request: at venue path weight status outcome
+    #[arg(long, value_name = "FILE")]
+    pub ledger: Option<PathBuf>,
+    /// How many times faster than the clock the market runs
+    #[arg(long, value_name = "N", default_value_t = 1.0)]
+    pub speed: f64,
+}
+
+/// What `finstage sim` can play.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum SimVenue {
+    /// Binance spot: REST and WebSocket streams.
+    Binance,
+    /// The Telegram Bot API.
+    Telegram,
+}
+
+impl std::fmt::Display for SimVenue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Binance => "binance",
+            Self::Telegram => "telegram",
+        })
+    }
+}
+
+/// `finstage signals`
+#[derive(Debug, Subcommand)]
+pub enum Signals {
+    /// Newest signals first
+    List(SignalList),
+    /// One signal with everything known about it
+    Show {
+        /// Its id, or enough of its beginning
+        id: String,
+    },
+}
+
+/// `finstage signals list`
+#[derive(Debug, Args)]
+pub struct SignalList {
+    /// Only these instruments
+    #[arg(long, value_delimiter = ',', value_name = "SYMBOL")]
+    pub symbol: Vec<Symbol>,
+    /// Only this strategy, with or without its parameters
+    #[arg(long, value_name = "NAME")]
+    pub strategy: Option<String>,
+    /// At most so many
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub limit: usize,
+}
+
+/// `finstage alerts`
+#[derive(Debug, Subcommand)]
+pub enum Alerts {
+    /// Newest alerts first: sent, waiting, expired and withheld, with the reason
+    List(AlertList),
+}
+
+/// `finstage alerts list`
+#[derive(Debug, Args)]
+pub struct AlertList {
+    /// Only these instruments
+    #[arg(long, value_delimiter = ',', value_name = "SYMBOL")]
+    pub symbol: Vec<Symbol>,
+    /// Only with this status: delivered pending failed expired withheld
+    #[arg(long, value_name = "STATUS")]
+    pub status: Option<String>,
+    /// At most so many
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub limit: usize,
+}
+
+/// `finstage config`
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub enum Config {
+    /// Check the file and say what it means
+    Check,
+    /// Print the settings in force; secrets stay hidden
+    Show,
+    /// Print a commented file with every setting and its default
+    Default,
+    /// Print the JSON schema of the file, for editors
+    Schema,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn global_options_go_before_or_after_the_command() {
+        for words in
+            [["finstage", "--json", "config", "show"], ["finstage", "config", "show", "--json"]]
+        {
+            assert!(Cli::parse_from(words).global.json);
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! `finstage alerts`
+
+use std::cmp::Reverse;
+
+use finstage_model::{AlertKind, Decision};
+use finstage_store::records::{AlertRow, Records};
+use serde_json::{Value, json};
+
+use super::{data_dir, load, print_line, print_table, say};
+use crate::cli::{AlertList, Alerts, Global};
+use crate::exit::{Exit, Result};
+use crate::wiring;
+
+/// Most rows that one list looks through.
+const LIMIT_MAX: usize = 100_000;
+
+pub(super) fn run(global: &Global, args: &Alerts) -> Result<Exit> {
+    let loaded = load(global)?;
+    let records = wiring::read_records(&data_dir(global, &loaded))?;
+    match args {
+        Alerts::List(list) => self::list(global, &records, list)?,
+    }
+    Ok(Exit::Done)
+}
+
+fn list(global: &Global, records: &Records, args: &AlertList) -> Result<()> {
+    let mut rows = Vec::new();
+    for filter in super::filters(&args.symbol, LIMIT_MAX) {
+        rows.extend(records.alerts(&filter)?);
+    }
+    if let Some(status) = &args.status {
+        rows.retain(|row| row.status.as_str() == status);
+    }
+    rows.sort_by_key(|row| Reverse((row.alert.said_at, row.alert.id)));
+    rows.truncate(args.limit);
+    if global.json {
+        return rows.iter().try_for_each(|row| print_line(&object(row).to_string()));
+    }
+    if rows.is_empty() {
+        say(global, format_args!("no alerts yet"));
+    }
+    let cells = |row: &AlertRow| {
+        let alert = &row.alert;
+        vec![
+            alert.at.to_string(),
+            alert.symbol.to_string(),
+            kind(row).to_owned(),
+            row.status.to_string(),
+            reasons(row).join(" "),
+            alert.words.clone(),
+            alert.id.to_string()[..12].to_owned(),
+        ]
+    };
+    let rows: Vec<Vec<String>> = rows.iter().map(cells).collect();
+    print_table(&["at", "symbol", "kind", "status", "reasons", "rule", "id"], &rows)
+}
+
+const fn kind(row: &AlertRow) -> &'static str {
+    match row.alert.kind {
+        AlertKind::Signal { .. } => "signal",
+        AlertKind::Watch { .. } => "watch",
+    }
+}
+
+/// Why it was not sent, and what is known against the signal.
+fn reasons(row: &AlertRow) -> Vec<String> {
+    let mut reasons: Vec<String> = row.reason.clone().into_iter().collect();
+    if let (Decision::Withhold(why), true) = (row.alert.decision, reasons.is_empty()) {
+        reasons.push(why.as_str().to_owned());
+    }
+    if let AlertKind::Signal { ruling, .. } = row.alert.kind {
+        reasons.extend(ruling.reason().map(|reason| reason.as_str().to_owned()));
+    }
+    reasons
+}
+
+/// The alert in the contract's words.
+fn object(row: &AlertRow) -> Value {
+    let alert = &row.alert;
+    json!({
+        "id": alert.id,
+        "symbol": alert.symbol,
+        "kind": kind(row),
+        "status": row.status.as_str(),
+        "reasons": reasons(row),
+        "at": alert.at,
+        "said_at": alert.said_at,
+        "rule": alert.rule,
+        "words": alert.words,
+        "price": alert.price,
+        "alert": alert.kind,
+    })
+}

@@ -1,0 +1,74 @@
+//! `finstage config check|show|default|schema`
+
+use serde_json::{Value, json};
+
+use super::{load, print_json, print_line};
+use crate::cli::{Config, Global};
+use crate::config::settings::{NotifySettings, Settings};
+use crate::config::{Loaded, reference};
+use crate::exit::{Exit, Result};
+use finstage_model::format_duration;
+
+pub(super) fn run(global: &Global, args: Config) -> Result<Exit> {
+    match args {
+        Config::Default => print_line(reference::default_file().trim_end())?,
+        Config::Schema => print_json(&reference::schema())?,
+        Config::Show => print_json(&shown(&load(global)?.settings))?,
+        Config::Check => check(global, &load(global)?)?,
+    }
+    Ok(Exit::Done)
+}
+
+fn check(global: &Global, loaded: &Loaded) -> Result<()> {
+    let settings = &loaded.settings;
+    let file = loaded.file.as_ref().map(|f| f.display().to_string());
+    if global.json {
+        return print_json(&json!({"ok": true, "file": file, "warnings": settings.warnings}));
+    }
+    let symbols: usize = settings.feeds.iter().map(|feed| feed.symbols.len()).sum();
+    let file = file.unwrap_or_else(|| "built-in defaults (no finstage.toml found)".into());
+    print_line(&format!(
+        "ok: {file}: {} feeds with {symbols} symbols, {} strategies, {} watches, {} notifiers",
+        settings.feeds.len(),
+        settings.engine.strategies.len(),
+        settings.engine.watches.len(),
+        settings.notify.len(),
+    ))
+}
+
+/// The settings in force; a secret has no form that could be shown.
+fn shown(settings: &Settings) -> Value {
+    let notify: Vec<Value> = settings
+        .notify
+        .iter()
+        .map(|channel| match channel {
+            NotifySettings::Log => json!({"kind": "log"}),
+            NotifySettings::Telegram { chat, token, url } => {
+                json!({"kind": "telegram", "chat": chat, "token": token.to_string(), "url": url})
+            }
+        })
+        .collect();
+    let feeds: Vec<Value> = settings
+        .feeds
+        .iter()
+        .map(|feed| {
+            json!({"venue": feed.venue, "symbols": feed.symbols, "venue_intervals": feed.venue_intervals, "rest": feed.rest, "ws": feed.ws})
+        })
+        .collect();
+    json!({
+        "store": {"path": settings.data_dir, "fsync": format_duration(settings.fsync)},
+        "journal": {"keep": format_duration(settings.keep)},
+        "alerts": {
+            "send": if settings.engine.alerts.send_unproven { "unproven" } else { "verified" },
+            "cooldown": format_duration(std::time::Duration::from_millis(settings.engine.alerts.cooldown_ms)),
+            "per_hour": settings.engine.alerts.per_hour,
+            "max_age": format_duration(settings.max_age),
+        },
+        "display": {"timezone": settings.timezone},
+        "feeds": feeds,
+        "series": settings.engine.series,
+        "strategies": settings.engine.strategies,
+        "watches": settings.engine.watches,
+        "notify": notify,
+    })
+}

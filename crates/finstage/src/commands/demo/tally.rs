@@ -1,0 +1,132 @@
+//! What the demo counts and shows while the engine speaks.
+
+use std::fmt;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::mpsc::SyncSender;
+
+use finstage_model::{Alert, Decision, Event, Output, Payload, Ruling, Signal, Symbol, Timestamp};
+
+use crate::live::{Freshness, Names, Observer};
+
+/// Counts everything that is said for the first time, and hands it to a screen if there is one.
+pub(super) struct Tally {
+    pub(super) events: AtomicU64,
+    pub(super) trades: AtomicU64,
+    pub(super) bars: AtomicU64,
+    pub(super) signals: AtomicU64,
+    pub(super) verified: AtomicU64,
+    pub(super) unproven: AtomicU64,
+    pub(super) rejected: AtomicU64,
+    pub(super) withheld: AtomicU64,
+    pub(super) alerts: AtomicU64,
+    pub(super) alerts_withheld: AtomicU64,
+    /// Nanoseconds of the newest data.
+    pub(super) newest: AtomicI64,
+    /// Shows lines; a screen that is behind loses lines, the engine never waits for it.
+    screen: Option<SyncSender<Shown>>,
+}
+
+impl fmt::Debug for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tally").field("events", &self.events).finish_non_exhaustive()
+    }
+}
+
+/// Something worth a line.
+#[derive(Debug)]
+pub(super) enum Shown {
+    /// A signal with what was said about it.
+    Signal { signal: Box<Signal>, symbol: Symbol, strategy: String, ruling: Option<Ruling> },
+    /// An alert that goes out.
+    Alert(Box<Alert>),
+    /// A message that arrived at the simulated messenger.
+    Message { at: Timestamp, text: String },
+}
+
+impl Tally {
+    pub(super) fn new(screen: Option<SyncSender<Shown>>) -> Self {
+        let zero = || AtomicU64::new(0);
+        Self {
+            events: zero(),
+            trades: zero(),
+            bars: zero(),
+            signals: zero(),
+            verified: zero(),
+            unproven: zero(),
+            rejected: zero(),
+            withheld: zero(),
+            alerts: zero(),
+            alerts_withheld: zero(),
+            newest: AtomicI64::new(i64::MIN),
+            screen,
+        }
+    }
+
+    pub(super) fn get(counter: &AtomicU64) -> u64 {
+        counter.load(Ordering::Relaxed)
+    }
+
+    fn show(&self, shown: Shown) {
+        if let Some(screen) = &self.screen {
+            let _ = screen.try_send(shown);
+        }
+    }
+
+    fn count(&self, output: &Output) {
+        let add = |counter: &AtomicU64| counter.fetch_add(1, Ordering::Relaxed);
+        match output {
+            Output::Bar(_) => add(&self.bars),
+            Output::Signal(_) => add(&self.signals),
+            Output::Verdict(verdict) => add(match verdict.ruling {
+                Ruling::Verified { .. } => &self.verified,
+                Ruling::Unproven { .. } => &self.unproven,
+                Ruling::Rejected { .. } => &self.rejected,
+                Ruling::Withheld { .. } => &self.withheld,
+            }),
+            Output::Alert(alert) if alert.decision == Decision::Send => add(&self.alerts),
+            Output::Alert(_) => add(&self.alerts_withheld),
+        };
+    }
+}
+
+impl Observer for Tally {
+    fn said(&self, names: &Names, event: &Event, outputs: &[Output], freshness: Freshness) {
+        if freshness == Freshness::Again {
+            return;
+        }
+        self.events.fetch_add(1, Ordering::Relaxed);
+        if let Payload::Trade(trade) = &event.payload {
+            self.trades.fetch_add(1, Ordering::Relaxed);
+            self.newest.fetch_max(trade.ts_event.nanos(), Ordering::Relaxed);
+        }
+        for (i, output) in outputs.iter().enumerate() {
+            self.count(output);
+            if self.screen.is_none() {
+                continue;
+            }
+            match output {
+                Output::Signal(signal) => {
+                    let ruling = outputs[i + 1..].iter().find_map(|next| match next {
+                        Output::Verdict(verdict) if verdict.signal == signal.id => {
+                            Some(verdict.ruling)
+                        }
+                        _ => None,
+                    });
+                    if let Some(symbol) = names.symbol(signal.instrument).cloned() {
+                        let strategy = names.strategy(signal.strategy).to_owned();
+                        self.show(Shown::Signal {
+                            signal: signal.clone(),
+                            symbol,
+                            strategy,
+                            ruling,
+                        });
+                    }
+                }
+                Output::Alert(alert) if alert.decision == Decision::Send => {
+                    self.show(Shown::Alert(alert.clone()));
+                }
+                _ => {}
+            }
+        }
+    }
+}

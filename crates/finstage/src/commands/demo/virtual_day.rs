@@ -1,0 +1,174 @@
+//! The demo in virtual time: a simulated day, or a user's own bars, as fast as it goes.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::time::Duration;
+
+use finstage_engine::series_depths;
+use finstage_feeds::SymbolMap;
+use finstage_lab::sim::binance::{FeedStream, VirtualFeed};
+use finstage_lab::sim::market::{BarQuery, Market, MarketSpec};
+use finstage_model::text::BarTable;
+use finstage_model::{Bar, Instrument, Interval, ManualClock, Symbol, Timestamp};
+use finstage_strategies::CATALOG;
+
+use super::delivery::Messenger;
+use super::plan::{self, Addresses};
+use super::screen::Screen;
+use super::tally::{Shown, Tally};
+use super::{Ending, Folder, Summary, scenario, start};
+use crate::cli::{Demo, Global};
+use crate::commands::import::{read_bars, symbol_of};
+use crate::config::settings::Settings;
+use crate::day::{House, Renewal, Rim};
+use crate::exit::{Failure, Result};
+use crate::live::Safe;
+use crate::unsynced::UnsyncedFiles;
+use crate::virtual_time::VirtualVenue;
+use crate::wiring::{self, Store};
+
+/// How long a simulated day is.
+const DAY: Duration = Duration::from_secs(24 * 3600);
+/// Played on after the last bar of a file, so that it closes and its day ends.
+const AFTER_FILE: Duration = Duration::from_secs(120);
+/// Lines that may wait for the screen.
+const SCREEN_LINES: usize = 4_096;
+
+pub(super) fn run(global: &Global, args: &Demo, began: Timestamp) -> Result<Summary> {
+    let messenger = Messenger::start(Timestamp::EPOCH)?;
+    let addresses = Addresses { telegram: messenger.url(), ..Addresses::default() };
+    let tape = match &args.input {
+        None => Tape::simulated(args.seed, &addresses)?,
+        Some(file) => {
+            let bars = read_bars(global, file, &args.bars)?;
+            Tape::own(&symbol_of(file, &args.bars)?, bars.interval, bars.bars, &addresses)?
+        }
+    };
+    let folder = Folder::make(global)?;
+    let store = folder.open(Arc::new(UnsyncedFiles))?;
+    let shown = !(global.quiet || global.json || args.fast);
+    let (send, receive) = sync_channel(SCREEN_LINES);
+    let screen = std::thread::spawn(move || show(Screen::new(!shown), &receive));
+    let send = shown.then_some(send);
+    let tally = Arc::new(Tally::new(send.clone()));
+    let undecodable = tape.play(&store, &tally, scenario(args.scenario.as_deref())?)?;
+    messenger.deliver(&wiring::notifiers(&tape.settings)?, &store.records, send.as_ref())?;
+    let ending = Ending { began, undecodable, folder: folder.words() };
+    let summary = Summary::of(args.seed, &tally, &store, ending);
+    drop((tally, send));
+    let _ = screen.join();
+    summary
+}
+
+fn show(mut screen: Screen, lines: &Receiver<Shown>) {
+    for shown in lines {
+        screen.show(&shown);
+    }
+}
+
+/// What is played, and by which settings it is watched.
+struct Tape {
+    market: Market,
+    settings: Settings,
+    wire_names: Vec<String>,
+    start: Timestamp,
+    until: Timestamp,
+}
+
+impl Tape {
+    fn simulated(seed: u64, addresses: &Addresses) -> Result<Self> {
+        let market = Market::new(MarketSpec::seeded(seed, start())).map_err(Failure::usage)?;
+        let wire_names = plan::SYMBOLS.map(String::from).to_vec();
+        Ok(Self {
+            market,
+            settings: plan::market(addresses)?,
+            wire_names,
+            start: start(),
+            until: start().plus(DAY),
+        })
+    }
+
+    fn own(
+        symbol: &Symbol,
+        interval: Interval,
+        bars: Vec<Bar>,
+        addresses: &Addresses,
+    ) -> Result<Self> {
+        let (Some(first), Some(last)) = (bars.first(), bars.last()) else {
+            return Err(Failure::usage("the file holds no bars"));
+        };
+        let (start, until) = (first.open_time, last.close_time().plus(AFTER_FILE));
+        let settings = plan::own_bars(addresses, symbol, interval)?;
+        let wire_name = plan::wire_name(symbol);
+        let listed: Symbol = format!("binance:{wire_name}").parse().map_err(Failure::usage)?;
+        let table = BarTable { symbol: listed, interval, bars };
+        let market = Market::new(MarketSpec::bars(start, vec![table])).map_err(Failure::usage)?;
+        Ok(Self { market, settings, wire_names: vec![wire_name], start, until })
+    }
+
+    /// Plays the tape through the whole thread; returns how many frames could not be read.
+    fn play(
+        &self,
+        store: &Store,
+        tally: &Arc<Tally>,
+        scenario: finstage_lab::sim::faults::Scenario,
+    ) -> Result<u64> {
+        let instruments = wiring::instruments(&self.settings, &store.records)?;
+        self.remember(store, &instruments)?;
+        let clock = Arc::new(ManualClock::new(self.start));
+        let notifiers = wiring::notifiers(&self.settings)?;
+        let rim = Rim {
+            clock: Arc::clone(&clock) as _,
+            observer: Arc::clone(tally) as _,
+            safe: Safe::default(),
+            fsync: None,
+            notifiers: notifiers.iter().map(|n| n.name().to_owned()).collect(),
+            max_age: self.settings.max_age,
+            keep: None,
+            renewal: Renewal::Daily,
+        };
+        let feed = &self.settings.feeds[0];
+        let (venue, endpoints) = wiring::venue(feed)?;
+        let build = venue.stream.ok_or_else(|| Failure::usage("the venue streams nothing"))?;
+        let names = self.wire_names.iter().cloned().zip(instruments.iter().map(|i| i.id));
+        let stream = build(&endpoints, names.collect::<SymbolMap>());
+        let wanted = |name: &String| FeedStream {
+            symbol: name.clone(),
+            trades: true,
+            intervals: feed.venue_intervals.clone(),
+        };
+        let streams: Vec<FeedStream> = self.wire_names.iter().map(wanted).collect();
+        let frames = VirtualFeed::new(self.market.clone(), &streams)
+            .map_err(Failure::usage)?
+            .with_faults(scenario);
+        let mut source = VirtualVenue::new(frames, stream, clock, self.until);
+        let house = House {
+            journal: store.journal.clone(),
+            records: store.records.clone(),
+            settings: self.settings.engine.clone(),
+            instruments,
+            rim,
+        };
+        house.run(&mut source)?;
+        Ok(source.refused)
+    }
+
+    /// The market's past goes into the store, as the service fetches it at its first start.
+    fn remember(&self, store: &Store, instruments: &[Instrument]) -> Result<()> {
+        for (symbol, interval, depth) in
+            series_depths(&self.settings.engine, CATALOG).map_err(Failure::usage)?
+        {
+            let place = instruments.iter().position(|i| i.symbol == symbol);
+            let listed = place.and_then(|i| self.market.index_of(&self.wire_names[i]));
+            if let (Some(listed), true) =
+                (listed, self.settings.feeds[0].venue_intervals.contains(&interval))
+            {
+                let bars = self.market.bars(&BarQuery::newest(listed, interval, depth));
+                let closed: Vec<_> =
+                    bars.into_iter().filter(|bar| bar.close_time() <= self.start).collect();
+                store.records.import_bars(&symbol, interval, &closed)?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,156 @@
+//! One file a command. The only place that prints: results to stdout, people's text to stderr.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "printing is what commands are for")]
+
+mod alerts;
+mod config;
+mod demo;
+mod import;
+mod replay;
+mod serve;
+mod signals;
+mod sim;
+
+use std::io::{IsTerminal as _, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser as _};
+use finstage_model::Symbol;
+use finstage_store::records::Filter;
+use serde::Serialize;
+use tracing_subscriber::EnvFilter;
+
+use crate::cli::{Cli, Command, Global};
+use crate::config::Loaded;
+use crate::exit::{Exit, Failure, Result};
+
+/// The folder where nothing else is said.
+const DEFAULT_DATA_DIR: &str = "finstage-data";
+
+/// Parses the command line, runs the command, prints its failure, returns its exit code.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are results; anything else is a usage error on one line and more.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { Exit::Usage as u8 } else { 0 });
+        }
+    };
+    start_log(&cli.global);
+    match run(&cli) {
+        Ok(exit) => ExitCode::from(exit as u8),
+        Err(failure) => {
+            eprintln!("finstage: {failure}");
+            ExitCode::from(failure.exit as u8)
+        }
+    }
+}
+
+fn run(cli: &Cli) -> Result<Exit> {
+    let global = &cli.global;
+    match &cli.command {
+        Command::Demo(args) => demo::run(global, args),
+        Command::Serve => serve::run(global),
+        Command::Import(args) => import::run(global, args),
+        Command::Replay(args) => replay::run(global, args),
+        Command::Sim(args) => sim::run(global, args),
+        Command::Signals(args) => signals::run(global, args),
+        Command::Alerts(args) => alerts::run(global, args),
+        Command::Config(args) => config::run(global, *args),
+        Command::Completions { shell } => {
+            clap_complete::generate(
+                *shell,
+                &mut Cli::command(),
+                "finstage",
+                &mut std::io::stdout(),
+            );
+            Ok(Exit::Done)
+        }
+    }
+}
+
+/// Logs are people's text: they go to stderr, quiet unless asked for.
+fn start_log(global: &Global) {
+    let level = match (global.quiet, global.verbose) {
+        (true, _) => "error",
+        (_, 0) => "warn",
+        (_, 1) => "info",
+        (_, 2) => "debug",
+        _ => "trace",
+    };
+    let filter =
+        EnvFilter::new(format!("{level},hyper=warn,rustls=warn,tungstenite=warn,reqwest=warn"));
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false)
+        .try_init();
+}
+
+/// The configuration of a command, with its warnings said.
+fn load(global: &Global) -> Result<Loaded> {
+    let loaded = crate::config::load(global.config.as_deref())?;
+    for warning in &loaded.settings.warnings {
+        say(global, format_args!("warning: {warning}"));
+    }
+    Ok(loaded)
+}
+
+/// The data folder: flag, else configuration, else the default.
+fn data_dir(global: &Global, loaded: &Loaded) -> PathBuf {
+    let configured = || loaded.settings.data_dir.clone();
+    global.data_dir.clone().or_else(configured).unwrap_or_else(|| DEFAULT_DATA_DIR.into())
+}
+
+/// People's text, unless `--quiet`.
+fn say(global: &Global, text: std::fmt::Arguments<'_>) {
+    if !global.quiet {
+        eprintln!("{text}");
+    }
+}
+
+/// One filter per symbol, or one for all.
+fn filters(symbols: &[Symbol], limit: usize) -> Vec<Filter> {
+    match symbols {
+        [] => vec![Filter::newest(limit)],
+        symbols => symbols.iter().map(|symbol| Filter::newest(limit).of(symbol.clone())).collect(),
+    }
+}
+
+/// One JSON document on stdout, on several lines.
+fn print_json(value: &impl Serialize) -> Result<()> {
+    let text = serde_json::to_string_pretty(value)
+        .map_err(|e| Failure::usage(format!("writing JSON: {e}")))?;
+    print_line(&text)
+}
+
+/// A line on stdout. A reader that went away (`| head`) ends the command without a word.
+fn print_line(text: &str) -> Result<()> {
+    match writeln!(std::io::stdout().lock(), "{text}") {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {
+            std::process::exit(Exit::Done as i32)
+        }
+        other => other.map_err(Failure::from),
+    }
+}
+
+/// Rows under their names, columns aligned; numbers are given as text already.
+fn print_table(names: &[&str], rows: &[Vec<String>]) -> Result<()> {
+    let width = |i: usize| {
+        rows.iter().map(|row| row[i].chars().count()).chain([names[i].len()]).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..names.len()).map(width).collect();
+    let line = |cells: &mut dyn Iterator<Item = &str>| {
+        let cells: Vec<String> =
+            cells.zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        cells.join("  ").trim_end().to_owned()
+    };
+    print_line(&line(&mut names.iter().copied()))?;
+    for row in rows {
+        print_line(&line(&mut row.iter().map(String::as_str)))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,142 @@
+//! `finstage replay`
+
+use std::time::Duration;
+
+use finstage_engine::SinkError;
+use finstage_model::{Day, Event, Output, Timestamp};
+use serde_json::{Value, json};
+
+use super::{data_dir, load, print_json, print_line, say};
+use crate::check::{Listener, RunReplay, Silence, combined_hash, replay};
+use crate::cli::{Global, Replay, Speed};
+use crate::exit::{Exit, Failure, Result};
+use crate::live::Names;
+use crate::wiring;
+
+/// The longest pause between two lines, whatever the original pace was.
+const PAUSE_MAX: Duration = Duration::from_secs(60);
+
+pub(super) fn run(global: &Global, args: &Replay) -> Result<Exit> {
+    let loaded = load(global)?;
+    let dir = data_dir(global, &loaded);
+    let journal =
+        finstage_store::Journal::open(wiring::disk(), dir.join("journal"), Default::default());
+    let records = if args.check { Some(wiring::read_records(&dir)?) } else { None };
+    let (from, to) = match args.date {
+        Some(day) => (Some(day), Some(day)),
+        None => (args.from, args.to),
+    };
+    let chosen = |day: &Day| from.is_none_or(|from| *day >= from) && to.is_none_or(|to| *day <= to);
+    let days: Vec<Day> = journal.days()?.into_iter().filter(chosen).collect();
+    if days.is_empty() {
+        return Err(Failure::usage(format!(
+            "{}: the journal has no such day; it keeps {}",
+            dir.display(),
+            kept(&journal.days()?)
+        )));
+    }
+    let mut runs = Vec::new();
+    for day in days {
+        for number in journal.runs(day)? {
+            let mut printer = args.speed.map(|speed| Printer { speed, last: None });
+            let listener: &mut dyn Listener = match &mut printer {
+                Some(printer) => printer,
+                None => &mut Silence,
+            };
+            let replayed = replay(&journal, records.as_ref(), (day, number), listener)?;
+            report(global, &replayed);
+            runs.push(replayed);
+        }
+    }
+    finish(global, args, &runs)
+}
+
+fn kept(days: &[Day]) -> String {
+    match (days.first(), days.last()) {
+        (Some(first), Some(last)) => format!("{first} to {last}"),
+        _ => "nothing yet".into(),
+    }
+}
+
+fn report(global: &Global, run: &RunReplay) {
+    let verdict = match (run.matches, &run.difference) {
+        (Some(true), _) => "same as said then".to_owned(),
+        (Some(false), Some(difference)) => format!("DIFFERS: {difference}"),
+        _ => "not compared".to_owned(),
+    };
+    let RunReplay { day, run: number, version, events, outputs, .. } = run;
+    say(
+        global,
+        format_args!(
+            "{day} run {number} (finstage {version}): {events} events, {outputs} outputs: {verdict}"
+        ),
+    );
+}
+
+fn finish(global: &Global, args: &Replay, runs: &[RunReplay]) -> Result<Exit> {
+    let matches = args.check.then(|| runs.iter().all(|run| run.matches == Some(true)));
+    let total = |of: fn(&RunReplay) -> u64| runs.iter().map(of).sum::<u64>();
+    let (events, outputs) = (total(|run| run.events), total(|run| run.outputs));
+    let hash = combined_hash(runs);
+    if global.json {
+        print_json(
+            &json!({"events": events, "outputs": outputs, "hash": hash, "match": matches, "runs": runs}),
+        )?;
+    } else {
+        let verdict = match matches {
+            Some(true) => "match",
+            Some(false) => "MISMATCH",
+            None => "not compared (--check compares)",
+        };
+        print_line(&format!("{events} events, {outputs} outputs, hash {hash}: {verdict}"))?;
+    }
+    Ok(if matches == Some(false) { Exit::CheckFailed } else { Exit::Done })
+}
+
+/// Prints what is said, at the pace of the original times a factor.
+struct Printer {
+    speed: Speed,
+    last: Option<Timestamp>,
+}
+
+impl Listener for Printer {
+    fn heard(&mut self, names: &Names, event: &Event, outputs: &[Output]) -> Result<(), SinkError> {
+        if let (Speed::Times(times), Some(last)) = (self.speed, self.last) {
+            let pause = event.ts_recv.since(last).div_f64(times).min(PAUSE_MAX);
+            if !pause.is_zero() {
+                // A replay has nothing else to do meanwhile; Ctrl-C ends the process.
+                std::thread::park_timeout(pause);
+            }
+        }
+        self.last = Some(event.ts_recv);
+        for output in outputs {
+            print_line(&said(names, output).to_string()).map_err(|e| SinkError(Box::new(e)))?;
+        }
+        Ok(())
+    }
+}
+
+/// One output as a line of NDJSON.
+fn said(names: &Names, output: &Output) -> Value {
+    match output {
+        Output::Bar(bar) => json!({
+            "type": "bar", "symbol": names.symbol(bar.instrument), "interval": bar.interval, "timestamp": bar.open_time,
+            "open": bar.open, "high": bar.high, "low": bar.low, "close": bar.close, "volume": bar.volume, "trades": bar.trades,
+        }),
+        Output::Signal(signal) => json!({
+            "type": "signal", "id": signal.id, "symbol": names.symbol(signal.instrument), "interval": signal.interval,
+            "strategy": names.strategy(signal.strategy), "direction": signal.direction, "at": signal.at,
+            "price": signal.price, "strength": signal.strength,
+        }),
+        Output::Verdict(verdict) => json!({
+            "type": "verdict", "signal": verdict.signal, "verdict": verdict.ruling.as_str(),
+            "reasons": verdict.ruling.reason().into_iter().collect::<Vec<_>>(),
+        }),
+        Output::Alert(alert) => {
+            let mut value = serde_json::to_value(alert).unwrap_or_default();
+            value["about"] = value["kind"].take();
+            value["type"] = json!("alert");
+            value
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! `finstage serve`
+
+use std::sync::Arc;
+
+use finstage_model::{Decision, Event, Output};
+use finstage_net::SystemClock;
+use finstage_notify::Lines;
+use tokio::sync::watch;
+
+use super::{data_dir, load, say};
+use crate::cli::Global;
+use crate::exit::{Exit, Failure, Result};
+use crate::live::{Freshness, Names, Observer};
+use crate::service::{self, Plan};
+use crate::wiring::{Store, disk};
+use finstage_store::records::StoreKind;
+
+pub(super) fn run(global: &Global) -> Result<Exit> {
+    let loaded = load(global)?;
+    let settings = loaded.settings.clone();
+    if settings.feeds.is_empty() {
+        let place = loaded
+            .file
+            .as_ref()
+            .map_or("no finstage.toml found".into(), |f| f.display().to_string());
+        return Err(Failure::usage(format!(
+            "{place}: nothing to watch: add a [[feeds]]; `finstage config default` shows how, `finstage demo` needs none"
+        )));
+    }
+    let dir = data_dir(global, &loaded);
+    let store = Store::open(&dir, StoreKind::Real, disk())?;
+    let (feeds, strategies) = (settings.feeds.len(), settings.engine.strategies.len());
+    let plan = Plan {
+        settings,
+        store,
+        clock: Arc::new(SystemClock),
+        speed: 1.0,
+        observer: Arc::new(Log),
+        lines: stderr_lines,
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let stop = stop_on_signal();
+        say(global, format_args!("finstage {}: data in {}", crate::VERSION, dir.display()));
+        let ready = |_| {
+            say(
+                global,
+                format_args!(
+                    "watching {feeds} feeds with {strategies} strategies; Ctrl-C or SIGTERM ends"
+                ),
+            );
+        };
+        service::run(plan, stop, ready).await
+    })?;
+    say(global, format_args!("stopped; everything is kept in {}", dir.display()));
+    Ok(Exit::Done)
+}
+
+/// Turns true on Ctrl-C or SIGTERM.
+pub(super) fn stop_on_signal() -> watch::Receiver<bool> {
+    let (send, receive) = watch::channel(false);
+    tokio::spawn(async move {
+        let mut term =
+            match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+                Ok(term) => term,
+                Err(error) => {
+                    tracing::error!("SIGTERM cannot be heard: {error}");
+                    return;
+                }
+            };
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = term.recv() => {}
+        }
+        let _ = send.send(true);
+        // Kept open: a receiver must not take a lost sender for a stop.
+        send.closed().await;
+    });
+    receive
+}
+
+/// Where the log notifier of a service writes.
+pub(super) fn stderr_lines() -> Lines {
+    Box::new(LineWriter)
+}
+
+/// Standard error, a whole line at a time.
+struct LineWriter;
+
+impl std::io::Write for LineWriter {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        std::io::stderr().lock().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        std::io::stderr().lock().flush()
+    }
+}
+
+/// Says in the log what is not an alert already.
+#[derive(Debug)]
+struct Log;
+
+impl Observer for Log {
+    fn said(&self, names: &Names, event: &Event, outputs: &[Output], freshness: Freshness) {
+        if freshness == Freshness::Again {
+            return;
+        }
+        if let finstage_model::Payload::Feed(status) = &event.payload
+            && let Some(symbol) = names.symbol(status.instrument)
+        {
+            tracing::warn!("{symbol}: feed {:?}", status.kind);
+        }
+        for output in outputs {
+            match output {
+                Output::Signal(signal) => {
+                    let symbol = names.symbol(signal.instrument).map_or("", |s| s.as_str());
+                    tracing::info!(
+                        "signal {symbol} {} {} {} at {}",
+                        signal.interval,
+                        names.strategy(signal.strategy),
+                        signal.direction,
+                        signal.price
+                    );
+                }
+                Output::Alert(alert) => {
+                    if let Decision::Withhold(why) = alert.decision {
+                        tracing::info!(
+                            "alert {} {} withheld: {}",
+                            alert.symbol,
+                            alert.rule,
+                            why.as_str()
+                        );
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! `finstage signals`
+
+use std::cmp::Reverse;
+
+use finstage_store::records::{Records, SignalRow};
+use serde_json::{Map, Value, json};
+
+use super::{data_dir, load, print_json, print_line, print_table, say};
+use crate::cli::{Global, SignalList, Signals};
+use crate::exit::{Exit, Failure, Result};
+use crate::wiring;
+
+/// Most rows that one list prints.
+const LIMIT_MAX: usize = 100_000;
+
+pub(super) fn run(global: &Global, args: &Signals) -> Result<Exit> {
+    let loaded = load(global)?;
+    let records = wiring::read_records(&data_dir(global, &loaded))?;
+    match args {
+        Signals::List(list) => self::list(global, &records, list)?,
+        Signals::Show { id } => show(global, &records, id)?,
+    }
+    Ok(Exit::Done)
+}
+
+fn list(global: &Global, records: &Records, args: &SignalList) -> Result<()> {
+    let mut rows = Vec::new();
+    for filter in super::filters(&args.symbol, LIMIT_MAX) {
+        rows.extend(records.signals(&filter)?);
+    }
+    if let Some(strategy) = &args.strategy {
+        let name =
+            |row: &SignalRow| row.strategy.split('(').next().is_some_and(|name| name == strategy);
+        rows.retain(|row| row.strategy == *strategy || name(row));
+    }
+    rows.sort_by_key(|row| Reverse((row.at, row.id)));
+    rows.truncate(args.limit);
+    if global.json {
+        return rows.iter().try_for_each(|row| print_line(&object(row).to_string()));
+    }
+    if rows.is_empty() {
+        say(global, format_args!("no signals yet"));
+    }
+    let cells = |row: &SignalRow| {
+        let (verdict, reasons) = verdict(row);
+        vec![
+            row.at.to_string(),
+            row.symbol.to_string(),
+            row.interval.to_string(),
+            row.direction.to_string(),
+            row.price.to_string(),
+            verdict,
+            reasons.join(" "),
+            row.strategy.clone(),
+            row.id.to_string()[..12].to_owned(),
+        ]
+    };
+    let rows: Vec<Vec<String>> = rows.iter().map(cells).collect();
+    print_table(
+        &["at", "symbol", "interval", "direction", "price", "verdict", "reasons", "strategy", "id"],
+        &rows,
+    )
+}
+
+fn show(global: &Global, records: &Records, id: &str) -> Result<()> {
+    let row = records.signal(id).map_err(Failure::usage)?;
+    if global.json {
+        return print_json(&object(&row));
+    }
+    let (verdict, reasons) = verdict(&row);
+    let facts: Vec<String> =
+        row.facts.iter().map(|(name, value)| format!("{name} {value}")).collect();
+    for (name, value) in [
+        ("id", row.id.to_string()),
+        ("symbol", row.symbol.to_string()),
+        ("strategy", row.strategy.clone()),
+        ("interval", row.interval.to_string()),
+        ("direction", row.direction.to_string()),
+        ("bar", row.open_time.to_string()),
+        ("at", row.at.to_string()),
+        ("price", row.price.to_string()),
+        ("strength", row.strength.to_string()),
+        ("facts", facts.join(", ")),
+        ("verdict", verdict),
+        ("reasons", reasons.join(" ")),
+        ("journal", row.position.to_string()),
+    ] {
+        print_line(&format!("{name:<10} {value}"))?;
+    }
+    Ok(())
+}
+
+fn verdict(row: &SignalRow) -> (String, Vec<&'static str>) {
+    let verdict = row.ruling.map_or("pending", |ruling| ruling.as_str());
+    let reasons = row.ruling.and_then(|ruling| ruling.reason()).map(|reason| reason.as_str());
+    (verdict.to_owned(), reasons.into_iter().collect())
+}
+
+/// The signal in the contract's words. There is no card before evidence exists.
+fn object(row: &SignalRow) -> Value {
+    let (verdict, reasons) = verdict(row);
+    let facts: Map<String, Value> =
+        row.facts.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+    json!({
+        "id": row.id,
+        "symbol": row.symbol,
+        "interval": row.interval,
+        "strategy": row.strategy,
+        "direction": row.direction,
+        "at": row.at,
+        "timestamp": row.open_time,
+        "price": row.price,
+        "strength": row.strength,
+        "facts": facts,
+        "verdict": verdict,
+        "reasons": reasons,
+        "card": null,
+    })
+}

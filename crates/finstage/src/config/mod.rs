@@ -1,0 +1,246 @@
+//! The configuration: one file, the environment over it, flags over both.
+//!
+//! `raw::Raw` is what was typed, [`settings::Settings`] what it means. This is the only place
+//! that reads environment variables.
+
+mod raw;
+pub mod reference;
+pub mod settings;
+
+use std::path::{Path, PathBuf};
+
+use toml::{Table, Value};
+
+use self::raw::Raw;
+use self::settings::Settings;
+use crate::exit::{Failure, Result};
+
+/// Prefix of variables that stand for a setting: `FINSTAGE_ALERTS__SEND=unproven`.
+const PREFIX: &str = "FINSTAGE_";
+/// The file looked for where no `--config` is given.
+const FILE: &str = "finstage.toml";
+/// Longest configuration file that is read, in bytes.
+const FILE_MAX_BYTES: u64 = 4 << 20;
+
+/// A configuration with where it came from.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What it means.
+    pub settings: Settings,
+    /// The file it came from, if there was one.
+    pub file: Option<PathBuf>,
+}
+
+/// Loads the file (given, or `finstage.toml` here, or in the user's configuration folder), puts
+/// the environment over it and checks everything.
+///
+/// # Errors
+/// [`Failure::usage`] naming file and line, or the variable, and the nearest key.
+pub fn load(given: Option<&Path>) -> Result<Loaded> {
+    let file = match given {
+        Some(file) => Some(file.to_owned()),
+        None => default_file(),
+    };
+    let text = match &file {
+        Some(file) => read(file)?,
+        None => String::new(),
+    };
+    let place =
+        file.as_deref().map_or(String::from("built-in defaults"), |f| f.display().to_string());
+    let variables = environment(|name| name.starts_with(PREFIX) && name.contains("__"));
+    let settings = parse(&place, &text, &variables)?;
+    Ok(Loaded { settings, file })
+}
+
+/// Checks `text` with `variables` over it; `place` names the file in errors.
+///
+/// # Errors
+/// As [`load`].
+pub fn parse(place: &str, text: &str, variables: &[(String, String)]) -> Result<Settings> {
+    // First as typed, so that an error can name its line; then with the environment over it.
+    toml::from_str::<Raw>(text).map_err(|e| explain(place, text, &e))?;
+    let mut table: Table = toml::from_str(text).map_err(|e| explain(place, text, &e))?;
+    for (name, value) in variables {
+        overlay(&mut table, name, value)?;
+    }
+    let raw = Raw::deserialize_table(table).map_err(|e| match variables {
+        [] => Failure::usage(format!("{place}: {}", message_of(&e))),
+        _ => Failure::usage(format!(
+            "environment {}: {}",
+            variables.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", "),
+            message_of(&e)
+        )),
+    })?;
+    Settings::resolve(&raw, place)
+}
+
+impl Raw {
+    fn deserialize_table(table: Table) -> Result<Self, toml::de::Error> {
+        table.try_into()
+    }
+}
+
+/// The value behind a reference: `env:NAME`, `file:PATH`, or the text itself.
+pub(crate) enum Reference {
+    /// Came from outside the file, as it should.
+    Outside(String),
+    /// Stands in the file as it is.
+    Literal(String),
+}
+
+/// Follows a reference to a secret.
+///
+/// # Errors
+/// When the variable is not set or the file cannot be read; never prints the value.
+pub(crate) fn dereference(text: &str) -> Result<Reference, String> {
+    if let Some(name) = text.strip_prefix("env:") {
+        let found = environment(|variable| variable == name).pop();
+        return match found {
+            Some((_, value)) if !value.trim().is_empty() => {
+                Ok(Reference::Outside(value.trim().to_owned()))
+            }
+            _ => Err(format!("the environment variable {name} is not set")),
+        };
+    }
+    if let Some(path) = text.strip_prefix("file:") {
+        let value = std::fs::read_to_string(path).map_err(|e| format!("{path}: {e}"))?;
+        return Ok(Reference::Outside(value.trim().to_owned()));
+    }
+    Ok(Reference::Literal(text.to_owned()))
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+fn environment(wanted: impl Fn(&str) -> bool) -> Vec<(String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter(|(name, _)| wanted(name))
+        .collect()
+}
+
+fn default_file() -> Option<PathBuf> {
+    let here = PathBuf::from(FILE);
+    if here.is_file() {
+        return Some(here);
+    }
+    let folder = environment(|name| name == "XDG_CONFIG_HOME").pop().map(|(_, v)| PathBuf::from(v));
+    let home =
+        || environment(|name| name == "HOME").pop().map(|(_, v)| Path::new(&v).join(".config"));
+    let file = folder.or_else(home)?.join("finstage").join(FILE);
+    file.is_file().then_some(file)
+}
+
+fn read(file: &Path) -> Result<String> {
+    let shown = file.display();
+    let length =
+        std::fs::metadata(file).map_err(|e| Failure::usage(format!("{shown}: {e}")))?.len();
+    if length > FILE_MAX_BYTES {
+        return Err(Failure::usage(format!(
+            "{shown}: {length} bytes are not a configuration file"
+        )));
+    }
+    std::fs::read_to_string(file).map_err(|e| Failure::usage(format!("{shown}: {e}")))
+}
+
+/// Sets `FINSTAGE_SECTION__KEY` in the table; the value is read as TOML where it is TOML, else as
+/// text.
+fn overlay(table: &mut Table, name: &str, value: &str) -> Result<()> {
+    let path: Vec<String> = name[PREFIX.len()..].split("__").map(str::to_ascii_lowercase).collect();
+    let known = path.len() == 2
+        && reference::KEYS.iter().any(|k| k.section == path[0] && k.name == path[1])
+        || path.len() == 3
+            && path[0] == "venues"
+            && reference::KEYS.iter().any(|k| k.section == "venues.*" && k.name == path[2]);
+    if !known {
+        let names = reference::KEYS.iter().filter(|k| !k.section.ends_with(']')).map(variable_of);
+        let near =
+            nearest(name, names).map_or(String::new(), |near| format!("; did you mean {near}?"));
+        return Err(Failure::usage(format!("environment {name}: there is no such setting{near}")));
+    }
+    let (last, sections) = path.split_last().expect("a known path has two parts or more");
+    let mut at = table;
+    for section in sections {
+        let entry = at.entry(section.clone()).or_insert_with(|| Value::Table(Table::new()));
+        at = entry.as_table_mut().ok_or_else(|| {
+            Failure::usage(format!("environment {name}: [{section}] is not a section"))
+        })?;
+    }
+    let read =
+        toml::from_str::<Table>(&format!("v = {value}")).ok().and_then(|mut t| t.remove("v"));
+    at.insert(last.clone(), read.unwrap_or_else(|| Value::String(value.to_owned())));
+    Ok(())
+}
+
+fn variable_of(key: &reference::Key) -> String {
+    let section = key.section.replace(".*", "__NAME").to_ascii_uppercase();
+    format!("{PREFIX}{section}__{}", key.name.to_ascii_uppercase())
+}
+
+/// One line for a TOML error: place, and the nearest key where a key is unknown.
+fn explain(place: &str, text: &str, error: &toml::de::Error) -> Failure {
+    let line =
+        error.span().map_or(1, |span| 1 + text[..span.start.min(text.len())].matches('\n').count());
+    Failure::usage(format!("{place}:{line}: {}", message_of(error)))
+}
+
+fn message_of(error: &toml::de::Error) -> String {
+    let message = error.message();
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    if let (Some(typed), true) = (quoted.next(), message.starts_with("unknown field")) {
+        let known: Vec<&str> = quoted.collect();
+        let near = nearest(typed, known.iter().map(|k| (*k).to_owned()));
+        return match near {
+            Some(near) => format!("unknown key \"{typed}\"; did you mean \"{near}\"?"),
+            None => format!("unknown key \"{typed}\"; known here: {}", known.join(", ")),
+        };
+    }
+    message.to_owned()
+}
+
+/// The nearest name by edit distance, if near enough to be a slip.
+fn nearest(typed: &str, names: impl Iterator<Item = String>) -> Option<String> {
+    finstage_engine::nearest(typed, names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(text: &str, variables: &[(&str, &str)]) -> String {
+        let variables: Vec<_> = variables.iter().map(|(n, v)| ((*n).into(), (*v).into())).collect();
+        parse("finstage.toml", text, &variables).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn an_unknown_key_is_named_with_its_line_and_the_nearest_key() {
+        assert_eq!(
+            refused("[alerts]\nsend = \"verified\"\ncoldown = \"5m\"\n", &[]),
+            "finstage.toml:3: unknown key \"coldown\"; did you mean \"cooldown\"?"
+        );
+        assert!(refused("[alert]\n", &[]).contains("did you mean \"alerts\"?"));
+    }
+
+    #[test]
+    fn a_wrong_unit_is_named_with_what_to_write() {
+        let error = refused("[alerts]\ncooldown = \"5 minutes\"\n", &[]);
+        assert_eq!(
+            error,
+            "finstage.toml: alerts.cooldown: \"5 minutes\" is not a duration: write a whole number and a unit, 250ms 10s 5m 24h 7d"
+        );
+    }
+
+    #[test]
+    fn the_environment_goes_over_the_file() {
+        let variables = vec![
+            ("FINSTAGE_ALERTS__PER_HOUR".to_owned(), "7".to_owned()),
+            ("FINSTAGE_ALERTS__COOLDOWN".to_owned(), "5m".to_owned()),
+        ];
+        let settings = parse("f", "[alerts]\nper_hour = 3\n", &variables).unwrap();
+        assert_eq!(settings.engine.alerts.per_hour, 7);
+        assert_eq!(settings.engine.alerts.cooldown_ms, 300_000);
+        let error = refused("", &[("FINSTAGE_ALERTS__COLDOWN", "5m")]);
+        assert_eq!(
+            error,
+            "environment FINSTAGE_ALERTS__COLDOWN: there is no such setting; did you mean FINSTAGE_ALERTS__COOLDOWN?"
+        );
+    }
+}

@@ -1,0 +1,119 @@
+//! What was typed: every key optional, unknown keys refused, nothing judged yet.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+/// A whole `finstage.toml` as it stands.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Raw {
+    /// `[store]`
+    #[serde(default)]
+    pub(crate) store: RawStore,
+    /// `[journal]`
+    #[serde(default)]
+    pub(crate) journal: RawJournal,
+    /// `[alerts]`
+    #[serde(default)]
+    pub(crate) alerts: RawAlerts,
+    /// `[display]`
+    #[serde(default)]
+    pub(crate) display: RawDisplay,
+    /// `[venues.NAME]`
+    #[serde(default)]
+    pub(crate) venues: BTreeMap<String, RawVenue>,
+    /// `[[feeds]]`
+    #[serde(default)]
+    pub(crate) feeds: Vec<RawFeed>,
+    /// `[[strategies]]`
+    #[serde(default)]
+    pub(crate) strategies: Vec<RawStrategy>,
+    /// `[[watches]]`
+    #[serde(default)]
+    pub(crate) watches: Vec<RawWatch>,
+    /// `[[notify]]`
+    #[serde(default)]
+    pub(crate) notify: Vec<RawNotify>,
+}
+
+/// `[store]`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawStore {
+    pub(crate) path: Option<String>,
+    pub(crate) fsync: Option<String>,
+}
+
+/// `[journal]`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawJournal {
+    pub(crate) keep: Option<String>,
+}
+
+/// `[alerts]`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawAlerts {
+    pub(crate) send: Option<String>,
+    pub(crate) cooldown: Option<String>,
+    pub(crate) per_hour: Option<u32>,
+    pub(crate) max_age: Option<String>,
+}
+
+/// `[display]`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawDisplay {
+    pub(crate) timezone: Option<String>,
+}
+
+/// `[venues.NAME]`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawVenue {
+    pub(crate) rest: Option<String>,
+    pub(crate) ws: Option<String>,
+}
+
+/// `[[feeds]]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawFeed {
+    pub(crate) venue: String,
+    pub(crate) symbols: Vec<String>,
+    pub(crate) intervals: Option<Vec<String>>,
+    pub(crate) bars: Option<String>,
+}
+
+/// `[[strategies]]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawStrategy {
+    pub(crate) name: String,
+    pub(crate) interval: String,
+    #[serde(default)]
+    pub(crate) params: BTreeMap<String, f64>,
+    #[serde(default)]
+    pub(crate) symbols: Vec<String>,
+}
+
+/// `[[watches]]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawWatch {
+    pub(crate) symbol: String,
+    pub(crate) rule: String,
+    pub(crate) cooldown: Option<String>,
+}
+
+/// `[[notify]]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawNotify {
+    pub(crate) kind: String,
+    pub(crate) chat: Option<String>,
+    pub(crate) token: Option<String>,
+    pub(crate) url: Option<String>,
+}

@@ -1,0 +1,370 @@
+//! The one table of settings: the default file, the JSON schema and the reference page come out of
+//! it, and a test holds it equal to what `raw::Raw` accepts.
+
+use std::fmt::Write as _;
+
+use serde_json::{Map, Value, json};
+
+/// One setting.
+#[derive(Debug, Clone, Copy)]
+pub struct Key {
+    /// Where it stands: `alerts` for `[alerts]`, `feeds[]` for `[[feeds]]`, `venues.*` for
+    /// `[venues.NAME]`.
+    pub section: &'static str,
+    /// Its name.
+    pub name: &'static str,
+    /// What it takes.
+    pub kind: Kind,
+    /// The built-in default as TOML, or none where it must be given.
+    pub default: Option<&'static str>,
+    /// A value to show, as TOML.
+    pub example: &'static str,
+    /// What it does.
+    pub describes: &'static str,
+}
+
+/// What a setting takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Any text.
+    Text,
+    /// One of the words.
+    OneOf(&'static [&'static str]),
+    /// A duration with its unit: `250ms 10s 5m 24h 7d`.
+    Duration,
+    /// A whole number.
+    Count,
+    /// A list of texts.
+    Texts,
+    /// Numbers by name.
+    Numbers,
+    /// `env:NAME`, `file:PATH`, or (with a warning) the secret itself.
+    Secret,
+}
+
+const fn key(
+    section: &'static str,
+    name: &'static str,
+    kind: Kind,
+    default: &'static str,
+    describes: &'static str,
+) -> Key {
+    Key { section, name, kind, default: Some(default), example: default, describes }
+}
+
+const fn asked(
+    section: &'static str,
+    name: &'static str,
+    kind: Kind,
+    example: &'static str,
+    describes: &'static str,
+) -> Key {
+    Key { section, name, kind, default: None, example, describes }
+}
+
+/// Every setting, in the order of the file.
+pub const KEYS: &[Key] = &[
+    key("store", "path", Kind::Text, "\"finstage-data\"", "folder of journal and records"),
+    key(
+        "store",
+        "fsync",
+        Kind::Duration,
+        "\"100ms\"",
+        "longest time until a written event is safe from a power cut; alerts wait for it",
+    ),
+    key(
+        "journal",
+        "keep",
+        Kind::Duration,
+        "\"7d\"",
+        "how long whole days of events are kept for `finstage replay`",
+    ),
+    key(
+        "alerts",
+        "send",
+        Kind::OneOf(&["verified", "unproven"]),
+        "\"verified\"",
+        "which alerts leave the house; \"unproven\" adds the unproven, marked so",
+    ),
+    key(
+        "alerts",
+        "cooldown",
+        Kind::Duration,
+        "\"60m\"",
+        "least time between two alerts of one rule on one instrument",
+    ),
+    key("alerts", "per_hour", Kind::Count, "20", "most alerts of one instrument within 60 minutes"),
+    key(
+        "alerts",
+        "max_age",
+        Kind::Duration,
+        "\"15m\"",
+        "an older alert is recorded as expired, not sent",
+    ),
+    key(
+        "display",
+        "timezone",
+        Kind::Text,
+        "\"UTC\"",
+        "IANA zone of times in messages: Asia/Seoul, America/New_York",
+    ),
+    asked(
+        "venues.*",
+        "rest",
+        Kind::Text,
+        "\"https://data-api.binance.vision\"",
+        "REST address, where it differs from the venue's own",
+    ),
+    asked(
+        "venues.*",
+        "ws",
+        Kind::Text,
+        "\"wss://data-stream.binance.vision\"",
+        "WebSocket address, where it differs from the venue's own",
+    ),
+    asked(
+        "feeds[]",
+        "venue",
+        Kind::OneOf(&["binance"]),
+        "\"binance\"",
+        "where the data comes from",
+    ),
+    asked("feeds[]", "symbols", Kind::Texts, "[\"BTCUSDT\", \"ETHUSDT\"]", "the venue's own names"),
+    key(
+        "feeds[]",
+        "intervals",
+        Kind::Texts,
+        "[\"1m\", \"1h\", \"1d\"]",
+        "bar lengths taken from the venue; other lengths that strategies ask for are rolled up from them",
+    ),
+    key(
+        "feeds[]",
+        "bars",
+        Kind::OneOf(&["venue", "trades"]),
+        "\"venue\"",
+        "\"venue\" takes the venue's bars, \"trades\" builds them from its trades",
+    ),
+    asked("strategies[]", "name", Kind::Text, "\"golden_cross\"", "a strategy of the catalogue"),
+    asked("strategies[]", "interval", Kind::Text, "\"1d\"", "bar length it looks at"),
+    key(
+        "strategies[]",
+        "params",
+        Kind::Numbers,
+        "{}",
+        "parameters that differ from the defaults, { fast = 50, slow = 200 }",
+    ),
+    key(
+        "strategies[]",
+        "symbols",
+        Kind::Texts,
+        "[]",
+        "venue:SYMBOL names; empty means all instruments",
+    ),
+    asked("watches[]", "symbol", Kind::Text, "\"binance:BTCUSDT\"", "whose price"),
+    asked(
+        "watches[]",
+        "rule",
+        Kind::Text,
+        "\"rise=3%\"",
+        "rise=3% drop=3% above=P below=P new_high drop_from_high=5% prev_high prev_low",
+    ),
+    key(
+        "watches[]",
+        "cooldown",
+        Kind::Duration,
+        "\"60m\"",
+        "least time between two alerts of this rule",
+    ),
+    asked("notify[]", "kind", Kind::OneOf(&["telegram", "log"]), "\"telegram\"", "the channel"),
+    asked("notify[]", "chat", Kind::Text, "\"123456789\"", "telegram: chat id or @channelname"),
+    asked(
+        "notify[]",
+        "token",
+        Kind::Secret,
+        "\"env:TELEGRAM_TOKEN\"",
+        "telegram: the token that @BotFather gave",
+    ),
+    key(
+        "notify[]",
+        "url",
+        Kind::Text,
+        "\"https://api.telegram.org\"",
+        "telegram: address of the Bot API",
+    ),
+];
+
+/// What a section is for, in the order of the file.
+const SECTIONS: &[(&str, &str)] = &[
+    ("store", "where things are kept"),
+    ("journal", "the log of everything that happened"),
+    ("alerts", "what is sent, and how often"),
+    ("display", "how people read it"),
+    ("venues.*", "other addresses for a venue: a mirror, or the simulator"),
+    ("feeds[]", "what is watched; at least one for `finstage serve`"),
+    ("strategies[]", "what makes signals"),
+    ("watches[]", "alerts on the price alone"),
+    ("notify[]", "where alerts go; to the log where none is named"),
+];
+
+/// The default configuration as a commented file that is itself valid.
+#[must_use]
+pub fn default_file() -> String {
+    let mut text = String::from(
+        "# finstage.toml: every setting with its default. Lines with a single # are the defaults;\n\
+         # remove the # to change one. Times carry a unit: 250ms 10s 5m 24h 7d.\n",
+    );
+    for (section, describes) in SECTIONS {
+        let header = match (section.strip_suffix("[]"), section.strip_suffix(".*")) {
+            (Some(list), _) => format!("#[[{list}]]"),
+            (_, Some(map)) => format!("#[{map}.binance]"),
+            _ => format!("[{section}]"),
+        };
+        let _ = write!(text, "\n# {describes}\n{header}\n");
+        for key in KEYS.iter().filter(|key| key.section == *section) {
+            let must =
+                if key.default.is_none() && section.ends_with("[]") { " (no default)" } else { "" };
+            let _ = writeln!(text, "#{} = {}    # {}{must}", key.name, key.example, key.describes);
+        }
+    }
+    text
+}
+
+/// The reference page, Markdown.
+#[must_use]
+pub fn page() -> String {
+    let mut text = String::from(
+        "# Settings\n\nGenerated by `cargo xtask pages` from `crates/finstage/src/config/reference.rs`. \
+         Order of precedence: built-in defaults, file, environment (`FINSTAGE_SECTION__KEY`), flags.\n",
+    );
+    for (section, describes) in SECTIONS {
+        let _ = write!(
+            text,
+            "\n## {section}\n\n{describes}\n\n| key | takes | default | what it does |\n|---|---|---|---|\n"
+        );
+        for key in KEYS.iter().filter(|key| key.section == *section) {
+            let default = key.default.map_or(String::from("none"), |d| format!("`{d}`"));
+            let _ = writeln!(
+                text,
+                "| `{}` | {} | {default} | {} |",
+                key.name,
+                takes(key.kind),
+                key.describes
+            );
+        }
+    }
+    text
+}
+
+fn takes(kind: Kind) -> String {
+    match kind {
+        Kind::Text => "text".into(),
+        Kind::OneOf(words) => {
+            words.iter().map(|w| format!("`{w}`")).collect::<Vec<_>>().join(" or ")
+        }
+        Kind::Duration => "duration".into(),
+        Kind::Count => "whole number".into(),
+        Kind::Texts => "list of texts".into(),
+        Kind::Numbers => "numbers by name".into(),
+        Kind::Secret => "`env:NAME` or `file:PATH`".into(),
+    }
+}
+
+/// The JSON schema (draft 2020-12) of the file, for editors.
+#[must_use]
+pub fn schema() -> Value {
+    let mut properties = Map::new();
+    for (section, describes) in SECTIONS {
+        let keys: Vec<&Key> = KEYS.iter().filter(|key| key.section == *section).collect();
+        let inner: Map<String, Value> =
+            keys.iter().map(|key| (key.name.to_owned(), key_schema(key))).collect();
+        let is_list = section.ends_with("[]");
+        let required: Vec<&str> = keys
+            .iter()
+            .filter(|key| is_list && key.default.is_none() && !matches!(key.name, "chat" | "token"))
+            .map(|key| key.name)
+            .collect();
+        let object = json!({"type": "object", "properties": inner, "required": required, "additionalProperties": false});
+        let (name, schema) = match (section.strip_suffix("[]"), section.strip_suffix(".*")) {
+            (Some(list), _) => {
+                (list, json!({"type": "array", "items": object, "description": describes}))
+            }
+            (_, Some(map)) => (
+                map,
+                json!({"type": "object", "additionalProperties": object, "description": describes}),
+            ),
+            _ => (*section, object),
+        };
+        properties.insert(name.to_owned(), schema);
+    }
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "finstage.toml",
+        "type": "object",
+        "properties": properties,
+        "additionalProperties": false,
+    })
+}
+
+fn key_schema(key: &Key) -> Value {
+    let mut schema = match key.kind {
+        Kind::Text | Kind::Secret => json!({"type": "string"}),
+        Kind::OneOf(words) => json!({"type": "string", "enum": words}),
+        Kind::Duration => json!({"type": "string", "pattern": "^[0-9]+(ms|s|m|h|d)$"}),
+        Kind::Count => json!({"type": "integer", "minimum": 0}),
+        Kind::Texts => json!({"type": "array", "items": {"type": "string"}}),
+        Kind::Numbers => json!({"type": "object", "additionalProperties": {"type": "number"}}),
+    };
+    schema["description"] = json!(key.describes);
+    schema
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::raw::Raw;
+    use super::*;
+
+    fn section_text(section: &str) -> String {
+        match (section.strip_suffix("[]"), section.strip_suffix(".*")) {
+            (Some(list), _) => format!("[[{list}]]\n"),
+            (_, Some(map)) => format!("[{map}.x]\n"),
+            _ => format!("[{section}]\n"),
+        }
+    }
+
+    #[test]
+    fn the_table_and_the_file_format_agree_in_both_directions() {
+        for (section, _) in SECTIONS {
+            let keys: Vec<&Key> = KEYS.iter().filter(|key| key.section == *section).collect();
+            let mut text = section_text(section);
+            for key in &keys {
+                text.push_str(&format!("{} = {}\n", key.name, key.example));
+            }
+            toml::from_str::<Raw>(&text).unwrap_or_else(|e| panic!("{section}: {e}"));
+            // The refusal of an unknown key lists all known ones: none may be missing here.
+            let error = toml::from_str::<Raw>(&format!("{text}zz = 1\n")).unwrap_err().to_string();
+            let known: Vec<&str> =
+                error.split("expected").last().unwrap().split('`').skip(1).step_by(2).collect();
+            for name in known {
+                assert!(
+                    keys.iter().any(|key| key.name == name),
+                    "[{section}] {name} is not in the table"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn the_default_file_is_valid_and_changes_nothing() {
+        let raw: Raw = toml::from_str(&default_file()).unwrap();
+        assert!(raw.feeds.is_empty() && raw.alerts.send.is_none());
+        let uncommented: String = default_file()
+            .lines()
+            .map(|l| {
+                format!("{}\n", l.strip_prefix('#').filter(|l| !l.starts_with(' ')).unwrap_or(l))
+            })
+            .collect();
+        let raw: Raw =
+            toml::from_str(&uncommented).unwrap_or_else(|e| panic!("{e}\n{uncommented}"));
+        assert_eq!(raw.feeds[0].venue, "binance");
+    }
+}

@@ -1,0 +1,349 @@
+//! What the configuration means: validated, typed, complete.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use finstage_engine::{
+    AlertRules, Engine, EngineSettings, Entry, FeedTiming, Origin, SeriesSpec, StrategySpec,
+    WatchRule, WatchSpec,
+};
+use finstage_model::{Interval, Symbol, parse_duration};
+use finstage_seal::Secret;
+use finstage_strategies::CATALOG;
+
+use super::raw::{Raw, RawFeed, RawNotify, RawStrategy, RawWatch};
+use super::{Reference, dereference};
+use crate::exit::{Failure, Result};
+
+/// Everything a command may ask of the configuration.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// `store.path`, where given.
+    pub data_dir: Option<PathBuf>,
+    /// Longest time until a written event is safe from a power cut.
+    pub fsync: Duration,
+    /// How long whole days of the journal are kept.
+    pub keep: Duration,
+    /// An older alert is recorded as expired.
+    pub max_age: Duration,
+    /// IANA zone of times in messages.
+    pub timezone: String,
+    /// What is watched.
+    pub feeds: Vec<FeedSettings>,
+    /// Where alerts go; to the log where none is named.
+    pub notify: Vec<NotifySettings>,
+    /// What the engine is told.
+    pub engine: EngineSettings,
+    /// Things that work and should be changed all the same.
+    pub warnings: Vec<String>,
+}
+
+/// One `[[feeds]]` with the addresses of its venue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FeedSettings {
+    /// The venue's name.
+    pub venue: String,
+    /// What is watched there.
+    pub symbols: Vec<Symbol>,
+    /// Bar lengths taken from the venue.
+    pub venue_intervals: Vec<Interval>,
+    /// REST address, where it differs from the venue's own.
+    pub rest: Option<String>,
+    /// WebSocket address, where it differs from the venue's own.
+    pub ws: Option<String>,
+}
+
+/// One `[[notify]]`.
+#[derive(Debug, Clone)]
+pub enum NotifySettings {
+    /// A Telegram chat.
+    Telegram {
+        /// Chat id or `@channelname`.
+        chat: String,
+        /// The bot's token.
+        token: Secret<String>,
+        /// Address of the Bot API.
+        url: String,
+    },
+    /// Lines on standard error.
+    Log,
+}
+
+impl Settings {
+    /// Judges what was typed; `place` names the file in errors.
+    ///
+    /// # Errors
+    /// [`Failure::usage`] naming the key and what to write instead.
+    pub(super) fn resolve(raw: &Raw, place: &str) -> Result<Self> {
+        Resolver { place, warnings: Vec::new() }.settings(raw)
+    }
+}
+
+struct Resolver<'a> {
+    place: &'a str,
+    warnings: Vec<String>,
+}
+
+impl Resolver<'_> {
+    fn refuse<T>(&self, key: &str, why: impl std::fmt::Display) -> Result<T> {
+        Err(Failure::usage(format!("{}: {key}: {why}", self.place)))
+    }
+
+    fn duration(&self, key: &str, typed: Option<&str>, default: Duration) -> Result<Duration> {
+        match typed.map(parse_duration) {
+            None => Ok(default),
+            Some(Ok(duration)) => Ok(duration),
+            Some(Err(why)) => self.refuse(key, why),
+        }
+    }
+
+    fn settings(mut self, raw: &Raw) -> Result<Settings> {
+        let minutes = |n: u64| Duration::from_secs(60 * n);
+        let timezone = raw.display.timezone.clone().unwrap_or_else(|| "UTC".into());
+        if jiff::tz::TimeZone::get(&timezone).is_err() {
+            return self.refuse(
+                "display.timezone",
+                format!("\"{timezone}\" is not a time zone: write an IANA name such as Asia/Seoul"),
+            );
+        }
+        let mut feeds = Vec::new();
+        let mut series = Vec::new();
+        for (i, feed) in raw.feeds.iter().enumerate() {
+            let (settings, own) = self.feed(&format!("feeds[{i}]"), feed, raw)?;
+            series.extend(own);
+            feeds.push(settings);
+        }
+        for name in raw.venues.keys() {
+            if !feeds.iter().any(|feed| &feed.venue == name) {
+                self.warnings
+                    .push(format!("{}: [venues.{name}] is not used by any [[feeds]]", self.place));
+            }
+        }
+        let strategies = raw
+            .strategies
+            .iter()
+            .enumerate()
+            .map(|(i, s)| self.strategy(&format!("strategies[{i}]"), s, &mut series))
+            .collect::<Result<_>>()?;
+        let watches = raw
+            .watches
+            .iter()
+            .enumerate()
+            .map(|(i, w)| self.watch(&format!("watches[{i}]"), w, &series))
+            .collect::<Result<_>>()?;
+        let alerts = AlertRules {
+            send_unproven: self.send(raw.alerts.send.as_deref())?,
+            cooldown_ms: self
+                .duration("alerts.cooldown", raw.alerts.cooldown.as_deref(), minutes(60))?
+                .as_millis() as u64,
+            per_hour: raw.alerts.per_hour.unwrap_or(20),
+        };
+        let mut venues: Vec<&str> = feeds.iter().map(|feed| feed.venue.as_str()).collect();
+        venues.sort_unstable();
+        venues.dedup();
+        let timing = venues.iter().map(|venue| FeedTiming::ordered(venue)).collect();
+        let notify = raw
+            .notify
+            .iter()
+            .enumerate()
+            .map(|(i, n)| self.notify(&format!("notify[{i}]"), n))
+            .collect::<Result<_>>()?;
+        let engine = EngineSettings { strategies, series, feeds: timing, alerts, watches };
+        if let Err(why) = Engine::new(&engine, CATALOG) {
+            return self.refuse("strategies", why);
+        }
+        Ok(Settings {
+            data_dir: raw.store.path.as_ref().map(PathBuf::from),
+            fsync: self.duration(
+                "store.fsync",
+                raw.store.fsync.as_deref(),
+                Duration::from_millis(100),
+            )?,
+            keep: self.duration(
+                "journal.keep",
+                raw.journal.keep.as_deref(),
+                minutes(7 * 24 * 60),
+            )?,
+            max_age: self.duration("alerts.max_age", raw.alerts.max_age.as_deref(), minutes(15))?,
+            timezone,
+            feeds,
+            notify,
+            engine,
+            warnings: self.warnings,
+        })
+    }
+
+    fn send(&self, typed: Option<&str>) -> Result<bool> {
+        match typed {
+            None | Some("verified") => Ok(false),
+            Some("unproven") => Ok(true),
+            Some(other) => self
+                .refuse("alerts.send", format!("\"{other}\": write \"verified\" or \"unproven\"")),
+        }
+    }
+
+    fn feed(&self, key: &str, raw: &RawFeed, all: &Raw) -> Result<(FeedSettings, Vec<SeriesSpec>)> {
+        if raw.venue != "binance" {
+            return self.refuse(
+                &format!("{key}.venue"),
+                format!("\"{}\" is not a venue: known are binance", raw.venue),
+            );
+        }
+        if raw.symbols.is_empty() {
+            return self.refuse(
+                &format!("{key}.symbols"),
+                "the list is empty: name at least one, [\"BTCUSDT\"]",
+            );
+        }
+        let symbols = raw
+            .symbols
+            .iter()
+            .map(|name| self.symbol(&format!("{key}.symbols"), &format!("{}:{name}", raw.venue)))
+            .collect::<Result<Vec<_>>>()?;
+        let typed =
+            raw.intervals.clone().unwrap_or_else(|| ["1m", "1h", "1d"].map(String::from).to_vec());
+        let mut intervals = typed
+            .iter()
+            .map(|text| self.interval(&format!("{key}.intervals"), text))
+            .collect::<Result<Vec<_>>>()?;
+        intervals.sort_unstable();
+        intervals.dedup();
+        let origin = match raw.bars.as_deref() {
+            None | Some("venue") => Origin::Venue,
+            Some("trades") => Origin::Trades,
+            Some(other) => {
+                return self.refuse(
+                    &format!("{key}.bars"),
+                    format!("\"{other}\": write \"venue\" or \"trades\""),
+                );
+            }
+        };
+        let series = symbols.iter().flat_map(|symbol| {
+            intervals.iter().map(|interval| SeriesSpec {
+                symbol: symbol.clone(),
+                interval: *interval,
+                origin,
+            })
+        });
+        let series: Vec<SeriesSpec> = series.collect();
+        let addresses = all.venues.get(&raw.venue).cloned().unwrap_or_default();
+        let venue_intervals = if origin == Origin::Venue { intervals } else { Vec::new() };
+        let settings = FeedSettings {
+            venue: raw.venue.clone(),
+            symbols,
+            venue_intervals,
+            rest: addresses.rest,
+            ws: addresses.ws,
+        };
+        Ok((settings, series))
+    }
+
+    /// Checks a strategy against the catalogue and adds the series that it needs and that can be
+    /// rolled up from one that exists.
+    fn strategy(
+        &self,
+        key: &str,
+        raw: &RawStrategy,
+        series: &mut Vec<SeriesSpec>,
+    ) -> Result<StrategySpec> {
+        let interval = self.interval(&format!("{key}.interval"), &raw.interval)?;
+        let params: Vec<(String, f64)> = raw.params.clone().into_iter().collect();
+        let checked = Entry::find(CATALOG, &raw.name).and_then(|entry| entry.params(&params));
+        if let Err(why) = checked {
+            return self.refuse(key, why);
+        }
+        let symbols = raw
+            .symbols
+            .iter()
+            .map(|text| self.symbol(&format!("{key}.symbols"), text))
+            .collect::<Result<Vec<_>>>()?;
+        let mut wanted = symbols.clone();
+        if wanted.is_empty() {
+            wanted = series.iter().map(|s| s.symbol.clone()).collect();
+            wanted.sort_unstable();
+            wanted.dedup();
+        }
+        for symbol in wanted {
+            let of_symbol = || series.iter().filter(|s| s.symbol == symbol);
+            if of_symbol().any(|s| s.interval == interval) {
+                continue;
+            }
+            let finer =
+                of_symbol().map(|s| s.interval).filter(|finer| interval.is_made_of(*finer)).max();
+            match finer {
+                Some(finer) => series.push(SeriesSpec { symbol, interval, origin: Origin::Rolled(finer) }),
+                None if of_symbol().next().is_none() => return self.refuse(&format!("{key}.symbols"), format!("{symbol} is in no [[feeds]]: add it there")),
+                None => return self.refuse(&format!("{key}.interval"), format!("{symbol} has no bars of {interval} or finer: add \"{interval}\" to its feed's intervals")),
+            }
+        }
+        Ok(StrategySpec { name: raw.name.clone(), params, interval, symbols })
+    }
+
+    fn watch(&self, key: &str, raw: &RawWatch, series: &[SeriesSpec]) -> Result<WatchSpec> {
+        let symbol = self.symbol(&format!("{key}.symbol"), &raw.symbol)?;
+        if !series.iter().any(|s| s.symbol == symbol) {
+            return self.refuse(
+                &format!("{key}.symbol"),
+                format!("{symbol} is in no [[feeds]]: add it there"),
+            );
+        }
+        let rule: WatchRule = match raw.rule.parse() {
+            Ok(rule) => rule,
+            Err(why) => return self.refuse(&format!("{key}.rule"), why),
+        };
+        let cooldown_ms = match &raw.cooldown {
+            None => None,
+            Some(text) => Some(
+                self.duration(&format!("{key}.cooldown"), Some(text), Duration::ZERO)?.as_millis()
+                    as u64,
+            ),
+        };
+        Ok(WatchSpec { symbol, rule, cooldown_ms })
+    }
+
+    fn notify(&mut self, key: &str, raw: &RawNotify) -> Result<NotifySettings> {
+        match raw.kind.as_str() {
+            "log" => Ok(NotifySettings::Log),
+            "telegram" => {
+                let Some(chat) = raw.chat.clone() else {
+                    return self
+                        .refuse(&format!("{key}.chat"), "missing: the chat id, or @channelname");
+                };
+                let Some(token) = &raw.token else {
+                    return self.refuse(
+                        &format!("{key}.token"),
+                        "missing: write token = \"env:TELEGRAM_TOKEN\" and set that variable",
+                    );
+                };
+                let token = match dereference(token) {
+                    Ok(Reference::Outside(token)) => token,
+                    Ok(Reference::Literal(token)) => {
+                        self.warnings.push(format!("{}: {key}.token: the secret stands in the file; \"env:TELEGRAM_TOKEN\" or \"file:PATH\" is safer", self.place));
+                        token
+                    }
+                    Err(why) => return self.refuse(&format!("{key}.token"), why),
+                };
+                if !token.contains(':') {
+                    return self.refuse(
+                        &format!("{key}.token"),
+                        "not a bot token: @BotFather gives digits, a colon and 35 characters",
+                    );
+                }
+                let url = raw.url.clone().unwrap_or_else(|| "https://api.telegram.org".into());
+                Ok(NotifySettings::Telegram { chat, token: Secret::new(token), url })
+            }
+            other => self.refuse(
+                &format!("{key}.kind"),
+                format!("\"{other}\" is not a channel: write telegram or log"),
+            ),
+        }
+    }
+
+    fn symbol(&self, key: &str, text: &str) -> Result<Symbol> {
+        text.parse().or_else(|why| self.refuse(key, why))
+    }
+
+    fn interval(&self, key: &str, text: &str) -> Result<Interval> {
+        text.parse().or_else(|why| self.refuse(key, why))
+    }
+}

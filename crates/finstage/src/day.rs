@@ -1,0 +1,324 @@
+//! One engine a day: opening a day's journal, going on after a crash, and midnight.
+//!
+//! A recursive indicator remembers where it began, so "the last N bars, then live" never equals a
+//! process that ran on. Hence every UTC day starts anew: a *preamble* (instruments, stored bars as
+//! deep as the strategies remember, alerts of the last 24 hours, what was received since 00:00) is
+//! written whole or not at all, and a new engine is run through it. A restart reads the day's
+//! folder from its start: it is in exactly the state of a process that never stopped.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use finstage_engine::{Engine, EngineSettings, RunError, run, series_depths};
+use finstage_model::{
+    Bar, Clock, Day, Event, Instrument, InstrumentId, Interval, Past, Payload, Position, RunNumber,
+    Timestamp,
+};
+use finstage_store::journal::{Journal, Origin, SyncThread};
+use finstage_store::records::{Records, RecordsWriter, RunDigest};
+use finstage_strategies::CATALOG;
+
+use crate::exit::{Exit, Failure, Result};
+use crate::live::{Ended, JournalSource, LiveSink, LiveSource, Observer, RunStart, Safe};
+
+/// How long after 00:00 the day's engine is renewed, so that bars that close at midnight are
+/// closed and said by the engine that saw them.
+pub const RENEWAL_DELAY: Duration = Duration::from_secs(60);
+/// How far back alerts count for cooldowns and budgets.
+const SAID_SPAN: Duration = Duration::from_secs(24 * 3600);
+/// Batches that may wait for the records before the engine waits for them.
+const WRITER_QUEUE_BATCHES: usize = 64;
+
+/// Where new events come from.
+pub trait Feed {
+    /// Waits for events and appends them; `false` means that there will be no more.
+    fn next(&mut self, events: &mut Vec<Event>) -> bool;
+}
+
+/// Everything that keeps a service's memory, and the rules it runs by.
+#[derive(Debug, Clone)]
+pub struct House {
+    /// What happened.
+    pub journal: Journal,
+    /// What was said.
+    pub records: Records,
+    /// What the engine is told.
+    pub settings: EngineSettings,
+    /// What is watched, with ids of this store.
+    pub instruments: Vec<Instrument>,
+    /// The rules of the rim.
+    pub rim: Rim,
+}
+
+/// The rules of the rim: what the engine must not know.
+#[derive(Debug, Clone)]
+pub struct Rim {
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Who is told what was said.
+    pub observer: Arc<dyn Observer>,
+    /// How far the journal is safe on disk.
+    pub safe: Safe,
+    /// How often the journal is synced; `None` leaves it to the system.
+    pub fsync: Option<Duration>,
+    /// The channels that each alert goes to.
+    pub notifiers: Vec<String>,
+    /// An older alert is recorded as expired.
+    pub max_age: Duration,
+    /// How long whole days are kept; `None` keeps all.
+    pub keep: Option<Duration>,
+    /// Whether each day gets a new engine.
+    pub renewal: Renewal,
+}
+
+/// Whether each day gets a new engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Renewal {
+    /// As the product does.
+    Daily,
+    /// Never: exists so that a test can show that it would be noticed.
+    Never,
+}
+
+/// The day whose engine applies what is received at `at`.
+#[must_use]
+pub fn engine_day(at: Timestamp) -> Day {
+    at.minus(RENEWAL_DELAY).day()
+}
+
+/// A run of a day that is ready to be read and written.
+#[derive(Debug, Clone, Copy)]
+struct Stage {
+    day: Day,
+    run: RunNumber,
+}
+
+/// What opens a new run.
+struct Opening {
+    day: Day,
+    /// When the preamble is dated: bars that closed by then are its past.
+    at: Timestamp,
+    /// What was received since 00:00.
+    events: Vec<Event>,
+}
+
+impl House {
+    /// Runs the service: goes on where the journal ends, then applies what `feed` brings, day by
+    /// day, until it ends. Everything said is in the records when this returns.
+    ///
+    /// # Errors
+    /// When journal or records break; what was committed before stays, and the next start goes on
+    /// from there.
+    pub fn run(&self, feed: &mut dyn Feed) -> Result<()> {
+        let writer = RecordsWriter::start(self.records.clone(), WRITER_QUEUE_BATCHES)?;
+        let mut stage = self.resume(&writer)?;
+        let mut pending = Vec::new();
+        while let Some(events) = self.live(stage, &writer, feed, &mut pending)? {
+            let now = events.last().map_or_else(|| self.rim.clock.now(), |event| event.ts_recv);
+            let day = engine_day(now);
+            self.forget(day)?;
+            stage = self.open(Opening { day, at: day.start(), events })?;
+        }
+        writer.drain()?;
+        Ok(())
+    }
+
+    /// The last run of the journal.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn last_run(&self) -> Result<Option<(Day, RunNumber)>> {
+        for day in self.journal.days()?.into_iter().rev() {
+            if let Some(run) = self.journal.runs(day)?.pop() {
+                return Ok(Some((day, run)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Decides where to go on: in the last run, or in a new one after the last was finished.
+    fn resume(&self, writer: &RecordsWriter) -> Result<Stage> {
+        let now = self.rim.clock.now();
+        let today = engine_day(now);
+        let Some((day, run)) = self.last_run()? else {
+            return self.open(Opening { day: today, at: now, events: Vec::new() });
+        };
+        let end = self.journal.writer(day, run)?.end();
+        self.records.rewind(end)?;
+        let reader = self.journal.reader(day, run)?;
+        if day >= today && reader.header().origin == self.origin()? {
+            return Ok(Stage { day, run });
+        }
+        let engine = engine_of(&reader.header().origin.settings)?;
+        let events = self.again(Stage { day, run }, writer, engine)?.1;
+        writer.drain()?;
+        if day >= today {
+            // Other settings or another version: what was received today was said by another voice.
+            return self.open(Opening { day, at: now, events: Vec::new() });
+        }
+        // With events of today the story goes on at 00:00, as it does in a process that never
+        // stopped; without, everything known until now is the past.
+        let at = if events.is_empty() { now } else { today.start() };
+        self.open(Opening { day: today, at, events })
+    }
+
+    /// Applies what the run's journal holds; returns the engine and what came after midnight.
+    fn again(
+        &self,
+        stage: Stage,
+        writer: &RecordsWriter,
+        mut engine: Engine,
+    ) -> Result<(Engine, Vec<Event>)> {
+        let reader = self.journal.reader(stage.day, stage.run)?;
+        let mut sink = self.sink(stage, writer, &engine, reader.header().events)?;
+        let mut source = JournalSource(reader);
+        run(&mut source, &mut engine, &mut sink).map_err(run_failed)?;
+        sink.finish().map_err(|e| run_failed(RunError::Sink(e.0)))?;
+        Ok((engine, sink.into_after_midnight()))
+    }
+
+    /// Runs a day: its journal first, then the feed. Returns what the next day begins with, or
+    /// `None` when the feed ended.
+    fn live(
+        &self,
+        stage: Stage,
+        writer: &RecordsWriter,
+        feed: &mut dyn Feed,
+        pending: &mut Vec<Event>,
+    ) -> Result<Option<Vec<Event>>> {
+        let reader = self.journal.reader(stage.day, stage.run)?;
+        let mut engine = engine_of(&reader.header().origin.settings)?;
+        let mut sink = self.sink(stage, writer, &engine, reader.header().events)?;
+        run(&mut JournalSource(reader), &mut engine, &mut sink).map_err(run_failed)?;
+        let journal = self.journal.writer(stage.day, stage.run)?;
+        self.rim.safe.follow(journal.synced());
+        let syncing = self.rim.fsync.map(|every| SyncThread::start(&journal, every)).transpose()?;
+        let renew_at = match self.rim.renewal {
+            Renewal::Daily => stage.day.end().plus(RENEWAL_DELAY),
+            Renewal::Never => Timestamp::MAX,
+        };
+        let mut source = LiveSource { writer: journal, feed, pending, renew_at, ended: Ended::No };
+        run(&mut source, &mut engine, &mut sink).map_err(run_failed)?;
+        sink.finish().map_err(|e| run_failed(RunError::Sink(e.0)))?;
+        let ended = source.ended;
+        source.writer.sync()?;
+        drop(syncing);
+        // Drained: the preamble reads bars and alerts from the records.
+        writer.drain()?;
+        Ok((ended == Ended::Day).then(|| sink.into_after_midnight()))
+    }
+
+    fn sink<'a>(
+        &'a self,
+        stage: Stage,
+        writer: &'a RecordsWriter,
+        engine: &Engine,
+        preamble_events: u64,
+    ) -> Result<LiveSink<'a>> {
+        let Stage { day, run } = stage;
+        let known = said(&self.records, day, run)?;
+        let start = RunStart {
+            start: Position::new(day, run, 0),
+            preamble_events,
+            known,
+            day_end: day.end(),
+        };
+        Ok(LiveSink::new(&self.rim, writer, engine, start))
+    }
+
+    /// Opens a new run: its preamble is on disk when this returns.
+    fn open(&self, opening: Opening) -> Result<Stage> {
+        let Opening { day, at, events } = opening;
+        let mut preamble = Vec::new();
+        let mut say = |payload| preamble.push(Event { ts_recv: at, payload });
+        for instrument in &self.instruments {
+            say(Payload::Instrument(Box::new(instrument.clone())));
+        }
+        let depths = series_depths(&self.settings, CATALOG).map_err(Failure::usage)?;
+        for (symbol, interval, depth) in depths {
+            let Some(instrument) = self.instruments.iter().find(|i| i.symbol == symbol) else {
+                continue;
+            };
+            let bars = self.records.last_bars(instrument.id, interval, at, depth)?;
+            if !bars.is_empty() {
+                say(Payload::Past(Box::new(Past { instrument: instrument.id, interval, bars })));
+            }
+        }
+        for said in self.records.said_since(at.minus(SAID_SPAN))? {
+            say(Payload::Said(Box::new(said)));
+        }
+        preamble.extend(events.into_iter().filter(|event| event.ts_recv >= day.start()));
+        let run = self.journal.create_run(day, &self.origin()?, &preamble)?;
+        Ok(Stage { day, run })
+    }
+
+    /// Which version speaks, with which settings.
+    fn origin(&self) -> Result<Origin> {
+        let settings = serde_json::to_string(&self.settings)
+            .map_err(|e| Failure::usage(format!("engine settings: {e}")))?;
+        Ok(Origin::new(crate::VERSION, settings))
+    }
+
+    /// Removes whole days that are older than they are kept.
+    fn forget(&self, today: Day) -> Result<()> {
+        if let Some(keep) = self.rim.keep {
+            let first = today.start().minus(keep).day();
+            for day in self.journal.remove_before(first)? {
+                tracing::info!("{day} left the journal");
+            }
+        }
+        Ok(())
+    }
+
+    /// The newest stored close of a series.
+    ///
+    /// # Errors
+    /// When the records cannot be read.
+    pub fn stored_until(
+        &self,
+        instrument: InstrumentId,
+        interval: Interval,
+    ) -> Result<Option<Timestamp>> {
+        let newest = self.records.last_bars(instrument, interval, Timestamp::MAX, 1)?;
+        Ok(newest.first().map(Bar::close_time))
+    }
+}
+
+/// The engine that a run's header describes.
+///
+/// # Errors
+/// When the settings are of another version or name a strategy that this one does not know.
+pub fn engine_of(settings: &str) -> Result<Engine> {
+    let unknown = |why: String| {
+        Failure::new(
+            Exit::Store,
+            format!("a run of the journal cannot be read by this version: {why}"),
+        )
+    };
+    let settings: EngineSettings =
+        serde_json::from_str(settings).map_err(|e| unknown(e.to_string()))?;
+    Engine::new(&settings, CATALOG).map_err(|e| unknown(e.to_string()))
+}
+
+/// What the records hold of a run, and up to where.
+///
+/// # Errors
+/// When they cannot be read.
+pub(crate) fn said(
+    records: &Records,
+    day: Day,
+    run: RunNumber,
+) -> Result<Option<(Position, RunDigest)>> {
+    let row = records.runs_of(day)?.into_iter().find(|row| row.run == run);
+    Ok(row.map(|row| (row.position, row.digest)))
+}
+
+/// The failure behind a broken run, with the store's own kind where it is one.
+pub(crate) fn run_failed(error: RunError) -> Failure {
+    let text = error.to_string();
+    let (RunError::Source(cause) | RunError::Sink(cause)) = error;
+    match cause.downcast::<finstage_store::Error>() {
+        Ok(error) => Failure::from(*error),
+        Err(_) => Failure::new(Exit::Store, text),
+    }
+}

@@ -1,0 +1,66 @@
+//! How a command ends: one line for people, one number for scripts.
+
+use std::fmt;
+
+/// The exit codes of the contract.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Done.
+    Done = 0,
+    /// A check that was asked for did not hold.
+    CheckFailed = 1,
+    /// Usage, configuration or a bad input file.
+    Usage = 2,
+    /// A remote could not be reached or refused.
+    Remote = 3,
+    /// The local store: disk full, held by another process, damaged.
+    Store = 6,
+    /// Interrupted; work so far is kept.
+    Interrupted = 130,
+}
+
+/// Why a command did not do what it was asked: what, where, and what to do, in one line.
+#[derive(Debug)]
+pub struct Failure {
+    /// The number for scripts.
+    pub exit: Exit,
+    message: String,
+}
+
+/// What commands return.
+pub type Result<T, E = Failure> = std::result::Result<T, E>;
+
+impl Failure {
+    /// A failure with its words; line breaks become spaces, because an error is one line.
+    #[must_use]
+    pub fn new(exit: Exit, message: impl fmt::Display) -> Self {
+        let message = message.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+        Self { exit, message }
+    }
+
+    /// Wrong usage, configuration or input.
+    #[must_use]
+    pub fn usage(message: impl fmt::Display) -> Self {
+        Self::new(Exit::Usage, message)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl From<finstage_store::Error> for Failure {
+    fn from(error: finstage_store::Error) -> Self {
+        Self::new(Exit::Store, error)
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self::new(Exit::Store, error)
+    }
+}

@@ -1,0 +1,27 @@
+//! The binary's library: the only place that knows everything.
+//!
+//! It holds no rules of markets, signals or messages; those live in the crates below. Three things
+//! to read first: [`wiring`] (what is built from which setting), [`day`] (one engine a day, and
+//! what happens after a crash) and [`live`] (source and sink of a running service).
+//!
+//! ```
+//! use finstage::config;
+//! let settings = config::parse("example", "[alerts]\nsend = \"unproven\"\n", &[]).unwrap();
+//! assert!(settings.engine.alerts.send_unproven);
+//! ```
+#![forbid(unsafe_code)]
+
+pub mod check;
+pub mod cli;
+pub mod commands;
+pub mod config;
+pub mod day;
+pub mod exit;
+pub mod live;
+pub mod service;
+pub mod unsynced;
+pub mod virtual_time;
+pub mod wiring;
+
+/// The version that speaks; a run of the journal names it.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

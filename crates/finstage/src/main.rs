@@ -1,0 +1,7 @@
+//! The program: parse, run one command, say how it ended.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    finstage::commands::main()
+}

@@ -1,0 +1,363 @@
+//! A running service: sessions and ticks into one channel, the engine on a thread of its own,
+//! dispatchers behind the outbox. `serve` and `demo` are this with other addresses and clocks.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use finstage_engine::series_depths;
+use finstage_feeds::{
+    PollVenue, Query, Session, SessionLimits, SessionOptions, SessionStats, Since, SymbolMap,
+};
+use finstage_model::{Bar, Clock, Event, Instrument, Interval, Payload, Timestamp};
+use finstage_net::{Backoff, Client, Jitter, SocketOptions, retry_after};
+use finstage_notify::{Courier, Dispatcher, DispatcherOptions, Lines, Stats};
+use finstage_strategies::CATALOG;
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::task::JoinHandle;
+
+use crate::config::settings::{FeedSettings, Settings};
+use crate::day::{Feed, House, Renewal, Rim, engine_day};
+use crate::exit::{Exit, Failure, Result};
+use crate::live::{BATCH_MAX_EVENTS, Names, Observer, Safe};
+use crate::wiring::{self, Store};
+
+/// Frames that may wait for the engine before sockets are no longer read.
+const QUEUE_FRAMES: usize = 4_096;
+/// Time passes in steps of a second of the service's clock.
+const TICK: Duration = Duration::from_secs(1);
+/// The shortest real time between two ticks, however fast the service's clock runs.
+const TICK_MIN_REAL: Duration = Duration::from_millis(10);
+/// After an absence longer than this, missed bars are fetched as history and say nothing.
+const ABSENCE_MAX: Duration = Duration::from_secs(24 * 3600);
+/// A stop takes no longer than this.
+const STOP_MAX: Duration = Duration::from_secs(9);
+
+/// What a service is made of.
+pub struct Plan {
+    /// The configuration.
+    pub settings: Settings,
+    /// The open store.
+    pub store: Store,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// How many times faster than real time that clock runs.
+    pub speed: f64,
+    /// Who is told what was said.
+    pub observer: Arc<dyn Observer>,
+    /// Where the log notifier writes.
+    pub lines: fn() -> Lines,
+}
+
+impl fmt::Debug for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Plan").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+/// What a status line reads while a service runs.
+#[derive(Debug, Clone, Default)]
+pub struct Gauges {
+    /// One per feed.
+    pub sessions: Vec<Arc<SessionStats>>,
+    /// One per notifier.
+    pub notifiers: Vec<(String, Arc<Stats>)>,
+}
+
+/// Runs a service until `stop` turns true or something breaks. `ready` is called once, when all
+/// parts have been started.
+///
+/// # Errors
+/// What broke the engine's thread; everything that was committed before is kept.
+pub async fn run(
+    plan: Plan,
+    stop: watch::Receiver<bool>,
+    ready: impl FnOnce(Gauges),
+) -> Result<()> {
+    let Plan { settings, store, clock, speed, observer, lines } = plan;
+    let instruments = wiring::instruments(&settings, &store.records)?;
+    let client = wiring::client()?;
+    let notifiers = wiring::notifiers(&settings)?;
+    let wake = Arc::new(Notify::new());
+    let rim = Rim {
+        clock: Arc::clone(&clock),
+        observer: Arc::new(Waking { inner: observer, wake: Arc::clone(&wake) }),
+        safe: Safe::default(),
+        fsync: Some(settings.fsync),
+        notifiers: notifiers.iter().map(|n| n.name().to_owned()).collect(),
+        max_age: settings.max_age,
+        keep: Some(settings.keep),
+        renewal: Renewal::Daily,
+    };
+    let house = House {
+        journal: store.journal.clone(),
+        records: store.records.clone(),
+        settings: settings.engine.clone(),
+        instruments,
+        rim,
+    };
+    for feed in &settings.feeds {
+        let mut stop = stop.clone();
+        tokio::select! {
+            filled = fill_history(&house, feed, &client) => filled?,
+            _ = stop.wait_for(|stop| *stop) => return Ok(()),
+        }
+    }
+    let (quit, quitting) = watch::channel(false);
+    let (events, received) = mpsc::channel(QUEUE_FRAMES);
+    let mut gauges = Gauges::default();
+    let mut tasks = Vec::new();
+    for feed in &settings.feeds {
+        let (task, stats) =
+            start_session(&house, feed, &client, (events.clone(), quitting.clone()))?;
+        tasks.push(task);
+        gauges.sessions.push(stats);
+    }
+    tasks.push(tokio::spawn(tick(events, Arc::clone(&clock), speed, quitting.clone())));
+    let (deliver, delivering) = watch::channel(false);
+    let mut couriers = Vec::new();
+    for notifier in notifiers {
+        let name = notifier.name().to_owned();
+        let safe = house.rim.safe.clone();
+        let options = DispatcherOptions {
+            records: store.records.clone(),
+            clock: Arc::clone(&clock),
+            synced: Arc::new(move || safe.position()),
+            wake: Arc::clone(&wake),
+            max_age: settings.max_age,
+        };
+        let dispatcher = Dispatcher::new(
+            Courier::new(notifier, client.clone(), lines(), Arc::clone(&clock)),
+            options,
+        );
+        gauges.notifiers.push((name, dispatcher.stats()));
+        couriers.push(tokio::spawn(dispatcher.run(delivering.clone())));
+    }
+    let engine = start_engine(house, received)?;
+    ready(gauges);
+    let ended = supervise(engine, stop, &quit).await;
+    let _ = quit.send(true);
+    let _ = deliver.send(true);
+    for task in tasks.into_iter().chain(couriers) {
+        let _ = tokio::time::timeout(STOP_MAX, task).await;
+    }
+    ended
+}
+
+/// Waits for the engine; when `stop` comes first, tells everybody to quit and waits for it to
+/// finish what it has.
+async fn supervise(
+    mut engine: tokio::sync::oneshot::Receiver<Result<()>>,
+    mut stop: watch::Receiver<bool>,
+    quit: &watch::Sender<bool>,
+) -> Result<()> {
+    let lost = || {
+        Failure::new(
+            Exit::Store,
+            "the engine's thread ended without a word: this is a bug; the journal holds everything up to it",
+        )
+    };
+    tokio::select! {
+        ended = &mut engine => return ended.unwrap_or_else(|_| Err(lost())),
+        _ = stop.wait_for(|stop| *stop) => {}
+    }
+    let _ = quit.send(true);
+    match tokio::time::timeout(STOP_MAX, engine).await {
+        Ok(ended) => ended.unwrap_or_else(|_| Err(lost())),
+        Err(_) => Err(Failure::new(
+            Exit::Store,
+            "stopping took too long; the next start goes on from the journal",
+        )),
+    }
+}
+
+fn start_engine(
+    house: House,
+    received: mpsc::Receiver<Vec<Event>>,
+) -> Result<tokio::sync::oneshot::Receiver<Result<()>>> {
+    let (done, ended) = tokio::sync::oneshot::channel();
+    let work = move || {
+        let mut feed = ChannelFeed(received);
+        let _ = done.send(house.run(&mut feed));
+    };
+    std::thread::Builder::new().name("engine".into()).spawn(work)?;
+    Ok(ended)
+}
+
+/// Events of all sessions, as the engine's thread takes them.
+struct ChannelFeed(mpsc::Receiver<Vec<Event>>);
+
+impl Feed for ChannelFeed {
+    fn next(&mut self, events: &mut Vec<Event>) -> bool {
+        let Some(mut frame) = self.0.blocking_recv() else { return false };
+        events.append(&mut frame);
+        while events.len() < BATCH_MAX_EVENTS {
+            let Ok(mut frame) = self.0.try_recv() else { break };
+            events.append(&mut frame);
+        }
+        true
+    }
+}
+
+/// Wakes the dispatchers when an alert was said.
+#[derive(Debug)]
+struct Waking {
+    inner: Arc<dyn Observer>,
+    wake: Arc<Notify>,
+}
+
+impl Observer for Waking {
+    fn said(
+        &self,
+        names: &Names,
+        event: &Event,
+        outputs: &[finstage_model::Output],
+        freshness: crate::live::Freshness,
+    ) {
+        self.inner.said(names, event, outputs, freshness);
+        if outputs.iter().any(|output| matches!(output, finstage_model::Output::Alert(_))) {
+            self.wake.notify_waiters();
+        }
+    }
+}
+
+async fn tick(
+    events: mpsc::Sender<Vec<Event>>,
+    clock: Arc<dyn Clock>,
+    speed: f64,
+    mut quit: watch::Receiver<bool>,
+) {
+    let mut interval = tokio::time::interval(TICK.div_f64(speed.max(1e-3)).max(TICK_MIN_REAL));
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    loop {
+        tokio::select! {
+            _ = interval.tick() => {}
+            _ = quit.wait_for(|quit| *quit) => return,
+        }
+        let tick = Event { ts_recv: clock.now(), payload: Payload::Tick };
+        if events.send(vec![tick]).await.is_err() {
+            return;
+        }
+    }
+}
+
+type Ends = (mpsc::Sender<Vec<Event>>, watch::Receiver<bool>);
+
+fn start_session(
+    house: &House,
+    feed: &FeedSettings,
+    client: &Client,
+    (events, shutdown): Ends,
+) -> Result<(JoinHandle<()>, Arc<SessionStats>)> {
+    let (venue, endpoints) = wiring::venue(feed)?;
+    let subscriptions = wiring::subscriptions(feed, &house.instruments);
+    let mut since = Vec::new();
+    for subscription in &subscriptions {
+        for &interval in &subscription.intervals {
+            if let Some(close_time) = house.stored_until(subscription.instrument, interval)? {
+                since.push(Since { instrument: subscription.instrument, interval, close_time });
+            }
+        }
+    }
+    let Some(build_stream) = venue.stream else {
+        return Err(Failure::usage(format!("{} streams nothing", feed.venue)));
+    };
+    let stats = Arc::<SessionStats>::default();
+    let stream = build_stream(&endpoints, SymbolMap::of(&subscriptions));
+    let options = SessionOptions {
+        profile: venue.profile,
+        subscriptions,
+        since,
+        client: client.clone(),
+        socket: SocketOptions::default(),
+        clock: Arc::clone(&house.rim.clock),
+        seed: house.rim.clock.now().nanos().unsigned_abs(),
+        limits: SessionLimits::default(),
+        events,
+        shutdown,
+        stats: Arc::clone(&stats),
+    };
+    let poll = venue.poll.map(|build| build(&endpoints));
+    let session = Session::new(stream, poll, options).map_err(Failure::usage)?;
+    Ok((tokio::spawn(session.run()), stats))
+}
+
+/// Fetches history that the strategies need and the store lacks, before the first engine is
+/// warmed. Keeps trying while the venue cannot be reached.
+async fn fill_history(house: &House, feed: &FeedSettings, client: &Client) -> Result<()> {
+    let (venue, endpoints) = wiring::venue(feed)?;
+    let Some(build) = venue.poll else { return Ok(()) };
+    let poll = build(&endpoints);
+    let now = house.rim.clock.now();
+    let goes_on =
+        house.last_run()?.is_some_and(|(day, _)| engine_day(now.minus(ABSENCE_MAX)) <= day);
+    let depths = series_depths(&house.settings, CATALOG).map_err(Failure::usage)?;
+    for (symbol, interval, depth) in depths {
+        let Some(instrument) = house.instruments.iter().find(|i| i.symbol == symbol) else {
+            continue;
+        };
+        if !feed.symbols.contains(&symbol) || !feed.venue_intervals.contains(&interval) {
+            continue;
+        }
+        let wanted = wiring::history_start(interval, depth, now);
+        let from = match house.stored_until(instrument.id, interval)? {
+            // The session fetches what a short absence missed, as events.
+            Some(_) if goes_on => continue,
+            Some(until) if until > wanted => until,
+            _ => wanted,
+        };
+        let bars = fetch(house, poll.as_ref(), client, (instrument, interval, from)).await;
+        if !bars.is_empty() {
+            let counts = house.records.import_bars(&symbol, interval, &bars)?;
+            tracing::info!("{symbol} {interval}: {} bars of history", counts.written);
+        }
+    }
+    Ok(())
+}
+
+/// Asks for the closed bars of one series from `from` to now, page by page.
+async fn fetch(
+    house: &House,
+    poll: &dyn PollVenue,
+    client: &Client,
+    (instrument, interval, from): (&Instrument, Interval, Timestamp),
+) -> Vec<Bar> {
+    let symbol = &instrument.symbol;
+    let mut jitter = Jitter::seeded(house.rim.clock.now().nanos().unsigned_abs());
+    let backoff = Backoff::default();
+    let mut events = Vec::new();
+    let mut attempt = 0;
+    let mut next = Some(Query::Bars {
+        instrument: instrument.id,
+        symbol: symbol.clone(),
+        interval,
+        from,
+        to: house.rim.clock.now(),
+        limit: 1_000,
+    });
+    while let Some(query) = next.clone() {
+        let now = house.rim.clock.now();
+        let (why, wait) = match client.send(&poll.request(&query)).await {
+            Ok(response) => match poll.read(&query, &response, now, &mut events) {
+                Ok(following) => {
+                    (next, attempt) = (following, 0);
+                    continue;
+                }
+                Err(why) => (why.to_string(), retry_after(&response, now)),
+            },
+            Err(why) => (why.to_string(), None),
+        };
+        let wait = wait.unwrap_or_else(|| backoff.next(attempt, &mut jitter));
+        attempt += 1;
+        tracing::warn!(
+            "{symbol} {interval}: no history yet: {why}; again in {:.1} s",
+            wait.as_secs_f64()
+        );
+        tokio::time::sleep(wait).await;
+    }
+    let bar = |event: Event| match event.payload {
+        Payload::Bar(bar) => Some(bar),
+        _ => None,
+    };
+    events.into_iter().filter_map(bar).collect()
+}

@@ -1,0 +1,125 @@
+//! A venue in virtual time: frames pass from the simulator's encoder to the decoder without a
+//! socket, and the clock jumps to each of them.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use finstage_feeds::{Decoded, StreamVenue};
+use finstage_lab::sim::binance::VirtualFeed;
+use finstage_model::{Event, ManualClock, Payload, Timestamp};
+use finstage_net::Frame;
+
+use crate::day::Feed;
+use crate::live::BATCH_MAX_EVENTS;
+
+/// Between two frames farther apart than this, time is not ticked second by second.
+const LULL: Duration = Duration::from_secs(60);
+/// Ticks into a lull, counted from the last frame: the first second, then late enough for bars of
+/// quiet instruments to be closed by silence.
+const LULL_TICKS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(15)];
+
+/// A simulated venue as a source of events.
+pub struct VirtualVenue {
+    feed: VirtualFeed,
+    venue: Box<dyn StreamVenue>,
+    clock: Arc<ManualClock>,
+    frame: String,
+    decoded: Decoded,
+    /// When the last frame came.
+    last: Timestamp,
+    /// When the frame in `frame` comes; `None` before the first and after the last.
+    next: Option<Timestamp>,
+    until: Timestamp,
+    /// Frames that could not be read.
+    pub refused: u64,
+}
+
+impl fmt::Debug for VirtualVenue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VirtualVenue")
+            .field("last", &self.last)
+            .field("until", &self.until)
+            .finish_non_exhaustive()
+    }
+}
+
+impl VirtualVenue {
+    /// Plays `feed` from where `clock` stands to `until`.
+    #[must_use]
+    pub fn new(
+        mut feed: VirtualFeed,
+        venue: Box<dyn StreamVenue>,
+        clock: Arc<ManualClock>,
+        until: Timestamp,
+    ) -> Self {
+        use finstage_model::Clock as _;
+        let mut frame = String::new();
+        let next = feed.next(&mut frame);
+        let last = clock.now();
+        Self {
+            feed,
+            venue,
+            clock,
+            frame,
+            decoded: Decoded::default(),
+            last,
+            next,
+            until,
+            refused: 0,
+        }
+    }
+
+    /// Appends the ticks from the last moment to the next one, `to`: every second, or sparsely in
+    /// a lull.
+    fn tick(&mut self, to: Timestamp, events: &mut Vec<Event>) {
+        let tick = |ts_recv| Event { ts_recv, payload: Payload::Tick };
+        if to.since(self.last) > LULL {
+            events.extend(LULL_TICKS.map(|after| tick(self.last.plus(after))));
+            events.push(tick(to.minus(Duration::from_secs(1))));
+        } else {
+            events.extend(
+                (self.last.secs() + 1..=to.secs()).map(|second| tick(Timestamp::from_secs(second))),
+            );
+        }
+        self.last = to;
+    }
+
+    fn read_frame(&mut self, at: Timestamp, events: &mut Vec<Event>) {
+        let frame = Frame::Text(std::mem::take(&mut self.frame));
+        if self.venue.decode(&frame, at, &mut self.decoded).is_err() {
+            self.refused += 1;
+        }
+        events.append(&mut self.decoded.events);
+        self.decoded.clear();
+        if let Frame::Text(text) = frame {
+            self.frame = text;
+        }
+        self.next = self.feed.next(&mut self.frame);
+    }
+}
+
+impl Feed for VirtualVenue {
+    /// A batch ends where time passes, so that the clock is right for what is said about it.
+    fn next(&mut self, events: &mut Vec<Event>) -> bool {
+        while events.len() < BATCH_MAX_EVENTS {
+            let at = self.next.filter(|at| *at < self.until);
+            let to = at.unwrap_or(self.until);
+            if to.secs() > self.last.secs() {
+                if !events.is_empty() {
+                    return true;
+                }
+                self.tick(to, events);
+                if let Some(tick) = events.last() {
+                    self.clock.set(tick.ts_recv);
+                }
+                return true;
+            }
+            let Some(at) = at else { return !events.is_empty() };
+            self.last = at;
+            self.clock.set(at);
+            self.read_frame(at, events);
+        }
+        true
+    }
+}

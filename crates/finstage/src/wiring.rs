@@ -1,0 +1,232 @@
+//! The composition root: which part is built from which setting. Reads like a table of contents.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use finstage_feeds::venues::{self, Venue};
+use finstage_feeds::{Endpoints, Subscription};
+use finstage_model::{Category, Instrument, InstrumentId, Interval, Symbol};
+use finstage_net::{Client, ClientOptions};
+use finstage_notify::notifiers::{Log, Telegram, TelegramOptions};
+use finstage_notify::{Notifier, Template};
+use finstage_store::journal::{Journal, JournalOptions};
+use finstage_store::records::{Records, StoreKind};
+use finstage_store::{DiskFiles, Files, FolderLock};
+
+use crate::config::settings::{FeedSettings, NotifySettings, Settings};
+use crate::exit::{Failure, Result};
+
+/// The longest that one request to a venue or a messenger may take.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
+/// The longest that connecting may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// The largest answer that is read.
+const ANSWER_MAX_BYTES: usize = 16 << 20;
+
+/// The open store of a service: records, journal, and the lock that says whose they are.
+#[derive(Debug, Clone)]
+pub struct Store {
+    /// What was said.
+    pub records: Records,
+    /// What happened.
+    pub journal: Journal,
+    _lock: Arc<FolderLock>,
+}
+
+impl Store {
+    /// Opens the store in `dir`, or makes it. `files` is the disk.
+    ///
+    /// # Errors
+    /// Exit 6 when another process holds the folder, or it is damaged, newer, or of another kind.
+    pub fn open(dir: &Path, kind: StoreKind, files: Arc<dyn Files>) -> Result<Self> {
+        std::fs::create_dir_all(dir).map_err(|e| {
+            Failure::new(crate::exit::Exit::Store, format!("making {}: {e}", dir.display()))
+        })?;
+        let lock = Arc::new(FolderLock::acquire(dir)?);
+        let records = open_records(dir, kind)?;
+        let journal = Journal::open(files, dir.join("journal"), JournalOptions::default());
+        Ok(Self { records, journal, _lock: lock })
+    }
+}
+
+impl Store {
+    /// Opens `dir` for a demo, cleared of what an earlier demo left there.
+    ///
+    /// # Errors
+    /// As [`Store::open`]; real records are never cleared.
+    pub fn fresh_demo(dir: &Path, files: Arc<dyn Files>) -> Result<Self> {
+        drop(Self::open(dir, StoreKind::Demo, Arc::clone(&files))?);
+        for entry in std::fs::read_dir(dir)? {
+            let path = entry?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if name == "journal" {
+                std::fs::remove_dir_all(&path)?;
+            } else if name.starts_with("records.db") {
+                std::fs::remove_file(&path)?;
+            }
+        }
+        Self::open(dir, StoreKind::Demo, files)
+    }
+}
+
+/// The records in `dir`, which must be of `kind` or new.
+///
+/// # Errors
+/// Exit 2 when they are of the other kind, 6 when they are damaged, newer or held.
+pub fn open_records(dir: &Path, kind: StoreKind) -> Result<Records> {
+    let records = Records::open(&dir.join("records.db"))?;
+    let found = records.claim_kind(kind)?;
+    if found == kind {
+        return Ok(records);
+    }
+    let dir = dir.display();
+    Err(Failure::usage(match found {
+        StoreKind::Real => format!(
+            "{dir} holds real records, and simulated ones must not mix with them: name another --data-dir"
+        ),
+        StoreKind::Demo => format!(
+            "{dir} holds the records of a demo, and real ones must not mix with them: name another --data-dir"
+        ),
+    }))
+}
+
+/// The records in `dir`, for reading beside whoever writes them.
+///
+/// # Errors
+/// Exit 2 when there are none yet, 6 when they are damaged or newer.
+pub fn read_records(dir: &Path) -> Result<Records> {
+    let file = dir.join("records.db");
+    if !file.exists() {
+        let dir = dir.display();
+        return Err(Failure::usage(format!(
+            "{dir}: no records here yet: name the folder with --data-dir, or run `finstage serve` or `import` first"
+        )));
+    }
+    Ok(Records::open_read_only(&file)?)
+}
+
+/// The real disk.
+#[must_use]
+pub fn disk() -> Arc<dyn Files> {
+    Arc::new(DiskFiles)
+}
+
+/// The instruments that the settings watch, with the ids of this store.
+///
+/// # Errors
+/// When the records cannot be written.
+pub fn instruments(settings: &Settings, records: &Records) -> Result<Vec<Instrument>> {
+    let mut instruments: Vec<Instrument> = Vec::new();
+    for feed in &settings.feeds {
+        for symbol in &feed.symbols {
+            if instruments.iter().any(|known| known.symbol == *symbol) {
+                continue;
+            }
+            let instrument = describe(symbol);
+            let id = records.put_instrument(&instrument)?;
+            instruments.push(Instrument { id, ..instrument });
+        }
+    }
+    Ok(instruments)
+}
+
+/// What is known of an instrument by its name alone.
+#[must_use]
+pub fn describe(symbol: &Symbol) -> Instrument {
+    const QUOTES: [&str; 8] = ["USDT", "USDC", "FDUSD", "BTC", "ETH", "BNB", "EUR", "TRY"];
+    let crypto = symbol.venue() == "binance";
+    let currency = QUOTES.iter().find(|quote| crypto && symbol.name().ends_with(**quote));
+    Instrument {
+        id: InstrumentId(u32::MAX),
+        symbol: symbol.clone(),
+        tick: None,
+        lot: None,
+        currency: currency.map(|quote| (*quote).to_owned()),
+        category: if crypto { Category::Crypto } else { Category::Other },
+    }
+}
+
+/// The venue of a feed and its addresses.
+///
+/// # Errors
+/// When there is no such venue.
+pub fn venue(feed: &FeedSettings) -> Result<(&'static Venue, Endpoints)> {
+    let venue = venues::find(&feed.venue)
+        .ok_or_else(|| Failure::usage(format!("\"{}\" is not a venue", feed.venue)))?;
+    let own = venue.profile.endpoints();
+    let endpoints = Endpoints {
+        rest: feed.rest.clone().unwrap_or(own.rest),
+        stream: feed.ws.clone().unwrap_or(own.stream),
+    };
+    Ok((venue, endpoints))
+}
+
+/// What a feed asks of its venue.
+#[must_use]
+pub fn subscriptions(feed: &FeedSettings, instruments: &[Instrument]) -> Vec<Subscription> {
+    let of_feed = instruments.iter().filter(|instrument| feed.symbols.contains(&instrument.symbol));
+    let ask = |instrument: &Instrument| Subscription {
+        instrument: instrument.id,
+        symbol: instrument.symbol.clone(),
+        trades: true,
+        intervals: feed.venue_intervals.clone(),
+    };
+    of_feed.map(ask).collect()
+}
+
+/// The one client of the process.
+///
+/// # Errors
+/// When TLS cannot be set up.
+pub fn client() -> Result<Client> {
+    let options = ClientOptions {
+        connect_timeout: CONNECT_TIMEOUT,
+        total_timeout: REQUEST_TIMEOUT,
+        max_body_bytes: ANSWER_MAX_BYTES,
+        user_agent: format!("finstage/{}", crate::VERSION),
+    };
+    Client::new(options).map_err(|e| Failure::new(crate::exit::Exit::Remote, e))
+}
+
+/// The channels of the settings; the log where none is named.
+///
+/// # Errors
+/// When a channel's settings make no sense.
+pub fn notifiers(settings: &Settings) -> Result<Vec<Arc<dyn Notifier>>> {
+    let template = template(settings)?;
+    let mut notifiers: Vec<Arc<dyn Notifier>> = Vec::new();
+    if settings.notify.is_empty()
+        || settings.notify.iter().any(|n| matches!(n, NotifySettings::Log))
+    {
+        notifiers.push(Arc::new(Log::new(template.clone())));
+    }
+    for (i, channel) in settings.notify.iter().enumerate() {
+        let NotifySettings::Telegram { chat, token, url } = channel else { continue };
+        let telegram = TelegramOptions {
+            name: if i == 0 { "telegram".into() } else { format!("telegram-{i}") },
+            base_url: url.clone(),
+            token: token.clone(),
+            chat: chat.clone(),
+            template: template.clone(),
+        };
+        notifiers.push(Arc::new(Telegram::new(telegram).map_err(Failure::usage)?));
+    }
+    Ok(notifiers)
+}
+
+fn template(settings: &Settings) -> Result<Template> {
+    let zone = jiff::tz::TimeZone::get(&settings.timezone).map_err(Failure::usage)?;
+    Ok(Template { zone, link: None })
+}
+
+/// Which bars of a series a venue is asked for, as newest first-known open time.
+#[must_use]
+pub fn history_start(
+    interval: Interval,
+    depth: usize,
+    until: finstage_model::Timestamp,
+) -> finstage_model::Timestamp {
+    let bars = u32::try_from(depth).unwrap_or(u32::MAX);
+    interval.open_of(until.minus(interval.nominal().saturating_mul(bars)))
+}

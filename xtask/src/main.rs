@@ -1,0 +1,84 @@
+//! Chores of the workspace: the test command, tidy rules, generated pages, line counts.
+//!
+//! ```text
+//! cargo xtask test [--all] [--kills N]   everything a change must pass
+//! cargo xtask tidy                       the rules that no compiler checks
+//! cargo xtask pages [--check]            docs/reference, written by the program itself
+//! cargo xtask lines                      lines of each crate
+//! ```
+#![forbid(unsafe_code)]
+#![expect(clippy::print_stdout, reason = "a command line tool: its result goes to stdout")]
+#![expect(clippy::print_stderr, reason = "a command line tool: its progress goes to stderr")]
+
+mod day;
+mod lines;
+mod pages;
+mod steps;
+mod suite;
+mod tidy;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+
+const USAGE: &str = "\
+usage: cargo xtask <command>
+
+  test [--all] [--kills N]   format, clippy, tests, doctests, docs, pages, one simulated day;
+                             --all also the long tests and a timed release run,
+                             --kills N sets how often recovery tests kill the process
+  tidy                       the rules that no compiler checks
+  pages [--check]            write docs/reference from the program, or compare
+  lines                      lines of each crate as a table";
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let done = match words[..] {
+        ["test", ref options @ ..] => {
+            return suite::Options::parse(options)
+                .and_then(suite::run)
+                .unwrap_or_else(|error| failure(&error));
+        }
+        ["tidy"] => tidy::run(),
+        ["pages"] => pages::write(),
+        ["pages", "--check"] => pages::check(),
+        ["lines"] => lines::run(),
+        ["help" | "--help" | "-h"] => {
+            println!("{USAGE}");
+            Ok(())
+        }
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    done.map_or_else(|error| failure(&error), |()| ExitCode::SUCCESS)
+}
+
+/// Says what went wrong.
+fn failure(error: &anyhow::Error) -> ExitCode {
+    eprintln!("error: {error:#}");
+    ExitCode::FAILURE
+}
+
+/// The folder of the workspace.
+fn root() -> Result<PathBuf> {
+    let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    here.parent().map(PathBuf::from).context("xtask lies in no folder")
+}
+
+/// The text that a program prints, if it succeeds.
+fn output_of(program: &str, arguments: &[&str]) -> Result<String> {
+    let output = std::process::Command::new(program)
+        .args(arguments)
+        .current_dir(root()?)
+        .output()
+        .with_context(|| format!("starting {program}"))?;
+    if !output.status.success() {
+        let words = String::from_utf8_lossy(&output.stderr);
+        bail!("{program} {}: {}", arguments.join(" "), words.trim());
+    }
+    Ok(String::from_utf8(output.stdout)?)
+}

@@ -1,0 +1,174 @@
+//! The test command: everything a change must pass, in the order in which it fails soonest.
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+
+use crate::steps::{Step, step};
+use crate::{day, failure, output_of, pages};
+
+/// Packages of other registries that tests need: none, so far.
+const NEEDS: &[&str] = &[];
+
+/// What is to be run.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Options {
+    /// The long tests and the timed release run too.
+    all: bool,
+    /// How often recovery tests kill the process; their own default where absent.
+    kills: Option<u32>,
+}
+
+impl Options {
+    pub(crate) fn parse(words: &[&str]) -> Result<Self> {
+        let mut options = Self::default();
+        let mut words = words.iter();
+        while let Some(&word) = words.next() {
+            match word {
+                "--all" => options.all = true,
+                "--kills" => {
+                    let number = words.next().context("--kills wants a number")?;
+                    let number = number.parse().with_context(|| format!("--kills {number}"))?;
+                    options.kills = Some(number);
+                }
+                other => bail!("unknown option {other}: cargo xtask test [--all] [--kills N]"),
+            }
+        }
+        Ok(options)
+    }
+}
+
+/// Runs all steps and stops at the first that fails. Once tests have run, the last line says how
+/// many passed and failed.
+pub(crate) fn run(options: Options) -> Result<ExitCode> {
+    prepare();
+    Step::cargo("format", "fmt --all --check")?.run()?.done()?;
+    let clippy = "clippy --workspace --all-targets --locked -- -D warnings";
+    Step::cargo("clippy", clippy)?.run()?.done()?;
+
+    let mut counts = Counts::default();
+    let outcome = tests(&options, &mut counts).and_then(|()| the_rest(&options));
+    let exit = outcome.map_or_else(|error| failure(&error), |()| ExitCode::SUCCESS);
+    println!("{} passed, {} failed", counts.passed, counts.failed);
+    Ok(exit)
+}
+
+/// Gets what tests need from elsewhere.
+fn prepare() {
+    if NEEDS.is_empty() {
+        eprintln!("==> prepare: the tests need no packages from elsewhere");
+    }
+    for need in NEEDS {
+        eprintln!("==> prepare: the tests need {need}");
+    }
+}
+
+fn tests(options: &Options, counts: &mut Counts) -> Result<()> {
+    let has_nextest = output_of("cargo", &["nextest", "--version"]).is_ok();
+    if has_nextest {
+        const NEXTEST: &str = "nextest run --workspace --locked --no-fail-fast --status-level fail --show-progress none";
+        let tests = with_lengths(Step::cargo("tests", NEXTEST)?, options).run()?;
+        counts.add_nextest(&tests.text);
+        tests.done()?;
+    } else {
+        const CARGO: &str = "test --workspace --locked --no-fail-fast --lib --bins --tests";
+        let tests = with_lengths(Step::cargo("tests", CARGO)?, options).run()?;
+        counts.add_cargo(&tests.text);
+        tests.done()?;
+    }
+    let doctests = Step::cargo("doctests", "test --doc --workspace --locked --no-fail-fast")?;
+    let doctests = with_lengths(doctests, options).run()?;
+    counts.add_cargo(&doctests.text);
+    doctests.done().map(drop)
+}
+
+/// Tells long tests how long they may be.
+fn with_lengths(step: Step, options: &Options) -> Step {
+    let step = if options.all { step.env("FINSTAGE_LONG", "1") } else { step };
+    match options.kills {
+        Some(kills) => step.env("FINSTAGE_KILLS", &kills.to_string()),
+        None => step,
+    }
+}
+
+fn the_rest(options: &Options) -> Result<()> {
+    let docs = Step::cargo("docs", "doc --workspace --no-deps --locked")?;
+    docs.env("RUSTDOCFLAGS", "-D warnings").run()?.done()?;
+    step("generated pages", pages::check)?;
+    step("one simulated day, twice", day::same_twice)?;
+    if options.all {
+        step("one simulated day, release", day::timed_release)?;
+    }
+    Ok(())
+}
+
+/// How tests ended.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Counts {
+    passed: u64,
+    failed: u64,
+}
+
+impl Counts {
+    /// Adds the closing lines of cargo's runner, one for each binary: `test result: ok. 3 passed;
+    /// 0 failed; …`. Indented ones are the output of tests.
+    fn add_cargo(&mut self, text: &str) {
+        text.lines()
+            .filter(|line| line.starts_with("test result: "))
+            .for_each(|line| self.add(line));
+    }
+
+    /// Adds the closing line of nextest: `Summary [ 0.5s] 3 tests run: 2 passed, 1 failed, …`.
+    fn add_nextest(&mut self, text: &str) {
+        let closing = text.lines().rfind(|line| line.trim_start().starts_with("Summary ["));
+        closing.into_iter().for_each(|line| self.add(line));
+    }
+
+    fn add(&mut self, line: &str) {
+        let words: Vec<&str> = line.split([' ', ',', ';']).collect();
+        for pair in words.windows(2) {
+            let number: u64 = pair[0].parse().unwrap_or(0);
+            match pair[1] {
+                "passed" => self.passed += number,
+                // nextest counts a test that cannot be started or does not end by itself.
+                "failed" | "exec" | "timed" => self.failed += number,
+                _ => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_closing_lines_of_cargo_are_added_up() {
+        let mut counts = Counts::default();
+        counts.add_cargo(
+            "running 2 tests\n    test result: ok. 9 passed; 9 failed\n\
+             test result: FAILED. 1 passed; 1 failed; 0 ignored\n\
+             test result: ok. 3 passed; 0 failed; 0 ignored; finished in 0.01s\n",
+        );
+        assert_eq!(counts, Counts { passed: 4, failed: 1 });
+    }
+
+    #[test]
+    fn the_closing_line_of_nextest_counts_and_the_output_of_tests_does_not() {
+        let mut counts = Counts::default();
+        counts.add_nextest(
+            "    test result: FAILED. 0 passed; 1 failed; 0 ignored\n     Summary [   0.512s] 312 \
+             tests run: 309 passed (2 slow), 2 failed, 1 timed out, 0 skipped\n        FAIL x\n",
+        );
+        assert_eq!(counts, Counts { passed: 309, failed: 3 });
+    }
+
+    #[test]
+    fn options_are_read_and_strange_ones_named() {
+        let options = Options::parse(&["--kills", "200", "--all"]).unwrap();
+        assert_eq!(options, Options { all: true, kills: Some(200) });
+        for bad in [&["--kills"][..], &["--kills", "many"], &["--fast"]] {
+            assert!(Options::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+}
