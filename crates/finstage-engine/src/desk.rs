@@ -93,8 +93,9 @@ impl Desk {
         self.series.iter().map(|series| series.interval)
     }
 
-    pub(crate) fn on_feed(&mut self, kind: FeedKind) {
-        self.health.on_feed(kind);
+    pub(crate) fn on_feed(&mut self, kind: FeedKind, shared: &Shared) {
+        let known = shared.market.last(self.instrument.id).map(|(_, at)| at);
+        self.health.on_feed(kind, known, shared.timeline.now());
     }
 
     /// Takes a trade: closes what is over, then adds it to its bar.

@@ -108,7 +108,7 @@ impl Engine {
                 }
             }
             Payload::Bar(bar) => desk.on_bar(bar, shared, out),
-            Payload::Feed(status) => desk.on_feed(status.kind),
+            Payload::Feed(status) => desk.on_feed(status.kind, shared),
             Payload::Past(past) => desk.on_past(past, shared),
             Payload::Instrument(_) | Payload::Said(_) | Payload::Tick => {}
         }

@@ -224,20 +224,6 @@ impl Entry {
 /// assert_eq!(finstage_engine::nearest("macd", known.into_iter()), None);
 /// ```
 pub fn nearest<N: AsRef<str> + Ord>(typed: &str, names: impl Iterator<Item = N>) -> Option<N> {
-    let best = names.map(|name| (edit_distance(typed, name.as_ref()), name)).min()?;
+    let best = names.map(|name| (strsim::levenshtein(typed, name.as_ref()), name)).min()?;
     (best.0 <= typed.len().max(3) / 3 + 1).then_some(best.1)
-}
-
-/// Levenshtein distance in bytes.
-fn edit_distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.bytes().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, y) in b.bytes().enumerate() {
-            let change = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = change.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }

@@ -2,6 +2,8 @@
 //! strategy. What evidence there is stands in here alone; whoever asks passes the signal and the
 //! data under it.
 
+use std::time::Duration;
+
 use finstage_model::{Bar, FeedKind, Reason, Ruling, Signal, Timestamp};
 
 /// The greatest number of gaps of one instrument kept apart; beyond it the two oldest are taken
@@ -61,9 +63,16 @@ pub(crate) struct FeedHealth {
 }
 
 impl FeedHealth {
-    pub(crate) fn on_feed(&mut self, kind: FeedKind) {
+    /// Takes a report. `known` is the newest moment that anything is known of.
+    pub(crate) fn on_feed(&mut self, kind: FeedKind, known: Option<Timestamp>, now: Timestamp) {
         match kind {
-            FeedKind::Up => self.is_stale = false,
+            // Whatever was traded before the stream was up went unseen; nothing says so but this,
+            // and at least the bar that holds the moment is made of a part of its trades.
+            FeedKind::Up => {
+                self.is_stale = false;
+                let instant = now.minus(Duration::from_nanos(1));
+                self.trades.add(known.map_or(instant, |known| known.min(instant)), now);
+            }
             FeedKind::Stale => self.is_stale = true,
             FeedKind::Gap { from, to } => {
                 self.trades.add(from, to);

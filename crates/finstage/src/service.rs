@@ -11,7 +11,7 @@ use finstage_feeds::{
 };
 use finstage_model::{Bar, Clock, Event, Instrument, Interval, Payload, Timestamp};
 use finstage_net::{Backoff, Client, Jitter, SocketOptions, retry_after};
-use finstage_notify::{Courier, Dispatcher, DispatcherOptions, Lines, Stats};
+use finstage_notify::{Courier, Dispatcher, DispatcherOptions, Lines, Notifier, Stats};
 use finstage_strategies::CATALOG;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
@@ -74,29 +74,11 @@ pub async fn run(
     stop: watch::Receiver<bool>,
     ready: impl FnOnce(Gauges),
 ) -> Result<()> {
-    let Plan { settings, store, clock, speed, observer, lines } = plan;
-    let instruments = wiring::instruments(&settings, &store.records)?;
-    let client = wiring::client()?;
-    let notifiers = wiring::notifiers(&settings)?;
     let wake = Arc::new(Notify::new());
-    let rim = Rim {
-        clock: Arc::clone(&clock),
-        observer: Arc::new(Waking { inner: observer, wake: Arc::clone(&wake) }),
-        safe: Safe::default(),
-        fsync: Some(settings.fsync),
-        notifiers: notifiers.iter().map(|n| n.name().to_owned()).collect(),
-        max_age: settings.max_age,
-        keep: Some(settings.keep),
-        renewal: Renewal::Daily,
-    };
-    let house = House {
-        journal: store.journal.clone(),
-        records: store.records.clone(),
-        settings: settings.engine.clone(),
-        instruments,
-        rim,
-    };
-    for feed in &settings.feeds {
+    let notifiers = wiring::notifiers(&plan.settings)?;
+    let house = build_house(&plan, &notifiers, &wake)?;
+    let client = wiring::client()?;
+    for feed in &plan.settings.feeds {
         let mut stop = stop.clone();
         tokio::select! {
             filled = fill_history(&house, feed, &client) => filled?,
@@ -107,41 +89,70 @@ pub async fn run(
     let (events, received) = mpsc::channel(QUEUE_FRAMES);
     let mut gauges = Gauges::default();
     let mut tasks = Vec::new();
-    for feed in &settings.feeds {
-        let (task, stats) =
-            start_session(&house, feed, &client, (events.clone(), quitting.clone()))?;
+    for feed in &plan.settings.feeds {
+        let ends = (events.clone(), quitting.clone());
+        let (task, stats) = start_session(&house, feed, &client, ends)?;
         tasks.push(task);
         gauges.sessions.push(stats);
     }
-    tasks.push(tokio::spawn(tick(events, Arc::clone(&clock), speed, quitting.clone())));
+    tasks.push(tokio::spawn(tick(events, Arc::clone(&plan.clock), plan.speed, quitting.clone())));
     let (deliver, delivering) = watch::channel(false);
-    let mut couriers = Vec::new();
     for notifier in notifiers {
         let name = notifier.name().to_owned();
-        let safe = house.rim.safe.clone();
-        let options = DispatcherOptions {
-            records: store.records.clone(),
-            clock: Arc::clone(&clock),
-            synced: Arc::new(move || safe.position()),
-            wake: Arc::clone(&wake),
-            max_age: settings.max_age,
-        };
-        let dispatcher = Dispatcher::new(
-            Courier::new(notifier, client.clone(), lines(), Arc::clone(&clock)),
-            options,
-        );
+        let dispatcher = build_dispatcher(&plan, &house, (notifier, client.clone()), &wake);
         gauges.notifiers.push((name, dispatcher.stats()));
-        couriers.push(tokio::spawn(dispatcher.run(delivering.clone())));
+        tasks.push(tokio::spawn(dispatcher.run(delivering.clone())));
     }
     let engine = start_engine(house, received)?;
     ready(gauges);
     let ended = supervise(engine, stop, &quit).await;
     let _ = quit.send(true);
+    // Only now: what the engine said last is tried as well.
     let _ = deliver.send(true);
-    for task in tasks.into_iter().chain(couriers) {
+    for task in tasks {
         let _ = tokio::time::timeout(STOP_MAX, task).await;
     }
     ended
+}
+
+fn build_house(plan: &Plan, notifiers: &[Arc<dyn Notifier>], wake: &Arc<Notify>) -> Result<House> {
+    let settings = &plan.settings;
+    let observer = Waking { inner: Arc::clone(&plan.observer), wake: Arc::clone(wake) };
+    let rim = Rim {
+        clock: Arc::clone(&plan.clock),
+        observer: Arc::new(observer),
+        safe: Safe::default(),
+        fsync: Some(settings.fsync),
+        notifiers: notifiers.iter().map(|n| n.name().to_owned()).collect(),
+        max_age: settings.max_age,
+        keep: Some(settings.keep),
+        renewal: Renewal::Daily,
+    };
+    Ok(House {
+        journal: plan.store.journal.clone(),
+        records: plan.store.records.clone(),
+        settings: settings.engine.clone(),
+        instruments: wiring::instruments(settings, &plan.store.records)?,
+        rim,
+    })
+}
+
+fn build_dispatcher(
+    plan: &Plan,
+    house: &House,
+    (notifier, client): (Arc<dyn Notifier>, Client),
+    wake: &Arc<Notify>,
+) -> Dispatcher {
+    let safe = house.rim.safe.clone();
+    let options = DispatcherOptions {
+        records: plan.store.records.clone(),
+        clock: Arc::clone(&plan.clock),
+        synced: Arc::new(move || safe.position()),
+        wake: Arc::clone(wake),
+        max_age: plan.settings.max_age,
+    };
+    let courier = Courier::new(notifier, client, (plan.lines)(), Arc::clone(&plan.clock));
+    Dispatcher::new(courier, options)
 }
 
 /// Waits for the engine; when `stop` comes first, tells everybody to quit and waits for it to

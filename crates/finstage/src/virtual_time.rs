@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use finstage_feeds::{Decoded, StreamVenue};
@@ -31,6 +32,7 @@ pub struct VirtualVenue {
     /// When the frame in `frame` comes; `None` before the first and after the last.
     next: Option<Timestamp>,
     until: Timestamp,
+    stop: Arc<AtomicBool>,
     /// Frames that could not be read.
     pub refused: u64,
 }
@@ -45,13 +47,13 @@ impl fmt::Debug for VirtualVenue {
 }
 
 impl VirtualVenue {
-    /// Plays `feed` from where `clock` stands to `until`.
+    /// Plays `feed` from where `clock` stands to `until`, or until `stop` turns true.
     #[must_use]
     pub fn new(
         mut feed: VirtualFeed,
         venue: Box<dyn StreamVenue>,
         clock: Arc<ManualClock>,
-        until: Timestamp,
+        (until, stop): (Timestamp, Arc<AtomicBool>),
     ) -> Self {
         use finstage_model::Clock as _;
         let mut frame = String::new();
@@ -66,6 +68,7 @@ impl VirtualVenue {
             last,
             next,
             until,
+            stop,
             refused: 0,
         }
     }
@@ -102,6 +105,9 @@ impl VirtualVenue {
 impl Feed for VirtualVenue {
     /// A batch ends where time passes, so that the clock is right for what is said about it.
     fn next(&mut self, events: &mut Vec<Event>) -> bool {
+        if self.stop.load(Ordering::Relaxed) {
+            return false;
+        }
         while events.len() < BATCH_MAX_EVENTS {
             let at = self.next.filter(|at| *at < self.until);
             let to = at.unwrap_or(self.until);

@@ -186,6 +186,17 @@ fn a_gap_withholds_until_trades_have_filled_the_warm_up_again() {
 }
 
 #[test]
+fn the_first_bar_after_connecting_has_only_a_part_of_its_trades_and_is_not_believed() {
+    let mut settings = series("1m trades");
+    settings.strategies = vec![strategy("chatter", None, Interval::M1)];
+    let mut stage = Stage::new(&settings);
+    let said = stage.play("12:00:20 up\n 12:00:30 trade 10\n 12:01:30 trade 10").join("\n");
+    assert!(said.contains("verdict withheld gap"), "{said}");
+    let said = stage.play("12:02:30 trade 10").join("\n");
+    assert!(said.contains("verdict unproven no_evidence"), "{said}");
+}
+
+#[test]
 fn a_gap_in_venue_bars_withholds_until_it_is_repaired() {
     let mut settings = series("1m venue, 5m rolled 1m");
     settings.strategies = vec![strategy("chatter", None, Interval::M5)];

@@ -11,7 +11,7 @@ use finstage_model::{Interval, Symbol, parse_duration};
 use finstage_seal::Secret;
 use finstage_strategies::CATALOG;
 
-use super::raw::{Raw, RawFeed, RawNotify, RawStrategy, RawWatch};
+use super::raw::{Raw, RawAlerts, RawFeed, RawNotify, RawStrategy, RawWatch};
 use super::{Reference, dereference};
 use crate::exit::{Failure, Result};
 
@@ -131,13 +131,7 @@ impl Resolver<'_> {
             .enumerate()
             .map(|(i, w)| self.watch(&format!("watches[{i}]"), w, &series))
             .collect::<Result<_>>()?;
-        let alerts = AlertRules {
-            send_unproven: self.send(raw.alerts.send.as_deref())?,
-            cooldown_ms: self
-                .duration("alerts.cooldown", raw.alerts.cooldown.as_deref(), minutes(60))?
-                .as_millis() as u64,
-            per_hour: raw.alerts.per_hour.unwrap_or(20),
-        };
+        let alerts = self.alerts(&raw.alerts)?;
         let mut venues: Vec<&str> = feeds.iter().map(|feed| feed.venue.as_str()).collect();
         venues.sort_unstable();
         venues.dedup();
@@ -170,6 +164,16 @@ impl Resolver<'_> {
             notify,
             engine,
             warnings: self.warnings,
+        })
+    }
+
+    fn alerts(&self, raw: &RawAlerts) -> Result<AlertRules> {
+        let hour = Duration::from_secs(3600);
+        let cooldown = self.duration("alerts.cooldown", raw.cooldown.as_deref(), hour)?;
+        Ok(AlertRules {
+            send_unproven: self.send(raw.send.as_deref())?,
+            cooldown_ms: cooldown.as_millis() as u64,
+            per_hour: raw.per_hour.unwrap_or(20),
         })
     }
 

@@ -2,7 +2,6 @@
 //! the messenger's pace: its clock is moved on instead.
 
 use std::sync::Arc;
-use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
 use finstage_lab::sim::faults::Scenario;
@@ -55,14 +54,16 @@ impl Messenger {
         self.sim.url()
     }
 
-    /// Delivers everything that waits in the outbox, each at the moment it was said, and shows the
-    /// messages as they arrived.
-    pub(super) fn deliver(
-        &self,
-        notifiers: &[Arc<dyn Notifier>],
-        records: &Records,
-        screen: Option<&SyncSender<Shown>>,
-    ) -> Result<()> {
+    /// The newest message that arrived.
+    pub(super) fn last_message(&self) -> Option<Shown> {
+        self.sim
+            .messages()
+            .pop()
+            .map(|message| Shown::Message { at: message.at, text: message.text })
+    }
+
+    /// Delivers everything that waits in the outbox, each at the moment it was said.
+    pub(super) fn deliver(&self, notifiers: &[Arc<dyn Notifier>], records: &Records) -> Result<()> {
         for notifier in notifiers {
             while let Some(leased) = records.outbox_lease(
                 notifier.name(),
@@ -78,10 +79,6 @@ impl Messenger {
                         records.outbox_delivered(leased.row, leased.fence, at, &receipt)?;
                     }
                     Err(reason) => records.outbox_failed(leased.row, leased.fence, at, &reason)?,
-                }
-                if let (Some(screen), Some(message)) = (screen, self.sim.messages().pop()) {
-                    // A screen that went away is no reason to stop delivering.
-                    let _ = screen.send(Shown::Message { at, text: message.text });
                 }
             }
         }

@@ -17,7 +17,7 @@ use tokio::sync::{broadcast, watch};
 
 use super::plan::{self, Addresses, CHAT, SYMBOLS, TOKEN};
 use super::screen::Screen;
-use super::tally::{Shown, Tally};
+use super::tally::{Patience, Shown, Tally};
 use super::{Ending, Folder, Summary, scenario, start};
 use crate::cli::{Demo, Global};
 use crate::commands::serve::stop_on_signal;
@@ -41,7 +41,7 @@ pub(super) fn run(global: &Global, args: &Demo, began: Timestamp) -> Result<Summ
     let folder = Folder::make(global)?;
     let store = folder.open(disk())?;
     let (send, receive) = sync_channel(SCREEN_LINES);
-    let tally = Arc::new(Tally::new(Some(send)));
+    let tally = Arc::new(Tally::new(Some((send, Patience::Skip))));
     let undecodable = runtime.block_on(play(global, args, (&store, &tally), receive))?;
     runtime.shutdown_timeout(Duration::from_secs(2));
     let ending = Ending { began, undecodable, folder: folder.words() };
@@ -96,7 +96,7 @@ async fn play(
         ws: world.binance.ws_url(),
         telegram: world.telegram.url(),
     };
-    let mut screen = Screen::new(global.quiet || global.json);
+    let mut screen = Screen::new(global.quiet || global.json, None);
     screen.line(&format!(
         "finstage demo, seed {}: a simulated Binance at {}, a simulated Telegram at {}",
         args.seed, addresses.rest, addresses.telegram

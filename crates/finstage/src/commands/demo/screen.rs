@@ -5,6 +5,7 @@ use std::io::{IsTerminal as _, Write as _};
 use finstage_model::{Alert, Direction, Ruling, Signal, Symbol, Timestamp};
 
 use super::tally::Shown;
+use finstage_notify::{Repeat, Template};
 
 /// Longest line of a message that is shown unwrapped.
 const MESSAGE_COLUMNS: usize = 76;
@@ -15,11 +16,13 @@ pub(super) struct Screen {
     terminal: bool,
     quiet: bool,
     status_shown: bool,
+    /// Words an alert at once, where no messenger shows what arrived.
+    template: Option<Template>,
 }
 
 impl Screen {
-    pub(super) fn new(quiet: bool) -> Self {
-        Self { terminal: std::io::stderr().is_terminal(), quiet, status_shown: false }
+    pub(super) fn new(quiet: bool, template: Option<Template>) -> Self {
+        Self { terminal: std::io::stderr().is_terminal(), quiet, status_shown: false, template }
     }
 
     /// Whether a person looks at it.
@@ -86,6 +89,10 @@ impl Screen {
     }
 
     fn alert(&mut self, alert: &Alert) {
+        if let Some(template) = &self.template {
+            let text = template.message(alert, Repeat::No).plain();
+            return self.message(alert.said_at, &text);
+        }
         let time = moment(alert.said_at);
         self.line(&format!("{time}  alert   {} {} queued for telegram", alert.symbol, alert.rule));
     }

@@ -22,8 +22,16 @@ pub(super) struct Tally {
     pub(super) alerts_withheld: AtomicU64,
     /// Nanoseconds of the newest data.
     pub(super) newest: AtomicI64,
-    /// Shows lines; a screen that is behind loses lines, the engine never waits for it.
-    screen: Option<SyncSender<Shown>>,
+    screen: Option<(SyncSender<Shown>, Patience)>,
+}
+
+/// What happens when the screen is behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Patience {
+    /// The line is lost: a running service never waits for a screen.
+    Skip,
+    /// The engine waits: in virtual time the screen sets the pace.
+    Wait,
 }
 
 impl fmt::Debug for Tally {
@@ -44,7 +52,7 @@ pub(super) enum Shown {
 }
 
 impl Tally {
-    pub(super) fn new(screen: Option<SyncSender<Shown>>) -> Self {
+    pub(super) fn new(screen: Option<(SyncSender<Shown>, Patience)>) -> Self {
         let zero = || AtomicU64::new(0);
         Self {
             events: zero(),
@@ -67,8 +75,10 @@ impl Tally {
     }
 
     fn show(&self, shown: Shown) {
-        if let Some(screen) = &self.screen {
-            let _ = screen.try_send(shown);
+        match &self.screen {
+            Some((screen, Patience::Skip)) => drop(screen.try_send(shown)),
+            Some((screen, Patience::Wait)) => drop(screen.send(shown)),
+            None => {}
         }
     }
 

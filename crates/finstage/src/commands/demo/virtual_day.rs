@@ -1,6 +1,7 @@
 //! The demo in virtual time: a simulated day, or a user's own bars, as fast as it goes.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
@@ -10,15 +11,17 @@ use finstage_lab::sim::binance::{FeedStream, VirtualFeed};
 use finstage_lab::sim::market::{BarQuery, Market, MarketSpec};
 use finstage_model::text::BarTable;
 use finstage_model::{Bar, Instrument, Interval, ManualClock, Symbol, Timestamp};
+use finstage_notify::Template;
 use finstage_strategies::CATALOG;
 
 use super::delivery::Messenger;
 use super::plan::{self, Addresses};
 use super::screen::Screen;
-use super::tally::{Shown, Tally};
+use super::tally::{Patience, Shown, Tally};
 use super::{Ending, Folder, Summary, scenario, start};
 use crate::cli::{Demo, Global};
 use crate::commands::import::{read_bars, symbol_of};
+use crate::commands::serve::stop_on_signal;
 use crate::config::settings::Settings;
 use crate::day::{House, Renewal, Rim};
 use crate::exit::{Failure, Result};
@@ -32,7 +35,9 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 /// Played on after the last bar of a file, so that it closes and its day ends.
 const AFTER_FILE: Duration = Duration::from_secs(120);
 /// Lines that may wait for the screen.
-const SCREEN_LINES: usize = 4_096;
+const SCREEN_LINES: usize = 4;
+/// The time between two of them.
+const LINE_EVERY: Duration = Duration::from_millis(120);
 
 pub(super) fn run(global: &Global, args: &Demo, began: Timestamp) -> Result<Summary> {
     let messenger = Messenger::start(Timestamp::EPOCH)?;
@@ -46,24 +51,49 @@ pub(super) fn run(global: &Global, args: &Demo, began: Timestamp) -> Result<Summ
     };
     let folder = Folder::make(global)?;
     let store = folder.open(Arc::new(UnsyncedFiles))?;
-    let shown = !(global.quiet || global.json || args.fast);
+    let stop = Arc::new(AtomicBool::new(false));
+    stop_on_interrupt(&stop)?;
+    let told = !(global.quiet || global.json);
     let (send, receive) = sync_channel(SCREEN_LINES);
-    let screen = std::thread::spawn(move || show(Screen::new(!shown), &receive));
-    let send = shown.then_some(send);
-    let tally = Arc::new(Tally::new(send.clone()));
-    let undecodable = tape.play(&store, &tally, scenario(args.scenario.as_deref())?)?;
-    messenger.deliver(&wiring::notifiers(&tape.settings)?, &store.records, send.as_ref())?;
+    let watched = told && !args.fast;
+    let tally = Arc::new(Tally::new(watched.then_some((send, Patience::Wait))));
+    let screen = std::thread::spawn(move || show(&receive));
+    let scenario = scenario(args.scenario.as_deref())?;
+    let undecodable = tape.play(&store, &tally, scenario, stop)?;
+    messenger.deliver(&wiring::notifiers(&tape.settings)?, &store.records)?;
+    if let (true, true, Some(message)) = (told, args.fast, messenger.last_message()) {
+        let mut screen = Screen::new(false, None);
+        screen.line("The last message, as it arrived:");
+        screen.show(&message);
+    }
     let ending = Ending { began, undecodable, folder: folder.words() };
     let summary = Summary::of(args.seed, &tally, &store, ending);
-    drop((tally, send));
+    drop(tally);
     let _ = screen.join();
     summary
 }
 
-fn show(mut screen: Screen, lines: &Receiver<Shown>) {
+/// Shows lines at a pace that people can follow; whoever sends waits meanwhile.
+fn show(lines: &Receiver<Shown>) {
+    let mut screen = Screen::new(false, Some(Template::default()));
     for shown in lines {
         screen.show(&shown);
+        std::thread::park_timeout(LINE_EVERY);
     }
+}
+
+/// Turns true on Ctrl-C or SIGTERM: what was played until then is summed up.
+fn stop_on_interrupt(stop: &Arc<AtomicBool>) -> Result<()> {
+    let stop = Arc::clone(stop);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let wait = move || {
+        runtime.block_on(async {
+            let _ = stop_on_signal().wait_for(|stop| *stop).await;
+        });
+        stop.store(true, Ordering::Relaxed);
+    };
+    std::thread::Builder::new().name("signals".into()).spawn(wait)?;
+    Ok(())
 }
 
 /// What is played, and by which settings it is watched.
@@ -112,6 +142,7 @@ impl Tape {
         store: &Store,
         tally: &Arc<Tally>,
         scenario: finstage_lab::sim::faults::Scenario,
+        stop: Arc<AtomicBool>,
     ) -> Result<u64> {
         let instruments = wiring::instruments(&self.settings, &store.records)?;
         self.remember(store, &instruments)?;
@@ -141,7 +172,7 @@ impl Tape {
         let frames = VirtualFeed::new(self.market.clone(), &streams)
             .map_err(Failure::usage)?
             .with_faults(scenario);
-        let mut source = VirtualVenue::new(frames, stream, clock, self.until);
+        let mut source = VirtualVenue::new(frames, stream, clock, (self.until, stop));
         let house = House {
             journal: store.journal.clone(),
             records: store.records.clone(),
