@@ -243,7 +243,7 @@ pub struct SignalList {
 /// `finstage alerts`
 #[derive(Debug, Subcommand)]
 pub enum Alerts {
-    /// Newest alerts first: sent, waiting, expired and withheld, with the reason
+    /// Newest alerts first: delivered, queued, failed, expired and withheld, with the reason
     List(AlertList),
 }
 
@@ -253,8 +253,8 @@ pub struct AlertList {
     /// Only these instruments
     #[arg(long, value_delimiter = ',', value_name = "SYMBOL")]
     pub symbol: Vec<Symbol>,
-    /// Only with this status: delivered pending failed expired withheld
-    #[arg(long, value_name = "STATUS")]
+    /// Only with this status
+    #[arg(long, value_name = "STATUS", value_parser = ["delivered", "queued", "failed", "expired", "withheld", "kept"])]
     pub status: Option<String>,
     /// At most so many
     #[arg(long, value_name = "N", default_value_t = 50)]

@@ -28,6 +28,8 @@ pub const RENEWAL_DELAY: Duration = Duration::from_secs(60);
 const SAID_SPAN: Duration = Duration::from_secs(24 * 3600);
 /// Batches that may wait for the records before the engine waits for them.
 const WRITER_QUEUE_BATCHES: usize = 64;
+/// The key of the records' meta table that holds the last run whose journal is not read again.
+pub const CLOSED: &str = "closed";
 
 /// Where new events come from.
 pub trait Feed {
@@ -248,8 +250,18 @@ impl House {
             say(Payload::Said(Box::new(said)));
         }
         preamble.extend(events.into_iter().filter(|event| event.ts_recv >= day.start()));
+        self.close()?;
         let run = self.journal.create_run(day, &self.origin()?, &preamble)?;
         Ok(Stage { day, run })
+    }
+
+    /// Makes what earlier runs said safe from a power cut: from the next run on nobody derives it
+    /// from their journals again. A note is safe when it is written, and so is all before it.
+    fn close(&self) -> Result<()> {
+        if let Some((day, run)) = self.last_run()? {
+            self.records.set_meta(CLOSED, &format!("{day}/{run}"))?;
+        }
+        Ok(())
     }
 
     /// Which version speaks, with which settings.

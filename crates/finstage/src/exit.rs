@@ -55,7 +55,13 @@ impl std::error::Error for Failure {}
 
 impl From<finstage_store::Error> for Failure {
     fn from(error: finstage_store::Error) -> Self {
-        Self::new(Exit::Store, error)
+        // The store says what, where and what to do; where the system refused, only the cause does.
+        match (error.kind(), std::error::Error::source(&error)) {
+            (finstage_store::ErrorKind::Io, Some(cause)) => {
+                Self::new(Exit::Store, format!("{error}: {cause}"))
+            }
+            _ => Self::new(Exit::Store, error),
+        }
     }
 }
 

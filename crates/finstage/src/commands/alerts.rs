@@ -6,7 +6,7 @@ use finstage_model::{AlertKind, Decision};
 use finstage_store::records::{AlertRow, Records};
 use serde_json::{Value, json};
 
-use super::{data_dir, load, print_line, print_table, say};
+use super::{data_dir, load, print_line, print_table};
 use crate::cli::{AlertList, Alerts, Global};
 use crate::exit::{Exit, Result};
 use crate::wiring;
@@ -37,7 +37,7 @@ fn list(global: &Global, records: &Records, args: &AlertList) -> Result<()> {
         return rows.iter().try_for_each(|row| print_line(&object(row).to_string()));
     }
     if rows.is_empty() {
-        say(global, format_args!("no alerts yet"));
+        super::say_none(global, "alerts", !args.symbol.is_empty() || args.status.is_some());
     }
     let cells = |row: &AlertRow| {
         let alert = &row.alert;

@@ -7,6 +7,7 @@ use crate::cli::{Config, Global};
 use crate::config::settings::{NotifySettings, Settings};
 use crate::config::{Loaded, reference};
 use crate::exit::{Exit, Result};
+use crate::wiring;
 use finstage_model::format_duration;
 
 pub(super) fn run(global: &Global, args: Config) -> Result<Exit> {
@@ -21,6 +22,8 @@ pub(super) fn run(global: &Global, args: Config) -> Result<Exit> {
 
 fn check(global: &Global, loaded: &Loaded) -> Result<()> {
     let settings = &loaded.settings;
+    // What only the channels themselves can judge.
+    wiring::notifiers(settings)?;
     let file = loaded.file.as_ref().map(|f| f.display().to_string());
     if global.json {
         return print_json(&json!({"ok": true, "file": file, "warnings": settings.warnings}));
@@ -28,12 +31,17 @@ fn check(global: &Global, loaded: &Loaded) -> Result<()> {
     let symbols: usize = settings.feeds.iter().map(|feed| feed.symbols.len()).sum();
     let file = file.unwrap_or_else(|| "built-in defaults (no finstage.toml found)".into());
     print_line(&format!(
-        "ok: {file}: {} feeds with {symbols} symbols, {} strategies, {} watches, {} notifiers",
-        settings.feeds.len(),
-        settings.engine.strategies.len(),
-        settings.engine.watches.len(),
-        settings.notify.len(),
+        "ok: {file}: {} with {}, {}, {}, {}",
+        count(settings.feeds.len(), "feed", "feeds"),
+        count(symbols, "symbol", "symbols"),
+        count(settings.engine.strategies.len(), "strategy", "strategies"),
+        count(settings.engine.watches.len(), "watch", "watches"),
+        count(settings.notify.len(), "notifier", "notifiers"),
     ))
+}
+
+fn count(n: usize, one: &str, many: &str) -> String {
+    format!("{n} {}", if n == 1 { one } else { many })
 }
 
 /// The settings in force; a secret has no form that could be shown.

@@ -25,10 +25,9 @@ pub(super) fn run(global: &Global, args: &Import) -> Result<Exit> {
     // Everything is read before anything is written: a bad file leaves the store as it was.
     let mut read = Vec::new();
     for file in &args.files {
-        let symbol = symbol_of(file, &args.bars)?;
-        read.push((file, symbol, read_bars(global, file, &args.bars)?));
+        let bars = read_bars(global, file, &args.bars)?;
+        read.push((file, symbol_of(file, &args.bars)?, bars));
     }
-    std::fs::create_dir_all(&dir)?;
     let records = wiring::open_records(&dir, StoreKind::Real)?;
     let (mut written, mut duplicates, mut revisions) = (0, 0, 0);
     for (file, symbol, bars) in &read {
@@ -81,7 +80,7 @@ pub(super) fn read_bars(global: &Global, file: &Path, args: &BarArgs) -> Result<
     Ok(bars)
 }
 
-/// The symbol given, or `file:NAME`.
+/// The symbol given, or `file:NAME`. The file has been read: it has a name.
 pub(super) fn symbol_of(file: &Path, args: &BarArgs) -> Result<Symbol> {
     if let Some(symbol) = &args.symbol {
         return Ok(symbol.clone());

@@ -14,6 +14,7 @@ use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser as _};
 use finstage_model::Symbol;
 use finstage_store::records::Filter;
@@ -32,20 +33,39 @@ const DEFAULT_DATA_DIR: &str = "finstage-data";
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => {
-            // Help and version are results; anything else is a usage error on one line and more.
-            let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { Exit::Usage as u8 } else { 0 });
-        }
+        Err(error) => return ExitCode::from(misunderstood(&error) as u8),
     };
     start_log(&cli.global);
     match run(&cli) {
         Ok(exit) => ExitCode::from(exit as u8),
         Err(failure) => {
-            eprintln!("finstage: {failure}");
+            complain(&failure);
             ExitCode::from(failure.exit as u8)
         }
     }
+}
+
+/// What clap has to say: help and version are results, a missing command gets the help, and
+/// anything else is an error on one line like every other.
+fn misunderstood(error: &clap::Error) -> Exit {
+    if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        // A reader that went away wants no help.
+        let _ = error.print();
+        return if error.use_stderr() { Exit::Usage } else { Exit::Done };
+    }
+    let text = error.render().to_string();
+    let said = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
+    let said = said.filter(|line| !line.is_empty() && !line.starts_with("For more information"));
+    let said: Vec<String> = said.map(|line| line.replacen("tip: ", "; ", 1)).collect();
+    let said = said.join(" ").replace(" ; ", "; ");
+    let said = said.trim_start_matches("error: ");
+    complain(&Failure::usage(format!("{said}; --help says more")));
+    Exit::Usage
+}
+
+fn complain(failure: &Failure) {
+    // Whoever closed standard error does not want to hear it.
+    let _ = writeln!(std::io::stderr().lock(), "finstage: {failure}");
 }
 
 fn run(cli: &Cli) -> Result<Exit> {
@@ -60,12 +80,9 @@ fn run(cli: &Cli) -> Result<Exit> {
         Command::Alerts(args) => alerts::run(global, args),
         Command::Config(args) => config::run(global, *args),
         Command::Completions { shell } => {
-            clap_complete::generate(
-                *shell,
-                &mut Cli::command(),
-                "finstage",
-                &mut std::io::stdout(),
-            );
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Cli::command(), "finstage", &mut script);
+            print_line(String::from_utf8_lossy(&script).trim_end())?;
             Ok(Exit::Done)
         }
     }
@@ -108,8 +125,15 @@ fn data_dir(global: &Global, loaded: &Loaded) -> PathBuf {
 /// People's text, unless `--quiet`.
 fn say(global: &Global, text: std::fmt::Arguments<'_>) {
     if !global.quiet {
-        eprintln!("{text}");
+        // As in `complain`.
+        let _ = writeln!(std::io::stderr().lock(), "{text}");
     }
+}
+
+/// Says why a list is empty: `what` was asked for, under conditions or not.
+fn say_none(global: &Global, what: &str, conditions: bool) {
+    let why = if conditions { "fit what was asked for" } else { "yet" };
+    say(global, format_args!("no {what} {why}"));
 }
 
 /// One filter per symbol, or one for all.
@@ -133,7 +157,9 @@ fn print_line(text: &str) -> Result<()> {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {
             std::process::exit(Exit::Done as i32)
         }
-        other => other.map_err(Failure::from),
+        other => {
+            other.map_err(|e| Failure::new(Exit::Store, format!("writing standard output: {e}")))
+        }
     }
 }
 

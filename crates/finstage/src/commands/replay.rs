@@ -26,14 +26,11 @@ pub(super) fn run(global: &Global, args: &Replay) -> Result<Exit> {
         Some(day) => (Some(day), Some(day)),
         None => (args.from, args.to),
     };
+    let kept = journal.days()?;
     let chosen = |day: &Day| from.is_none_or(|from| *day >= from) && to.is_none_or(|to| *day <= to);
-    let days: Vec<Day> = journal.days()?.into_iter().filter(chosen).collect();
+    let days: Vec<Day> = kept.iter().copied().filter(chosen).collect();
     if days.is_empty() {
-        return Err(Failure::usage(format!(
-            "{}: the journal has no such day; it keeps {}",
-            dir.display(),
-            kept(&journal.days()?)
-        )));
+        return Err(Failure::usage(nothing_to_replay(&dir.display().to_string(), &kept)));
     }
     let mut runs = Vec::new();
     for day in days {
@@ -51,10 +48,14 @@ pub(super) fn run(global: &Global, args: &Replay) -> Result<Exit> {
     finish(global, args, &runs)
 }
 
-fn kept(days: &[Day]) -> String {
-    match (days.first(), days.last()) {
-        (Some(first), Some(last)) => format!("{first} to {last}"),
-        _ => "nothing yet".into(),
+fn nothing_to_replay(dir: &str, kept: &[Day]) -> String {
+    match (kept.first(), kept.last()) {
+        (Some(first), Some(last)) => {
+            format!("{dir}: no such day in the journal: it keeps {first} to {last}")
+        }
+        _ => format!(
+            "{dir}: no journal here yet: name the folder with --data-dir, or run `finstage serve` or `demo --data-dir DIR` first"
+        ),
     }
 }
 

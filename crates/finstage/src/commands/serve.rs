@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use finstage_model::{Decision, Event, Output};
+use finstage_model::{Decision, Event, FeedKind, Output, Symbol};
 use finstage_net::SystemClock;
 use finstage_notify::Lines;
 use tokio::sync::watch;
@@ -109,7 +109,7 @@ impl Observer for Log {
         if let finstage_model::Payload::Feed(status) = &event.payload
             && let Some(symbol) = names.symbol(status.instrument)
         {
-            tracing::warn!("{symbol}: feed {:?}", status.kind);
+            report(symbol, status.kind);
         }
         for output in outputs {
             match output {
@@ -136,5 +136,20 @@ impl Observer for Log {
                 _ => {}
             }
         }
+    }
+}
+
+/// What happened to a stream, in words.
+fn report(symbol: &Symbol, kind: FeedKind) {
+    match kind {
+        FeedKind::Up => tracing::info!("{symbol}: the feed is up"),
+        FeedKind::Stale => tracing::warn!("{symbol}: the feed is silent; signals are withheld"),
+        FeedKind::Gap { from, to } => {
+            tracing::warn!("{symbol}: messages from {from} to {to} may be lost");
+        }
+        FeedKind::Repaired { from, to } => {
+            tracing::info!("{symbol}: bars from {from} to {to} were fetched again");
+        }
+        other => tracing::warn!("{symbol}: {other:?}"),
     }
 }

@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use finstage_store::records::{Records, SignalRow};
 use serde_json::{Map, Value, json};
 
-use super::{data_dir, load, print_json, print_line, print_table, say};
+use super::{data_dir, load, print_json, print_line, print_table};
 use crate::cli::{Global, SignalList, Signals};
 use crate::exit::{Exit, Failure, Result};
 use crate::wiring;
@@ -39,7 +39,7 @@ fn list(global: &Global, records: &Records, args: &SignalList) -> Result<()> {
         return rows.iter().try_for_each(|row| print_line(&object(row).to_string()));
     }
     if rows.is_empty() {
-        say(global, format_args!("no signals yet"));
+        super::say_none(global, "signals", !args.symbol.is_empty() || args.strategy.is_some());
     }
     let cells = |row: &SignalRow| {
         let (verdict, reasons) = verdict(row);

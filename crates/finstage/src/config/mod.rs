@@ -3,20 +3,22 @@
 //! `raw::Raw` is what was typed, [`settings::Settings`] what it means. This is the only place
 //! that reads environment variables.
 
+mod place;
 mod raw;
 pub mod reference;
 pub mod settings;
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
+use self::place::{PREFIX, Place, key_of, line_at};
 use self::raw::Raw;
+use self::reference::{KEYS, Kind};
 use self::settings::Settings;
 use crate::exit::{Failure, Result};
 
-/// Prefix of variables that stand for a setting: `FINSTAGE_ALERTS__SEND=unproven`.
-const PREFIX: &str = "FINSTAGE_";
 /// The file looked for where no `--config` is given.
 const FILE: &str = "finstage.toml";
 /// Longest configuration file that is read, in bytes.
@@ -47,7 +49,8 @@ pub fn load(given: Option<&Path>) -> Result<Loaded> {
     };
     let place =
         file.as_deref().map_or(String::from("built-in defaults"), |f| f.display().to_string());
-    let variables = environment(|name| name.starts_with(PREFIX) && name.contains("__"));
+    let mut variables = environment(|name| name.starts_with(PREFIX) && is_meant(name));
+    variables.sort_unstable();
     let settings = parse(&place, &text, &variables)?;
     Ok(Loaded { settings, file })
 }
@@ -60,18 +63,15 @@ pub fn parse(place: &str, text: &str, variables: &[(String, String)]) -> Result<
     // First as typed, so that an error can name its line; then with the environment over it.
     toml::from_str::<Raw>(text).map_err(|e| explain(place, text, &e))?;
     let mut table: Table = toml::from_str(text).map_err(|e| explain(place, text, &e))?;
+    let mut raw = Raw::deserialize_table(table.clone())
+        .map_err(|e| Failure::usage(format!("{place}: {}", message_of(&e))))?;
     for (name, value) in variables {
         overlay(&mut table, name, value)?;
+        raw = Raw::deserialize_table(table.clone()).map_err(|e| {
+            Failure::usage(format!("environment {name}: \"{value}\": {}", message_of(&e)))
+        })?;
     }
-    let raw = Raw::deserialize_table(table).map_err(|e| match variables {
-        [] => Failure::usage(format!("{place}: {}", message_of(&e))),
-        _ => Failure::usage(format!(
-            "environment {}: {}",
-            variables.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", "),
-            message_of(&e)
-        )),
-    })?;
-    Settings::resolve(&raw, place)
+    Settings::resolve(&raw, Place { file: place, text, variables })
 }
 
 impl Raw {
@@ -131,31 +131,39 @@ fn default_file() -> Option<PathBuf> {
 
 fn read(file: &Path) -> Result<String> {
     let shown = file.display();
-    let length =
-        std::fs::metadata(file).map_err(|e| Failure::usage(format!("{shown}: {e}")))?.len();
+    let failed = |e: std::io::Error| {
+        Failure::usage(match e.kind() {
+            ErrorKind::NotFound => format!(
+                "{shown}: no such file; `finstage config default > {shown}` writes one to begin with"
+            ),
+            ErrorKind::IsADirectory => format!("{shown}: a folder; name the file in it"),
+            ErrorKind::InvalidData => format!("{shown}: not a text file in UTF-8"),
+            _ => format!("{shown}: {e}"),
+        })
+    };
+    let length = std::fs::metadata(file).map_err(failed)?.len();
     if length > FILE_MAX_BYTES {
         return Err(Failure::usage(format!(
             "{shown}: {length} bytes are not a configuration file"
         )));
     }
-    std::fs::read_to_string(file).map_err(|e| Failure::usage(format!("{shown}: {e}")))
+    std::fs::read_to_string(file).map_err(failed)
 }
 
-/// Sets `FINSTAGE_SECTION__KEY` in the table; the value is read as TOML where it is TOML, else as
-/// text.
+/// Whether a variable with our prefix is meant as a setting: by its double underscore, or because
+/// it would be one with it (`FINSTAGE_ALERTS_SEND`), which must not pass in silence.
+fn is_meant(name: &str) -> bool {
+    name.contains("__") || settable().any(|known| known.replace("__", "_") == name)
+}
+
+/// Sets `FINSTAGE_SECTION__KEY` in the table. A text is taken as it is, anything else read as TOML.
 fn overlay(table: &mut Table, name: &str, value: &str) -> Result<()> {
     let path: Vec<String> = name[PREFIX.len()..].split("__").map(str::to_ascii_lowercase).collect();
-    let known = path.len() == 2
-        && reference::KEYS.iter().any(|k| k.section == path[0] && k.name == path[1])
-        || path.len() == 3
-            && path[0] == "venues"
-            && reference::KEYS.iter().any(|k| k.section == "venues.*" && k.name == path[2]);
-    if !known {
-        let names = reference::KEYS.iter().filter(|k| !k.section.ends_with(']')).map(variable_of);
-        let near =
-            nearest(name, names).map_or(String::new(), |near| format!("; did you mean {near}?"));
+    let Some(key) = key_of(&path) else {
+        let near = nearest(name, settable());
+        let near = near.map_or(String::new(), |near| format!("; did you mean {near}?"));
         return Err(Failure::usage(format!("environment {name}: there is no such setting{near}")));
-    }
+    };
     let (last, sections) = path.split_last().expect("a known path has two parts or more");
     let mut at = table;
     for section in sections {
@@ -166,32 +174,60 @@ fn overlay(table: &mut Table, name: &str, value: &str) -> Result<()> {
     }
     let read =
         toml::from_str::<Table>(&format!("v = {value}")).ok().and_then(|mut t| t.remove("v"));
+    let is_number = matches!(key.kind, Kind::Count | Kind::Numbers);
+    let read = read.filter(|read| is_number || read.is_str());
     at.insert(last.clone(), read.unwrap_or_else(|| Value::String(value.to_owned())));
     Ok(())
 }
 
-fn variable_of(key: &reference::Key) -> String {
-    let section = key.section.replace(".*", "__NAME").to_ascii_uppercase();
-    format!("{PREFIX}{section}__{}", key.name.to_ascii_uppercase())
+/// The names of all variables that stand for a setting.
+fn settable() -> impl Iterator<Item = String> {
+    KEYS.iter().filter(|key| !key.section.ends_with(']')).map(|key| {
+        let section = key.section.replace(".*", "__NAME").to_ascii_uppercase();
+        format!("{PREFIX}{section}__{}", key.name.to_ascii_uppercase())
+    })
 }
 
-/// One line for a TOML error: place, and the nearest key where a key is unknown.
+/// One line for a TOML error: place, what is wrong there, and what to write.
 fn explain(place: &str, text: &str, error: &toml::de::Error) -> Failure {
-    let line =
-        error.span().map_or(1, |span| 1 + text[..span.start.min(text.len())].matches('\n').count());
-    Failure::usage(format!("{place}:{line}: {}", message_of(error)))
+    let start = error.span().map_or(0, |span| span.start);
+    let line = line_at(text, start);
+    let typed =
+        text.lines().nth(line - 1).and_then(|line| line.split_once('=')).map(|(key, _)| key);
+    let message = match typed.map(str::trim) {
+        Some(key) if is_wrong_kind(error) => wrong_kind(key),
+        _ => None,
+    };
+    Failure::usage(format!("{place}:{line}: {}", message.unwrap_or_else(|| message_of(error))))
+}
+
+fn is_wrong_kind(error: &toml::de::Error) -> bool {
+    ["invalid type", "invalid value"].iter().any(|begin| error.message().starts_with(begin))
+}
+
+/// What a key takes, for one that was given something else. Never repeats what was typed: it may
+/// be a secret.
+fn wrong_kind(name: &str) -> Option<String> {
+    let key = KEYS.iter().find(|key| key.name == name)?;
+    Some(format!("{name} takes {}: {name} = {}", reference::takes(key.kind), key.example))
 }
 
 fn message_of(error: &toml::de::Error) -> String {
     let message = error.message();
     let mut quoted = message.split('`').skip(1).step_by(2);
-    if let (Some(typed), true) = (quoted.next(), message.starts_with("unknown field")) {
+    let Some(typed) = quoted.next() else { return message.to_owned() };
+    if message.starts_with("unknown field") {
         let known: Vec<&str> = quoted.collect();
         let near = nearest(typed, known.iter().map(|k| (*k).to_owned()));
         return match near {
             Some(near) => format!("unknown key \"{typed}\"; did you mean \"{near}\"?"),
             None => format!("unknown key \"{typed}\"; known here: {}", known.join(", ")),
         };
+    }
+    if message.starts_with("missing field") {
+        let example = KEYS.iter().find(|key| key.name == typed).map(|key| key.example);
+        let write = example.map_or(String::new(), |example| format!("; write {typed} = {example}"));
+        return format!("missing key \"{typed}\"{write}");
     }
     message.to_owned()
 }
@@ -224,7 +260,7 @@ mod tests {
         let error = refused("[alerts]\ncooldown = \"5 minutes\"\n", &[]);
         assert_eq!(
             error,
-            "finstage.toml: alerts.cooldown: \"5 minutes\" is not a duration: write a whole number and a unit, 250ms 10s 5m 24h 7d"
+            "finstage.toml:2: alerts.cooldown: \"5 minutes\" is not a duration: write a whole number and a unit, 250ms 10s 5m 24h 7d"
         );
     }
 

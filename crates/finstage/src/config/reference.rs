@@ -255,7 +255,8 @@ pub fn page() -> String {
     text
 }
 
-fn takes(kind: Kind) -> String {
+/// What a setting takes, in words.
+pub(super) fn takes(kind: Kind) -> String {
     match kind {
         Kind::Text => "text".into(),
         Kind::OneOf(words) => {

@@ -11,6 +11,7 @@ use finstage_model::{Interval, Symbol, parse_duration};
 use finstage_seal::Secret;
 use finstage_strategies::CATALOG;
 
+use super::place::Place;
 use super::raw::{Raw, RawAlerts, RawFeed, RawNotify, RawStrategy, RawWatch};
 use super::{Reference, dereference};
 use crate::exit::{Failure, Result};
@@ -70,23 +71,27 @@ pub enum NotifySettings {
 }
 
 impl Settings {
-    /// Judges what was typed; `place` names the file in errors.
+    /// Judges what was typed; `place` finds it again for errors.
     ///
     /// # Errors
     /// [`Failure::usage`] naming the key and what to write instead.
-    pub(super) fn resolve(raw: &Raw, place: &str) -> Result<Self> {
+    pub(super) fn resolve(raw: &Raw, place: Place<'_>) -> Result<Self> {
         Resolver { place, warnings: Vec::new() }.settings(raw)
     }
 }
 
 struct Resolver<'a> {
-    place: &'a str,
+    place: Place<'a>,
     warnings: Vec<String>,
 }
 
 impl Resolver<'_> {
     fn refuse<T>(&self, key: &str, why: impl std::fmt::Display) -> Result<T> {
-        Err(Failure::usage(format!("{}: {key}: {why}", self.place)))
+        Err(Failure::usage(format!("{}: {key}: {why}", self.place.of(key))))
+    }
+
+    fn warn(&mut self, key: &str, what: &str) {
+        self.warnings.push(format!("{}: {key}: {what}", self.place.of(key)));
     }
 
     fn duration(&self, key: &str, typed: Option<&str>, default: Duration) -> Result<Duration> {
@@ -113,11 +118,13 @@ impl Resolver<'_> {
             series.extend(own);
             feeds.push(settings);
         }
-        for name in raw.venues.keys() {
+        for (name, venue) in &raw.venues {
+            let key = format!("venues.{name}");
             if !feeds.iter().any(|feed| &feed.venue == name) {
-                self.warnings
-                    .push(format!("{}: [venues.{name}] is not used by any [[feeds]]", self.place));
+                self.warn(&key, "is not used by any [[feeds]]");
             }
+            self.address(&format!("{key}.rest"), venue.rest.as_deref(), ["http", "https"])?;
+            self.address(&format!("{key}.ws"), venue.ws.as_deref(), ["ws", "wss"])?;
         }
         let strategies = raw
             .strategies
@@ -190,7 +197,7 @@ impl Resolver<'_> {
         if raw.venue != "binance" {
             return self.refuse(
                 &format!("{key}.venue"),
-                format!("\"{}\" is not a venue: known are binance", raw.venue),
+                format!("\"{}\" is not a venue: write binance", raw.venue),
             );
         }
         if raw.symbols.is_empty() {
@@ -202,7 +209,7 @@ impl Resolver<'_> {
         let symbols = raw
             .symbols
             .iter()
-            .map(|name| self.symbol(&format!("{key}.symbols"), &format!("{}:{name}", raw.venue)))
+            .map(|name| self.listed(&format!("{key}.symbols"), &raw.venue, name))
             .collect::<Result<Vec<_>>>()?;
         let typed =
             raw.intervals.clone().unwrap_or_else(|| ["1m", "1h", "1d"].map(String::from).to_vec());
@@ -322,7 +329,10 @@ impl Resolver<'_> {
                 let token = match dereference(token) {
                     Ok(Reference::Outside(token)) => token,
                     Ok(Reference::Literal(token)) => {
-                        self.warnings.push(format!("{}: {key}.token: the secret stands in the file; \"env:TELEGRAM_TOKEN\" or \"file:PATH\" is safer", self.place));
+                        self.warn(
+                            &format!("{key}.token"),
+                            "the secret stands in the file; \"env:TELEGRAM_TOKEN\" or \"file:PATH\" is safer",
+                        );
                         token
                     }
                     Err(why) => return self.refuse(&format!("{key}.token"), why),
@@ -341,6 +351,33 @@ impl Resolver<'_> {
                 format!("\"{other}\" is not a channel: write telegram or log"),
             ),
         }
+    }
+
+    /// A name as the venue lists it, with the venue's name before it.
+    fn listed(&self, key: &str, venue: &str, name: &str) -> Result<Symbol> {
+        let usual = name.rsplit(':').next().unwrap_or_default().to_uppercase();
+        match format!("{venue}:{name}").parse() {
+            Ok(symbol) if usual == name => Ok(symbol),
+            _ if usual.is_empty() || usual.contains(char::is_whitespace) => {
+                self.refuse(key, format!("\"{name}\" is not a name at {venue}: write \"BTCUSDT\""))
+            }
+            _ => self
+                .refuse(key, format!("\"{name}\" is not how {venue} writes it: write \"{usual}\"")),
+        }
+    }
+
+    /// Checks an address; an empty one is as good as none.
+    fn address(&self, key: &str, typed: Option<&str>, schemes: [&str; 2]) -> Result<()> {
+        let typed = typed.unwrap_or_default();
+        let host = typed.split_once("://").filter(|(scheme, _)| schemes.contains(scheme));
+        if typed.is_empty() || host.is_some_and(|(_, host)| !host.is_empty()) {
+            return Ok(());
+        }
+        let [plain, safe] = schemes;
+        self.refuse(
+            key,
+            format!("\"{typed}\" is not an address: write {safe}://HOST, or {plain}://HOST"),
+        )
     }
 
     fn symbol(&self, key: &str, text: &str) -> Result<Symbol> {

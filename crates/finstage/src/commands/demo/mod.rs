@@ -7,6 +7,7 @@ mod screen;
 mod tally;
 mod virtual_day;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -109,6 +110,7 @@ struct Summary {
     withheld: u64,
     alerts: u64,
     alerts_withheld: u64,
+    withheld_by: BTreeMap<&'static str, u64>,
     delivered: u64,
     expired: u64,
     failed: u64,
@@ -145,7 +147,8 @@ impl Summary {
             rejected: Tally::get(&tally.rejected),
             withheld: Tally::get(&tally.withheld),
             alerts: Tally::get(&tally.alerts),
-            alerts_withheld: Tally::get(&tally.alerts_withheld),
+            alerts_withheld: tally.held_back().values().sum(),
+            withheld_by: tally.held_back(),
             delivered: outbox.delivered,
             expired: outbox.expired,
             failed: outbox.failed,
@@ -164,13 +167,17 @@ impl Summary {
             None => "every day sent through the engine again: the same to the last bit".to_owned(),
             Some(difference) => format!("MISMATCH: {difference}"),
         };
+        let reasons: Vec<String> =
+            self.withheld_by.iter().map(|(why, n)| format!("{why} {n}")).collect();
+        let held_back =
+            if reasons.is_empty() { String::new() } else { format!(": {}", reasons.join(", ")) };
         let rate = self.events as f64 / self.elapsed_s.max(1e-9);
         format!(
             "\n\
              seed      {}, {} days, {:.1} s\n\
              events    {} ({:.0}/s), {} trades, {} bars, {} frames undecodable\n\
              signals   {}: {} verified, {} unproven, {} rejected, {} withheld\n\
-             alerts    {}: {} delivered, {} expired, {} failed; {} more held back by cooldown and hourly budget\n\
+             alerts    {}: {} delivered, {} expired, {} failed; {} more held back{held_back}\n\
              evidence  not measured yet, so every signal is unproven and every alert says so\n\
              replay    {replayed}\n\
              hash      {}\n\

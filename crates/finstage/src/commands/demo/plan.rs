@@ -26,21 +26,23 @@ pub(super) struct Addresses {
 /// The demo on the simulated market.
 pub(super) fn market(addresses: &Addresses) -> Result<Settings> {
     let mut text = head(addresses, &SYMBOLS.map(String::from), &["1m", "5m", "15m", "1h", "1d"], 6);
-    for (name, interval) in [
-        ("rsi_overbought", "5m"),
-        ("rsi_oversold", "5m"),
-        ("macd_bullish_cross", "15m"),
-        ("macd_bearish_cross", "15m"),
-        ("bb_break_upper", "15m"),
-        ("bb_break_lower", "15m"),
-        ("ma_breakout_up", "15m"),
-        ("ma_breakout_down", "15m"),
-        ("golden_cross", "1h"),
-        ("dead_cross", "1h"),
-        ("ma_breakout_up", "4h"),
-        ("rsi_oversold", "1d"),
+    let slow = "params = { period = 50 }\n";
+    for (name, interval, params) in [
+        ("ma_breakout_up", "1m", ""),
+        ("ma_breakout_down", "1m", ""),
+        ("rsi_overbought", "5m", ""),
+        ("rsi_oversold", "5m", ""),
+        ("macd_bullish_cross", "15m", ""),
+        ("macd_bearish_cross", "15m", ""),
+        ("bb_break_upper", "15m", ""),
+        ("bb_break_lower", "15m", ""),
+        ("ma_breakout_up", "15m", slow),
+        ("ma_breakout_down", "15m", slow),
+        ("golden_cross", "1h", ""),
+        ("dead_cross", "1h", ""),
+        ("rsi_oversold", "4h", "params = { period = 9 }\n"),
     ] {
-        strategy(&mut text, name, interval, "");
+        strategy(&mut text, name, interval, params);
     }
     for symbol in SYMBOLS {
         for rule in ["rise=3%", "drop=3%", "new_high", "prev_high", "prev_low"] {

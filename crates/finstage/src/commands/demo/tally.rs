@@ -1,8 +1,10 @@
 //! What the demo counts and shows while the engine speaks.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::mpsc::SyncSender;
+use std::sync::{Mutex, PoisonError};
 
 use finstage_model::{Alert, Decision, Event, Output, Payload, Ruling, Signal, Symbol, Timestamp};
 
@@ -19,7 +21,8 @@ pub(super) struct Tally {
     pub(super) rejected: AtomicU64,
     pub(super) withheld: AtomicU64,
     pub(super) alerts: AtomicU64,
-    pub(super) alerts_withheld: AtomicU64,
+    /// Alerts that were not sent, by reason.
+    held_back: Mutex<BTreeMap<&'static str, u64>>,
     /// Nanoseconds of the newest data.
     pub(super) newest: AtomicI64,
     screen: Option<(SyncSender<Shown>, Patience)>,
@@ -64,7 +67,7 @@ impl Tally {
             rejected: zero(),
             withheld: zero(),
             alerts: zero(),
-            alerts_withheld: zero(),
+            held_back: Mutex::default(),
             newest: AtomicI64::new(i64::MIN),
             screen,
         }
@@ -82,6 +85,18 @@ impl Tally {
         }
     }
 
+    /// Alerts that were not sent, by reason.
+    pub(super) fn held_back(&self) -> BTreeMap<&'static str, u64> {
+        self.held_back.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn hold_back(&self, alert: &Alert) {
+        if let Decision::Withhold(why) = alert.decision {
+            let mut held_back = self.held_back.lock().unwrap_or_else(PoisonError::into_inner);
+            *held_back.entry(why.as_str()).or_default() += 1;
+        }
+    }
+
     fn count(&self, output: &Output) {
         let add = |counter: &AtomicU64| counter.fetch_add(1, Ordering::Relaxed);
         match output {
@@ -94,7 +109,7 @@ impl Tally {
                 Ruling::Withheld { .. } => &self.withheld,
             }),
             Output::Alert(alert) if alert.decision == Decision::Send => add(&self.alerts),
-            Output::Alert(_) => add(&self.alerts_withheld),
+            Output::Alert(alert) => return self.hold_back(alert),
         };
     }
 }
