@@ -138,15 +138,30 @@ impl House {
         Ok(None)
     }
 
+    /// The last run of the journal, after the records were brought back to what it holds: a power
+    /// cut may have taken its end. What was on its way to people when the last process ended is
+    /// free again.
+    fn recover(&self) -> Result<Option<(Day, RunNumber)>> {
+        let last = self.last_run()?;
+        if let Some((day, run)) = last
+            && self.rim.safe.position() == Position::START
+        {
+            let journal = self.journal.writer(day, run)?;
+            self.records.rewind(journal.end())?;
+            self.records.outbox_reclaim()?;
+            // From here on alerts may leave; nobody leased one before.
+            self.rim.safe.follow(journal.synced());
+        }
+        Ok(last)
+    }
+
     /// Decides where to go on: in the last run, or in a new one after the last was finished.
     fn resume(&self, writer: &RecordsWriter) -> Result<Stage> {
         let now = self.rim.clock.now();
         let today = engine_day(now);
-        let Some((day, run)) = self.last_run()? else {
+        let Some((day, run)) = self.recover()? else {
             return self.open(Opening { day: today, at: now, events: Vec::new() });
         };
-        let end = self.journal.writer(day, run)?.end();
-        self.records.rewind(end)?;
         let reader = self.journal.reader(day, run)?;
         if day >= today && reader.header().origin == self.origin()? {
             return Ok(Stage { day, run });
@@ -282,7 +297,8 @@ impl House {
         Ok(())
     }
 
-    /// The newest stored close of a series.
+    /// The newest stored close of a series, as far as the journal knows it too: what comes after
+    /// it is to be fetched.
     ///
     /// # Errors
     /// When the records cannot be read.
@@ -291,6 +307,7 @@ impl House {
         instrument: InstrumentId,
         interval: Interval,
     ) -> Result<Option<Timestamp>> {
+        self.recover()?;
         let newest = self.records.last_bars(instrument, interval, Timestamp::MAX, 1)?;
         Ok(newest.first().map(Bar::close_time))
     }

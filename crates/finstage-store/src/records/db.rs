@@ -5,6 +5,7 @@
 //! at once when another process writes, instead of waiting its turn.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -54,6 +55,8 @@ pub(super) struct Db {
     write: Mutex<Connection>,
     /// None where a second connection would not see the same data: in memory.
     read: Option<Mutex<Connection>>,
+    /// Whether a commit reaches the disk before it returns, where that is asked for.
+    is_synced: AtomicBool,
 }
 
 impl Db {
@@ -70,7 +73,12 @@ impl Db {
         schema::migrate(&mut write, path, schema::MIGRATIONS)?;
         let read = Connection::open_with_flags(path, flags).and_then(prepare).map_err(failed)?;
         read.pragma_update(None, "query_only", true).map_err(failed)?;
-        Ok(Self { path: path.to_owned(), write: Mutex::new(write), read: Some(Mutex::new(read)) })
+        Ok(Self {
+            path: path.to_owned(),
+            write: Mutex::new(write),
+            read: Some(Mutex::new(read)),
+            is_synced: AtomicBool::new(true),
+        })
     }
 
     pub(super) fn open_in_memory() -> Result<Self, Error> {
@@ -78,7 +86,7 @@ impl Db {
         let opened = Connection::open_in_memory().and_then(prepare);
         let mut write = opened.map_err(|e| Error::sql("opening", &path, e))?;
         schema::migrate(&mut write, &path, schema::MIGRATIONS)?;
-        Ok(Self { path, write: Mutex::new(write), read: None })
+        Ok(Self { path, write: Mutex::new(write), read: None, is_synced: AtomicBool::new(true) })
     }
 
     pub(super) fn open_read_only(path: &Path) -> Result<Self, Error> {
@@ -94,7 +102,12 @@ impl Db {
             .and_then(prepare)
             .map_err(|e| Error::sql("opening", path, e))?;
         schema::check_readable(&connection, path, schema::MIGRATIONS)?;
-        Ok(Self { path: path.to_owned(), write: Mutex::new(connection), read: None })
+        Ok(Self {
+            path: path.to_owned(),
+            write: Mutex::new(connection),
+            read: None,
+            is_synced: AtomicBool::new(true),
+        })
     }
 
     /// Reads, all from one moment. `doing` is a verb with its object: "listing signals in".
@@ -119,8 +132,21 @@ impl Db {
         work: impl FnOnce(&Transaction<'_>) -> Result<T, Trouble>,
     ) -> Result<T, Error> {
         let mut connection = lock(&self.write);
+        let durability = match self.is_synced.load(Ordering::Relaxed) {
+            true => durability,
+            false => Durability::Derived,
+        };
         begin_and_commit(&mut connection, durability, work)
             .map_err(|trouble| self.error(doing, trouble))
+    }
+
+    /// Leaves syncing to the system from now on.
+    pub(super) fn stop_syncing(&self) -> Result<(), Error> {
+        self.is_synced.store(false, Ordering::Relaxed);
+        let connection = lock(&self.write);
+        connection
+            .pragma_update(None, "synchronous", "OFF")
+            .map_err(|e| Error::sql("opening", &self.path, e))
     }
 
     /// Lets a statement fail at once when another process writes.

@@ -124,6 +124,15 @@ impl Records {
         Ok(Self(Arc::new(Db::open_in_memory()?)))
     }
 
+    /// Leaves syncing to the system from now on: for a database that nobody needs after a power
+    /// cut. A killed process loses nothing.
+    ///
+    /// # Errors
+    /// `Io` when SQLite fails.
+    pub fn stop_syncing(&self) -> Result<(), Error> {
+        self.0.stop_syncing()
+    }
+
     /// A value that was stored under `key`.
     ///
     /// # Errors

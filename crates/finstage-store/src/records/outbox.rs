@@ -96,6 +96,19 @@ impl Records {
         })
     }
 
+    /// Ends every lease; tells how many there were. For whoever holds the data folder, before
+    /// anything is sent: the senders who leased are dead, and what they had comes again as a
+    /// possible repeat.
+    ///
+    /// # Errors
+    /// As every writing call: `Full`, `Held`, `Corrupt` or `Io`.
+    pub fn outbox_reclaim(&self) -> Result<u64, Error> {
+        self.0.write("reclaiming alerts in", Durability::Derived, |tx| {
+            let sql = "UPDATE outbox SET lease_until = 0 WHERE state = 'sending'";
+            Ok(tx.execute(sql, ())? as u64)
+        })
+    }
+
     /// The message was accepted; `receipt` is what the other side calls it.
     ///
     /// # Errors

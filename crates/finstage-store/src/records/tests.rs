@@ -199,6 +199,18 @@ fn a_lease_that_ran_out_is_taken_over_as_a_possible_repeat() {
 }
 
 #[test]
+fn what_a_dead_process_had_leased_comes_again_at_once_as_a_possible_repeat() {
+    let records = with_events(5);
+    let (sent, lost) = (lease(&records, 0).unwrap(), lease(&records, 0).unwrap());
+    records.outbox_delivered(sent.row, sent.fence, t(1), "").unwrap();
+    assert_eq!(lease(&records, 2), None);
+    assert_eq!(records.outbox_reclaim().unwrap(), 1);
+    let again = lease(&records, 2).unwrap();
+    assert_eq!((again.row, again.attempts, again.possible_repeat), (lost.row, 2, true));
+    assert_eq!(lease(&records, 2), None, "what was delivered stays so");
+}
+
+#[test]
 fn a_retry_waits_its_time_and_remembers_what_is_unknown() {
     let records = with_events(1);
     let mut last = lease(&records, 0).unwrap();

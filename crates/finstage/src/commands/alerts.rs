@@ -6,7 +6,7 @@ use finstage_model::{AlertKind, Decision};
 use finstage_store::records::{AlertRow, Records};
 use serde_json::{Value, json};
 
-use super::{data_dir, load, print_line, print_table};
+use super::{data_dir, load_without_channels, print_line, print_table};
 use crate::cli::{AlertList, Alerts, Global};
 use crate::exit::{Exit, Result};
 use crate::wiring;
@@ -15,7 +15,7 @@ use crate::wiring;
 const LIMIT_MAX: usize = 100_000;
 
 pub(super) fn run(global: &Global, args: &Alerts) -> Result<Exit> {
-    let loaded = load(global)?;
+    let loaded = load_without_channels(global)?;
     let records = wiring::read_records(&data_dir(global, &loaded))?;
     match args {
         Alerts::List(list) => self::list(global, &records, list)?,

@@ -1,8 +1,10 @@
 //! `finstage config check|show|default|schema`
 
+use std::path::Path;
+
 use serde_json::{Value, json};
 
-use super::{load, print_json, print_line};
+use super::{data_dir, load, print_json, print_line};
 use crate::cli::{Config, Global};
 use crate::config::settings::{NotifySettings, Settings};
 use crate::config::{Loaded, reference};
@@ -14,7 +16,10 @@ pub(super) fn run(global: &Global, args: Config) -> Result<Exit> {
     match args {
         Config::Default => print_line(reference::default_file().trim_end())?,
         Config::Schema => print_json(&reference::schema())?,
-        Config::Show => print_json(&shown(&load(global)?.settings))?,
+        Config::Show => {
+            let loaded = load(global)?;
+            print_json(&shown(&loaded.settings, &data_dir(global, &loaded)))?;
+        }
         Config::Check => check(global, &load(global)?)?,
     }
     Ok(Exit::Done)
@@ -45,7 +50,7 @@ fn count(n: usize, one: &str, many: &str) -> String {
 }
 
 /// The settings in force; a secret has no form that could be shown.
-fn shown(settings: &Settings) -> Value {
+fn shown(settings: &Settings, data_dir: &Path) -> Value {
     let notify: Vec<Value> = settings
         .notify
         .iter()
@@ -64,7 +69,7 @@ fn shown(settings: &Settings) -> Value {
         })
         .collect();
     json!({
-        "store": {"path": settings.data_dir, "fsync": format_duration(settings.fsync)},
+        "store": {"path": data_dir, "fsync": format_duration(settings.fsync)},
         "journal": {"keep": format_duration(settings.keep)},
         "alerts": {
             "send": if settings.engine.alerts.send_unproven { "unproven" } else { "verified" },

@@ -9,13 +9,13 @@ use std::path::Path;
 use finstage_model::{Clock as _, Symbol};
 use finstage_net::SystemClock;
 
-use super::{data_dir, load, print_json, print_line, say};
+use super::{data_dir, load_without_channels, print_json, print_line, say};
 use crate::cli::{BarArgs, Global, Import};
 use crate::exit::{Exit, Failure, Result};
 use crate::wiring;
 
 pub(super) fn run(global: &Global, args: &Import) -> Result<Exit> {
-    let loaded = load(global)?;
+    let loaded = load_without_channels(global)?;
     let dir = data_dir(global, &loaded);
     if args.files.len() > 1 && args.bars.symbol.is_some() {
         return Err(Failure::usage(

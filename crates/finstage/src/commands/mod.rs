@@ -22,7 +22,7 @@ use serde::Serialize;
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::{Cli, Command, Global};
-use crate::config::Loaded;
+use crate::config::{Loaded, Wanted};
 use crate::exit::{Exit, Failure, Result};
 
 /// The folder where nothing else is said.
@@ -107,9 +107,18 @@ fn start_log(global: &Global) {
         .try_init();
 }
 
-/// The configuration of a command, with its warnings said.
+/// The whole configuration of a command, with its warnings said.
 fn load(global: &Global) -> Result<Loaded> {
-    let loaded = crate::config::load(global.config.as_deref())?;
+    load_for(global, Wanted::Everything)
+}
+
+/// The configuration of a command that sends nothing.
+fn load_without_channels(global: &Global) -> Result<Loaded> {
+    load_for(global, Wanted::NoChannels)
+}
+
+fn load_for(global: &Global, wanted: Wanted) -> Result<Loaded> {
+    let loaded = crate::config::load(global.config.as_deref(), wanted)?;
     for warning in &loaded.settings.warnings {
         say(global, format_args!("warning: {warning}"));
     }

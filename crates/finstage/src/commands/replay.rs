@@ -6,7 +6,7 @@ use finstage_engine::SinkError;
 use finstage_model::{Day, Event, Output, Timestamp};
 use serde_json::{Value, json};
 
-use super::{data_dir, load, print_json, print_line, say};
+use super::{data_dir, load_without_channels, print_json, print_line, say};
 use crate::check::{Listener, RunReplay, Silence, combined_hash, replay};
 use crate::cli::{Global, Replay, Speed};
 use crate::exit::{Exit, Failure, Result};
@@ -17,7 +17,7 @@ use crate::wiring;
 const PAUSE_MAX: Duration = Duration::from_secs(60);
 
 pub(super) fn run(global: &Global, args: &Replay) -> Result<Exit> {
-    let loaded = load(global)?;
+    let loaded = load_without_channels(global)?;
     let dir = data_dir(global, &loaded);
     let journal =
         finstage_store::Journal::open(wiring::disk(), dir.join("journal"), Default::default());

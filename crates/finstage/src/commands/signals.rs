@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use finstage_store::records::{Records, SignalRow};
 use serde_json::{Map, Value, json};
 
-use super::{data_dir, load, print_json, print_line, print_table};
+use super::{data_dir, load_without_channels, print_json, print_line, print_table};
 use crate::cli::{Global, SignalList, Signals};
 use crate::exit::{Exit, Failure, Result};
 use crate::wiring;
@@ -14,7 +14,7 @@ use crate::wiring;
 const LIMIT_MAX: usize = 100_000;
 
 pub(super) fn run(global: &Global, args: &Signals) -> Result<Exit> {
-    let loaded = load(global)?;
+    let loaded = load_without_channels(global)?;
     let records = wiring::read_records(&data_dir(global, &loaded))?;
     match args {
         Signals::List(list) => self::list(global, &records, list)?,

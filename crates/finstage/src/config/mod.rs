@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
-use self::place::{PREFIX, Place, key_of, line_at};
+use self::place::{PREFIX, Place, key_of, line_at, path_of};
 use self::raw::Raw;
 use self::reference::{KEYS, Kind};
 use self::settings::Settings;
@@ -33,12 +33,21 @@ pub struct Loaded {
     pub file: Option<PathBuf>,
 }
 
+/// What a command asks of the configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// All of it.
+    Everything,
+    /// All but the channels: who only reads the store needs no token, and is told of none.
+    NoChannels,
+}
+
 /// Loads the file (given, or `finstage.toml` here, or in the user's configuration folder), puts
 /// the environment over it and checks everything.
 ///
 /// # Errors
 /// [`Failure::usage`] naming file and line, or the variable, and the nearest key.
-pub fn load(given: Option<&Path>) -> Result<Loaded> {
+pub fn load(given: Option<&Path>, wanted: Wanted) -> Result<Loaded> {
     let file = match given {
         Some(file) => Some(file.to_owned()),
         None => default_file(),
@@ -51,7 +60,7 @@ pub fn load(given: Option<&Path>) -> Result<Loaded> {
         file.as_deref().map_or(String::from("built-in defaults"), |f| f.display().to_string());
     let mut variables = environment(|name| name.starts_with(PREFIX) && is_meant(name));
     variables.sort_unstable();
-    let settings = parse(&place, &text, &variables)?;
+    let settings = judge(&place, &text, &variables, wanted)?;
     Ok(Loaded { settings, file })
 }
 
@@ -60,6 +69,15 @@ pub fn load(given: Option<&Path>) -> Result<Loaded> {
 /// # Errors
 /// As [`load`].
 pub fn parse(place: &str, text: &str, variables: &[(String, String)]) -> Result<Settings> {
+    judge(place, text, variables, Wanted::Everything)
+}
+
+fn judge(
+    place: &str,
+    text: &str,
+    variables: &[(String, String)],
+    wanted: Wanted,
+) -> Result<Settings> {
     // First as typed, so that an error can name its line; then with the environment over it.
     toml::from_str::<Raw>(text).map_err(|e| explain(place, text, &e))?;
     let mut table: Table = toml::from_str(text).map_err(|e| explain(place, text, &e))?;
@@ -68,8 +86,18 @@ pub fn parse(place: &str, text: &str, variables: &[(String, String)]) -> Result<
     for (name, value) in variables {
         overlay(&mut table, name, value)?;
         raw = Raw::deserialize_table(table.clone()).map_err(|e| {
-            Failure::usage(format!("environment {name}: \"{value}\": {}", message_of(&e)))
+            let example = key_of(&path_of(name).unwrap_or_default()).map(|key| key.example);
+            let message = match example {
+                Some(example) if is_wrong_kind(&e) => {
+                    format!("\"{value}\" is a value of the wrong kind: write {example}")
+                }
+                _ => message_of(&e),
+            };
+            Failure::usage(format!("environment {name}: {message}"))
         })?;
+    }
+    if wanted == Wanted::NoChannels {
+        raw.notify.clear();
     }
     Settings::resolve(&raw, Place { file: place, text, variables })
 }
@@ -160,6 +188,12 @@ fn is_meant(name: &str) -> bool {
 fn overlay(table: &mut Table, name: &str, value: &str) -> Result<()> {
     let path: Vec<String> = name[PREFIX.len()..].split("__").map(str::to_ascii_lowercase).collect();
     let Some(key) = key_of(&path) else {
+        let list = &path[0];
+        if KEYS.iter().any(|key| key.section.strip_suffix("[]") == Some(list)) {
+            return Err(Failure::usage(format!(
+                "environment {name}: [[{list}]] is a list: write it in the file"
+            )));
+        }
         let near = nearest(name, settable());
         let near = near.map_or(String::new(), |near| format!("; did you mean {near}?"));
         return Err(Failure::usage(format!("environment {name}: there is no such setting{near}")));
@@ -209,7 +243,7 @@ fn is_wrong_kind(error: &toml::de::Error) -> bool {
 /// be a secret.
 fn wrong_kind(name: &str) -> Option<String> {
     let key = KEYS.iter().find(|key| key.name == name)?;
-    Some(format!("{name} takes {}: {name} = {}", reference::takes(key.kind), key.example))
+    Some(format!("{name} has a value of the wrong kind: write {name} = {}", key.example))
 }
 
 fn message_of(error: &toml::de::Error) -> String {

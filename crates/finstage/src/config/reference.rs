@@ -255,8 +255,7 @@ pub fn page() -> String {
     text
 }
 
-/// What a setting takes, in words.
-pub(super) fn takes(kind: Kind) -> String {
+fn takes(kind: Kind) -> String {
     match kind {
         Kind::Text => "text".into(),
         Kind::OneOf(words) => {

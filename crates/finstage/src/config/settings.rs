@@ -118,14 +118,7 @@ impl Resolver<'_> {
             series.extend(own);
             feeds.push(settings);
         }
-        for (name, venue) in &raw.venues {
-            let key = format!("venues.{name}");
-            if !feeds.iter().any(|feed| &feed.venue == name) {
-                self.warn(&key, "is not used by any [[feeds]]");
-            }
-            self.address(&format!("{key}.rest"), venue.rest.as_deref(), ["http", "https"])?;
-            self.address(&format!("{key}.ws"), venue.ws.as_deref(), ["ws", "wss"])?;
-        }
+        self.venues(raw, &feeds)?;
         let strategies = raw
             .strategies
             .iter()
@@ -182,6 +175,18 @@ impl Resolver<'_> {
             cooldown_ms: cooldown.as_millis() as u64,
             per_hour: raw.per_hour.unwrap_or(20),
         })
+    }
+
+    fn venues(&mut self, raw: &Raw, feeds: &[FeedSettings]) -> Result<()> {
+        for (name, venue) in &raw.venues {
+            let key = format!("venues.{name}");
+            if !feeds.iter().any(|feed| &feed.venue == name) {
+                self.warn(&key, "is not used by any [[feeds]]");
+            }
+            self.address(&format!("{key}.rest"), venue.rest.as_deref(), ["http", "https"])?;
+            self.address(&format!("{key}.ws"), venue.ws.as_deref(), ["ws", "wss"])?;
+        }
+        Ok(())
     }
 
     fn send(&self, typed: Option<&str>) -> Result<bool> {

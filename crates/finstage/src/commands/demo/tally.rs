@@ -98,7 +98,9 @@ impl Tally {
     }
 
     fn count(&self, output: &Output) {
-        let add = |counter: &AtomicU64| counter.fetch_add(1, Ordering::Relaxed);
+        let add = |counter: &AtomicU64| {
+            counter.fetch_add(1, Ordering::Relaxed);
+        };
         match output {
             Output::Bar(_) => add(&self.bars),
             Output::Signal(_) => add(&self.signals),
@@ -109,8 +111,8 @@ impl Tally {
                 Ruling::Withheld { .. } => &self.withheld,
             }),
             Output::Alert(alert) if alert.decision == Decision::Send => add(&self.alerts),
-            Output::Alert(alert) => return self.hold_back(alert),
-        };
+            Output::Alert(alert) => self.hold_back(alert),
+        }
     }
 }
 

@@ -51,6 +51,7 @@ pub(super) fn run(global: &Global, args: &Demo, began: Timestamp) -> Result<Summ
     };
     let folder = Folder::make(global)?;
     let store = folder.open(Arc::new(UnsyncedFiles))?;
+    store.records.stop_syncing()?;
     let stop = Arc::new(AtomicBool::new(false));
     stop_on_interrupt(&stop)?;
     let told = !(global.quiet || global.json);

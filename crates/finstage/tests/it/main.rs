@@ -1,0 +1,11 @@
+//! The product as a whole: what was said is said again, whatever happens to the process.
+#![expect(clippy::unwrap_used, reason = "a test that cannot set its scene fails here")]
+
+mod cli;
+mod errors;
+mod input;
+mod kill;
+mod machine;
+mod parity;
+mod recovery;
+mod script;
