@@ -195,12 +195,6 @@ fn check_messages(shell: &Shell, telegram: &TelegramSim, kills: usize) {
         delivered,
         "people have each, and no other"
     );
-    println!(
-        "STAT {} delivered, {} messages, {} repeated",
-        delivered.len(),
-        came.values().map(Vec::len).sum::<usize>(),
-        came.values().filter(|t| t.len() > 1).count()
-    );
     for texts in came.values() {
         let unmarked = texts.iter().filter(|text| !text.starts_with(REPEAT)).count();
         assert!(unmarked <= 1, "a repeat does not say so: {texts:#?}");

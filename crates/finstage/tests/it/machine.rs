@@ -455,11 +455,11 @@ impl Feed for ScriptFeed<'_> {
         let script = Arc::clone(&self.machine.script);
         let left = script.events.len() - self.next;
         let mut count = left.min(1 + self.machine.rng.below(BATCH_EVENTS));
-        if let Some(death) = self.death {
-            if death.at < self.next + count {
-                count = death.at.saturating_sub(self.next) + 1;
-                self.die();
-            }
+        if let Some(death) = self.death
+            && death.at < self.next + count
+        {
+            count = death.at.saturating_sub(self.next) + 1;
+            self.die();
         }
         if count == 0 {
             return false;
