@@ -71,6 +71,7 @@ pub fn replay(
     };
     let mut sink = Comparer {
         names: Names::of(&engine),
+        preamble_events: header.events,
         voice: Voice::new(),
         said,
         there: None,
@@ -105,6 +106,7 @@ pub fn combined_hash(runs: &[RunReplay]) -> String {
 
 struct Comparer<'a> {
     names: Names,
+    preamble_events: u64,
     voice: Voice,
     /// What the records hold, and up to where.
     said: Option<(Position, RunDigest)>,
@@ -126,7 +128,14 @@ impl Comparer<'_> {
             );
         };
         match self.there {
-            Some(there) if there == said => (Some(true), None),
+            // The digest says what was said; the rows, what people are shown of it.
+            Some(there) if there == said => match self.differing {
+                None => (Some(true), None),
+                Some(id) => {
+                    let difference = format!("signal {id} is not in the records as it was said");
+                    (Some(false), Some(difference))
+                }
+            },
             None => (
                 Some(false),
                 Some(format!("the journal ends before {position}, up to which something was said")),
@@ -151,7 +160,9 @@ impl Sink for Comparer<'_> {
         if self.said.is_some_and(|(position, _)| position == end) {
             self.there = Some(self.voice.digest());
         }
-        let past = self.said.is_some_and(|(position, _)| end > position);
+        // What the preamble repeats of last night was said, and is recorded, by the engine before.
+        let repeats = at.seq() < self.preamble_events;
+        let past = repeats || self.said.is_some_and(|(position, _)| end > position);
         if let (Some(records), None, false) = (self.records, self.differing, past) {
             for output in outputs {
                 if let Output::Signal(signal) = output
@@ -181,6 +192,9 @@ fn is_recorded(records: &Records, signal: &Signal) -> Result<bool, SinkError> {
             fact.name == name && fact.value.to_bits() == value.to_bits()
         });
     Ok(row.price == signal.price
+        && row.direction == signal.direction
+        && row.interval == signal.interval
+        && (row.open_time, row.at) == (signal.open_time, signal.at)
         && row.strength.to_bits() == signal.strength.to_bits()
         && same_facts)
 }

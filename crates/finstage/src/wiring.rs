@@ -56,14 +56,23 @@ impl Store {
     /// # Errors
     /// As [`Store::open`]; real records are never cleared.
     pub fn fresh_demo(dir: &Path, files: Arc<dyn Files>) -> Result<Self> {
+        let (records, journal) = (dir.join("records.db"), dir.join("journal"));
+        if journal.exists() && !records.exists() {
+            return Err(Failure::usage(format!(
+                "{} holds a journal that no demo left there: name another --data-dir",
+                dir.display()
+            )));
+        }
         drop(Self::open(dir, StoreKind::Demo, Arc::clone(&files))?);
-        for entry in std::fs::read_dir(dir)? {
-            let path = entry?.path();
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            if name == "journal" {
-                std::fs::remove_dir_all(&path)?;
-            } else if name.starts_with("records.db") {
-                std::fs::remove_file(&path)?;
+        if journal.exists() {
+            std::fs::remove_dir_all(&journal)?;
+        }
+        for name in ["records.db", "records.db-wal", "records.db-shm"] {
+            match std::fs::remove_file(dir.join(name)) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(error.into());
+                }
+                _ => {}
             }
         }
         Self::open(dir, StoreKind::Demo, files)

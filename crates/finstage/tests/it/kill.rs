@@ -31,8 +31,8 @@ const STEP: f64 = 1.2e-4;
 /// How often one looks whether all messages are out, and how many looks each may take: a message
 /// a second is what the messenger allows.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
-const LOOKS_PER_MESSAGE: usize = 50;
-const DRAIN_LOOKS: usize = 800;
+const LOOKS_PER_MESSAGE: usize = 40;
+const DRAIN_LOOKS: usize = 300;
 /// A service that is asked to end does so within this time.
 const END_WITHIN: Duration = Duration::from_secs(10);
 /// The first words of a message that people may have had before.
@@ -196,8 +196,6 @@ fn check_messages(shell: &Shell, telegram: &TelegramSim, kills: usize) {
         "people have each, and no other"
     );
     for texts in came.values() {
-        let unmarked = texts.iter().filter(|text| !text.starts_with(REPEAT)).count();
-        assert!(unmarked <= 1, "a repeat does not say so: {texts:#?}");
         let is_told = texts[1..].iter().all(|text| text.starts_with(REPEAT));
         assert!(is_told, "a repeat does not say so: {texts:#?}");
     }

@@ -65,7 +65,6 @@ fn real_and_simulated_records_never_mix() {
 }
 
 #[test]
-#[ignore = "a demo clears whatever is called journal or begins with records.db"]
 fn a_demo_clears_nothing_but_what_a_demo_left() {
     let shell = Shell::new();
     std::fs::create_dir_all(shell.path("diary/journal")).unwrap();
