@@ -19,6 +19,7 @@
 
 mod alert;
 mod bar;
+mod call;
 mod decimal;
 mod event;
 mod feed;
@@ -38,6 +39,7 @@ mod trade;
 
 pub use alert::{Alert, AlertKind, Decision, Said, WithheldAlert};
 pub use bar::{Bar, BarFault, Past};
+pub use call::{Call, CallError};
 pub use decimal::DecimalError;
 pub use event::{Event, Payload};
 pub use feed::{FeedKind, FeedStatus};

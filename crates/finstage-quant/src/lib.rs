@@ -1,6 +1,6 @@
-//! Numbers in, numbers out: indicators over closing prices, in streaming and in column form.
+//! Numbers in, numbers out: indicators over bars, in streaming, column and batch form.
 //!
-//! It deliberately knows no bar, no time, no instrument and no signal: what a number means is the
+//! It deliberately knows no instrument, no interval and no signal: what a number means is the
 //! business of the floors above. Nothing here depends on where a series is cut: an average over n
 //! values is the same double whatever came before them.
 //!
@@ -20,22 +20,60 @@
 //! ```
 #![deny(unsafe_code)]
 
+mod average;
+mod bar;
 mod exact_sum;
 mod indicators;
+mod lockstep;
+mod rolling;
 mod series;
 mod spec;
+mod split_sum;
 pub mod suite;
+mod wide;
+mod wilder;
 
+pub use average::AverageKind;
+pub use bar::{BarColumns, BarInput, Field, HighLowClose, Traded};
 pub use indicators::ALL;
+pub use indicators::adx::Adx;
+pub use indicators::adxr::Adxr;
+pub use indicators::atr::{Atr, atr};
 pub use indicators::bollinger::{
     BandColumns, Bands, Bollinger, BollingerParams, Deviation, bollinger,
 };
+pub use indicators::cci::Cci;
+pub use indicators::dema::Dema;
+pub use indicators::donchian::Donchian;
+pub use indicators::dx::Dx;
 pub use indicators::ema::{Ema, ema, ema_memory};
+pub use indicators::kc::Keltner;
 pub use indicators::macd::{Macd, MacdColumns, MacdParams, MacdValue, macd};
+pub use indicators::mfi::Mfi;
+pub use indicators::minus_di::MinusDi;
+pub use indicators::mom::Momentum;
+pub use indicators::natr::Natr;
+pub use indicators::obv::Obv;
+pub use indicators::plus_di::PlusDi;
+pub use indicators::roc::Roc;
+pub use indicators::rocp::Rocp;
+pub use indicators::rocr::Rocr;
 pub use indicators::rsi::{Rsi, rsi};
+pub use indicators::rsi_cutler::CutlerRsi;
+pub use indicators::rvol::Rvol;
 pub use indicators::sma::{Sma, sma};
-pub use series::{INPUT_LIMIT, MAX_PERIOD};
-pub use spec::{Param, Spec, SpecError, Stream};
+pub use indicators::stoch::{Stoch, StochParams};
+pub use indicators::stochf::{StochFast, StochValue};
+pub use indicators::supertrend::{Supertrend, SupertrendValue};
+pub use indicators::tema::Tema;
+pub use indicators::trange::TrueRange;
+pub use indicators::volume_ratio::VolumeRatio;
+pub use indicators::vwap::Vwap;
+pub use indicators::vwap_session::SessionVwap;
+pub use indicators::willr::WilliamsR;
+pub use indicators::wma::Wma;
+pub use series::{FOREVER, INPUT_LIMIT, MAX_PERIOD};
+pub use spec::{Fused, Param, Spec, SpecError, Stream};
 
 /// A function of a series, told one input at a time.
 ///
@@ -52,12 +90,13 @@ pub trait Indicator {
     type Output: Copy;
 
     /// The number of usable inputs with which the first answer comes: `None` before, `Some` from
-    /// then on.
+    /// then on (but where its definition has no value, a division by nothing; see
+    /// [`Spec::undefined`]).
     fn warmup(&self) -> usize;
 
     /// The number of inputs after which older ones move the answer by less than 1e-9 of what they
     /// moved when they were new. Equals the warm-up where the answer is made of a fixed number of
-    /// inputs; a recursive average needs more.
+    /// inputs; a recursive average needs more, and a running total needs all: [`FOREVER`].
     fn memory(&self) -> usize {
         self.warmup()
     }

@@ -10,9 +10,18 @@ pub const INPUT_LIMIT: f64 = 1e150;
 /// The longest period that can be asked for, as in TA-Lib. Bounds the memory of an indicator.
 pub const MAX_PERIOD: usize = 100_000;
 
+/// The [`crate::Indicator::memory`] of what never forgets: a running total, or a state that an old input
+/// can hold for any number of bars.
+pub const FOREVER: usize = usize::MAX;
+
 /// Whether an indicator can work with `input`; false for NaN and the infinities.
 pub(crate) fn is_usable(input: f64) -> bool {
     input.abs() <= INPUT_LIMIT
+}
+
+/// The value, unless it is beyond all doubles or no number.
+pub(crate) fn finite(value: f64) -> Option<f64> {
+    value.is_finite().then_some(value)
 }
 
 /// The period itself.
@@ -32,16 +41,45 @@ pub(crate) fn runs(input: &[f64]) -> impl Iterator<Item = Range<usize>> + '_ {
     let mut from = 0;
     std::iter::from_fn(move || {
         let start = from + input[from..].iter().position(|&x| is_usable(x))?;
-        let length = input[start..].iter().position(|&x| !is_usable(x));
-        from = length.map_or(input.len(), |length| start + length);
+        from = start + usable_prefix(&input[start..]);
         Some(start..from)
     })
+}
+
+/// How many usable inputs come before the first break.
+fn usable_prefix(input: &[f64]) -> usize {
+    // Many at once without a branch for each, as breaks are rare.
+    const MANY: usize = 64;
+    let usable = |part: &&[f64]| part.iter().fold(true, |all, &x| all & is_usable(x));
+    let whole = input.chunks(MANY).take_while(usable).map(<[f64]>::len).sum();
+    whole + input[whole..].iter().take_while(|&&x| is_usable(x)).count()
 }
 
 /// Makes `out` a column of `len` places that say "not yet".
 pub(crate) fn blank(out: &mut Vec<f64>, len: usize) {
     out.clear();
     out.resize(len, f64::NAN);
+}
+
+/// Makes `out` a column for `input` in which only the places of each run from its `warmup`th input on
+/// are left to be written; `write` gets the values of a run and their places.
+pub(crate) fn column_of_runs(
+    input: &[f64],
+    warmup: usize,
+    out: &mut Vec<f64>,
+    mut write: impl FnMut(&[f64], &mut [f64]),
+) {
+    out.resize(input.len(), f64::NAN);
+    let mut written = 0;
+    for range in runs(input) {
+        let first = range.end.min(range.start + warmup - 1);
+        out[written..first].fill(f64::NAN);
+        written = range.end;
+        if first < range.end {
+            write(&input[range.clone()], &mut out[range]);
+        }
+    }
+    out[written..].fill(f64::NAN);
 }
 
 /// The last n numbers, in the order of their arrival.
@@ -75,6 +113,16 @@ impl LastValues {
 
     pub(crate) fn period(&self) -> usize {
         self.ring.len()
+    }
+
+    /// All numbers, in no order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = f64> + Clone + '_ {
+        self.ring[..self.filled].iter().copied()
+    }
+
+    /// The oldest number of a full ring.
+    pub(crate) fn oldest(&self) -> Option<f64> {
+        self.is_full().then(|| self.ring[self.next])
     }
 
     /// All numbers of a full ring, oldest first.

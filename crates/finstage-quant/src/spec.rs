@@ -5,30 +5,61 @@
 
 use std::fmt;
 
-use crate::Indicator;
+use crate::{BarColumns, BarInput, Field, Indicator};
 
-/// One line of the list of indicators.
+/// One line of the list of indicators, with its three forms: streaming, column and batch.
+///
+/// Only the first two have to be written for an indicator, and the column form is one line where
+/// speed is no matter (it drives the streaming form). All three agree bit for bit; the suite sees
+/// to it.
 #[derive(Debug, Clone, Copy)]
 pub struct Spec {
-    /// Its name, as in TA-Lib: `RSI`.
+    /// Its name, as in TA-Lib where that has it: `RSI`.
     pub name: &'static str,
     /// One line for people.
     pub describes: &'static str,
+    /// The numbers of a bar that it reads.
+    pub inputs: &'static [Field],
     /// Its parameters, in TA-Lib's order.
     pub params: &'static [Param],
     /// Names of its outputs, in TA-Lib's order.
     pub outputs: &'static [&'static str],
+    /// In words, where it has no value although it is warm; `None` where it always has one.
+    pub undefined: Option<&'static str>,
     /// Builds the streaming form from checked parameters ([`Spec::values`]).
     pub build: fn(&[f64]) -> Box<dyn Stream>,
-    /// The column form: checked parameters, closes, one column for each output (as many are there).
-    pub column: fn(&[f64], &[f64], &mut Vec<Vec<f64>>),
+    /// The column form: checked parameters, bars, one column for each output (as many are there).
+    pub column: fn(&[f64], &BarColumns<'_>, &mut [Vec<f64>]),
+    /// The batch form where one pass over the bars serves many parameter sets; use
+    /// [`Spec::batch`].
+    pub fused: Option<Fused>,
 }
+
+/// Many checked parameter sets over the same bars: for each set, a column for each output.
+pub type Fused = fn(&[Vec<f64>], &BarColumns<'_>, &mut [Vec<Vec<f64>>]);
 
 impl Spec {
     /// The indicator of that name.
     #[must_use]
     pub fn find(name: &str) -> Option<&'static Self> {
         crate::ALL.iter().find(|spec| spec.name == name)
+    }
+
+    /// The column form for many checked parameter sets over the same bars: `out[set][output]`.
+    /// In one pass where that pays, set by set otherwise.
+    pub fn batch(&self, sets: &[Vec<f64>], bars: &BarColumns<'_>, out: &mut Vec<Vec<Vec<f64>>>) {
+        out.resize_with(sets.len(), Vec::new);
+        for columns in out.iter_mut() {
+            columns.resize_with(self.outputs.len(), Vec::new);
+        }
+        match self.fused {
+            Some(fused) => fused(sets, bars, out),
+            None => {
+                for (params, columns) in sets.iter().zip(out) {
+                    (self.column)(params, bars, columns);
+                }
+            }
+        }
     }
 
     /// The value of every parameter, in order: what was given, by name or by place, and defaults
@@ -117,29 +148,57 @@ pub trait Stream: fmt::Debug + Send {
     /// As [`Indicator::memory`].
     fn memory(&self) -> usize;
 
-    /// Takes the next close and writes one number for each output; false, and nothing is written,
-    /// when it is too early.
-    fn update(&mut self, close: f64, out: &mut [f64]) -> bool;
+    /// Takes the next bar and writes one number for each output; false, and nothing is written,
+    /// when there is no answer.
+    fn update(&mut self, bar: &BarInput, out: &mut [f64]) -> bool;
 }
 
-/// The streaming form of an indicator with one output.
+/// The streaming form of an indicator over closes with one output.
 pub(crate) fn scalar<I>(indicator: I) -> Box<dyn Stream>
 where
     I: Indicator<Input = f64, Output = f64> + fmt::Debug + Send + 'static,
 {
-    Box::new(Adapter { indicator, split: |value| [value] })
+    stream(indicator, |bar| bar.close, |value| [value])
 }
 
-/// The streaming form of an indicator with three outputs.
-pub(crate) fn triple<I>(indicator: I, split: fn(I::Output) -> [f64; 3]) -> Box<dyn Stream>
+/// The streaming form of any indicator: what it reads of a bar, and its outputs one by one.
+pub(crate) fn stream<I, const N: usize>(
+    indicator: I,
+    pick: fn(&BarInput) -> I::Input,
+    split: fn(I::Output) -> [f64; N],
+) -> Box<dyn Stream>
 where
-    I: Indicator<Input = f64> + fmt::Debug + Send + 'static,
+    I: Indicator + fmt::Debug + Send + 'static,
 {
-    Box::new(Adapter { indicator, split })
+    Box::new(Adapter { indicator, pick, split })
+}
+
+/// The column form of any indicator, driven through its streaming form.
+pub(crate) fn drive<I: Indicator, const N: usize>(
+    mut indicator: I,
+    bars: &BarColumns<'_>,
+    pick: impl Fn(&BarInput) -> I::Input,
+    split: impl Fn(I::Output) -> [f64; N],
+    out: &mut [Vec<f64>],
+) {
+    let len = bars.len();
+    let out: &mut [Vec<f64>; N] = out.try_into().expect("as many columns as outputs");
+    for column in out.iter_mut() {
+        column.clear();
+        column.reserve(len);
+    }
+    for place in 0..len {
+        let answer = indicator.update(pick(&bars.get(place)));
+        let values = answer.map_or([f64::NAN; N], &split);
+        for (column, value) in out.iter_mut().zip(values) {
+            column.push(value);
+        }
+    }
 }
 
 struct Adapter<I: Indicator, const N: usize> {
     indicator: I,
+    pick: fn(&BarInput) -> I::Input,
     split: fn(I::Output) -> [f64; N],
 }
 
@@ -151,7 +210,7 @@ impl<I: Indicator + fmt::Debug, const N: usize> fmt::Debug for Adapter<I, N> {
 
 impl<I, const N: usize> Stream for Adapter<I, N>
 where
-    I: Indicator<Input = f64> + fmt::Debug + Send,
+    I: Indicator + fmt::Debug + Send,
 {
     fn warmup(&self) -> usize {
         self.indicator.warmup()
@@ -161,8 +220,8 @@ where
         self.indicator.memory()
     }
 
-    fn update(&mut self, close: f64, out: &mut [f64]) -> bool {
-        let Some(value) = self.indicator.update(close) else { return false };
+    fn update(&mut self, bar: &BarInput, out: &mut [f64]) -> bool {
+        let Some(value) = self.indicator.update((self.pick)(bar)) else { return false };
         out.copy_from_slice(&(self.split)(value));
         true
     }

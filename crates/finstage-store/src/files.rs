@@ -1,8 +1,8 @@
-//! The few file operations that the journal needs, behind a trait.
+//! The few file operations that journal and history need, behind a trait.
 //!
-//! A journal is right only if it survives what disks really do: half-written tails, files whose
+//! They are right only if they survive what disks really do: half-written tails, files whose
 //! names never reached the disk, no space in the middle of a record. None of that can be provoked
-//! on a real disk by a test, so the journal sees files through [`Files`], and tests put
+//! on a real disk by a test, so both see files through [`Files`], and tests put
 //! [`crate::suite::FaultyFiles`] behind it.
 
 use std::fmt;

@@ -1,4 +1,4 @@
-//! Memory of the house: what happened (journal), what was said (records), bars of files (history).
+//! Memory of the house: what happened (journal), what was said (records), all bars (history).
 //!
 //! This crate deliberately does not decide anything: it reads no clock, retries nothing, opens no
 //! socket and knows no strategy. It is blocking code; async crates call it on blocking threads.
@@ -35,6 +35,7 @@ pub mod suite;
 
 pub use error::{Error, ErrorKind};
 pub use files::{DiskFiles, Files, OpenFile, OpenMode};
+pub use history::History;
 pub use journal::{Header, Journal, JournalOptions, Origin, Reader, SyncThread, Synced, Writer};
 pub use lock::FolderLock;
 pub use records::{Batch, Leased, Records, RecordsWriter, Sent};

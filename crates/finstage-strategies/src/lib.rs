@@ -5,6 +5,19 @@
 //! the user's own data. Nothing here reads a clock, a file or a network, and nothing can tell
 //! history from the present.
 //!
+//! The 23 entries express 27 customary signal types:
+//!
+//! | types | entries |
+//! |---|---|
+//! | MA20, MA50, MA200 breakout up, down (6) | `ma_breakout_up`, `ma_breakout_down` with `period` 20, 50, 200 |
+//! | golden cross, dead cross (2) | `golden_cross`, `dead_cross` |
+//! | RSI overbought, oversold, bullish, bearish (4) | `rsi_overbought`, `rsi_oversold`, `rsi_bullish`, `rsi_bearish` |
+//! | Bollinger break and touch, upper and lower (4) | `bb_break_upper`, `bb_break_lower`, `bb_touch_upper`, `bb_touch_lower` |
+//! | MACD bullish, bearish, zero up, zero down (4) | `macd_bullish_cross`, `macd_bearish_cross`, `macd_zero_cross_up`, `macd_zero_cross_down` |
+//! | stochastic overbought, oversold, bullish, bearish cross (4) | `stochastic_overbought`, `stochastic_oversold`, `stochastic_bullish_cross`, `stochastic_bearish_cross` |
+//! | volume breakout up, down (2) | `volume_breakout_up`, `volume_breakout_down` |
+//! | low volume (1) | `low_volume`; it claims no direction and is declared long so that it can be judged |
+//!
 //! Three things to read first: [`CATALOG`] (all entries), `golden_cross.rs` (the plainest strategy)
 //! and `cross.rs` (the question nearly all of them ask).
 //!
@@ -29,6 +42,8 @@ mod golden_cross;
 mod ma_breakout;
 mod macd_cross;
 mod rsi_levels;
+mod stochastic;
+mod volume;
 
 /// Every strategy, each name once.
 pub const CATALOG: &[Entry] = &[
@@ -48,6 +63,13 @@ pub const CATALOG: &[Entry] = &[
     macd_cross::BEARISH,
     macd_cross::ZERO_UP,
     macd_cross::ZERO_DOWN,
+    stochastic::OVERBOUGHT,
+    stochastic::OVERSOLD,
+    stochastic::BULLISH,
+    stochastic::BEARISH,
+    volume::UP,
+    volume::DOWN,
+    volume::LOW,
 ];
 
 #[cfg(test)]
@@ -86,6 +108,12 @@ mod tests {
     }
 
     #[test]
+    fn the_catalogue_expresses_all_27_customary_types() {
+        let periods = |entry: &Entry| if entry.name.starts_with("ma_breakout") { 3 } else { 1 };
+        assert_eq!(CATALOG.iter().map(periods).sum::<usize>(), 27);
+    }
+
+    #[test]
     fn the_text_agrees_with_the_direction() {
         use finstage_model::Direction;
         for entry in CATALOG {
@@ -121,6 +149,13 @@ mod tests {
                 "MACD(12, 26, 9) crossed below its signal line",
                 "MACD(12, 26, 9) crossed above zero",
                 "MACD(12, 26, 9) crossed below zero",
+                "stochastic %K(14, 3) and %D at 80 or above",
+                "stochastic %K(14, 3) and %D at 20 or below",
+                "stochastic %K(14, 3) crossed above its %D",
+                "stochastic %K(14, 3) crossed below its %D",
+                "close rose by more than 1% on 2 times the mean volume of 20 bars",
+                "close fell by more than 1% on 2 times the mean volume of 20 bars",
+                "volume at most 0.5 times its mean over 20 bars",
             ]
         );
     }
@@ -138,6 +173,9 @@ mod tests {
         assert_eq!(why, "macd_bearish_cross: fast must be less than slow");
         assert!(refused("ma_breakout_up", &[("period", 1.0)]).contains("not between 2"));
         assert!(refused("bb_break_lower", &[("period", 1.0)]).contains("not between 2"));
+        let why = refused("stochastic_bullish_cross", &[("average", 1.0)]);
+        assert_eq!(why, "stochastic_bullish_cross: average must be at least 2 for a cross");
+        assert!(refused("low_volume", &[("period", 1.0)]).contains("not between 2"));
         assert!(refused("rsi_oversold", &[("level", 60.0)]).contains("not between 0 and 50"));
     }
 }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use finstage_model::{Day, Interval, Symbol};
+use finstage_model::{Call, Day, Interval, Symbol};
 
 /// Watches markets around the clock; every alert carries its proof.
 #[derive(Debug, Parser)]
@@ -52,6 +52,11 @@ pub enum Command {
     Import(Import),
     /// Send the journal through the engine again; --check compares with what was said then
     Replay(Replay),
+    /// The catalogue of strategies
+    #[command(subcommand)]
+    Strategies(Strategies),
+    /// One run of a strategy or of your own targets over a bar file
+    Backtest(Box<Backtest>),
     /// Run the simulator: a Binance and a Telegram on this machine, with faults on demand
     Sim(Sim),
     /// Signals in the store
@@ -170,6 +175,83 @@ impl std::str::FromStr for Speed {
     }
 }
 
+/// `finstage strategies`
+#[derive(Debug, Subcommand)]
+pub enum Strategies {
+    /// Every strategy with its parameters
+    List,
+    /// One strategy: what it says, when, and what it needs
+    Show {
+        /// Its name
+        name: String,
+    },
+}
+
+/// `finstage backtest`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "A decision on the close of a bar is filled at the next open, all of it. A strategy of the\ncatalogue says when to begin; its counterpart, --exit or --hold say when to end. sma_cross,\nrsi_levels and donchian state a position for every bar.\n\nOne run over one history is an illustration, not evidence."
+)]
+pub struct Backtest {
+    /// The bars
+    #[arg(long, value_name = "FILE")]
+    pub input: PathBuf,
+    /// How they are to be read
+    #[command(flatten)]
+    pub bars: BarArgs,
+    /// The rule: NAME, NAME(50,200) or NAME(fast=50,slow=200)
+    #[arg(long, value_name = "RULE", conflicts_with = "targets")]
+    pub strategy: Option<Call>,
+    /// Positions of your own: CSV with the header bar,target; bars from 0, targets from -1 to 1
+    #[arg(long, value_name = "FILE")]
+    pub targets: Option<PathBuf>,
+    /// The strategy whose signal ends a position [default: the counterpart]
+    #[arg(long, value_name = "RULE", conflicts_with = "targets")]
+    pub exit: Option<Call>,
+    /// End a position after so many bars
+    #[arg(long, value_name = "BARS", conflicts_with = "targets")]
+    pub hold: Option<usize>,
+    /// Take the other side where a position ends
+    #[arg(long, conflicts_with = "targets")]
+    pub reverse: bool,
+    /// Money at the start
+    #[arg(long, value_name = "MONEY", default_value_t = 10_000.0)]
+    pub cash: f64,
+    /// Fraction of the value taken at every fill: 0.001 is 0.1 %
+    #[arg(long, value_name = "FRACTION", default_value_t = 0.001)]
+    pub commission: f64,
+    /// Below 1 the fraction of the cash in a position, from 1 on a number of units
+    #[arg(long, value_name = "SIZE", default_value_t = 0.95)]
+    pub size: f64,
+    /// Price of the last bar at which an open position is closed
+    #[arg(long, value_name = "PRICE", value_enum, default_value_t = ClosePrice::Close)]
+    pub close_final: ClosePrice,
+    /// How far fills miss the open, in hundredths of a percent
+    #[arg(long, value_name = "BPS", conflicts_with = "slippage_range")]
+    pub slippage_bps: Option<f64>,
+    /// How far fills miss the open, as a fraction of the range of the bar before
+    #[arg(long, value_name = "FRACTION")]
+    pub slippage_range: Option<f64>,
+    /// Close when the price has gone this fraction against the position
+    #[arg(long, value_name = "FRACTION")]
+    pub stop_loss: Option<f64>,
+    /// Close when the price has gone this fraction in favour of the position
+    #[arg(long, value_name = "FRACTION")]
+    pub take_profit: Option<f64>,
+    /// Write a report with charts: one HTML file
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+}
+
+/// A price of the last bar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum ClosePrice {
+    /// Its close.
+    Close,
+    /// Its open.
+    Open,
+}
+
 /// `finstage sim`
 #[derive(Debug, Args)]
 #[command(
@@ -219,11 +301,27 @@ impl std::fmt::Display for SimVenue {
 pub enum Signals {
     /// Newest signals first
     List(SignalList),
+    /// Signals of a bar file, computed afresh and stored nowhere
+    Generate(SignalGenerate),
     /// One signal with everything known about it
     Show {
         /// Its id, or enough of its beginning
         id: String,
     },
+}
+
+/// `finstage signals generate`
+#[derive(Debug, Args)]
+pub struct SignalGenerate {
+    /// The bars
+    #[arg(long, value_name = "FILE")]
+    pub input: PathBuf,
+    /// How they are to be read
+    #[command(flatten)]
+    pub bars: BarArgs,
+    /// Only these strategies: NAME, NAME(20) or NAME(period=20) [default: the whole catalogue]
+    #[arg(long, value_name = "RULE")]
+    pub strategy: Vec<Call>,
 }
 
 /// `finstage signals list`

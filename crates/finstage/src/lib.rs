@@ -17,6 +17,7 @@ pub mod commands;
 pub mod config;
 pub mod day;
 pub mod exit;
+pub mod generate;
 pub mod live;
 pub mod service;
 pub mod unsynced;

@@ -8,23 +8,24 @@
 //! upper  = middle + up * deviation          lower = middle - down * deviation
 //! ```
 //!
-//! The deviation is taken in two passes over the n values, oldest first: n additions a bar, but no
+//! The deviation is taken in two passes over the n values, oldest first: n additions a bar (the
+//! column form does 16 bars side by side), but no
 //! cancellation (the one-pass formula loses all digits where prices are high and moves are small),
 //! never negative, and exactly 0 while the market stands still. Nothing older leaves a trace.
 //!
 //! Warm-up n, memory n.
 
-use crate::exact_sum::ExactSum;
-use crate::series::{LastValues, blank, checked_period, is_usable, runs};
-use crate::spec::{Param, Spec, triple};
-use crate::{Indicator, MAX_PERIOD, sma};
+use crate::rolling::RollingMean;
+use crate::series::{checked_period, is_usable, runs};
+use crate::spec::{Param, Spec, stream};
+use crate::wide::{Block, wide};
+use crate::{Field, Indicator, MAX_PERIOD, sma};
 
 /// Mean and bands over the last values.
 #[derive(Debug, Clone)]
 pub struct Bollinger {
     params: BollingerParams,
-    last: LastValues,
-    sum: ExactSum,
+    mean: RollingMean,
 }
 
 impl Bollinger {
@@ -34,8 +35,7 @@ impl Bollinger {
     /// `invariant:` unless the period is between 2 and [`MAX_PERIOD`].
     #[must_use]
     pub fn new(params: BollingerParams) -> Self {
-        let last = LastValues::new(checked_period(params.period, 2));
-        Self { params, last, sum: ExactSum::new() }
+        Self { params, mean: RollingMean::new(checked_period(params.period, 2)) }
     }
 }
 
@@ -49,18 +49,11 @@ impl Indicator for Bollinger {
 
     fn update(&mut self, input: f64) -> Option<Bands> {
         if !is_usable(input) {
-            self.last.clear();
-            self.sum = ExactSum::new();
+            self.mean.clear();
             return None;
         }
-        if let Some(left) = self.last.push(input) {
-            self.sum.subtract(left);
-        }
-        self.sum.add(input);
-        self.last.is_full().then(|| {
-            let middle = self.sum.mean(self.params.period as u32);
-            self.params.bands(middle, self.last.oldest_first())
-        })
+        let middle = self.mean.push(input)?;
+        Some(self.params.bands(middle, self.mean.last().oldest_first()))
     }
 }
 
@@ -79,11 +72,7 @@ pub struct BollingerParams {
 
 impl BollingerParams {
     fn bands(&self, middle: f64, values: impl Iterator<Item = f64>) -> Bands {
-        let mut squares = 0.0;
-        for value in values {
-            let distance = value - middle;
-            squares += distance * distance;
-        }
+        let squares = sum_of_squares(values, middle);
         let deviation = (squares / self.deviation.divisor(self.period)).sqrt();
         Bands { upper: middle + self.up * deviation, middle, lower: middle - self.down * deviation }
     }
@@ -108,15 +97,21 @@ impl Deviation {
     }
 }
 
-/// What [`Bollinger`] says about a bar, in the unit of the input.
+/// A line with one above and one below it, in the unit of the input.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Bands {
     /// The upper band.
     pub upper: f64,
-    /// The mean.
+    /// The middle.
     pub middle: f64,
     /// The lower band.
     pub lower: f64,
+}
+
+impl Bands {
+    pub(super) fn lines(self) -> [f64; 3] {
+        [self.upper, self.middle, self.lower]
+    }
 }
 
 /// Column form of [`Bands`].
@@ -137,14 +132,64 @@ pub struct BandColumns {
 pub fn bollinger(input: &[f64], params: &BollingerParams, out: &mut BandColumns) {
     let period = checked_period(params.period, 2);
     sma(input, period, &mut out.middle);
-    blank(&mut out.upper, input.len());
-    blank(&mut out.lower, input.len());
+    let divisor = params.deviation.divisor(period);
+    out.upper.clone_from(&out.middle);
+    out.lower.clone_from(&out.middle);
     for range in runs(input) {
-        for (at, values) in (range.start + period - 1..).zip(input[range].windows(period)) {
-            let bands = params.bands(out.middle[at], values.iter().copied());
-            (out.upper[at], out.lower[at]) = (bands.upper, bands.lower);
+        let first = range.start + period - 1;
+        if first >= range.end {
+            continue;
+        }
+        let (upper, lower) = (&mut out.upper[first..range.end], &mut out.lower[first..range.end]);
+        let bands = upper.chunks_mut(LANES).zip(lower.chunks_mut(LANES));
+        for (place, (upper, lower)) in (range.start..).step_by(LANES).zip(bands) {
+            let values = &input[place..place + period - 1 + upper.len()];
+            let deviations = wide(Deviations { values, middles: upper, period, divisor });
+            for ((upper, lower), deviation) in upper.iter_mut().zip(lower).zip(deviations) {
+                *upper += params.up * deviation;
+                *lower -= params.down * deviation;
+            }
         }
     }
+}
+
+/// Bars whose deviation is taken side by side. Each adds up its own values, oldest first.
+const LANES: usize = 16;
+
+/// The deviations of the values that end beside each middle.
+struct Deviations<'a> {
+    values: &'a [f64],
+    middles: &'a [f64],
+    period: usize,
+    divisor: f64,
+}
+
+impl Block for Deviations<'_> {
+    type Output = [f64; LANES];
+
+    #[inline(always)]
+    fn run(self) -> [f64; LANES] {
+        let mut squares = [0.0; LANES];
+        if let Ok(middles) = <&[f64; LANES]>::try_from(self.middles) {
+            for values in self.values.windows(LANES).take(self.period) {
+                for lane in 0..LANES {
+                    let distance = values[lane] - middles[lane];
+                    squares[lane] += distance * distance;
+                }
+            }
+        } else {
+            let lanes = self.middles.iter().zip(self.values.windows(self.period));
+            for (squares, (middle, values)) in squares.iter_mut().zip(lanes) {
+                *squares = sum_of_squares(values.iter().copied(), *middle);
+            }
+        }
+        squares.map(|squares| (squares / self.divisor).sqrt())
+    }
+}
+
+/// The squared distances from the middle, added up in order.
+fn sum_of_squares(values: impl Iterator<Item = f64>, middle: f64) -> f64 {
+    values.fold(0.0, |sum, value| sum + (value - middle) * (value - middle))
 }
 
 fn params_of(values: &[f64]) -> BollingerParams {
@@ -166,15 +211,16 @@ pub(super) const SPEC: Spec = Spec {
         // TA-Lib can take other averages for the middle; 0 is the simple one, and the only one here.
         Param::whole("matype", 0, (0, 0)),
     ],
+    inputs: &[Field::Close],
     outputs: &["upperband", "middleband", "lowerband"],
-    build: |params| {
-        triple(Bollinger::new(params_of(params)), |bands| [bands.upper, bands.middle, bands.lower])
-    },
-    column: |params, input, out| {
+    undefined: None,
+    build: |params| stream(Bollinger::new(params_of(params)), |bar| bar.close, Bands::lines),
+    column: |params, bars, out| {
         let mut columns = BandColumns::default();
-        bollinger(input, &params_of(params), &mut columns);
-        *out = vec![columns.upper, columns.middle, columns.lower];
+        bollinger(bars.close, &params_of(params), &mut columns);
+        out.swap_with_slice(&mut [columns.upper, columns.middle, columns.lower]);
     },
+    fused: None,
 };
 
 #[cfg(test)]

@@ -2,7 +2,14 @@
 //!
 //! ```text
 //! EMA(n)[n-1] = (x[0] + ... + x[n-1]) / n                               the seed
-//! EMA(n)[i]   = EMA[i-1] + (x[i] - EMA[i-1]) * 2 / (n + 1)              from i = n on
+//! EMA(n)[i]   = EMA[i-1] + (x[i] - EMA[i-1]) * w,  w = 2 / (n + 1)      from i = n on
+//! ```
+//!
+//! Every second value is worked out from the one two bars before, which is the same number and halves
+//! the time that each step waits for the last:
+//!
+//! ```text
+//! EMA(n)[i]   = EMA[i-2] + (x[i-1] - EMA[i-2]) * w * (1-w) + (x[i] - EMA[i-2]) * w
 //! ```
 //!
 //! Seeded with the simple mean of the first n values, as TA-Lib does it. The seed is gathered as a
@@ -12,17 +19,20 @@
 //! Warm-up n. Memory 10.5 n ([`ema_memory`]): the remaining weight of older values is
 //! (1 - 2 / (n + 1))^(10.5 n) <= 8e-10 for every n.
 
-use crate::series::{blank, checked_period, is_usable, runs};
+use crate::lockstep::{Paired, lockstep};
+use crate::series::{checked_period, column_of_runs, is_usable};
 use crate::spec::{Param, Spec, scalar};
-use crate::{Indicator, MAX_PERIOD};
+use crate::{Field, Indicator, MAX_PERIOD};
 
 /// The exponential average with the weight 2 / (`period` + 1).
 #[derive(Debug, Clone)]
 pub struct Ema {
     period: usize,
     seen: usize,
-    /// The mean of what was seen while `seen < period`, the average afterwards.
+    /// The mean of what was seen while `seen < period`; the average before `pending` afterwards.
     value: f64,
+    /// The last input, if it is the first of two.
+    pending: Option<f64>,
 }
 
 impl Ema {
@@ -32,7 +42,23 @@ impl Ema {
     /// `invariant:` unless the period is between 1 and [`MAX_PERIOD`].
     #[must_use]
     pub fn new(period: usize) -> Self {
-        Self { period: checked_period(period, 1), seen: 0, value: 0.0 }
+        Self { period: checked_period(period, 1), seen: 0, value: 0.0, pending: None }
+    }
+}
+
+impl Paired for Ema {
+    fn takes_pairs(&self) -> bool {
+        self.seen == self.period && self.pending.is_none()
+    }
+
+    #[inline(always)]
+    fn pair(&mut self, [first, second]: [f64; 2]) -> [f64; 2] {
+        debug_assert!(self.takes_pairs(), "invariant: a pair begins after a pair");
+        let weight = weight(self.period);
+        let (of_first, of_second) = (first - self.value, second - self.value);
+        let between = self.value + of_first * weight;
+        self.value += of_first * (weight * (1.0 - weight)) + of_second * weight;
+        [between, self.value]
     }
 }
 
@@ -50,16 +76,21 @@ impl Indicator for Ema {
 
     fn update(&mut self, input: f64) -> Option<f64> {
         if !is_usable(input) {
-            (self.seen, self.value) = (0, 0.0);
+            *self = Self::new(self.period);
             return None;
         }
         if self.seen < self.period {
             self.seen += 1;
             self.value += (input - self.value) / self.seen as f64;
-        } else {
-            self.value += (input - self.value) * weight(self.period);
+            return (self.seen == self.period).then_some(self.value);
         }
-        (self.seen == self.period).then_some(self.value)
+        Some(match self.pending.take() {
+            Some(first) => self.pair([first, input])[1],
+            None => {
+                self.pending = Some(input);
+                self.value + (input - self.value) * weight(self.period)
+            }
+        })
     }
 }
 
@@ -80,37 +111,36 @@ fn weight(period: usize) -> f64 {
 /// As [`Ema::new`].
 pub fn ema(input: &[f64], period: usize, out: &mut Vec<f64>) {
     checked_period(period, 1);
-    blank(out, input.len());
-    for range in runs(input) {
-        ema_of_run(&input[range.clone()], period, &mut out[range]);
-    }
-}
-
-/// The averages of usable values, written from the place `period - 1` on.
-pub(super) fn ema_of_run(values: &[f64], period: usize, out: &mut [f64]) {
-    if values.len() < period {
-        return;
-    }
-    let (seed, rest) = values.split_at(period);
-    let mut average = 0.0;
-    for (seen, &value) in (1u32..).zip(seed) {
-        average += (value - average) / f64::from(seen);
-    }
-    out[period - 1] = average;
-    let weight = weight(period);
-    for (out, &value) in out[period..].iter_mut().zip(rest) {
-        average += (value - average) * weight;
-        *out = average;
-    }
+    column_of_runs(input, period, out, |values, out| {
+        let (seed, rest) = values.split_at(period);
+        let mut average = Ema::new(period);
+        for &value in seed {
+            average.update(value);
+        }
+        out[period - 1] = average.value;
+        let (pairs, last) = rest.as_chunks::<2>();
+        let (outs, last_out) = out[period..].as_chunks_mut::<2>();
+        for (out, &pair) in outs.iter_mut().zip(pairs) {
+            *out = average.pair(pair);
+        }
+        if let (Some(out), Some(&value)) = (last_out.first_mut(), last.first()) {
+            *out = average.update(value).unwrap_or(f64::NAN);
+        }
+    });
 }
 
 pub(super) const SPEC: Spec = Spec {
     name: "EMA",
     describes: "Exponential moving average, seeded with the mean of the first timeperiod closes",
     params: &[Param::whole("timeperiod", 30, (1, MAX_PERIOD as u32))],
+    inputs: &[Field::Close],
     outputs: &["real"],
+    undefined: None,
     build: |params| scalar(Ema::new(params[0] as usize)),
-    column: |params, input, out| ema(input, params[0] as usize, &mut out[0]),
+    column: |params, bars, out| {
+        ema(bars.close, params[0] as usize, &mut out[0]);
+    },
+    fused: Some(|sets, bars, out| lockstep(Ema::new, (sets, bars), out)),
 };
 
 #[cfg(test)]

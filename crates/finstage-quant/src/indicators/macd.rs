@@ -16,10 +16,10 @@
 //!
 //! Warm-up slow + signal - 1. Memory: that of the slow EMA and then that of the signal EMA.
 
-use crate::indicators::ema::ema_of_run;
+use crate::lockstep::Paired;
 use crate::series::{blank, checked_period, is_usable, runs};
-use crate::spec::{Param, Spec, triple};
-use crate::{Ema, Indicator, MAX_PERIOD};
+use crate::spec::{Param, Spec, stream};
+use crate::{Ema, Field, Indicator, MAX_PERIOD};
 
 /// Difference of two exponential averages and its own average.
 #[derive(Debug, Clone)]
@@ -50,6 +50,21 @@ impl Macd {
     }
 }
 
+impl Macd {
+    /// Takes the two next usable inputs where it can ([`Macd::takes_pairs`]).
+    #[inline(always)]
+    fn pair(&mut self, inputs: [f64; 2]) -> [MacdValue; 2] {
+        let (fast, slow) = (self.fast.pair(inputs), self.slow.pair(inputs));
+        let macd = [fast[0] - slow[0], fast[1] - slow[1]];
+        let signal = self.signal.pair(macd);
+        [MacdValue::of(macd[0], signal[0]), MacdValue::of(macd[1], signal[1])]
+    }
+
+    fn takes_pairs(&self) -> bool {
+        self.fast.takes_pairs() && self.slow.takes_pairs() && self.signal.takes_pairs()
+    }
+}
+
 impl Indicator for Macd {
     type Input = f64;
     type Output = MacdValue;
@@ -76,7 +91,7 @@ impl Indicator for Macd {
         let slow = self.slow.update(input)?;
         let macd = fast? - slow;
         let signal = self.signal.update(macd)?;
-        Some(MacdValue { macd, signal, histogram: macd - signal })
+        Some(MacdValue::of(macd, signal))
     }
 }
 
@@ -110,6 +125,12 @@ pub struct MacdValue {
     pub histogram: f64,
 }
 
+impl MacdValue {
+    fn of(macd: f64, signal: f64) -> Self {
+        Self { macd, signal, histogram: macd - signal }
+    }
+}
+
 /// Column form of [`MacdValue`].
 #[derive(Debug, Clone, Default)]
 pub struct MacdColumns {
@@ -126,30 +147,34 @@ pub struct MacdColumns {
 /// # Panics
 /// As [`Macd::new`].
 pub fn macd(input: &[f64], params: MacdParams, out: &mut MacdColumns) {
-    let MacdParams { fast, slow, signal } = params.ordered();
     for column in [&mut out.macd, &mut out.signal, &mut out.histogram] {
         blank(column, input.len());
     }
+    let mut indicator = Macd::new(params);
     for range in runs(input) {
-        let (start, values) = (range.start, &input[range]);
-        if values.len() < slow + signal - 1 {
-            continue;
-        }
-        // Both begin at the bar on which the slow average has its first value.
-        let mut differences = vec![0.0; values.len()];
-        let mut slows = differences.clone();
-        ema_of_run(&values[slow - fast..], fast, &mut differences[slow - fast..]);
-        ema_of_run(values, slow, &mut slows);
-        let mut signals = vec![0.0; values.len() - (slow - 1)];
-        let differences = &mut differences[slow - 1..];
-        for (difference, slow) in differences.iter_mut().zip(&slows[slow - 1..]) {
-            *difference -= slow;
-        }
-        ema_of_run(differences, signal, &mut signals);
-        for place in signal - 1..signals.len() {
-            let (macd, signal) = (differences[place], signals[place]);
-            let at = start + slow - 1 + place;
-            (out.macd[at], out.signal[at], out.histogram[at]) = (macd, signal, macd - signal);
+        indicator.update(f64::NAN);
+        let mut place = range.start;
+        let mut put = |place: usize, value: MacdValue| {
+            out.macd[place] = value.macd;
+            out.signal[place] = value.signal;
+            out.histogram[place] = value.histogram;
+        };
+        while place < range.end {
+            if indicator.takes_pairs() {
+                let (pairs, _) = input[place..range.end].as_chunks::<2>();
+                for &pair in pairs {
+                    let [first, second] = indicator.pair(pair);
+                    put(place, first);
+                    put(place + 1, second);
+                    place += 2;
+                }
+            }
+            if place < range.end {
+                if let Some(value) = indicator.update(input[place]) {
+                    put(place, value);
+                }
+                place += 1;
+            }
         }
     }
 }
@@ -166,15 +191,22 @@ pub(super) const SPEC: Spec = Spec {
         Param::whole("slowperiod", 26, (2, MAX_PERIOD as u32)),
         Param::whole("signalperiod", 9, (1, MAX_PERIOD as u32)),
     ],
+    inputs: &[Field::Close],
     outputs: &["macd", "macdsignal", "macdhist"],
+    undefined: None,
     build: |params| {
-        triple(Macd::new(params_of(params)), |value| [value.macd, value.signal, value.histogram])
+        stream(
+            Macd::new(params_of(params)),
+            |bar| bar.close,
+            |value| [value.macd, value.signal, value.histogram],
+        )
     },
-    column: |params, input, out| {
+    column: |params, bars, out| {
         let mut columns = MacdColumns::default();
-        macd(input, params_of(params), &mut columns);
-        *out = vec![columns.macd, columns.signal, columns.histogram];
+        macd(bars.close, params_of(params), &mut columns);
+        out.swap_with_slice(&mut [columns.macd, columns.signal, columns.histogram]);
     },
+    fused: None,
 };
 
 #[cfg(test)]

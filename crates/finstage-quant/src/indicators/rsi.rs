@@ -19,12 +19,10 @@
 //! the exponential average of 2n - 1. It counts against moves of like size: what was before a
 //! market stood still is never outweighed by nothing.
 
-use crate::series::{blank, checked_period, is_usable, runs};
+use crate::series::{checked_period, column_of_runs, is_usable};
 use crate::spec::{Param, Spec, scalar};
-use crate::{Indicator, MAX_PERIOD, ema_memory};
-
-/// Where both averages together stop shrinking, so that their ratio is kept.
-const LEAST_MOVE: f64 = 1e-200;
+use crate::wilder::{LEAST, is_nothing, shares};
+use crate::{Field, Indicator, MAX_PERIOD, ema_memory};
 
 /// Wilder's relative strength index.
 #[derive(Debug, Clone)]
@@ -69,7 +67,7 @@ impl Indicator for Rsi {
             self.moves += 1;
             self.averages.gather(change, self.moves as f64);
         } else {
-            self.averages.smooth(change, self.period as f64);
+            self.averages.smooth(change, shares(self.period));
         }
         (self.moves == self.period).then(|| self.averages.share())
     }
@@ -90,12 +88,24 @@ impl Averages {
         self.down += (down - self.down) / nth;
     }
 
-    /// Wilder's smoothing over `period` moves.
-    fn smooth(&mut self, change: f64, period: f64) {
+    /// Wilder's smoothing with these shares.
+    #[inline(always)]
+    fn smooth(&mut self, change: f64, (keep, take): (f64, f64)) {
         let (up, down) = split(change);
-        if up + down > 0.0 || self.up + self.down > LEAST_MOVE {
-            self.up = (self.up * (period - 1.0) + up) / period;
-            self.down = (self.down * (period - 1.0) + down) / period;
+        if up + down > 0.0 {
+            self.up = self.up * keep + up * take;
+            self.down = self.down * keep + down * take;
+        } else {
+            self.stand_still(keep);
+        }
+    }
+
+    /// A bar without a move: both shrink, until they are held or one is nothing beside the other.
+    fn stand_still(&mut self, keep: f64) {
+        if self.up + self.down > LEAST {
+            for average in [&mut self.up, &mut self.down] {
+                *average = if is_nothing(*average) { 0.0 } else { *average * keep };
+            }
         }
     }
 
@@ -107,7 +117,7 @@ impl Averages {
 
 /// A move as upward and downward amount, one of them zero.
 fn split(change: f64) -> (f64, f64) {
-    if change > 0.0 { (change, 0.0) } else { (0.0, 0.0 - change) }
+    (change.max(0.0), (0.0 - change).max(0.0))
 }
 
 /// Column form of [`Rsi`]: as many places as `input`, NaN where there is no answer.
@@ -116,34 +126,33 @@ fn split(change: f64) -> (f64, f64) {
 /// As [`Rsi::new`].
 pub fn rsi(input: &[f64], period: usize, out: &mut Vec<f64>) {
     checked_period(period, 1);
-    blank(out, input.len());
-    for range in runs(input) {
-        let (values, out) = (&input[range.clone()], &mut out[range]);
-        if values.len() <= period {
-            continue;
-        }
-        let (first, rest) = values.split_at(period + 1);
+    column_of_runs(input, period + 1, out, |values, out| {
         let mut averages = Averages::default();
-        for (nth, pair) in (1u32..).zip(first.windows(2)) {
+        for (nth, pair) in (1u32..).zip(values[..=period].windows(2)) {
             averages.gather(pair[1] - pair[0], f64::from(nth));
         }
         out[period] = averages.share();
-        let before = values[period..].iter();
-        for (out, (&value, &previous)) in out[period + 1..].iter_mut().zip(rest.iter().zip(before))
-        {
-            averages.smooth(value - previous, period as f64);
+        let shares = shares(period);
+        for (out, pair) in out[period + 1..].iter_mut().zip(values[period..].windows(2)) {
+            averages.smooth(pair[1] - pair[0], shares);
             *out = averages.share();
         }
-    }
+    });
 }
 
 pub(super) const SPEC: Spec = Spec {
     name: "RSI",
     describes: "Wilder's relative strength index, 0 to 100; 50 before any move",
     params: &[Param::whole("timeperiod", 14, (2, MAX_PERIOD as u32))],
+    inputs: &[Field::Close],
     outputs: &["real"],
+    undefined: None,
     build: |params| scalar(Rsi::new(params[0] as usize)),
-    column: |params, input, out| rsi(input, params[0] as usize, &mut out[0]),
+    column: |params, bars, out| {
+        rsi(bars.close, params[0] as usize, &mut out[0]);
+    },
+    // Side by side they are no faster: the division is the limit, not the waiting.
+    fused: None,
 };
 
 #[cfg(test)]

@@ -10,16 +10,15 @@
 //!
 //! Warm-up n, memory n. A break (see [`Indicator`]) lasts until n usable values follow it.
 
-use crate::exact_sum::ExactSum;
-use crate::series::{LastValues, blank, checked_period, is_usable, runs};
+use crate::rolling::{RollingMean, means};
+use crate::series::{checked_period, is_usable};
 use crate::spec::{Param, Spec, scalar};
-use crate::{Indicator, MAX_PERIOD};
+use crate::{Field, Indicator, MAX_PERIOD};
 
 /// The mean of the last `period` values.
 #[derive(Debug, Clone)]
 pub struct Sma {
-    last: LastValues,
-    sum: ExactSum,
+    mean: RollingMean,
 }
 
 impl Sma {
@@ -29,7 +28,7 @@ impl Sma {
     /// `invariant:` unless the period is between 1 and [`MAX_PERIOD`].
     #[must_use]
     pub fn new(period: usize) -> Self {
-        Self { last: LastValues::new(checked_period(period, 1)), sum: ExactSum::new() }
+        Self { mean: RollingMean::new(checked_period(period, 1)) }
     }
 }
 
@@ -38,20 +37,15 @@ impl Indicator for Sma {
     type Output = f64;
 
     fn warmup(&self) -> usize {
-        self.last.period()
+        self.mean.period()
     }
 
     fn update(&mut self, input: f64) -> Option<f64> {
         if !is_usable(input) {
-            self.last.clear();
-            self.sum = ExactSum::new();
+            self.mean.clear();
             return None;
         }
-        if let Some(left) = self.last.push(input) {
-            self.sum.subtract(left);
-        }
-        self.sum.add(input);
-        self.last.is_full().then(|| self.sum.mean(self.last.period() as u32))
+        self.mean.push(input)
     }
 }
 
@@ -61,29 +55,21 @@ impl Indicator for Sma {
 /// As [`Sma::new`].
 pub fn sma(input: &[f64], period: usize, out: &mut Vec<f64>) {
     checked_period(period, 1);
-    blank(out, input.len());
-    for range in runs(input) {
-        let (values, out) = (&input[range.clone()], &mut out[range]);
-        let mut sum = ExactSum::new();
-        for (place, &value) in values.iter().enumerate() {
-            sum.add(value);
-            if place >= period {
-                sum.subtract(values[place - period]);
-            }
-            if place + 1 >= period {
-                out[place] = sum.mean(period as u32);
-            }
-        }
-    }
+    means(input, period, out);
 }
 
 pub(super) const SPEC: Spec = Spec {
     name: "SMA",
     describes: "Simple moving average: the mean of the last timeperiod closes",
     params: &[Param::whole("timeperiod", 30, (1, MAX_PERIOD as u32))],
+    inputs: &[Field::Close],
     outputs: &["real"],
+    undefined: None,
     build: |params| scalar(Sma::new(params[0] as usize)),
-    column: |params, input, out| sma(input, params[0] as usize, &mut out[0]),
+    column: |params, bars, out| {
+        sma(bars.close, params[0] as usize, &mut out[0]);
+    },
+    fused: None,
 };
 
 #[cfg(test)]

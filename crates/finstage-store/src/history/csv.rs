@@ -40,12 +40,14 @@ use finstage_model::{Bar, InstrumentId, Interval, Timestamp};
 pub use error::{BarFileError, BarFileErrorKind};
 pub use input::MAX_ROW_BYTES;
 
-use error::Fault;
-use input::Rows;
-use label::{Labeller, RawRow};
-use layout::Layout;
-use number::Numbers;
-use stamp::Zone;
+pub(super) use error::{Fault, quoted};
+pub(super) use input::Rows;
+pub(super) use label::RawRow;
+pub(super) use layout::{Layout, STAMP_NAMES};
+pub(super) use number::{Numbers, count, lossy as lossy_cell};
+pub(super) use stamp::{Stamp, Zone};
+
+use label::Labeller;
 
 /// The most rows one file may have: at 80 bytes a bar, 4 GB of memory.
 pub const MAX_ROWS: u64 = 50_000_000;
@@ -106,7 +108,7 @@ pub struct BarFile {
     pub notes: Vec<String>,
 }
 
-/// Reads the bars of the file at `path`.
+/// Reads the bars of the file at `path`, delimited text or Parquet.
 ///
 /// * A stamp without a zone is local time of [`ReadOptions::tz`]. Of a local time that occurs twice
 ///   the earlier is meant; one that a clock jumped over is moved forward by the jump.
@@ -120,7 +122,11 @@ pub struct BarFile {
 /// Says file, line, what is wrong, and what to do; see [`BarFileErrorKind`].
 pub fn read_bar_file(path: &Path, options: &ReadOptions) -> Result<BarFile, BarFileError> {
     let name = path.display().to_string();
-    let file = File::open(path).map_err(|error| BarFileError::io(&name, error))?;
+    let io = |error| BarFileError::io(&name, error);
+    let mut file = File::open(path).map_err(io)?;
+    if super::foreign::is_parquet(&mut file).map_err(io)? {
+        return super::foreign::read_parquet(&name, file, options);
+    }
     read_bars(&name, file, options)
 }
 
@@ -147,19 +153,18 @@ pub fn read_bars(
     let zone = Zone::find(options.tz.as_deref())
         .map_err(|fault| BarFileError::at(BarFileErrorKind::Zone, name, None, fault))?;
     let mut rows = Rows::open(name, input)?;
-    let layout = Layout::detect(&mut rows)?;
-    let mut reading = Reading::new(name, options, zone, layout);
-    reading.rows(&mut rows)?;
+    let mut layout = Layout::detect(&mut rows)?;
+    let mut reading = Reading::new(name, options, zone, layout.notes());
+    reading.rows(&mut rows, &mut layout)?;
     reading.finish()
 }
 
 /// The state of one pass over a file.
-struct Reading<'a> {
+pub(super) struct Reading<'a> {
     name: &'a str,
     options: &'a ReadOptions,
-    zone: Zone,
-    layout: Layout,
-    numbers: Numbers,
+    pub(super) zone: Zone,
+    pub(super) numbers: Numbers,
     /// The last row that was in order.
     previous: Option<RawRow>,
     /// Rows that wait for the interval to be decided.
@@ -176,13 +181,17 @@ struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    fn new(name: &'a str, options: &'a ReadOptions, zone: Zone, layout: Layout) -> Self {
+    pub(super) fn new(
+        name: &'a str,
+        options: &'a ReadOptions,
+        zone: Zone,
+        notes: Vec<String>,
+    ) -> Self {
         Self {
             name,
             options,
             zone,
-            notes: layout.notes(),
-            layout,
+            notes,
             numbers: Numbers::default(),
             previous: None,
             sample: Vec::new(),
@@ -196,25 +205,35 @@ impl<'a> Reading<'a> {
         }
     }
 
-    fn rows(&mut self, rows: &mut Rows<impl Read>) -> Result<(), BarFileError> {
-        if let Some((line, record)) = self.layout.first_row.take() {
-            self.row(line, &record)?;
+    fn rows(
+        &mut self,
+        rows: &mut Rows<impl Read>,
+        layout: &mut Layout,
+    ) -> Result<(), BarFileError> {
+        if let Some((line, record)) = layout.first_row.take() {
+            let row = layout.row(line, &record, &mut self.zone, &mut self.numbers);
+            self.take(line, row)?;
         }
         let mut record = ::csv::ByteRecord::new();
         while let Some(line) = rows.next(&mut record)? {
-            self.row(line, &record)?;
+            let row = layout.row(line, &record, &mut self.zone, &mut self.numbers);
+            self.take(line, row)?;
         }
         Ok(())
     }
 
-    fn row(&mut self, line: u64, record: &::csv::ByteRecord) -> Result<(), BarFileError> {
+    /// Takes the next row, or what is wrong with it.
+    pub(super) fn take(
+        &mut self,
+        line: u64,
+        row: Result<RawRow, Fault>,
+    ) -> Result<(), BarFileError> {
         self.rows_read += 1;
         if self.rows_read > MAX_ROWS {
             let fault = Fault::new(format!("more than {MAX_ROWS} rows"), "split the file");
             return Err(self.error(BarFileErrorKind::NotBars, Some(line), fault));
         }
-        let read = self.layout.row(line, record, &mut self.zone, &mut self.numbers);
-        match read.and_then(|row| self.in_order(row)) {
+        match row.and_then(|row| self.in_order(row)) {
             Ok(None) => Ok(()),
             Ok(Some(row)) => self.place(row),
             Err(fault) => self.reject(line, fault),
@@ -266,7 +285,7 @@ impl<'a> Reading<'a> {
         Ok(())
     }
 
-    fn finish(mut self) -> Result<BarFile, BarFileError> {
+    pub(super) fn finish(mut self) -> Result<BarFile, BarFileError> {
         if self.previous.is_none() {
             let what = match self.rejected.first() {
                 Some((line, reason)) => format!("no row could be used; line {line}: {reason}"),

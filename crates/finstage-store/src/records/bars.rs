@@ -1,4 +1,6 @@
-//! Bars: exact, one per series and open time, never overwritten.
+//! The tail: the newest bars, exact, one per series and open time, never overwritten.
+//!
+//! Older ones are on the Parquet shelf, to which [`crate::history`] moves them.
 //!
 //! What a strategy saw must stay what is stored, else no signal could be explained later. So the
 //! first bar of a place stays; a different one that comes later is a revision, and counted.
@@ -7,7 +9,7 @@ use finstage_model::{Bar, InstrumentId, Interval, Position, Price, Qty, Symbol, 
 use rusqlite::{Connection, Row, params};
 
 use super::db::{Durability, Trouble};
-use super::{Records, parse};
+use super::{Records, SeriesId, parse};
 use crate::Error;
 
 /// Bars written in one transaction by an import: about a tenth of a second, so that a service
@@ -75,7 +77,8 @@ impl Records {
         Ok(counts)
     }
 
-    /// The last `count` bars of a series that had closed by `until`, oldest first.
+    /// The last `count` bars of a series in the tail that had closed by `until`, oldest first.
+    /// [`crate::history::History::last_bars`] has those on the Parquet shelf as well.
     ///
     /// # Errors
     /// As every reading call: `Corrupt`, `Held` or `Io`.
@@ -86,27 +89,12 @@ impl Records {
         until: Timestamp,
         count: usize,
     ) -> Result<Vec<Bar>, Error> {
-        self.0.read("reading bars from", |tx| {
-            let sql = format!(
-                "SELECT {COLUMNS} FROM bars_tail
-                WHERE instrument = ? AND interval = ? AND open_time < ? ORDER BY open_time DESC"
-            );
-            let mut query = tx.prepare_cached(&sql)?;
-            let mut rows = query.query(params![instrument.0, interval.as_str(), until.nanos()])?;
-            let mut bars = Vec::new();
-            while bars.len() < count {
-                let Some(row) = rows.next()? else { break };
-                let bar = bar(row)?;
-                if bar.close_time() <= until {
-                    bars.push(bar);
-                }
-            }
-            bars.reverse();
-            Ok(bars)
-        })
+        let series = SeriesId { instrument, interval };
+        self.0.read("reading bars from", |tx| tail_last(tx, series, until, count))
     }
 
-    /// The bars of a series that open from `from` on and before `to`, oldest first.
+    /// The bars of a series in the tail that open from `from` on and before `to`, oldest first.
+    /// [`crate::history::History::bars`] has those on the Parquet shelf as well.
     ///
     /// # Errors
     /// As every reading call: `Corrupt`, `Held` or `Io`.
@@ -117,21 +105,57 @@ impl Records {
         from: Timestamp,
         to: Timestamp,
     ) -> Result<Vec<Bar>, Error> {
-        self.0.read("reading bars from", |tx| {
-            let sql = format!(
-                "SELECT {COLUMNS} FROM bars_tail WHERE instrument = ? AND interval = ?
-                AND open_time >= ? AND open_time < ? ORDER BY open_time"
-            );
-            let mut query = tx.prepare_cached(&sql)?;
-            let series = params![instrument.0, interval.as_str(), from.nanos(), to.nanos()];
-            let mut rows = query.query(series)?;
-            let mut bars = Vec::new();
-            while let Some(row) = rows.next()? {
-                bars.push(bar(row)?);
-            }
-            Ok(bars)
-        })
+        let series = SeriesId { instrument, interval };
+        self.0.read("reading bars from", |tx| tail_between(tx, series, from, to))
     }
+}
+
+/// As [`Records::last_bars`].
+pub(super) fn tail_last(
+    tx: &Connection,
+    series: SeriesId,
+    until: Timestamp,
+    count: usize,
+) -> Result<Vec<Bar>, Trouble> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM bars_tail
+        WHERE instrument = ? AND interval = ? AND open_time < ? ORDER BY open_time DESC"
+    );
+    let mut query = tx.prepare_cached(&sql)?;
+    let SeriesId { instrument, interval } = series;
+    let mut rows = query.query(params![instrument.0, interval.as_str(), until.nanos()])?;
+    let mut bars = Vec::new();
+    while bars.len() < count {
+        let Some(row) = rows.next()? else { break };
+        let bar = bar(row)?;
+        if bar.close_time() <= until {
+            bars.push(bar);
+        }
+    }
+    bars.reverse();
+    Ok(bars)
+}
+
+/// As [`Records::bars_between`].
+pub(super) fn tail_between(
+    tx: &Connection,
+    series: SeriesId,
+    from: Timestamp,
+    to: Timestamp,
+) -> Result<Vec<Bar>, Trouble> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM bars_tail WHERE instrument = ? AND interval = ?
+        AND open_time >= ? AND open_time < ? ORDER BY open_time"
+    );
+    let mut query = tx.prepare_cached(&sql)?;
+    let SeriesId { instrument, interval } = series;
+    let keys = params![instrument.0, interval.as_str(), from.nanos(), to.nanos()];
+    let mut rows = query.query(keys)?;
+    let mut bars = Vec::new();
+    while let Some(row) = rows.next()? {
+        bars.push(bar(row)?);
+    }
+    Ok(bars)
 }
 
 /// Adds a bar unless its place is taken.

@@ -1,4 +1,7 @@
-//! The suites on every disk there is.
+//! The suites on every disk there is, and what other programs make of our files.
+
+#[cfg(test)]
+mod history;
 
 #[cfg(test)]
 mod journal;

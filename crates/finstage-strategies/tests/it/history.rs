@@ -94,7 +94,7 @@ fn gspc() -> Option<Vec<Close>> {
             let cells: Vec<&str> = line.split(',').collect();
             let day: Timestamp = cells[0].parse().unwrap();
             let price: Price = cells[4].parse().unwrap();
-            Close { day, price }
+            Close { day, price, volume: cells[5].parse().unwrap() }
         })
         .collect();
     assert!(closes.len() > 5_000, "{} has {} rows", path.display(), closes.len());

@@ -11,11 +11,12 @@ use finstage_model::{
 };
 use finstage_strategies::CATALOG;
 
-/// A closing price with the open time of its day.
+/// A closing price with the open time and the volume of its day.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Close {
     day: Timestamp,
     price: Price,
+    volume: Qty,
 }
 
 /// What the strategy says about these days.
@@ -39,9 +40,9 @@ pub fn signals(name: &str, params: &[(&str, f64)], closes: &[Close]) -> Vec<Sign
     let mut outputs = Vec::new();
     let mut apply = |ts_recv, payload| engine.apply(&Event { ts_recv, payload }, &mut outputs);
     apply(closes[0].day, Payload::Instrument(Box::new(instrument)));
-    for &Close { day, price } in closes {
+    for &Close { day, price, volume } in closes {
         let (open, high, low, close) = (price, price, price, price);
-        let (volume, trades) = (Qty::ZERO, 0);
+        let trades = 0;
         let bar = Bar {
             instrument: id,
             interval,
@@ -73,7 +74,10 @@ fn waves(days: usize) -> Vec<Close> {
         let noise = (state >> 33) as f64 / (1u64 << 31) as f64 - 0.5;
         let step = step as f64;
         let price = 100.0 + 12.0 * (step / 30.0).sin() + 5.0 * (step / 7.0).sin() + 3.0 * noise;
-        closes.push(Close { day, price: Price::from_f64_rounded(price, 4).unwrap() });
+        // One bar in thirty is a busy one.
+        let units = if state >> 20 & 0xfff < 136 { 600 } else { 20 + (state >> 40 & 0x7f) };
+        let volume = Qty::from_nanos(u128::from(units) * 1_000_000_000);
+        closes.push(Close { day, price: Price::from_f64_rounded(price, 4).unwrap(), volume });
         day = Interval::D1.close_of(day);
     }
     closes

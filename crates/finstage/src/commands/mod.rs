@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "printing is what commands are for")]
 
 mod alerts;
+mod backtest;
 mod config;
 mod demo;
 mod import;
@@ -9,6 +10,7 @@ mod replay;
 mod serve;
 mod signals;
 mod sim;
+mod strategies;
 
 use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
@@ -75,6 +77,8 @@ fn run(cli: &Cli) -> Result<Exit> {
         Command::Serve => serve::run(global),
         Command::Import(args) => import::run(global, args),
         Command::Replay(args) => replay::run(global, args),
+        Command::Strategies(args) => strategies::run(global, args),
+        Command::Backtest(args) => backtest::run(global, args),
         Command::Sim(args) => sim::run(global, args),
         Command::Signals(args) => signals::run(global, args),
         Command::Alerts(args) => alerts::run(global, args),

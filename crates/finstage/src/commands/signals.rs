@@ -2,23 +2,30 @@
 
 use std::cmp::Reverse;
 
+use finstage_model::{Position, Symbol};
 use finstage_store::records::{Records, SignalRow};
 use serde_json::{Map, Value, json};
 
+use super::import::{read_bars, symbol_of};
 use super::{data_dir, load_without_channels, print_json, print_line, print_table};
-use crate::cli::{Global, SignalList, Signals};
+use crate::cli::{Global, SignalGenerate, SignalList, Signals};
 use crate::exit::{Exit, Failure, Result};
+use crate::generate::{Generated, signals, strategies};
 use crate::wiring;
 
 /// Most rows that one list prints.
 const LIMIT_MAX: usize = 100_000;
 
 pub(super) fn run(global: &Global, args: &Signals) -> Result<Exit> {
+    if let Signals::Generate(args) = args {
+        return generate(global, args).map(|()| Exit::Done);
+    }
     let loaded = load_without_channels(global)?;
     let records = wiring::read_records(&data_dir(global, &loaded))?;
     match args {
         Signals::List(list) => self::list(global, &records, list)?,
         Signals::Show { id } => show(global, &records, id)?,
+        Signals::Generate(_) => {}
     }
     Ok(Exit::Done)
 }
@@ -41,6 +48,10 @@ fn list(global: &Global, records: &Records, args: &SignalList) -> Result<()> {
     if rows.is_empty() {
         super::say_none(global, "signals", !args.symbol.is_empty() || args.strategy.is_some());
     }
+    table(&rows)
+}
+
+fn table(rows: &[SignalRow]) -> Result<()> {
     let cells = |row: &SignalRow| {
         let (verdict, reasons) = verdict(row);
         vec![
@@ -60,6 +71,37 @@ fn list(global: &Global, records: &Records, args: &SignalList) -> Result<()> {
         &["at", "symbol", "interval", "direction", "price", "verdict", "reasons", "strategy", "id"],
         &rows,
     )
+}
+
+fn generate(global: &Global, args: &SignalGenerate) -> Result<()> {
+    let file = read_bars(global, &args.input, &args.bars)?;
+    let symbol = symbol_of(&args.input, &args.bars)?;
+    let specs = strategies(&args.strategy, file.interval)?;
+    let said = signals(&file.bars, &wiring::describe(&symbol), specs)?;
+    let rows: Vec<SignalRow> = said.into_iter().map(|said| row(&symbol, said)).collect();
+    if global.json {
+        return rows.iter().try_for_each(|row| print_line(&object(row).to_string()));
+    }
+    table(&rows)
+}
+
+/// A generated signal in the form of a stored one. It follows from no journal.
+fn row(symbol: &Symbol, said: Generated) -> SignalRow {
+    let signal = said.signal;
+    SignalRow {
+        id: signal.id,
+        position: Position::START,
+        symbol: symbol.clone(),
+        interval: signal.interval,
+        strategy: said.strategy,
+        direction: signal.direction,
+        open_time: signal.open_time,
+        at: signal.at,
+        price: signal.price,
+        strength: signal.strength,
+        facts: signal.facts.iter().map(|fact| (fact.name.to_owned(), fact.value)).collect(),
+        ruling: Some(said.ruling),
+    }
 }
 
 fn show(global: &Global, records: &Records, id: &str) -> Result<()> {

@@ -47,11 +47,16 @@ impl BarFileError {
         self.line
     }
 
-    pub(super) fn at(kind: BarFileErrorKind, file: &str, line: Option<u64>, fault: Fault) -> Self {
+    pub(in crate::history) fn at(
+        kind: BarFileErrorKind,
+        file: &str,
+        line: Option<u64>,
+        fault: Fault,
+    ) -> Self {
         Self { kind, file: file.to_owned(), line, fault, source: None }
     }
 
-    pub(super) fn io(file: &str, source: io::Error) -> Self {
+    pub(in crate::history) fn io(file: &str, source: io::Error) -> Self {
         let (kind, fault) = match source.kind() {
             io::ErrorKind::NotFound => {
                 (BarFileErrorKind::Missing, Fault::new("no such file", "check the path"))
@@ -80,19 +85,19 @@ impl Error for BarFileError {
 
 /// What is wrong and what to do, before file and line are known.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Fault {
-    pub(super) what: String,
-    pub(super) remedy: &'static str,
+pub(in crate::history) struct Fault {
+    pub(in crate::history) what: String,
+    pub(in crate::history) remedy: &'static str,
 }
 
 impl Fault {
-    pub(super) fn new(what: impl Into<String>, remedy: &'static str) -> Self {
+    pub(in crate::history) fn new(what: impl Into<String>, remedy: &'static str) -> Self {
         Self { what: what.into(), remedy }
     }
 }
 
 /// A cell as messages show it: in quotes, on one line, cut short.
-pub(super) fn quoted(cell: &str) -> String {
+pub(in crate::history) fn quoted(cell: &str) -> String {
     let mut shown: String = cell.chars().take(MAX_QUOTED).flat_map(char::escape_debug).collect();
     if cell.chars().nth(MAX_QUOTED).is_some() {
         shown.push('…');

@@ -17,7 +17,7 @@ const CHUNK_BYTES: usize = 1 << 16;
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// The rows of a file that are not blank, each with its line.
-pub(super) struct Rows<R> {
+pub(in crate::history) struct Rows<R> {
     name: String,
     reader: Reader<Lines<Chain<Cursor<Vec<u8>>, R>>>,
     /// Bytes handed to the reader since the last row.
@@ -28,7 +28,7 @@ pub(super) struct Rows<R> {
 
 impl<R: Read> Rows<R> {
     /// Looks at the beginning of `input` and refuses what cannot be a bar file.
-    pub(super) fn open(name: &str, mut input: R) -> Result<Self, BarFileError> {
+    pub(in crate::history) fn open(name: &str, mut input: R) -> Result<Self, BarFileError> {
         let mut head = Vec::new();
         (&mut input)
             .take(CHUNK_BYTES as u64)
@@ -54,7 +54,10 @@ impl<R: Read> Rows<R> {
     }
 
     /// Reads the next row into `record` and gives its line; `None` at the end of the file.
-    pub(super) fn next(&mut self, record: &mut ByteRecord) -> Result<Option<u64>, BarFileError> {
+    pub(in crate::history) fn next(
+        &mut self,
+        record: &mut ByteRecord,
+    ) -> Result<Option<u64>, BarFileError> {
         loop {
             let read = self.reader.read_byte_record(record).map_err(|error| self.error(error))?;
             if !read {
@@ -76,7 +79,7 @@ impl<R: Read> Rows<R> {
     }
 
     /// An error about the file's form, at `line` where one is to blame.
-    pub(super) fn not_bars(&self, line: Option<u64>, fault: Fault) -> BarFileError {
+    pub(in crate::history) fn not_bars(&self, line: Option<u64>, fault: Fault) -> BarFileError {
         BarFileError::at(BarFileErrorKind::NotBars, &self.name, line, fault)
     }
 

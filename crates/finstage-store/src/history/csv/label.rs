@@ -20,7 +20,7 @@ const WEEKDAYS: [&str; 7] =
 
 /// A row that was read, before its place in time is decided.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct RawRow {
+pub(in crate::history) struct RawRow {
     pub(super) line: u64,
     pub(super) stamp: Stamp,
     /// Prices and volume; instrument, interval and open time are set by [`Labeller::bar`].
@@ -28,6 +28,14 @@ pub(super) struct RawRow {
 }
 
 impl RawRow {
+    /// A row whose prices can be those of a bar.
+    pub(in crate::history) fn new(line: u64, stamp: Stamp, bar: Bar) -> Result<Self, Fault> {
+        match bar.fault() {
+            Some(fault) => Err(Fault::new(fault.to_string(), "mend or remove the row")),
+            None => Ok(Self { line, stamp, bar }),
+        }
+    }
+
     /// Whether both say the same of the same moment.
     pub(super) fn same_bar(&self, other: &Self) -> bool {
         self.stamp.at == other.stamp.at && self.bar.same_prices(&other.bar)

@@ -11,7 +11,8 @@ use super::label::RawRow;
 use super::number::{self, Numbers};
 use super::stamp::Zone;
 
-const STAMP_NAMES: [&str; 6] = ["timestamp", "date", "datetime", "time", "open_time", "open time"];
+pub(in crate::history) const STAMP_NAMES: [&str; 6] =
+    ["timestamp", "date", "datetime", "time", "open_time", "open time"];
 const TRADES_NAMES: [&str; 3] = ["count", "trades", "number of trades"];
 
 /// Cells of a row of Binance's files, which came without a header for years.
@@ -19,23 +20,23 @@ const BINANCE_WIDTH: usize = 12;
 
 /// Where a file keeps what a bar is made of.
 #[derive(Debug)]
-pub(super) struct Layout {
-    stamp: usize,
-    open: usize,
-    high: usize,
-    low: usize,
-    close: usize,
-    volume: Option<usize>,
-    trades: Option<usize>,
+pub(in crate::history) struct Layout {
+    pub(in crate::history) stamp: usize,
+    pub(in crate::history) open: usize,
+    pub(in crate::history) high: usize,
+    pub(in crate::history) low: usize,
+    pub(in crate::history) close: usize,
+    pub(in crate::history) volume: Option<usize>,
+    pub(in crate::history) trades: Option<usize>,
     width: usize,
     has_adjusted_close: bool,
     /// The first line, where it is a bar already.
-    pub(super) first_row: Option<(u64, ByteRecord)>,
+    pub(in crate::history) first_row: Option<(u64, ByteRecord)>,
 }
 
 impl Layout {
     /// Reads the header, of one line or of yfinance's three.
-    pub(super) fn detect(rows: &mut Rows<impl Read>) -> Result<Self, BarFileError> {
+    pub(in crate::history) fn detect(rows: &mut Rows<impl Read>) -> Result<Self, BarFileError> {
         let mut header = ByteRecord::new();
         let Some(line) = rows.next(&mut header)? else {
             let fault = Fault::new("the file is empty", "write a header and one row per bar");
@@ -70,7 +71,8 @@ impl Layout {
         }
     }
 
-    fn of_names(names: &[String]) -> Result<Self, Fault> {
+    /// Finds the columns by name, any of which may be in any place.
+    pub(in crate::history) fn of_names(names: &[String]) -> Result<Self, Fault> {
         // The index of a table has no name where nobody gave it one.
         let is_stamp = |name: &str| STAMP_NAMES.contains(&name);
         let stamp = match only(names, is_stamp)? {
@@ -95,13 +97,13 @@ impl Layout {
     }
 
     /// What the header alone tells people.
-    pub(super) fn notes(&self) -> Vec<String> {
+    pub(in crate::history) fn notes(&self) -> Vec<String> {
         let adjusted = "the column \"Adj Close\" was not used: prices are those of open to close";
         self.has_adjusted_close.then(|| adjusted.to_owned()).into_iter().collect()
     }
 
     /// Reads one row.
-    pub(super) fn row(
+    pub(in crate::history) fn row(
         &self,
         line: u64,
         record: &ByteRecord,
@@ -122,10 +124,7 @@ impl Layout {
             volume: numbers.volume(self.volume.map(cell))?,
             trades: self.trades.map_or(Ok(0), |column| number::count("trades", cell(column)))?,
         };
-        match bar.fault() {
-            Some(fault) => Err(Fault::new(fault.to_string(), "mend or remove the row")),
-            None => Ok(RawRow { line, stamp, bar }),
-        }
+        RawRow::new(line, stamp, bar)
     }
 
     fn check_width(&self, record: &ByteRecord) -> Result<(), Fault> {

@@ -3,17 +3,18 @@
 use finstage_model::{DecimalError, Price, Qty};
 
 use super::error::{Fault, quoted};
+use crate::history::double;
 
 /// Reads numbers and remembers what had to be assumed about them.
 #[derive(Debug, Default)]
-pub(super) struct Numbers {
+pub(in crate::history) struct Numbers {
     rounded: u64,
     without_volume: u64,
 }
 
 impl Numbers {
     /// A price above zero.
-    pub(super) fn price(&mut self, column: &str, cell: &[u8]) -> Result<Price, Fault> {
+    pub(in crate::history) fn price(&mut self, column: &str, cell: &[u8]) -> Result<Price, Fault> {
         let text = text(column, cell)?;
         if is_nothing(text) {
             return Err(Fault::new(format!("{column} is empty"), NO_PRICE));
@@ -30,15 +31,39 @@ impl Numbers {
                 other => other.map_err(|error| bad(column, text, error))?,
             },
         };
-        if price.nanos() <= 0 {
-            let what = format!("{column} {} is not above zero", quoted(text));
-            return Err(Fault::new(what, "prices of bars are positive: mend or remove the row"));
+        positive(column, price, &text)
+    }
+
+    /// A price from a binary column; not a number counts as missing.
+    pub(in crate::history) fn price_of_double(
+        &mut self,
+        column: &str,
+        value: f64,
+    ) -> Result<Price, Fault> {
+        if value.is_nan() {
+            return Err(Fault::new(format!("{column} is empty"), NO_PRICE));
         }
-        Ok(price)
+        let read = double::to_price(value)
+            .ok_or_else(|| bad(column, &value.to_string(), DecimalError::OutOfRange))?;
+        self.rounded += u64::from(read.rounded);
+        positive(column, read.value, &value)
+    }
+
+    /// A volume from a binary column; not a number counts as zero.
+    pub(in crate::history) fn volume_of_double(&mut self, value: f64) -> Result<Qty, Fault> {
+        if value.is_nan() {
+            return self.volume(None);
+        }
+        let read = double::to_qty(value).ok_or_else(|| {
+            let error = if value < 0.0 { DecimalError::Negative } else { DecimalError::OutOfRange };
+            bad("volume", &value.to_string(), error)
+        })?;
+        self.rounded += u64::from(read.rounded);
+        Ok(read.value)
     }
 
     /// A volume; nothing counts as zero.
-    pub(super) fn volume(&mut self, cell: Option<&[u8]>) -> Result<Qty, Fault> {
+    pub(in crate::history) fn volume(&mut self, cell: Option<&[u8]>) -> Result<Qty, Fault> {
         const COLUMN: &str = "volume";
         let text = text(COLUMN, cell.unwrap_or_default())?;
         if is_nothing(text) {
@@ -58,7 +83,7 @@ impl Numbers {
         }
     }
 
-    pub(super) fn notes(&self, notes: &mut Vec<String>) {
+    pub(in crate::history) fn notes(&self, notes: &mut Vec<String>) {
         if self.rounded > 0 {
             notes.push(format!(
                 "{} numbers with more than nine decimals were rounded to nine",
@@ -71,22 +96,30 @@ impl Numbers {
     }
 }
 
+fn positive(column: &str, price: Price, read: &impl ToString) -> Result<Price, Fault> {
+    if price.nanos() <= 0 {
+        let what = format!("{column} {} is not above zero", quoted(&read.to_string()));
+        return Err(Fault::new(what, "prices of bars are positive: mend or remove the row"));
+    }
+    Ok(price)
+}
+
 const NO_PRICE: &str = "remove the row (a holiday?), or drop such rows with --lenient";
 const ENGLISH_NUMBERS: &str = "write 1234.5: a point for decimals, no separators of thousands";
 
 /// A cell as trimmed text.
-pub(super) fn text<'a>(column: &str, cell: &'a [u8]) -> Result<&'a str, Fault> {
+pub(in crate::history) fn text<'a>(column: &str, cell: &'a [u8]) -> Result<&'a str, Fault> {
     std::str::from_utf8(cell.trim_ascii())
         .map_err(|_| Fault::new(format!("{column} is not UTF-8"), "save the file as UTF-8"))
 }
 
 /// A cell of a header, whatever its bytes.
-pub(super) fn lossy(cell: &[u8]) -> String {
+pub(in crate::history) fn lossy(cell: &[u8]) -> String {
     String::from_utf8_lossy(cell.trim_ascii()).into_owned()
 }
 
 /// A whole number; nothing counts as zero, and what does not fit as the greatest.
-pub(super) fn count(column: &str, cell: &[u8]) -> Result<u32, Fault> {
+pub(in crate::history) fn count(column: &str, cell: &[u8]) -> Result<u32, Fault> {
     let text = text(column, cell)?;
     if is_nothing(text) {
         return Ok(0);

@@ -16,17 +16,17 @@ const UNIX_PLAUSIBLE: Timestamp = new_year(1971);
 
 /// A moment, and the day it was written for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Stamp {
-    pub(super) at: Timestamp,
+pub(in crate::history) struct Stamp {
+    pub(in crate::history) at: Timestamp,
     /// The calendar date in the file's own terms.
-    pub(super) day: Day,
+    pub(in crate::history) day: Day,
     /// Nothing but a date was written.
-    pub(super) is_date: bool,
+    pub(in crate::history) is_date: bool,
 }
 
 /// The zone of stamps that carry none.
 #[derive(Debug)]
-pub(super) struct Zone {
+pub(in crate::history) struct Zone {
     named: Option<(String, TimeZone)>,
     /// Stamps with a time of day that were read in this zone.
     assumed: u64,
@@ -35,7 +35,7 @@ pub(super) struct Zone {
 
 impl Zone {
     /// The zone of an IANA name; `None` is UTC.
-    pub(super) fn find(name: Option<&str>) -> Result<Self, Fault> {
+    pub(in crate::history) fn find(name: Option<&str>) -> Result<Self, Fault> {
         let named = name
             .map(|name| match TimeZone::get(name) {
                 Ok(zone) => Ok((name.to_owned(), zone)),
@@ -49,7 +49,7 @@ impl Zone {
     }
 
     /// What was assumed, for intervals where it matters.
-    pub(super) fn note(&self) -> Option<String> {
+    pub(in crate::history) fn note(&self) -> Option<String> {
         (self.assumed > 0).then(|| match &self.named {
             Some((name, _)) => format!("stamps carry no zone: read as local time of {name}"),
             None => "stamps carry no zone: read as UTC (another with --tz)".to_owned(),
@@ -57,7 +57,7 @@ impl Zone {
     }
 
     /// Reads one cell.
-    pub(super) fn read(&mut self, cell: &[u8]) -> Result<Stamp, Fault> {
+    pub(in crate::history) fn read(&mut self, cell: &[u8]) -> Result<Stamp, Fault> {
         let text = number::text("stamp", cell)?;
         let stamp = match unix_digits(text) {
             Some(digits) => {
@@ -75,6 +75,38 @@ impl Zone {
         }
         self.seen_any = true;
         Ok(stamp)
+    }
+
+    /// A moment of a binary column, which is absolute.
+    pub(in crate::history) fn moment(&mut self, at: Timestamp) -> Result<Stamp, Fault> {
+        self.plausible(self.absolute(at))
+    }
+
+    /// A local time of a binary column: what its clock showed, as if that were UTC.
+    pub(in crate::history) fn clock(&mut self, shown: Timestamp) -> Result<Stamp, Fault> {
+        self.assumed += 1;
+        let at = match &self.named {
+            None => Some(shown),
+            Some(_) => jiff::Timestamp::from_nanosecond(i128::from(shown.nanos()))
+                .ok()
+                .and_then(|shown| self.local(TimeZone::UTC.to_datetime(shown))),
+        };
+        let at = at.ok_or_else(|| unreadable(&shown.to_string()))?;
+        self.plausible(Stamp { at, day: shown.day(), is_date: false })
+    }
+
+    /// A date of a binary column.
+    pub(in crate::history) fn date(&mut self, day: Day) -> Result<Stamp, Fault> {
+        let stamp = self.written(&day.to_string())?;
+        self.plausible(stamp)
+    }
+
+    fn plausible(&self, stamp: Stamp) -> Result<Stamp, Fault> {
+        if (EARLIEST..LATEST).contains(&stamp.at) {
+            return Ok(stamp);
+        }
+        let what = format!("stamp {} is not in the years 1800 to 2100", stamp.at);
+        Err(Fault::new(what, UNITS))
     }
 
     fn written(&mut self, text: &str) -> Result<Stamp, Fault> {

@@ -1,0 +1,78 @@
+//! Rate of change in percent over n bars.
+//!
+//! ```text
+//! ROC(n)[i] = (x[i] / x[i-n] - 1) * 100                         from i = n on
+//! ```
+//!
+//! 0 where the earlier value is 0, as in TA-Lib. Warm-up n + 1, memory n + 1.
+
+use crate::series::{LastValues, checked_period, finite, is_usable};
+use crate::spec::{Param, Spec, drive, scalar};
+use crate::{Field, Indicator, MAX_PERIOD};
+
+/// Rate of change in percent over so many bars.
+#[derive(Debug, Clone)]
+pub struct Roc {
+    last: LastValues,
+}
+
+impl Roc {
+    /// A comparison with the value `period` inputs before.
+    ///
+    /// # Panics
+    /// `invariant:` unless the period is between 1 and [`MAX_PERIOD`].
+    #[must_use]
+    pub fn new(period: usize) -> Self {
+        Self { last: LastValues::new(checked_period(period, 1)) }
+    }
+}
+
+impl Indicator for Roc {
+    type Input = f64;
+    type Output = f64;
+
+    fn warmup(&self) -> usize {
+        self.last.period() + 1
+    }
+
+    /// `None` also where the quotient is beyond all doubles.
+    fn update(&mut self, input: f64) -> Option<f64> {
+        if !is_usable(input) {
+            self.last.clear();
+            return None;
+        }
+        let before = self.last.push(input)?;
+        if before == 0.0 { Some(0.0) } else { finite((input / before - 1.0) * 100.0) }
+    }
+}
+
+/// The quotient; 0 of a division by 0, as in TA-Lib, and `None` where it is beyond all doubles.
+pub(super) fn ratio(value: f64, before: f64) -> Option<f64> {
+    if before == 0.0 { Some(0.0) } else { finite(value / before) }
+}
+
+pub(super) const SPEC: Spec = Spec {
+    name: "ROC",
+    describes: "Rate of change in percent over timeperiod bars",
+    inputs: &[Field::Close],
+    params: &[Param::whole("timeperiod", 10, (1, MAX_PERIOD as u32))],
+    outputs: &["real"],
+    undefined: Some("the quotient is beyond all doubles"),
+    build: |params| scalar(Roc::new(params[0] as usize)),
+    column: |params, bars, out| {
+        drive(Roc::new(params[0] as usize), bars, |bar| bar.close, |value| [value], out);
+    },
+    fused: None,
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_against_the_one_before_it() {
+        let mut change = Roc::new(2);
+        let said = [1.0, 4.0, 4.0, 0.0, 8.0, 5.0, f64::NAN].map(|close| change.update(close));
+        assert_eq!(said, [None, None, Some(300.0), Some(-100.0), Some(100.0), Some(0.0), None]);
+    }
+}

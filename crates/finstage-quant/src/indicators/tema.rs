@@ -1,0 +1,98 @@
+//! Triple exponential moving average: an average with its lag and the lag of that taken off.
+//!
+//! Patrick Mulloy, *Smoothing Data with Faster Moving Averages*, Technical Analysis of Stocks &
+//! Commodities, 1994.
+//!
+//! ```text
+//! TEMA(n) = 3 * EMA - 3 * EMA(EMA) + EMA(EMA(EMA))                        EMA of n, see `ema.rs`
+//! ```
+//!
+//! A market that stands still has its price as average, exactly.
+//!
+//! Warm-up 3n - 2. Memory: that of the three averages, one after the other.
+
+use crate::series::is_usable;
+use crate::spec::{Param, Spec, drive, scalar};
+use crate::{Ema, Field, Indicator, MAX_PERIOD};
+
+/// The triple exponential average.
+#[derive(Debug, Clone)]
+pub struct Tema {
+    averages: [Ema; 3],
+}
+
+impl Tema {
+    /// An average made of exponential ones of `period`.
+    ///
+    /// # Panics
+    /// `invariant:` unless the period is between 1 and [`MAX_PERIOD`].
+    #[must_use]
+    pub fn new(period: usize) -> Self {
+        Self { averages: std::array::from_fn(|_| Ema::new(period)) }
+    }
+}
+
+impl Indicator for Tema {
+    type Input = f64;
+    type Output = f64;
+
+    fn warmup(&self) -> usize {
+        3 * self.averages[0].warmup() - 2
+    }
+
+    fn memory(&self) -> usize {
+        3 * self.averages[0].memory()
+    }
+
+    fn update(&mut self, input: f64) -> Option<f64> {
+        if !is_usable(input) {
+            for average in &mut self.averages {
+                average.update(input);
+            }
+            return None;
+        }
+        let first = self.averages[0].update(input)?;
+        let second = self.averages[1].update(first)?;
+        let third = self.averages[2].update(second)?;
+        Some(3.0 * (first - second) + third)
+    }
+}
+
+pub(super) const SPEC: Spec = Spec {
+    name: "TEMA",
+    describes: "Triple exponential moving average: less lag than the double one",
+    inputs: &[Field::Close],
+    params: &[Param::whole("timeperiod", 30, (2, MAX_PERIOD as u32))],
+    outputs: &["real"],
+    undefined: None,
+    build: |params| scalar(Tema::new(params[0] as usize)),
+    column: |params, bars, out| {
+        drive(Tema::new(params[0] as usize), bars, |bar| bar.close, |value| [value], out);
+    },
+    fused: None,
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_straight_line_is_followed_without_lag() {
+        let mut average = Tema::new(5);
+        let mut last = None;
+        for step in 0..400 {
+            last = average.update(f64::from(step));
+        }
+        assert!((last.unwrap() - 399.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_market_that_stands_still_has_its_price_as_average() {
+        let mut average = Tema::new(4);
+        for step in 1..50 {
+            assert_eq!(average.update(0.1), (step >= average.warmup()).then_some(0.1));
+        }
+        assert_eq!(average.update(f64::NAN), None);
+        assert_eq!(average.update(0.1), None);
+    }
+}

@@ -1,0 +1,215 @@
+//! The loop. Between two decisions nothing changes but the price, so the equity of such a stretch
+//! is one multiplication and one addition a bar, written over the column at once.
+
+use serde::Serialize;
+
+use super::fills::{Exit, Guard, Held, InBar, NoGuard, NoSlip, Side, Slip};
+use super::ledger::Ledger;
+use super::targets::check_targets;
+use super::{CloseFinal, Options, Slippage, Stats, Stops, Target, Trade};
+use crate::{BarSeries, Error, ErrorKind};
+
+/// What came of a run. Its JSON form has the statistics at the top level and `trade_list` below.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Backtest {
+    /// The numbers about it.
+    #[serde(flatten)]
+    pub stats: Stats,
+    /// Orders of no units, or dearer than the free cash.
+    pub refused_orders: usize,
+    /// Every trade, in the order of their exits.
+    #[serde(rename = "trade_list")]
+    pub trades: Vec<Trade>,
+    /// Cash plus the value of what is held at every close.
+    #[serde(skip)]
+    pub equity: Vec<f64>,
+}
+
+/// Holds what the targets want over these bars, under these terms.
+///
+/// # Errors
+/// When there is no bar, an option makes no sense, or the targets are out of order or bounds.
+pub fn run(series: &BarSeries, targets: &[Target], options: &Options) -> Result<Backtest, Error> {
+    options.check()?;
+    check_targets(targets, series.len())?;
+    if series.is_empty() {
+        return Err(Error::new(ErrorKind::Bars, "a backtest needs at least one bar"));
+    }
+    let is_unguarded = options.stops == Stops::default();
+    Ok(match (options.slippage, is_unguarded) {
+        (Slippage::None, true) => Runner::new(series, options, NoSlip, NoGuard).run(targets),
+        (Slippage::None, false) => Runner::new(series, options, NoSlip, options.stops).run(targets),
+        (slip, true) => Runner::new(series, options, slip, NoGuard).run(targets),
+        (slip, false) => Runner::new(series, options, slip, options.stops).run(targets),
+    })
+}
+
+struct Runner<'a, S, G> {
+    series: &'a BarSeries,
+    options: &'a Options,
+    slip: S,
+    guard: G,
+    ledger: Ledger,
+    /// Of the bars done so far.
+    equity: Vec<f64>,
+    /// The last want stated.
+    stated: f64,
+    /// The want in force: the one stated, or nothing after a stop.
+    want: f64,
+    /// Whether the position is to be made what is wanted at the next open.
+    is_ordered: bool,
+    /// Whether the last order was refused.
+    is_refused: bool,
+    refused_orders: usize,
+}
+
+impl<'a, S: Slip, G: Guard> Runner<'a, S, G> {
+    fn new(series: &'a BarSeries, options: &'a Options, slip: S, guard: G) -> Self {
+        Self {
+            series,
+            options,
+            slip,
+            guard,
+            ledger: Ledger::new(options.cash, options.commission),
+            equity: Vec::with_capacity(series.len()),
+            stated: 0.0,
+            want: 0.0,
+            is_ordered: false,
+            is_refused: false,
+            refused_orders: 0,
+        }
+    }
+
+    fn run(mut self, targets: &[Target]) -> Backtest {
+        for target in targets {
+            self.advance(target.bar + 1);
+            self.decide(target.want);
+        }
+        self.advance(self.series.len());
+        self.finish()
+    }
+
+    fn decide(&mut self, want: f64) {
+        if want != self.stated || self.is_refused {
+            (self.stated, self.want) = (want, want);
+            self.is_ordered = true;
+        }
+    }
+
+    /// Does the bars before `end`, over which the want does not change.
+    fn advance(&mut self, end: usize) {
+        while self.equity.len() < end {
+            let bar = self.equity.len();
+            if self.is_ordered {
+                self.fill(bar);
+            }
+            if !G::IS_ACTIVE || self.ledger.is_flat() {
+                let (cash, units) = (self.ledger.cash, self.ledger.units);
+                let closes = &self.series.close()[bar..end];
+                self.equity.extend(closes.iter().map(|close| cash + units * close));
+                return;
+            }
+            self.watch(bar);
+            self.equity.push(self.ledger.equity(self.series.close()[bar]));
+        }
+    }
+
+    /// Makes the position what is wanted, at the open of `bar`.
+    fn fill(&mut self, bar: usize) {
+        let open = self.series.open()[bar];
+        let side_held = self.ledger.units.signum();
+        if !self.ledger.is_flat() && (self.want == 0.0 || side_held != self.want.signum()) {
+            let price = self.price(bar, open, Side::closing(side_held));
+            self.ledger.close_all(bar, price);
+        }
+        self.is_refused = self.want != 0.0 && !self.resize(bar, open);
+        self.refused_orders += usize::from(self.is_refused);
+        self.is_ordered = false;
+    }
+
+    /// Makes a position on the wanted side, or none, as large as wanted; false when it is refused.
+    fn resize(&mut self, bar: usize, open: f64) -> bool {
+        let sign = self.want.signum();
+        let price = self.price(bar, open, Side::opening(sign));
+        let held = self.ledger.units.abs();
+        let equity = self.ledger.equity(price);
+        let wanted = self.units(equity, price);
+        if wanted < held {
+            let price = self.price(bar, open, Side::closing(sign));
+            self.ledger.close_some(bar, price, held - wanted);
+            return true;
+        }
+        let more = wanted - held;
+        if more == 0.0 && held > 0.0 {
+            return true;
+        }
+        let cost = more * price * (1.0 + self.options.commission);
+        // Not: a price that is no number fails every comparison.
+        if !(more > 0.0 && price > 0.0 && cost <= equity - held * price) {
+            return false;
+        }
+        self.ledger.open(bar, price, sign * more);
+        true
+    }
+
+    /// The number of units that the want means at that price.
+    fn units(&self, equity: f64, price: f64) -> f64 {
+        let Options { size, lot, commission, .. } = *self.options;
+        let part = size * self.want.abs();
+        if size < 1.0 {
+            let affordable = equity * part / (price * (1.0 + commission));
+            return ((affordable / lot).floor() * lot).max(0.0);
+        }
+        let steps = part / lot;
+        // 2.3 units in lots of 0.1 are 23 lots, whatever the division says in its last place.
+        let whole = if (steps - steps.round()).abs() <= 1e-9 * steps {
+            steps.round()
+        } else {
+            steps.floor()
+        };
+        whole * lot
+    }
+
+    /// Looks for an exit inside `bar`.
+    fn watch(&mut self, bar: usize) {
+        let is_closed_at_open = self.options.close_final == CloseFinal::Open;
+        if is_closed_at_open && bar + 1 == self.series.len() {
+            return;
+        }
+        let sign = self.ledger.units.signum();
+        let held = Held { sign, average_price: self.ledger.average_price() };
+        let series = self.series;
+        let prices =
+            InBar { open: series.open()[bar], high: series.high()[bar], low: series.low()[bar] };
+        let price = match self.guard.exit(held, prices) {
+            None => return,
+            Some(Exit::Limit(price)) => price,
+            Some(Exit::Market(price)) => self.price(bar, price, Side::closing(sign)),
+        };
+        self.ledger.close_all(bar, price);
+        self.want = 0.0;
+    }
+
+    /// The price of a market order on `bar` that saw the price `seen`.
+    fn price(&self, bar: usize, seen: f64, side: Side) -> f64 {
+        let before = bar.saturating_sub(1);
+        self.slip.price(seen, self.series.high()[before] - self.series.low()[before], side)
+    }
+
+    fn finish(mut self) -> Backtest {
+        let last = self.series.len() - 1;
+        if !self.ledger.is_flat() {
+            let seen = match self.options.close_final {
+                CloseFinal::Close => self.series.close()[last],
+                CloseFinal::Open => self.series.open()[last],
+            };
+            let price = self.price(last, seen, Side::closing(self.ledger.units));
+            self.ledger.close_all(last, price);
+            self.equity[last] = self.ledger.cash;
+        }
+        let Ledger { commission_paid, trades, .. } = self.ledger;
+        let stats = Stats::new(self.series.close(), &self.equity, &trades, commission_paid);
+        let (refused_orders, equity) = (self.refused_orders, self.equity);
+        Backtest { stats, refused_orders, trades, equity }
+    }
+}

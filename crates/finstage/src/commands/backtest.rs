@@ -1,0 +1,120 @@
+//! `finstage backtest`
+
+use std::path::Path;
+
+use finstage_model::Bar;
+use finstage_research::BarSeries;
+use finstage_research::backtest::{
+    self, Backtest, CloseFinal, Exit as PositionExit, OnExit, Options, Plan, Slippage, Stops,
+    Subject, parse_targets, report,
+};
+use finstage_strategies::CATALOG;
+use serde_json::{Value, json};
+
+use super::import::{read_bars, symbol_of};
+use super::{print_json, print_table, say};
+use crate::cli::{Backtest as Args, ClosePrice, Global};
+use crate::exit::{Exit, Failure, Result};
+
+/// Longest list of targets that is read, in bytes.
+const TARGETS_MAX_BYTES: u64 = 256 << 20;
+
+pub(super) fn run(global: &Global, args: &Args) -> Result<Exit> {
+    let file = read_bars(global, &args.input, &args.bars)?;
+    let symbol = symbol_of(&args.input, &args.bars)?;
+    let plan = plan(args, &file.bars)?;
+    let options = options(args);
+    if args.size == 1.0 {
+        say(global, format_args!("--size 1 is one unit; write 0.99 for nearly all of the cash"));
+    }
+    let series = BarSeries::new(&file.bars).map_err(Failure::usage)?;
+    let done = backtest::run(&series, &plan.targets, &options).map_err(Failure::usage)?;
+    if done.refused_orders > 0 {
+        let refused = done.refused_orders;
+        say(global, format_args!("{refused} orders were refused: the cash did not pay for them"));
+    }
+    if let Some(path) = &args.report {
+        let title = format!("{symbol} {}", file.interval);
+        let made_by = format!("finstage {}", crate::VERSION);
+        let subject = Subject {
+            title: &title,
+            bars: &file.bars,
+            plan: &plan,
+            options: &options,
+            made_by: &made_by,
+        };
+        write(path, &report(&subject, &done))?;
+        say(global, format_args!("report: {}", path.display()));
+    }
+    show(global, &plan, &done)?;
+    Ok(Exit::Done)
+}
+
+fn plan(args: &Args, bars: &[Bar]) -> Result<Plan> {
+    if let Some(path) = &args.targets {
+        let shown = path.display();
+        let length =
+            std::fs::metadata(path).map_err(|e| Failure::usage(format!("{shown}: {e}")))?;
+        if length.len() > TARGETS_MAX_BYTES {
+            return Err(Failure::usage(format!("{shown}: too large for a list of targets")));
+        }
+        let text =
+            std::fs::read_to_string(path).map_err(|e| Failure::usage(format!("{shown}: {e}")))?;
+        let targets = parse_targets(&text).map_err(|e| Failure::usage(format!("{shown}: {e}")))?;
+        return Ok(Plan::of_list(targets, &format!("targets of {shown}")));
+    }
+    let rule = args.strategy.as_ref().ok_or_else(|| {
+        Failure::usage("what is to be tested? write --strategy 'NAME(p=v)' or --targets FILE")
+    })?;
+    let exit = PositionExit {
+        strategy: args.exit.clone(),
+        hold: args.hold,
+        then: if args.reverse { OnExit::Reverse } else { OnExit::Flat },
+    };
+    Plan::of_rule(rule, exit, CATALOG, bars).map_err(Failure::usage)
+}
+
+fn options(args: &Args) -> Options {
+    let slippage = match (args.slippage_bps, args.slippage_range) {
+        (Some(bps), _) => Slippage::Bps(bps),
+        (_, Some(part)) => Slippage::BarRange(part),
+        _ => Slippage::None,
+    };
+    Options {
+        cash: args.cash,
+        commission: args.commission,
+        size: args.size,
+        close_final: match args.close_final {
+            ClosePrice::Close => CloseFinal::Close,
+            ClosePrice::Open => CloseFinal::Open,
+        },
+        slippage,
+        stops: Stops { loss: args.stop_loss, profit: args.take_profit },
+        ..Options::default()
+    }
+}
+
+fn write(path: &Path, page: &str) -> Result<()> {
+    std::fs::write(path, page)
+        .map_err(|e| Failure::new(Exit::Store, format!("writing {}: {e}", path.display())))
+}
+
+fn show(global: &Global, plan: &Plan, done: &Backtest) -> Result<()> {
+    let mut value = serde_json::to_value(done.stats).map_err(Failure::usage)?;
+    if global.json {
+        value["strategy"] = json!(plan.canonical);
+        value["refused_orders"] = json!(done.refused_orders);
+        value["trade_list"] = serde_json::to_value(&done.trades).map_err(Failure::usage)?;
+        return print_json(&value);
+    }
+    say(global, format_args!("{}: {}", plan.canonical, plan.words));
+    let Value::Object(stats) = value else { return Ok(()) };
+    let cell = |value: &Value| match value {
+        Value::Null => "-".to_owned(),
+        Value::Number(n) if n.is_f64() => format!("{:.6}", n.as_f64().unwrap_or(f64::NAN)),
+        other => other.to_string(),
+    };
+    let rows: Vec<Vec<String>> =
+        stats.iter().map(|(name, v)| vec![name.clone(), cell(v)]).collect();
+    print_table(&["name", "value"], &rows)
+}
