@@ -22,6 +22,7 @@
 
 mod average;
 mod bar;
+mod directional;
 mod exact_sum;
 mod indicators;
 mod lockstep;

@@ -10,7 +10,7 @@
 //! A bar at which DX has no value (no movement at all so far) counts as 0 in the first mean and
 //! changes nothing later, as in TA-Lib. Warm-up 2n. Memory: two of Wilder's averages one after the other.
 
-use crate::indicators::directional::Directional;
+use crate::directional::Directional;
 use crate::spec::{Param, Spec, drive, stream};
 use crate::wilder::Wilder;
 use crate::{BarInput, Field, HighLowClose, Indicator, MAX_PERIOD};

@@ -8,7 +8,7 @@
 //! Where there is no movement at all it stays what it was, 0 at first, as in TA-Lib. Warm-up n + 1.
 //! Memory 10.5 (2n - 1) + 1, counted against movements of like size.
 
-use crate::indicators::directional::Directional;
+use crate::directional::Directional;
 use crate::spec::{Param, Spec, drive, stream};
 use crate::{BarInput, Field, HighLowClose, Indicator, MAX_PERIOD};
 

@@ -3,7 +3,7 @@
 //! 0 to 100; 0 while the market stands still from the first. With a period of 1 it is the share of the bar
 //! itself, as a fraction and not in percent, as in TA-Lib. Warm-up n + 1. Memory 10.5 (2n - 1) + 1.
 
-use crate::indicators::directional::Directional;
+use crate::directional::Directional;
 use crate::spec::{Param, Spec, drive, stream};
 use crate::{BarInput, Field, HighLowClose, Indicator, MAX_PERIOD};
 

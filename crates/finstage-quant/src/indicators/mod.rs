@@ -8,7 +8,6 @@ pub(crate) mod atr;
 pub(crate) mod bollinger;
 pub(crate) mod cci;
 pub(crate) mod dema;
-mod directional;
 pub(crate) mod donchian;
 pub(crate) mod dx;
 pub(crate) mod ema;

@@ -20,7 +20,7 @@ use crate::wilder::{LEAST, is_nothing, shares, wilder_memory};
 
 /// The smoothed sums of movements.
 #[derive(Debug, Clone)]
-pub(super) struct Directional {
+pub(crate) struct Directional {
     period: usize,
     previous: Option<HighLowClose>,
     moves: usize,
@@ -29,31 +29,31 @@ pub(super) struct Directional {
 
 /// Upward and downward movement, and the true range around them.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Movement {
+pub(crate) struct Movement {
     plus: f64,
     minus: f64,
     range: f64,
 }
 
 impl Directional {
-    pub(super) fn new(period: usize) -> Self {
+    pub(crate) fn new(period: usize) -> Self {
         let period = checked_period(period, 1);
         Self { period, previous: None, moves: 0, sums: Movement::default() }
     }
 
-    pub(super) fn period(&self) -> usize {
+    pub(crate) fn period(&self) -> usize {
         self.period
     }
 
-    pub(super) fn warmup(&self) -> usize {
+    pub(crate) fn warmup(&self) -> usize {
         self.period + 1
     }
 
-    pub(super) fn memory(&self) -> usize {
+    pub(crate) fn memory(&self) -> usize {
         wilder_memory(self.period) + 1
     }
 
-    pub(super) fn update(&mut self, bar: HighLowClose) -> Option<Movement> {
+    pub(crate) fn update(&mut self, bar: HighLowClose) -> Option<Movement> {
         if !bar.is_usable() {
             *self = Self::new(self.period);
             return None;
@@ -85,17 +85,17 @@ impl Movement {
     }
 
     /// Upward movement in percent of the range; 0 of none.
-    pub(super) fn plus_di(self) -> f64 {
+    pub(crate) fn plus_di(self) -> f64 {
         percent(self.plus, self.range)
     }
 
     /// Downward movement in percent of the range; 0 of none.
-    pub(super) fn minus_di(self) -> f64 {
+    pub(crate) fn minus_di(self) -> f64 {
         percent(self.minus, self.range)
     }
 
     /// How far one direction outweighs the other, 0 to 100; `None` without any movement.
-    pub(super) fn dx(self) -> Option<f64> {
+    pub(crate) fn dx(self) -> Option<f64> {
         let all = self.plus + self.minus;
         (all > 0.0).then(|| 100.0 * ((self.plus - self.minus).abs() / all))
     }
