@@ -85,6 +85,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let house = House {
         journal: store.journal.clone(),
         records: store.records.clone(),
+        history: store.history.clone(),
         settings: settings.engine.clone(),
         instruments,
         rim,

@@ -11,9 +11,10 @@ use std::time::Duration;
 
 use finstage_engine::{Engine, EngineSettings, RunError, run, series_depths};
 use finstage_model::{
-    Bar, Clock, Day, Event, Instrument, InstrumentId, Interval, Past, Payload, Position, RunNumber,
+    Bar, Clock, Day, Event, Instrument, Interval, Past, Payload, Position, RunNumber, Symbol,
     Timestamp,
 };
+use finstage_store::history::History;
 use finstage_store::journal::{Journal, Origin, SyncThread};
 use finstage_store::records::{Records, RecordsWriter, RunDigest};
 use finstage_strategies::CATALOG;
@@ -44,6 +45,8 @@ pub struct House {
     pub journal: Journal,
     /// What was said.
     pub records: Records,
+    /// All bars, those of the records among them.
+    pub history: History,
     /// What the engine is told.
     pub settings: EngineSettings,
     /// What is watched, with ids of this store.
@@ -220,7 +223,7 @@ impl House {
         let ended = source.ended;
         source.writer.sync()?;
         drop(syncing);
-        // Drained: the preamble reads bars and alerts from the records.
+        // Drained: the preamble reads bars and alerts that were said until now.
         writer.drain()?;
         Ok((ended == Ended::Day).then(|| sink.into_after_midnight()))
     }
@@ -256,7 +259,7 @@ impl House {
             let Some(instrument) = self.instruments.iter().find(|i| i.symbol == symbol) else {
                 continue;
             };
-            let bars = self.records.last_bars(instrument.id, interval, at, depth)?;
+            let bars = self.history.last_bars(&symbol, interval, at, depth)?;
             if !bars.is_empty() {
                 say(Payload::Past(Box::new(Past { instrument: instrument.id, interval, bars })));
             }
@@ -301,14 +304,10 @@ impl House {
     /// it is to be fetched.
     ///
     /// # Errors
-    /// When the records cannot be read.
-    pub fn stored_until(
-        &self,
-        instrument: InstrumentId,
-        interval: Interval,
-    ) -> Result<Option<Timestamp>> {
+    /// When the records or the Parquet files cannot be read.
+    pub fn stored_until(&self, symbol: &Symbol, interval: Interval) -> Result<Option<Timestamp>> {
         self.recover()?;
-        let newest = self.records.last_bars(instrument, interval, Timestamp::MAX, 1)?;
+        let newest = self.history.last_bars(symbol, interval, Timestamp::MAX, 1)?;
         Ok(newest.first().map(Bar::close_time))
     }
 }

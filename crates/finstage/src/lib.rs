@@ -14,6 +14,7 @@
 pub mod check;
 pub mod cli;
 pub mod commands;
+pub mod compactor;
 pub mod config;
 pub mod day;
 pub mod exit;

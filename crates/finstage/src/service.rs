@@ -16,6 +16,7 @@ use finstage_strategies::CATALOG;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 
+use crate::compactor::{self, Pace};
 use crate::config::settings::{FeedSettings, Settings};
 use crate::day::{Feed, House, Renewal, Rim, engine_day};
 use crate::exit::{Exit, Failure, Result};
@@ -96,6 +97,9 @@ pub async fn run(
         gauges.sessions.push(stats);
     }
     tasks.push(tokio::spawn(tick(events, Arc::clone(&plan.clock), plan.speed, quitting.clone())));
+    // Only now: what a power cut took was taken back, and missing history was fetched.
+    let pace = Pace { clock: Arc::clone(&plan.clock), speed: plan.speed };
+    tasks.push(tokio::spawn(compactor::run(house.history.clone(), pace, quitting.clone())));
     let (deliver, delivering) = watch::channel(false);
     for notifier in notifiers {
         let name = notifier.name().to_owned();
@@ -131,6 +135,7 @@ fn build_house(plan: &Plan, notifiers: &[Arc<dyn Notifier>], wake: &Arc<Notify>)
     Ok(House {
         journal: plan.store.journal.clone(),
         records: plan.store.records.clone(),
+        history: plan.store.history.clone(),
         settings: settings.engine.clone(),
         instruments: wiring::instruments(settings, &plan.store.records)?,
         rim,
@@ -265,7 +270,7 @@ fn start_session(
     let mut since = Vec::new();
     for subscription in &subscriptions {
         for &interval in &subscription.intervals {
-            if let Some(close_time) = house.stored_until(subscription.instrument, interval)? {
+            if let Some(close_time) = house.stored_until(&subscription.symbol, interval)? {
                 since.push(Since { instrument: subscription.instrument, interval, close_time });
             }
         }
@@ -311,7 +316,7 @@ async fn fill_history(house: &House, feed: &FeedSettings, client: &Client) -> Re
             continue;
         }
         let wanted = wiring::history_start(interval, depth, now);
-        let from = match house.stored_until(instrument.id, interval)? {
+        let from = match house.stored_until(&symbol, interval)? {
             // The session fetches what a short absence missed, as events.
             Some(_) if goes_on => continue,
             Some(until) if until > wanted => until,
@@ -319,7 +324,7 @@ async fn fill_history(house: &House, feed: &FeedSettings, client: &Client) -> Re
         };
         let bars = fetch(house, poll.as_ref(), client, (instrument, interval, from)).await;
         if !bars.is_empty() {
-            let counts = house.records.import_bars(&symbol, interval, &bars)?;
+            let counts = house.history.import(&symbol, interval, &bars)?;
             tracing::info!("{symbol} {interval}: {} bars of history", counts.written);
         }
     }

@@ -10,6 +10,7 @@ use finstage_model::{Category, Instrument, InstrumentId, Interval, Symbol};
 use finstage_net::{Client, ClientOptions};
 use finstage_notify::notifiers::{Log, Telegram, TelegramOptions};
 use finstage_notify::{Notifier, Template};
+use finstage_store::history::History;
 use finstage_store::journal::{Journal, JournalOptions};
 use finstage_store::records::{Records, StoreKind};
 use finstage_store::{DiskFiles, Files, FolderLock};
@@ -17,6 +18,8 @@ use finstage_store::{DiskFiles, Files, FolderLock};
 use crate::config::settings::{FeedSettings, NotifySettings, Settings};
 use crate::exit::{Failure, Result};
 
+/// The folder of Parquet files.
+const HISTORY: &str = "history";
 /// The longest that one request to a venue or a messenger may take.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 /// The longest that connecting may take.
@@ -24,11 +27,13 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The largest answer that is read.
 const ANSWER_MAX_BYTES: usize = 16 << 20;
 
-/// The open store of a service: records, journal, and the lock that says whose they are.
+/// The open store of a service: records, bars, journal, and the lock that says whose they are.
 #[derive(Debug, Clone)]
 pub struct Store {
     /// What was said.
     pub records: Records,
+    /// All bars.
+    pub history: History,
     /// What happened.
     pub journal: Journal,
     _lock: Arc<FolderLock>,
@@ -45,8 +50,9 @@ impl Store {
         })?;
         let lock = Arc::new(FolderLock::acquire(dir)?);
         let records = open_records(dir, kind)?;
+        let history = History::open(Arc::clone(&files), dir.join(HISTORY), records.clone());
         let journal = Journal::open(files, dir.join("journal"), JournalOptions::default());
-        Ok(Self { records, journal, _lock: lock })
+        Ok(Self { records, history, journal, _lock: lock })
     }
 }
 
@@ -56,16 +62,21 @@ impl Store {
     /// # Errors
     /// As [`Store::open`]; real records are never cleared.
     pub fn fresh_demo(dir: &Path, files: Arc<dyn Files>) -> Result<Self> {
-        let (records, journal) = (dir.join("records.db"), dir.join("journal"));
-        if journal.exists() && !records.exists() {
-            return Err(Failure::usage(format!(
-                "{} holds a journal that no demo left there: name another --data-dir",
-                dir.display()
-            )));
+        let records = dir.join("records.db");
+        let folders = ["journal", HISTORY].map(|name| (name, dir.join(name)));
+        for (name, folder) in &folders {
+            if folder.exists() && !records.exists() {
+                return Err(Failure::usage(format!(
+                    "{} holds a {name} that no demo left there: name another --data-dir",
+                    dir.display()
+                )));
+            }
         }
         drop(Self::open(dir, StoreKind::Demo, Arc::clone(&files))?);
-        if journal.exists() {
-            std::fs::remove_dir_all(&journal)?;
+        for (_, folder) in &folders {
+            if folder.exists() {
+                std::fs::remove_dir_all(folder)?;
+            }
         }
         for name in ["records.db", "records.db-wal", "records.db-shm"] {
             match std::fs::remove_file(dir.join(name)) {
@@ -113,6 +124,12 @@ pub fn read_records(dir: &Path) -> Result<Records> {
         )));
     }
     Ok(Records::open_read_only(&file)?)
+}
+
+/// All bars in `dir`, whose records are open.
+#[must_use]
+pub fn history(dir: &Path, records: &Records) -> History {
+    History::open(disk(), dir.join(HISTORY), records.clone())
 }
 
 /// The real disk.

@@ -129,7 +129,8 @@ impl BarColumns {
         }
     }
 
-    fn doubles(&self) -> [&Vec<f64>; 5] {
+    /// Open, high, low, close, volume.
+    pub(super) fn doubles(&self) -> [&Vec<f64>; 5] {
         [&self.open, &self.high, &self.low, &self.close, &self.volume]
     }
 

@@ -1,15 +1,16 @@
 //! From the tail to the shelf: months that are over.
 //!
-//! Run it once a day. A month is moved [`SETTLED_AFTER`] its end, when no replay and no rewinding
+//! Run it once a day, and after imports. A month is moved [`SETTLED_AFTER`] its end, when no replay and no rewinding
 //! of the journal can touch its bars again. Bars that were imported late are merged into the file
 //! of their period, which gets a new generation.
 
+use std::ops::Range;
 use std::time::Duration;
 
-use finstage_model::{Interval, Timestamp};
+use finstage_model::{Interval, Symbol, Timestamp};
 
 use super::generation::{Change, Swept};
-use super::import::{News, add, file_of, has_whole_micros, same_period};
+use super::import::{News, add, file_of, has_whole_micros};
 use super::period::Period;
 use super::shelf::{History, Series};
 use crate::Error;
@@ -33,61 +34,105 @@ pub struct Compacted {
     pub swept: Swept,
 }
 
+impl Compacted {
+    fn add(&mut self, more: &Self) {
+        self.files += more.files;
+        self.bars += more.bars;
+        self.duplicates += more.duplicates;
+        self.revisions += more.revisions;
+    }
+}
+
 impl History {
     /// Moves the bars of closed months from the tail to Parquet files, and removes what killed
     /// writers left. Killed at any point and run again, no bar is lost, doubled or replaced.
     ///
+    /// Other writers of the database wait for one month of one series at most. Between two of them
+    /// `goes_on` is asked; when it says no, the rest stays for the next run.
+    ///
     /// # Errors
     /// As every writing call: `Full`, `Held`, `Corrupt` or `Io`; `Stale` when other writers were
     /// faster [`super::WRITE_ATTEMPTS`] times. What was moved until then stays moved.
-    pub fn compact(&self, now: Timestamp) -> Result<Compacted, Error> {
-        let until = Interval::Mo1.open_of(now.minus(SETTLED_AFTER));
+    pub fn compact(&self, now: Timestamp, goes_on: &dyn Fn() -> bool) -> Result<Compacted, Error> {
         let mut done = Compacted { swept: self.sweep()?, ..Compacted::default() };
         for (symbol, id) in self.records.series()? {
             let series = Series { id, dir: self.series_dir(&symbol, id.interval) };
-            let moved = self.contended(|| self.compact_series(&series, until))?;
-            done.files += moved.files;
-            done.bars += moved.bars;
-            done.duplicates += moved.duplicates;
-            done.revisions += moved.revisions;
+            done.add(&self.move_closed(&series, now, goes_on)?);
         }
         Ok(done)
     }
 
-    fn compact_series(&self, series: &Series, until: Timestamp) -> Result<Compacted, Error> {
-        let interval = series.id.interval;
-        let part = TailPart::Between(Timestamp::MIN, until);
-        let (periods, tail) = self.records.shelf(series.id, part)?;
-        let mut done = Compacted::default();
-        let mut changes = Vec::new();
-        for tail in tail.chunk_by(|a, b| same_period(interval, a, b)) {
-            // No file can hold them; the tail can.
-            if tail.iter().any(|bar| !has_whole_micros(bar.open_time)) {
-                continue;
-            }
-            let period = Period::of(interval, tail[0].open_time);
-            let base = file_of(&periods, period);
-            let mut merged = match &base {
-                Some(file) => self.read_file(series, file)?,
-                None => Vec::new(),
-            };
-            let new = News::of(tail, &[&merged]);
-            done.duplicates += new.duplicates;
-            done.revisions += new.revisions;
-            done.bars += new.bars.len() as u64;
-            let is_new = !new.bars.is_empty();
-            add(&mut merged, new.bars);
-            let range = period.range();
-            changes.push(Change {
-                period,
-                base,
-                bars: is_new.then_some(merged),
-                tail_range: range.start..range.end.min(until),
-                tail: tail.to_vec(),
-                moves_tail: true,
-            });
+    /// As [`History::compact`] for one series, without looking for leftovers.
+    ///
+    /// # Errors
+    /// As [`History::compact`].
+    pub fn compact_series(
+        &self,
+        symbol: &Symbol,
+        interval: Interval,
+        now: Timestamp,
+    ) -> Result<Compacted, Error> {
+        match self.series_of(symbol, interval)? {
+            Some(series) => self.move_closed(&series, now, &|| true),
+            None => Ok(Compacted::default()),
         }
-        done.files = self.put(series, changes)?;
+    }
+
+    /// Month by month, so that no transaction is longer than a month.
+    fn move_closed(
+        &self,
+        series: &Series,
+        now: Timestamp,
+        goes_on: &dyn Fn() -> bool,
+    ) -> Result<Compacted, Error> {
+        let until = Interval::Mo1.open_of(now.minus(SETTLED_AFTER));
+        let mut done = Compacted::default();
+        let (_, extent) = self.records.tail_extent(series.id)?;
+        let Some(Range { start: mut at, end: last }) = extent else { return Ok(done) };
+        while at <= last && at < until && goes_on() {
+            let period = Period::of(series.id.interval, at);
+            done.add(&self.contended(|| self.compact_period(series, period, until))?);
+            at = period.range().end;
+        }
         Ok(done)
+    }
+
+    fn compact_period(
+        &self,
+        series: &Series,
+        period: Period,
+        until: Timestamp,
+    ) -> Result<Compacted, Error> {
+        let range = period.range();
+        let tail_range = range.start..range.end.min(until);
+        let part = TailPart::Between(tail_range.start, tail_range.end);
+        let (periods, tail) = self.records.shelf(series.id, part)?;
+        // Finer stamps: no file can hold them; the tail can.
+        if tail.is_empty() || tail.iter().any(|bar| !has_whole_micros(bar.open_time)) {
+            return Ok(Compacted::default());
+        }
+        let base = file_of(&periods, period);
+        let mut merged = match &base {
+            Some(file) => self.read_file(series, file)?,
+            None => Vec::new(),
+        };
+        let new = News::of(&tail, &[&merged]);
+        let bars = new.bars.len() as u64;
+        add(&mut merged, new.bars);
+        let change = Change {
+            period,
+            base,
+            bars: (bars > 0).then_some(merged),
+            tail_range,
+            tail,
+            moves_tail: true,
+        };
+        Ok(Compacted {
+            files: self.put(series, vec![change])?,
+            bars,
+            duplicates: new.duplicates,
+            revisions: new.revisions,
+            swept: Swept::default(),
+        })
     }
 }

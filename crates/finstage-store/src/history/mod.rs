@@ -42,7 +42,10 @@ pub use csv::{
     BarFile, BarFileError, BarFileErrorKind, MAX_ROW_BYTES, MAX_ROWS, ReadOptions, read_bar_file,
     read_bars,
 };
-pub use export::{write_columns_csv, write_csv, write_parquet};
+pub use export::{
+    ArrowForm, write_arrow, write_columns_arrow, write_columns_csv, write_columns_parquet,
+    write_csv, write_parquet,
+};
 pub use factors::{FactorRow, Factors, MAX_FACTORS, Scale, read_factor_file, read_factors};
 pub use gaps::{Gaps, Hole, MAX_HOLES_KEPT, Schedule, gaps};
 pub use generation::{Swept, WRITE_ATTEMPTS};

@@ -85,7 +85,11 @@ impl From<ArrowError> for Fault {
 
 /// A file of bars that ascend.
 pub(super) fn encode(bars: &[Bar]) -> Result<Vec<u8>, Fault> {
-    let batch = batch(bars)?;
+    encode_batch(&batch(bars)?)
+}
+
+/// A file of one batch, whose first column is the stamps.
+pub(super) fn encode_batch(batch: &RecordBatch) -> Result<Vec<u8>, Fault> {
     let properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
         .set_max_row_group_row_count(Some(ROW_GROUP))
@@ -98,7 +102,7 @@ pub(super) fn encode(bars: &[Bar]) -> Result<Vec<u8>, Fault> {
         }]))
         .build();
     let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), Some(properties))?;
-    writer.write(&batch)?;
+    writer.write(batch)?;
     Ok(writer.into_inner()?)
 }
 
@@ -160,8 +164,19 @@ fn open(
     Ok((builder.with_projection(mask).with_batch_size(ROW_GROUP).build()?, rows))
 }
 
+/// Columns of doubles as one batch.
+pub(super) fn batch_of_columns(columns: &BarColumns) -> Result<RecordBatch, Fault> {
+    let stamps = TimestampMicrosecondArray::from(columns.times_us.clone()).with_timezone(UTC);
+    let mut named: Vec<(&str, ArrayRef)> = vec![(STAMP, Arc::new(stamps))];
+    for (name, column) in PRICES.into_iter().chain([VOLUME]).zip(columns.doubles()) {
+        named.push((name, Arc::new(Float64Array::from(column.clone()))));
+    }
+    let with_nullable = named.into_iter().map(|(name, column)| (name, column, false));
+    Ok(RecordBatch::try_from_iter_with_nullable(with_nullable)?)
+}
+
 /// Bars as one batch of columns.
-fn batch(bars: &[Bar]) -> Result<RecordBatch, Fault> {
+pub(super) fn batch(bars: &[Bar]) -> Result<RecordBatch, Fault> {
     if let Some(bar) = bars.iter().find(|bar| bar.open_time.nanos().rem_euclid(1_000) != 0) {
         return Err(Fault::Finer(bar.open_time));
     }

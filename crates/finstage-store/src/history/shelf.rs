@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use finstage_model::{Bar, Interval, Symbol, Timestamp};
 
+use super::NO_TAIL;
 use super::columns::{Adjust, BarColumns, micros_from};
 use super::factors::Factors;
 use super::parquet::{self, Fault};
@@ -23,15 +24,15 @@ pub const MAX_FILE_BYTES: u64 = 1 << 30;
 /// All stored bars: Parquet files for closed months and large imports, the SQLite tail for what is
 /// newer, read as one.
 ///
-/// Cheap to make; holds nothing in memory. Reading and writing may happen at once, in any number
-/// of processes.
-#[derive(Debug)]
+/// Cheap to make and to clone; holds nothing in memory. Reading and writing may happen at once, in
+/// any number of processes.
+#[derive(Debug, Clone)]
 pub struct History {
     pub(super) files: Arc<dyn Files>,
     pub(super) root: PathBuf,
     pub(super) records: Records,
     /// Folders whose names are known to be durable.
-    pub(super) durable: Mutex<BTreeSet<PathBuf>>,
+    pub(super) durable: Arc<Mutex<BTreeSet<PathBuf>>>,
 }
 
 /// A series and where its bars lie.
@@ -65,7 +66,7 @@ impl History {
     /// or made before it is needed.
     #[must_use]
     pub fn open(files: Arc<dyn Files>, root: PathBuf, records: Records) -> Self {
-        Self { files, root, records, durable: Mutex::default() }
+        Self { files, root, records, durable: Arc::default() }
     }
 
     /// The bars of a series that open within `range`, oldest first, exact and raw; none where
@@ -110,7 +111,9 @@ impl History {
             let mut shelf = Vec::new();
             for file in files_within(&periods, &(Timestamp::MIN..until)).rev() {
                 // Whatever is among the last of both is among the last of its part.
-                if shelf.len() >= count {
+                let is_enough = |bars: &[Bar]| bars.len() >= count;
+                let is_newer = |bar: &Bar| bar.open_time > file.content.last;
+                if is_enough(&shelf) || (is_enough(&tail) && tail.first().is_none_or(is_newer)) {
                     break;
                 }
                 let mut older = self.read_file(&series, &file)?;
@@ -162,6 +165,24 @@ impl History {
         Ok(columns)
     }
 
+    /// How many bars of a series [`History::bars`] may give, at most: it counts files and tail
+    /// whole, and reads neither.
+    ///
+    /// # Errors
+    /// As every reading call: `Corrupt`, `Held` or `Io`.
+    pub fn bars_at_most(
+        &self,
+        symbol: &Symbol,
+        interval: Interval,
+        range: &Range<Timestamp>,
+    ) -> Result<u64, Error> {
+        let Some(series) = self.series_of(symbol, interval)? else { return Ok(0) };
+        let (periods, _) = self.records.shelf(series.id, NO_TAIL)?;
+        let (tail, _) = self.records.tail_extent(series.id)?;
+        let shelf = files_within(&periods, range).map(|file| file.content.bars).sum::<u64>();
+        Ok(shelf + tail)
+    }
+
     /// The factors stored for an instrument; none where there are none.
     ///
     /// # Errors
@@ -180,8 +201,7 @@ impl History {
     pub fn series(&self) -> Result<Vec<SeriesSummary>, Error> {
         let mut summaries = Vec::new();
         for (symbol, id) in self.records.series()? {
-            let nothing = TailPart::Last(Timestamp::MIN, 0);
-            let (periods, _) = self.records.shelf(id, nothing)?;
+            let (periods, _) = self.records.shelf(id, NO_TAIL)?;
             let (tail_bars, tail) = self.records.tail_extent(id)?;
             let contents: Vec<_> = periods.iter().filter_map(|row| row.file).collect();
             let firsts = contents.iter().map(|file| file.content.first);
@@ -209,7 +229,11 @@ impl History {
     }
 
     /// The series of a symbol that is known.
-    fn series_of(&self, symbol: &Symbol, interval: Interval) -> Result<Option<Series>, Error> {
+    pub(super) fn series_of(
+        &self,
+        symbol: &Symbol,
+        interval: Interval,
+    ) -> Result<Option<Series>, Error> {
         let instrument = self.records.instrument(symbol)?;
         Ok(instrument.map(|instrument| Series {
             id: SeriesId { instrument: instrument.id, interval },

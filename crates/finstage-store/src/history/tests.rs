@@ -1,14 +1,17 @@
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use arrow_array::RecordBatch;
+use arrow_ipc::reader::{FileReader, StreamReader};
 use finstage_model::{Bar, InstrumentId, Interval, Price, Qty, Symbol, Timestamp};
 use proptest::prelude::*;
 
 use super::*;
 use crate::records::{ImportCounts, Records};
 use crate::suite::{Fault, FaultyFiles};
-use crate::{DiskFiles, Error, ErrorKind, Files as _, OpenMode};
+use crate::{DiskFiles, Error, ErrorKind, Files, OpenFile, OpenMode};
 
 const ROOT: &str = "/data/history";
 const ALL: std::ops::Range<Timestamp> = Timestamp::MIN..Timestamp::MAX;
@@ -57,8 +60,11 @@ struct House {
 
 impl House {
     fn new(seed: u64) -> Self {
+        Self::with(seed, Records::open_in_memory().unwrap())
+    }
+
+    fn with(seed: u64, records: Records) -> Self {
         let disk = FaultyFiles::new(seed);
-        let records = Records::open_in_memory().unwrap();
         let history = history_on(&disk, &records);
         Self { disk, records, history }
     }
@@ -87,7 +93,7 @@ impl House {
     }
 
     fn compact(&self, now: &str) -> Result<Compacted, Error> {
-        self.history.compact(t(now))
+        self.history.compact(t(now), &|| true)
     }
 }
 
@@ -208,7 +214,7 @@ fn daily_bars_are_one_file() {
     let more: Vec<Bar> = (0..40).map(|n| bar(Interval::D1, day(bars.len() as u64 + n))).collect();
     house.history.import(&symbol(), Interval::D1, &more).unwrap();
     let now = more.last().unwrap().close_time();
-    let moved = house.history.compact(now).unwrap();
+    let moved = house.history.compact(now, &|| true).unwrap();
     assert_eq!(moved.files, 1);
     assert!((10..40).contains(&moved.bars), "only whole months: {}", moved.bars);
     assert_eq!(house.disk.list(&dir).unwrap(), ["all.g2.parquet"]);
@@ -218,13 +224,18 @@ fn daily_bars_are_one_file() {
 /// A house before compaction: a file with a hole, and a tail that fills it and adds a month.
 fn before_compaction(seed: u64) -> (House, Vec<Bar>) {
     let house = House::new(seed);
+    let bars = fill(&house);
+    (house, bars)
+}
+
+fn fill(house: &House) -> Vec<Bar> {
     let bars = hours("2026-09-20T00:00:00Z", 24 * 45);
     let (early, late) = (&bars[..200], &bars[200..]);
     house.import(early);
     house.compact("2026-10-05").unwrap();
     house.import(late);
     house.records.import_bars(&symbol(), Interval::H1, &[dearer(&early[7])]).unwrap();
-    (house, bars)
+    bars
 }
 
 #[test]
@@ -261,6 +272,150 @@ fn the_compactor_killed_anywhere_and_run_again_loses_doubles_and_replaces_nothin
         }
     }
     assert!(killed > 12 * 8, "only {killed} kill points");
+}
+
+/// A disk beside which another process takes the database for itself, after so many operations.
+#[derive(Debug)]
+struct Rival {
+    disk: FaultyFiles,
+    database: Mutex<rusqlite::Connection>,
+    after: AtomicI64,
+}
+
+impl Rival {
+    fn step(&self) {
+        if self.after.fetch_sub(1, Ordering::Relaxed) == 0 {
+            self.database.lock().unwrap().execute_batch("BEGIN IMMEDIATE").unwrap();
+        }
+    }
+
+    /// Gives the database back; whether it was taken.
+    fn give_back(&self) -> bool {
+        let took = self.after.load(Ordering::Relaxed) < 0;
+        if took {
+            self.database.lock().unwrap().execute_batch("ROLLBACK").unwrap();
+        }
+        took
+    }
+}
+
+impl Files for Rival {
+    fn open(&self, path: &Path, mode: OpenMode) -> std::io::Result<Arc<dyn OpenFile>> {
+        let file = self.disk.open(path, mode);
+        self.step();
+        file
+    }
+
+    fn create_dir(&self, dir: &Path) -> std::io::Result<()> {
+        self.disk.create_dir(dir)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> std::io::Result<()> {
+        let renamed = self.disk.rename(from, to);
+        self.step();
+        renamed
+    }
+
+    fn remove_file(&self, path: &Path) -> std::io::Result<()> {
+        let removed = self.disk.remove_file(path);
+        self.step();
+        removed
+    }
+
+    fn remove_dir_all(&self, dir: &Path) -> std::io::Result<()> {
+        self.disk.remove_dir_all(dir)
+    }
+
+    fn list(&self, dir: &Path) -> std::io::Result<Vec<String>> {
+        let names = self.disk.list(dir);
+        self.step();
+        names
+    }
+
+    fn exists(&self, path: &Path) -> std::io::Result<bool> {
+        self.disk.exists(path)
+    }
+
+    fn sync_dir(&self, dir: &Path) -> std::io::Result<()> {
+        let synced = self.disk.sync_dir(dir);
+        self.step();
+        synced
+    }
+}
+
+/// The state that a kill between the last file and the transaction leaves, and one between the
+/// claim and the first file: here the transaction is refused instead.
+#[test]
+fn the_compactor_kept_from_its_database_anywhere_and_run_again_is_whole() {
+    const NOW: &str = "2026-11-04";
+    let mut refused = 0;
+    for step in 0.. {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("records.db");
+        let mut house = House::with(step, Records::open(&path).unwrap());
+        let bars = fill(&house);
+        house.records.give_up_at_once();
+        let rival = Arc::new(Rival {
+            disk: house.disk.clone(),
+            database: Mutex::new(rusqlite::Connection::open(&path).unwrap()),
+            after: AtomicI64::new(step as i64),
+        });
+        let files = Arc::clone(&rival) as Arc<dyn Files>;
+        house.history = History::open(files, PathBuf::from(ROOT), house.records.clone());
+        let kept_off = house.compact(NOW).is_err_and(|error| {
+            assert_eq!(error.kind(), ErrorKind::Held, "{error}");
+            true
+        });
+        let took = rival.give_back();
+        house.restart();
+        assert_eq!(house.bars(), bars, "step {step}: before it is repeated");
+        house.compact(NOW).unwrap();
+        assert_eq!(house.bars(), bars, "step {step}");
+        assert_eq!((house.files().len(), house.tail().len()), (2, 72), "step {step}");
+        refused += u32::from(kept_off);
+        if !took {
+            break;
+        }
+    }
+    assert!(refused > 6, "only {refused} transactions were refused");
+}
+
+#[test]
+fn a_compactor_that_is_stopped_leaves_the_rest_for_the_next_run() {
+    let (house, bars) = before_compaction(11);
+    let asked = AtomicI64::new(0);
+    let once = || asked.fetch_add(1, Ordering::Relaxed) < 1;
+    let moved = house.history.compact(t("2026-11-04"), &once).unwrap();
+    assert_eq!((moved.files, moved.bars), (1, 64), "September only");
+    assert_eq!(house.bars(), bars);
+    let moved = house.compact("2026-11-04").unwrap();
+    assert_eq!((moved.files, moved.bars), (1, 744));
+    assert_eq!(house.bars(), bars);
+}
+
+#[test]
+fn one_series_is_compacted_alone() {
+    let house = House::new(12);
+    let (other, bars) = ("sim:TWO".parse().unwrap(), hours("2026-10-01T00:00:00Z", 100));
+    house.import(&bars);
+    house.history.import(&other, Interval::H1, &bars).unwrap();
+    let now = t("2026-11-04");
+    let moved = house.history.compact_series(&other, Interval::H1, now).unwrap();
+    assert_eq!((moved.files, moved.bars), (1, 100));
+    assert_eq!((house.tail(), house.files().len()), (house.bars(), 0));
+    let unknown = house.history.compact_series(&other, Interval::D1, now).unwrap();
+    assert_eq!(unknown, Compacted::default());
+}
+
+#[test]
+fn bars_are_counted_before_they_are_read() {
+    let house = House::new(13);
+    let bars = hours("2026-09-29T00:00:00Z", 24 * 36);
+    house.import(&bars);
+    house.compact("2026-11-04").unwrap();
+    let at_most = |range| house.history.bars_at_most(&symbol(), Interval::H1, &range).unwrap();
+    assert_eq!(at_most(ALL), 24 * 36);
+    assert_eq!(at_most(t("2026-10-05")..t("2026-10-06")), 744 + 72);
 }
 
 #[test]
@@ -424,6 +579,45 @@ fn what_is_exported_as_text_is_read_back_the_same() {
     let mut text = Vec::new();
     write_csv(&[bar(Interval::D1, t("2026-09-20"))], &mut text).unwrap();
     assert!(String::from_utf8(text).unwrap().contains("\n2026-09-20,"));
+}
+
+#[test]
+fn what_is_exported_as_arrow_says_the_same_as_parquet_in_both_forms() {
+    let bars = hours("2026-09-20T00:00:00Z", ROW_GROUP as u64 + 100);
+    let columns = BarColumns::of(&bars);
+    for adjusted in [false, true] {
+        let write = |form| {
+            let mut bytes = Vec::new();
+            match adjusted {
+                false => write_arrow(&bars, form, &mut bytes).unwrap(),
+                true => write_columns_arrow(&columns, form, &mut bytes).unwrap(),
+            }
+            bytes
+        };
+        let file = std::io::Cursor::new(write(ArrowForm::File));
+        let file: Vec<_> = FileReader::try_new(file, None).unwrap().map(Result::unwrap).collect();
+        let stream = std::io::Cursor::new(write(ArrowForm::Stream));
+        let stream = StreamReader::try_new(stream, None).unwrap();
+        assert_eq!(stream.map(Result::unwrap).collect::<Vec<_>>(), file);
+        let rows: Vec<usize> = file.iter().map(RecordBatch::num_rows).collect();
+        assert_eq!(rows, [ROW_GROUP, 100]);
+        let whole = match adjusted {
+            false => parquet::batch(&bars).unwrap(),
+            true => parquet::batch_of_columns(&columns).unwrap(),
+        };
+        assert_eq!(file[1], whole.slice(ROW_GROUP, 100));
+    }
+}
+
+#[test]
+fn columns_exported_as_parquet_are_read_back_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("columns.parquet");
+    let bars = hours("2026-09-20T00:00:00Z", 100);
+    let columns = BarColumns::of(&bars);
+    write_columns_parquet(&columns, &mut std::fs::File::create(&path).unwrap()).unwrap();
+    let back = read_bar_file(&path, &ReadOptions::default()).unwrap();
+    assert_eq!(BarColumns::of(&back.bars), columns);
 }
 
 proptest! {

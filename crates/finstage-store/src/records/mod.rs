@@ -135,6 +135,12 @@ impl Records {
         self.0.stop_syncing()
     }
 
+    /// Lets a statement fail at once when another process writes.
+    #[cfg(test)]
+    pub(crate) fn give_up_at_once(&self) {
+        self.0.give_up_at_once();
+    }
+
     /// A value that was stored under `key`.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 
 mod alerts;
 mod backtest;
+mod bars;
 mod config;
 mod demo;
 mod import;
@@ -76,6 +77,7 @@ fn run(cli: &Cli) -> Result<Exit> {
         Command::Demo(args) => demo::run(global, args),
         Command::Serve => serve::run(global),
         Command::Import(args) => import::run(global, args),
+        Command::Bars(args) => bars::run(global, args),
         Command::Replay(args) => replay::run(global, args),
         Command::Strategies(args) => strategies::run(global, args),
         Command::Backtest(args) => backtest::run(global, args),

@@ -21,6 +21,7 @@ use finstage_model::{
     Alert, AlertId, Bar, Clock as _, Day, Decision, Event, Interval, ManualClock, Output, Position,
     RunNumber, Timestamp,
 };
+use finstage_store::history::History;
 use finstage_store::journal::{Journal, JournalOptions};
 use finstage_store::records::{AlertRow, Batch, Filter, Records, RunDigest, SignalRow};
 use finstage_store::suite::{Fault, FaultyFiles, Rng};
@@ -176,6 +177,7 @@ impl Machine {
         let house = House {
             journal: self.journal.clone(),
             records: self.records.clone(),
+            history: self.history(),
             settings: self.settings.engine.clone(),
             instruments: wiring::instruments(&self.settings, &self.records).unwrap(),
             rim,
@@ -215,6 +217,12 @@ impl Machine {
         self.audit();
     }
 
+    /// All bars, wherever they lie.
+    pub(crate) fn history(&self) -> History {
+        let root = PathBuf::from("/data/history");
+        History::open(Arc::new(self.disk.clone()), root, self.records.clone())
+    }
+
     /// Every alert, whatever became of it.
     pub(crate) fn alerts(&self) -> Vec<AlertRow> {
         self.records.alerts(&Filter::newest(usize::MAX)).unwrap()
@@ -227,9 +235,8 @@ impl Machine {
         let mut bars = Vec::new();
         for instrument in self.records.instruments().unwrap() {
             for interval in Interval::ALL {
-                let series = (instrument.id, interval);
-                let all = (Timestamp::MIN, Timestamp::MAX);
-                bars.extend(self.records.bars_between(series.0, series.1, all.0, all.1).unwrap());
+                let all = Timestamp::MIN..Timestamp::MAX;
+                bars.extend(self.history().bars(&instrument.symbol, interval, all).unwrap());
             }
         }
         let outbox = self.records.outbox_counts().unwrap();

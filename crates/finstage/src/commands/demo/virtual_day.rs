@@ -177,6 +177,7 @@ impl Tape {
         let house = House {
             journal: store.journal.clone(),
             records: store.records.clone(),
+            history: store.history.clone(),
             settings: self.settings.engine.clone(),
             instruments,
             rim,
@@ -198,7 +199,7 @@ impl Tape {
                 let bars = self.market.bars(&BarQuery::newest(listed, interval, depth));
                 let closed: Vec<_> =
                     bars.into_iter().filter(|bar| bar.close_time() <= self.start).collect();
-                store.records.import_bars(&symbol, interval, &closed)?;
+                store.history.import(&symbol, interval, &closed)?;
             }
         }
         Ok(())
