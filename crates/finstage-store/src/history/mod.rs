@@ -32,6 +32,8 @@ mod parquet;
 mod period;
 mod quality;
 mod shelf;
+mod stream;
+mod table;
 #[cfg(test)]
 mod tests;
 
@@ -42,13 +44,15 @@ pub use csv::{
     BarFile, BarFileError, BarFileErrorKind, MAX_ROW_BYTES, MAX_ROWS, ReadOptions, read_bar_file,
     read_bars,
 };
-pub use export::{write_columns_csv, write_csv, write_parquet};
+pub use export::{write_columns_csv, write_csv, write_parquet, write_stamp};
 pub use factors::{FactorRow, Factors, MAX_FACTORS, Scale, read_factor_file, read_factors};
 pub use gaps::{Gaps, Hole, MAX_HOLES_KEPT, Schedule, gaps};
 pub use generation::{Swept, WRITE_ATTEMPTS};
 pub use import::BULK_BARS;
 pub use quality::{Finding, FindingKind, MAX_FINDINGS_KEPT, OUTLIER_DEVIATIONS, Quality, quality};
 pub use shelf::{History, MAX_FILE_BYTES, READ_ATTEMPTS, SeriesSummary};
+pub use stream::{BarStream, MAX_PIECE_BARS};
+pub use table::TableWriter;
 
 pub(crate) use period::Period;
 

@@ -10,15 +10,24 @@ use serde_json::{Value, json};
 use shell::{Shell, waves};
 
 /// Every command that has a help of its own.
-const COMMANDS: [&str; 17] = [
+const COMMANDS: [&str; 26] = [
     "",
     "demo",
     "serve",
     "import",
     "replay",
+    "strategies",
+    "strategies list",
+    "strategies show",
+    "backtest",
+    "indicators",
+    "indicators list",
+    "indicators show",
+    "indicators compute",
     "sim",
     "signals",
     "signals list",
+    "signals generate",
     "signals show",
     "alerts",
     "alerts list",
@@ -47,7 +56,7 @@ fn help_is_what_the_golden_files_say() {
 #[test]
 fn every_command_that_help_lists_has_a_golden_file() {
     let shell = Shell::new();
-    for group in ["", "signals", "alerts", "config"] {
+    for group in ["", "strategies", "indicators", "signals", "alerts", "config"] {
         let help = shell.run(&format!("{group} --help")).ok().out;
         let listed = help.split("Commands:\n").nth(1).unwrap().lines();
         let listed = listed.take_while(|line| line.starts_with("  "));
