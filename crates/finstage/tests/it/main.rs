@@ -3,6 +3,7 @@
 
 mod cli;
 mod errors;
+mod indicators;
 mod input;
 mod kill;
 mod machine;
