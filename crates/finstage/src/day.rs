@@ -14,12 +14,13 @@ use finstage_model::{
     Bar, Clock, Day, Event, Instrument, InstrumentId, Interval, Past, Payload, Position, RunNumber,
     Timestamp,
 };
-use finstage_store::journal::{Journal, Origin, SyncThread};
+use finstage_store::journal::{FORMAT, Journal, Origin, SyncThread};
 use finstage_store::records::{Records, RecordsWriter, RunDigest};
 use finstage_strategies::CATALOG;
 
 use crate::exit::{Exit, Failure, Result};
 use crate::live::{Ended, JournalSource, LiveSink, LiveSource, Observer, RunStart, Safe};
+use crate::rewarm::Imports;
 
 /// How long after 00:00 the day's engine is renewed, so that bars that close at midnight are
 /// closed and said by the engine that saw them.
@@ -71,6 +72,8 @@ pub struct Rim {
     pub keep: Option<Duration>,
     /// Whether each day gets a new engine.
     pub renewal: Renewal,
+    /// How often one looks for bars that another process imported; `None` where none can.
+    pub imports: Option<Duration>,
 }
 
 /// Whether each day gets a new engine.
@@ -163,10 +166,11 @@ impl House {
             return self.open(Opening { day: today, at: now, events: Vec::new() });
         };
         let reader = self.journal.reader(day, run)?;
-        if day >= today && reader.header().origin == self.origin()? {
+        let header = reader.header();
+        if day >= today && header.format == FORMAT && header.origin == self.origin()? {
             return Ok(Stage { day, run });
         }
-        let engine = engine_of(&reader.header().origin.settings)?;
+        let engine = engine_of(&header.origin.settings)?;
         let events = self.again(Stage { day, run }, writer, engine)?.1;
         writer.drain()?;
         if day >= today {
@@ -206,7 +210,9 @@ impl House {
         let reader = self.journal.reader(stage.day, stage.run)?;
         let mut engine = engine_of(&reader.header().origin.settings)?;
         let mut sink = self.sink(stage, writer, &engine, reader.header().events)?;
-        run(&mut JournalSource(reader), &mut engine, &mut sink).map_err(run_failed)?;
+        let imports = Imports::new(self, writer)?;
+        run(&mut JournalSource(reader), &mut engine, &mut imports.heard(&mut sink))
+            .map_err(run_failed)?;
         let journal = self.journal.writer(stage.day, stage.run)?;
         self.rim.safe.follow(journal.synced());
         let syncing = self.rim.fsync.map(|every| SyncThread::start(&journal, every)).transpose()?;
@@ -214,8 +220,9 @@ impl House {
             Renewal::Daily => stage.day.end().plus(RENEWAL_DELAY),
             Renewal::Never => Timestamp::MAX,
         };
+        let feed = &mut imports.beside(feed);
         let mut source = LiveSource { writer: journal, feed, pending, renew_at, ended: Ended::No };
-        run(&mut source, &mut engine, &mut sink).map_err(run_failed)?;
+        run(&mut source, &mut engine, &mut imports.heard(&mut sink)).map_err(run_failed)?;
         sink.finish().map_err(|e| run_failed(RunError::Sink(e.0)))?;
         let ended = source.ended;
         source.writer.sync()?;
@@ -256,7 +263,7 @@ impl House {
             let Some(instrument) = self.instruments.iter().find(|i| i.symbol == symbol) else {
                 continue;
             };
-            let bars = self.records.last_bars(instrument.id, interval, at, depth)?;
+            let bars = self.past(instrument, interval, at, depth)?;
             if !bars.is_empty() {
                 say(Payload::Past(Box::new(Past { instrument: instrument.id, interval, bars })));
             }
@@ -268,6 +275,18 @@ impl House {
         self.close()?;
         let run = self.journal.create_run(day, &self.origin()?, &preamble)?;
         Ok(Stage { day, run })
+    }
+
+    /// The newest stored bars of a series that had closed by `until`, oldest first: what an
+    /// engine is warmed with.
+    pub(crate) fn past(
+        &self,
+        instrument: &Instrument,
+        interval: Interval,
+        until: Timestamp,
+        depth: usize,
+    ) -> Result<Vec<Bar>> {
+        Ok(self.records.last_bars(instrument.id, interval, until, depth)?)
     }
 
     /// Makes what earlier runs said safe from a power cut: from the next run on nobody derives it

@@ -8,4 +8,5 @@ mod kill;
 mod machine;
 mod parity;
 mod recovery;
+mod rewarm;
 mod script;
