@@ -67,7 +67,7 @@ impl Engine {
     /// are too many, or when a series cannot be made as its origin says.
     pub fn new(settings: &EngineSettings, catalog: Catalog) -> Result<Self, StrategyError> {
         let plan = Plan::new(settings, catalog)?;
-        let alerts = AlertDesk::new(settings.alerts.clone(), plan.longest_cooldown());
+        let alerts = AlertDesk::new(settings.alerts.clone(), settings.longest_cooldown());
         let shared = Shared {
             plan,
             timeline: Timeline::new(),

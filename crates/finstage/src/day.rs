@@ -2,9 +2,10 @@
 //!
 //! A recursive indicator remembers where it began, so "the last N bars, then live" never equals a
 //! process that ran on. Hence every UTC day starts anew: a *preamble* (instruments, stored bars as
-//! deep as the strategies remember, alerts of the last 24 hours, what was received since 00:00) is
-//! written whole or not at all, and a new engine is run through it. A restart reads the day's
-//! folder from its start: it is in exactly the state of a process that never stopped.
+//! deep as the strategies remember, alerts that cooldowns and budgets still count, what was
+//! received since 00:00) is written whole or not at all, and a new engine is run through it. A
+//! restart reads the day's folder from its start: it is in exactly the state of a process that
+//! never stopped.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +26,7 @@ use crate::rewarm::Imports;
 /// How long after 00:00 the day's engine is renewed, so that bars that close at midnight are
 /// closed and said by the engine that saw them.
 pub const RENEWAL_DELAY: Duration = Duration::from_secs(60);
-/// How far back alerts count for cooldowns and budgets.
+/// How far back alerts count for cooldowns and budgets; farther where a cooldown is longer.
 const SAID_SPAN: Duration = Duration::from_secs(24 * 3600);
 /// Batches that may wait for the records before the engine waits for them.
 const WRITER_QUEUE_BATCHES: usize = 64;
@@ -268,7 +269,8 @@ impl House {
                 say(Payload::Past(Box::new(Past { instrument: instrument.id, interval, bars })));
             }
         }
-        for said in self.records.said_since(at.minus(SAID_SPAN))? {
+        let span = SAID_SPAN.max(self.settings.longest_cooldown());
+        for said in self.records.said_since(at.minus(span))? {
             say(Payload::Said(Box::new(said)));
         }
         preamble.extend(events.into_iter().filter(|event| event.ts_recv >= day.start()));

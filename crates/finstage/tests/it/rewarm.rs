@@ -7,7 +7,9 @@ use std::thread;
 use finstage::exit::Exit;
 use finstage_model::{Event, InstrumentId, Payload};
 use finstage_store::suite::Rng;
+use serde_json::Value;
 
+use crate::cli::shell::Shell;
 use crate::machine::{After, Death, End, How, Machine, Said, Shelf};
 use crate::script::Script;
 
@@ -150,4 +152,55 @@ fn a_reset_whose_past_a_crash_took_is_told_again_before_anything_else() {
         let events = finstage_store::suite::journal::read_all(&machine.journal, day, run).unwrap();
         assert_eq!(events[cut.seq() as usize].payload, Payload::Reset(instrument));
     }
+}
+
+/// Minutes of January as a file.
+fn minutes(count: usize) -> String {
+    let row = |n: usize| {
+        let (open, close) = (100 + n % 7, 101 + n % 5);
+        format!("2026-01-05T{:02}:{:02}:00Z,{open},110,90,{close},5\n", n / 60, n % 60)
+    };
+    "timestamp,open,high,low,close,volume\n".to_owned() + &(0..count).map(row).collect::<String>()
+}
+
+#[test]
+fn an_import_beside_serve_is_heard_and_a_replay_says_the_same() {
+    let shell = Shell::new();
+    let mut sim = shell.start("sim --venues binance --seed 3");
+    let addresses: Value = serde_json::from_str(&sim.until("binance")).unwrap();
+    let address = |kind: &str| addresses["binance"][kind].as_str().unwrap().to_owned();
+    let (rest, ws) = (address("rest"), address("ws"));
+    // Of bars made of trades nothing is fetched: the store is empty.
+    let config = format!(
+        "[venues.binance]\nrest = \"{rest}\"\nws = \"{ws}\"\n\
+         [[feeds]]\nvenue = \"binance\"\nsymbols = [\"BTCUSDT\"]\nintervals = [\"1m\"]\nbars = \"trades\"\n\
+         [[strategies]]\nname = \"ma_breakout_up\"\ninterval = \"1m\"\nparams = {{ period = 20 }}\n"
+    );
+    shell.write("finstage.toml", config);
+    shell.write("minutes.csv", minutes(200));
+    shell.write("unwatched.csv", minutes(30));
+    let mut service = shell.start("serve -v --data-dir data");
+    service.until("the feed is up");
+    let import = "import --data-dir data --symbol";
+    shell.run(&format!("{import} binance:ETHUSDT unwatched.csv")).ok();
+    shell.run(&format!("{import} binance:BTCUSDT minutes.csv")).ok();
+    let line = service.until("re-warmed");
+    // All but one where the engine has closed the minute at hand meanwhile.
+    let is_told =
+        [20, 21].map(|n| line.contains(&format!("re-warmed binance:BTCUSDT 1m: {n} bars")));
+    assert!(is_told.contains(&true), "{line}");
+    service.terminate();
+    let run = service.end().ok();
+    assert_eq!(run.err.matches("re-warmed").count(), 1, "{run}");
+    let replayed = shell.run("replay --check --json --data-dir data").ok();
+    assert_eq!(replayed.json()["match"], true, "{replayed}");
+
+    // The next process is told by the journal, and says nothing of it again.
+    let mut service = shell.start("serve -v --data-dir data");
+    service.until("the feed is up");
+    service.terminate();
+    let run = service.end().ok();
+    assert!(!run.err.contains("re-warmed"), "{run}");
+    let replayed = shell.run("replay --check --json --data-dir data").ok();
+    assert_eq!(replayed.json()["match"], true, "{replayed}");
 }
