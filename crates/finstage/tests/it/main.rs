@@ -9,4 +9,5 @@ mod kill;
 mod machine;
 mod parity;
 mod recovery;
+mod rewarm;
 mod script;
