@@ -168,12 +168,16 @@ impl Machine {
 
     /// The instruments whose past was told again, in the order of the journal.
     pub(crate) fn resets(&self) -> Vec<InstrumentId> {
-        let events = self.runs().into_iter().flat_map(|run| self.events_of(run));
         let reset = |event: Event| match event.payload {
             Payload::Reset(instrument) => Some(instrument),
             _ => None,
         };
-        events.filter_map(reset).collect()
+        self.events().into_iter().filter_map(reset).collect()
+    }
+
+    /// Everything that the journal holds.
+    pub(crate) fn events(&self) -> Vec<Event> {
+        self.runs().into_iter().flat_map(|run| self.events_of(run)).collect()
     }
 
     /// A process from its start to its end.
