@@ -3,6 +3,7 @@
 
 mod alerts;
 mod backtest;
+mod bench;
 mod config;
 mod demo;
 mod import;
@@ -85,6 +86,7 @@ fn run(cli: &Cli) -> Result<Exit> {
         Command::Signals(args) => signals::run(global, args),
         Command::Alerts(args) => alerts::run(global, args),
         Command::Config(args) => config::run(global, *args),
+        Command::Bench(args) => bench::run(global, args),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "finstage", &mut script);

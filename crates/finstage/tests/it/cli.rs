@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use shell::{Shell, waves};
 
 /// Every command that has a help of its own.
-const COMMANDS: [&str; 26] = [
+const COMMANDS: [&str; 27] = [
     "",
     "demo",
     "serve",
@@ -36,6 +36,7 @@ const COMMANDS: [&str; 26] = [
     "config show",
     "config default",
     "config schema",
+    "bench",
     "completions",
 ];
 
