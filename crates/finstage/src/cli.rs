@@ -74,6 +74,8 @@ pub enum Command {
     /// Check, show or write the configuration
     #[command(subcommand)]
     Config(Config),
+    /// Measure this build on this machine, beside TA-Lib and backtesting.py where they are
+    Bench(Bench),
     /// Print the completion script of a shell
     Completions {
         /// Which shell
@@ -491,6 +493,26 @@ pub struct AlertList {
     /// At most so many
     #[arg(long, value_name = "N", default_value_t = 50)]
     pub limit: usize,
+}
+
+/// `finstage bench`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Groups: indicators, streaming, backtest, history, engine. Figures are processor times, the least of\nall rounds; columns exist before the clock starts. With --python, TA-Lib's C library and\nbacktesting.py take turns with ours round by round, on the same bars; ratios say how many times as\nfast ours is. These are figures, not tests: nothing fails because of them, and they vary with the\nmachine and what else it does."
+)]
+pub struct Bench {
+    /// Only these groups
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+    /// A Python that has TA-Lib and backtesting
+    #[arg(long, value_name = "PATH")]
+    pub python: Option<PathBuf>,
+    /// Bars, or trades, of a long series
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(100..=10_000_000))]
+    pub bars: u32,
+    /// How often everything is measured
+    #[arg(long, value_name = "N", default_value_t = 9, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub rounds: u32,
 }
 
 /// `finstage config`

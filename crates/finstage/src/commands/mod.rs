@@ -4,6 +4,7 @@
 mod alerts;
 mod backtest;
 mod bars;
+mod bench;
 mod config;
 mod demo;
 mod import;
@@ -87,6 +88,7 @@ fn run(cli: &Cli) -> Result<Exit> {
         Command::Signals(args) => signals::run(global, args),
         Command::Alerts(args) => alerts::run(global, args),
         Command::Config(args) => config::run(global, *args),
+        Command::Bench(args) => bench::run(global, args),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "finstage", &mut script);
