@@ -22,10 +22,10 @@
 
 mod average;
 mod bar;
+mod blocks;
 mod directional;
 mod exact_sum;
 mod indicators;
-mod lockstep;
 mod rolling;
 mod series;
 mod spec;

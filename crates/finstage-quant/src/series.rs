@@ -47,18 +47,34 @@ pub(crate) fn runs(input: &[f64]) -> impl Iterator<Item = Range<usize>> + '_ {
 }
 
 /// How many usable inputs come before the first break.
-fn usable_prefix(input: &[f64]) -> usize {
-    // Many at once without a branch for each, as breaks are rare.
-    const MANY: usize = 64;
-    let usable = |part: &&[f64]| part.iter().fold(true, |all, &x| all & is_usable(x));
-    let whole = input.chunks(MANY).take_while(usable).map(<[f64]>::len).sum();
-    whole + input[whole..].iter().take_while(|&&x| is_usable(x)).count()
+#[inline(always)]
+pub(crate) fn usable_prefix(input: &[f64]) -> usize {
+    // Many at once without a branch for each, as breaks are rare. Plain loops: what is hidden in
+    // closures is not compiled for wide registers (see `wide`).
+    let mut count = 0;
+    while let Some(part) = input[count..].first_chunk::<MANY>() {
+        if !are_usable(part) {
+            break;
+        }
+        count += MANY;
+    }
+    while count < input.len() && is_usable(input[count]) {
+        count += 1;
+    }
+    count
 }
 
-/// Makes `out` a column of `len` places that say "not yet".
-pub(crate) fn blank(out: &mut Vec<f64>, len: usize) {
-    out.clear();
-    out.resize(len, f64::NAN);
+const MANY: usize = 32;
+
+/// Whether all are usable. Of positive doubles the greater one has the greater bits, and NaN has the
+/// greatest.
+#[inline(always)]
+fn are_usable(part: &[f64; MANY]) -> bool {
+    let mut signs = 0;
+    for x in part {
+        signs |= INPUT_LIMIT.to_bits().wrapping_sub(x.abs().to_bits());
+    }
+    signs >> 63 == 0
 }
 
 /// Makes `out` a column for `input` in which only the places of each run from its `warmup`th input on
@@ -148,6 +164,22 @@ mod tests {
         assert_eq!(found(&[nan, f64::INFINITY, 1e151]), []);
         assert_eq!(found(&[nan, 1.0, -2.0, nan, nan, 3.0]), [1..3, 5..6]);
         assert_eq!(found(&[1.0, 1e150, nan, -1e150]), [0..2, 3..4]);
+    }
+
+    #[test]
+    fn many_are_usable_where_each_of_them_is() {
+        let edge = INPUT_LIMIT;
+        for x in [0.0, -0.0, edge, -edge, edge.next_up(), -edge.next_up(), f64::MIN, f64::MAX] {
+            assert_eq!(are_usable(&[x; MANY]), is_usable(x), "{x}");
+        }
+        for x in [f64::NAN, -f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            for place in 0..MANY {
+                let mut part = [1.0; MANY];
+                part[place] = x;
+                assert!(!are_usable(&part), "{x} at {place}");
+                assert_eq!(usable_prefix(&[[1.0; MANY], part].concat()), MANY + place);
+            }
+        }
     }
 
     #[test]

@@ -5,12 +5,19 @@
 //! then     average * (n-1)/n + value * 1/n
 //! ```
 //!
-//! Every second average is worked out from the one two values before (both values enter with their
-//! shares), which halves the time that each step waits for the last.
+//! After the first the values come in groups of four. All averages of a group are worked out from the
+//! last one before it (k = (n-1)/n, t = 1/n), which leaves one step in four that has to wait for
+//! another:
+//!
+//! ```text
+//! average * k^j + (x[1] * t k^(j-1) + ... + x[j] * t)                   j = 1, 2, 3, 4
+//! ```
 //!
 //! It is the exponential average of 2n - 1 with a simple mean as seed. Amounts that go on at zero
 //! make it shrink for ever; below [`LEAST`] it is 0, because numbers near the least double are
 //! tens of times slower to work with, and such an average means zero anyway.
+
+use std::hint::black_box;
 
 use crate::ema_memory;
 use crate::series::checked_period;
@@ -23,15 +30,29 @@ pub(crate) const LEAST: f64 = 1e-200;
 pub(crate) struct Wilder {
     period: usize,
     seen: usize,
-    /// The mean of what was seen while `seen < period`; the average before `pending` afterwards.
+    /// (n-1)/n to the powers 1 to 4.
+    keeps: [f64; 4],
+    /// What a value adds at once, one value later, two and three.
+    takes: [f64; 4],
+    /// The mean of what was seen while `seen < period`; the average before the group afterwards.
     value: f64,
-    /// The last value, if it is the first of two.
-    pending: Option<f64>,
+    /// The values of the group that were seen, 0 to 3.
+    nth: usize,
+    group: [f64; 3],
+    latest: f64,
 }
 
 impl Wilder {
     pub(crate) fn new(period: usize) -> Self {
-        Self { period: checked_period(period, 1), seen: 0, value: 0.0, pending: None }
+        let (keep, take) = shares(checked_period(period, 1));
+        let mut keeps = [keep; 4];
+        let mut takes = [take; 4];
+        for nth in 1..4 {
+            keeps[nth] = keeps[nth - 1] * keep;
+            takes[nth] = takes[nth - 1] * keep;
+        }
+        let (value, group, latest) = (0.0, [0.0; 3], 0.0);
+        Self { period, seen: 0, keeps, takes, value, nth: 0, group, latest }
     }
 
     pub(crate) fn warmup(&self) -> usize {
@@ -43,7 +64,7 @@ impl Wilder {
     }
 
     pub(crate) fn clear(&mut self) {
-        *self = Self::new(self.period);
+        (self.seen, self.value, self.nth) = (0, 0.0, 0);
     }
 
     pub(crate) fn is_warm(&self) -> bool {
@@ -52,39 +73,107 @@ impl Wilder {
 
     /// The average, once there is one.
     pub(crate) fn value(&self) -> Option<f64> {
-        let (keep, take) = shares(self.period);
-        let value = self.pending.map_or(self.value, |first| self.value * keep + first * take);
-        self.is_warm().then_some(value)
+        self.is_warm().then_some(self.latest)
     }
 
     pub(crate) fn push(&mut self, value: f64) -> Option<f64> {
-        if self.seen < self.period {
-            self.seen += 1;
-            self.value += (value - self.value) / self.seen as f64;
-        } else if let Some(first) = self.pending.take() {
-            self.pair([first, value]);
-        } else {
-            self.pending = Some(value);
+        if self.is_warm() {
+            return Some(self.step(value));
         }
+        self.seen += 1;
+        self.value += (value - self.value) / self.seen as f64;
+        self.latest = self.value;
         self.value()
     }
 
-    /// Whether it is warm and stands where a pair begins.
-    pub(crate) fn takes_pairs(&self) -> bool {
-        self.is_warm() && self.pending.is_none()
+    /// The next average, once it is warm.
+    #[inline]
+    fn step(&mut self, value: f64) -> f64 {
+        let ([one, two, three, four], [first, second, third]) = (self.takes, self.group);
+        let nth = self.nth;
+        let new = match nth {
+            0 => value * one,
+            1 => first * two + value * one,
+            2 => (first * three + second * two) + value * one,
+            _ => ((first * four + second * three) + third * two) + value * one,
+        };
+        self.latest = self.value * self.keeps[nth & 3] + new;
+        if nth < 3 {
+            self.group[nth] = value;
+            self.nth += 1;
+        } else {
+            self.close(self.latest);
+        }
+        self.latest
     }
 
-    /// Takes the two next values; both averages.
+    /// Ends a group with its last average.
     #[inline(always)]
-    pub(crate) fn pair(&mut self, [first, second]: [f64; 2]) -> [f64; 2] {
-        let (keep, take) = shares(self.period);
-        let between = self.value * keep + first * take;
-        self.value = self.value * (keep * keep) + (first * (take * keep) + second * take);
-        if self.value < LEAST {
-            self.value = 0.0;
+    fn close(&mut self, last: f64) {
+        self.nth = 0;
+        self.value = last;
+        self.latest = last;
+        if last < LEAST {
+            (self.value, self.latest) = (0.0, 0.0);
         }
-        [between, self.value]
     }
+
+    /// Takes values one by one.
+    #[inline(never)]
+    fn steps(&mut self, values: &[f64], out: &mut [f64]) {
+        for (out, &value) in out.iter_mut().zip(values) {
+            *out = self.step(value);
+        }
+    }
+
+    /// Takes values once it is warm; all averages.
+    #[inline(always)]
+    pub(crate) fn many(&mut self, values: &[f64], out: &mut [f64]) {
+        let single = values.len().min((4 - self.nth) % 4);
+        let (before, values) = values.split_at(single);
+        let (groups, after) = values.as_chunks::<4>();
+        let (out_before, out) = out.split_at_mut(single);
+        let (out_groups, out_after) = out.as_chunks_mut::<4>();
+        self.steps(before, out_before);
+        let (keeps, [one, two, three, four]) = (self.keeps, self.takes);
+        // What the first, second, third and fourth value add to each average; 0 changes nothing.
+        let takes = [
+            [one, two, three, four],
+            [0.0, one, two, three],
+            [0.0, 0.0, one, two],
+            [0.0, 0.0, 0.0, one],
+        ];
+        // The last average of a group once more, apart from the other three: the next group waits for
+        // that number only, and not until four of them are taken asunder. The compiler would see that
+        // it is the same one.
+        let (keep, [one, two, three, four]) = black_box((keeps[3], self.takes));
+        let mut value = self.value;
+        for (out, &[first, second, third, fourth]) in out_groups.iter_mut().zip(groups) {
+            for nth in 0..4 {
+                let new = ((first * takes[0][nth] + second * takes[1][nth])
+                    + third * takes[2][nth])
+                    + fourth * takes[3][nth];
+                out[nth] = value * keeps[nth] + new;
+            }
+            let new = ((first * four + second * three) + third * two) + fourth * one;
+            value = value * keep + new;
+            if value < LEAST {
+                value = nothing();
+                out[3] = value;
+            }
+        }
+        if let Some(last) = out_groups.last() {
+            self.close(last[3]);
+        }
+        self.steps(after, out_after);
+    }
+}
+
+/// 0, off the way that is mostly taken: asking costs nothing there, choosing would.
+#[cold]
+#[inline(never)]
+fn nothing() -> f64 {
+    0.0
 }
 
 /// Whether an average has become so little that it is nothing beside one that is held at [`LEAST`],
