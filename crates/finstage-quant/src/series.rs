@@ -101,7 +101,9 @@ pub(crate) fn column_of_runs(
 /// The last n numbers, in the order of their arrival.
 #[derive(Debug, Clone)]
 pub(crate) struct LastValues {
+    /// Twice, one after the other, so that the last n always lie side by side.
     ring: Box<[f64]>,
+    period: usize,
     /// Where the next number goes: the oldest one once the ring is full.
     next: usize,
     filled: usize,
@@ -109,13 +111,14 @@ pub(crate) struct LastValues {
 
 impl LastValues {
     pub(crate) fn new(period: usize) -> Self {
-        Self { ring: vec![0.0; period].into_boxed_slice(), next: 0, filled: 0 }
+        Self { ring: vec![0.0; 2 * period].into_boxed_slice(), period, next: 0, filled: 0 }
     }
 
     /// Takes `value` in and hands out the one that leaves for it.
     pub(crate) fn push(&mut self, value: f64) -> Option<f64> {
         let left = std::mem::replace(&mut self.ring[self.next], value);
-        self.next = if self.next + 1 == self.ring.len() { 0 } else { self.next + 1 };
+        self.ring[self.next + self.period] = value;
+        self.next = if self.next + 1 == self.period { 0 } else { self.next + 1 };
         if self.is_full() {
             return Some(left);
         }
@@ -123,12 +126,20 @@ impl LastValues {
         None
     }
 
+    /// Takes the place of all that was pushed: `values` are the last n.
+    pub(crate) fn refill(&mut self, values: &[f64]) {
+        let (first, second) = self.ring.split_at_mut(self.period);
+        first.copy_from_slice(values);
+        second.copy_from_slice(values);
+        (self.next, self.filled) = (0, self.period);
+    }
+
     pub(crate) fn is_full(&self) -> bool {
-        self.filled == self.ring.len()
+        self.filled == self.period
     }
 
     pub(crate) fn period(&self) -> usize {
-        self.ring.len()
+        self.period
     }
 
     /// All numbers, in no order.
@@ -142,9 +153,8 @@ impl LastValues {
     }
 
     /// All numbers of a full ring, oldest first.
-    pub(crate) fn oldest_first(&self) -> impl Iterator<Item = f64> + '_ {
-        let (newer, older) = self.ring.split_at(self.next);
-        older.iter().chain(newer).copied()
+    pub(crate) fn oldest_first(&self) -> &[f64] {
+        &self.ring[self.next..self.next + self.period]
     }
 
     pub(crate) fn clear(&mut self) {
@@ -187,7 +197,10 @@ mod tests {
         let mut last = LastValues::new(3);
         let left: Vec<_> = [1.0, 2.0, 3.0, 4.0, 5.0].iter().map(|&x| last.push(x)).collect();
         assert_eq!(left, [None, None, None, Some(1.0), Some(2.0)]);
-        assert_eq!(last.oldest_first().collect::<Vec<_>>(), [3.0, 4.0, 5.0]);
+        assert_eq!(last.oldest_first(), [3.0, 4.0, 5.0]);
+        last.refill(&[7.0, 8.0, 9.0]);
+        assert_eq!((last.push(1.0), last.oldest()), (Some(7.0), Some(8.0)));
+        assert_eq!(last.oldest_first(), [8.0, 9.0, 1.0]);
         last.clear();
         assert!(!last.is_full());
         assert_eq!(last.push(6.0), None);
