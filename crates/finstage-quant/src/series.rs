@@ -1,8 +1,6 @@
 //! What all indicators agree on about their input: which numbers are usable, how long a period
 //! may be, and how the last n numbers are kept.
 
-use std::ops::Range;
-
 /// The greatest magnitude of a usable input: far beyond any price, and small enough that no square
 /// and no sum over [`MAX_PERIOD`] values overflows.
 pub const INPUT_LIMIT: f64 = 1e150;
@@ -36,16 +34,6 @@ pub(crate) fn checked_period(period: usize, least: usize) -> usize {
     period
 }
 
-/// The stretches of usable inputs between breaks.
-pub(crate) fn runs(input: &[f64]) -> impl Iterator<Item = Range<usize>> + '_ {
-    let mut from = 0;
-    std::iter::from_fn(move || {
-        let start = from + input[from..].iter().position(|&x| is_usable(x))?;
-        from = start + usable_prefix(&input[start..]);
-        Some(start..from)
-    })
-}
-
 /// How many usable inputs come before the first break.
 #[inline(always)]
 pub(crate) fn usable_prefix(input: &[f64]) -> usize {
@@ -75,27 +63,6 @@ fn are_usable(part: &[f64; MANY]) -> bool {
         signs |= INPUT_LIMIT.to_bits().wrapping_sub(x.abs().to_bits());
     }
     signs >> 63 == 0
-}
-
-/// Makes `out` a column for `input` in which only the places of each run from its `warmup`th input on
-/// are left to be written; `write` gets the values of a run and their places.
-pub(crate) fn column_of_runs(
-    input: &[f64],
-    warmup: usize,
-    out: &mut Vec<f64>,
-    mut write: impl FnMut(&[f64], &mut [f64]),
-) {
-    out.resize(input.len(), f64::NAN);
-    let mut written = 0;
-    for range in runs(input) {
-        let first = range.end.min(range.start + warmup - 1);
-        out[written..first].fill(f64::NAN);
-        written = range.end;
-        if first < range.end {
-            write(&input[range.clone()], &mut out[range]);
-        }
-    }
-    out[written..].fill(f64::NAN);
 }
 
 /// The last n numbers, in the order of their arrival.
@@ -165,16 +132,6 @@ impl LastValues {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn runs_are_what_lies_between_breaks() {
-        let nan = f64::NAN;
-        let found = |input: &[f64]| runs(input).collect::<Vec<_>>();
-        assert_eq!(found(&[]), []);
-        assert_eq!(found(&[nan, f64::INFINITY, 1e151]), []);
-        assert_eq!(found(&[nan, 1.0, -2.0, nan, nan, 3.0]), [1..3, 5..6]);
-        assert_eq!(found(&[1.0, 1e150, nan, -1e150]), [0..2, 3..4]);
-    }
 
     #[test]
     fn many_are_usable_where_each_of_them_is() {

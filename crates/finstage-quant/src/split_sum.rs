@@ -260,7 +260,7 @@ mod tests {
     #[test]
     fn the_longest_periods_are_exact_too() {
         for count in [65_536, 99_999, 100_000usize] {
-            // Cents and the last double before them: a tie in the middle for an even count.
+            // Half of the values a double higher, and one that needs other digits.
             for base in [100.01f64, 1.0f64.next_up(), 4_095.99] {
                 let mut values = vec![base; count / 2];
                 values.resize(count, base.next_up());

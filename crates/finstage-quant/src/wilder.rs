@@ -25,34 +25,93 @@ use crate::series::checked_period;
 /// Where an average stops shrinking.
 pub(crate) const LEAST: f64 = 1e-200;
 
+/// What the values of a group weigh in its averages.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Weights {
+    /// (n-1)/n to the powers 1 to 4: what is kept of the average before the group.
+    keeps: [f64; 4],
+    /// In each average, of the first, second, third and fourth value: 0 where it comes later, which
+    /// changes nothing, as no value is negative.
+    takes: [[f64; 4]; 4],
+}
+
+impl Weights {
+    pub(crate) fn of(period: usize) -> Self {
+        let (keep, take) = shares(checked_period(period, 1));
+        let (mut keeps, mut takes) = ([keep; 4], [take; 4]);
+        for nth in 1..4 {
+            keeps[nth] = keeps[nth - 1] * keep;
+            takes[nth] = takes[nth - 1] * keep;
+        }
+        let [one, two, three, four] = takes;
+        let takes = [
+            [one, two, three, four],
+            [0.0, one, two, three],
+            [0.0, 0.0, one, two],
+            [0.0, 0.0, 0.0, one],
+        ];
+        Self { keeps, takes }
+    }
+
+    /// The average with the `nth` value of a group (0 to 3) that follows `before`. Gathered is what
+    /// the values of the group up to this one add to each average; 0 before the first.
+    #[inline(always)]
+    pub(crate) fn average(
+        &self,
+        before: f64,
+        gathered: &mut [f64; 4],
+        (nth, value): (usize, f64),
+    ) -> f64 {
+        for (gathered, take) in gathered.iter_mut().zip(&self.takes[nth & 3]) {
+            *gathered += value * take;
+        }
+        before * self.keeps[nth & 3] + gathered[nth & 3]
+    }
+
+    /// All averages of a group.
+    #[inline(always)]
+    pub(crate) fn group(&self, before: f64, values: &[f64; 4]) -> [f64; 4] {
+        [
+            self.nth_of_group(0, before, values),
+            self.nth_of_group(1, before, values),
+            self.nth_of_group(2, before, values),
+            self.nth_of_group(3, before, values),
+        ]
+    }
+
+    /// The last average of a group.
+    #[inline(always)]
+    pub(crate) fn last(&self, before: f64, values: &[f64; 4]) -> f64 {
+        self.nth_of_group(3, before, values)
+    }
+
+    #[inline(always)]
+    fn nth_of_group(&self, nth: usize, before: f64, values: &[f64; 4]) -> f64 {
+        let ([first, second, third, fourth], takes) = (*values, &self.takes);
+        let gathered = ((first * takes[0][nth] + second * takes[1][nth]) + third * takes[2][nth])
+            + fourth * takes[3][nth];
+        before * self.keeps[nth] + gathered
+    }
+}
+
 /// Wilder's average of amounts (not negative).
 #[derive(Debug, Clone)]
 pub(crate) struct Wilder {
     period: usize,
     seen: usize,
-    /// (n-1)/n to the powers 1 to 4.
-    keeps: [f64; 4],
-    /// What a value adds at once, one value later, two and three.
-    takes: [f64; 4],
+    weights: Weights,
     /// The mean of what was seen while `seen < period`; the average before the group afterwards.
     value: f64,
-    /// The values of the group that were seen, 0 to 3.
+    /// The values of the group that were seen, 0 to 3, and what they add.
     nth: usize,
-    group: [f64; 3],
+    gathered: [f64; 4],
     latest: f64,
 }
 
 impl Wilder {
     pub(crate) fn new(period: usize) -> Self {
-        let (keep, take) = shares(checked_period(period, 1));
-        let mut keeps = [keep; 4];
-        let mut takes = [take; 4];
-        for nth in 1..4 {
-            keeps[nth] = keeps[nth - 1] * keep;
-            takes[nth] = takes[nth - 1] * keep;
-        }
-        let (value, group, latest) = (0.0, [0.0; 3], 0.0);
-        Self { period, seen: 0, keeps, takes, value, nth: 0, group, latest }
+        let (value, gathered, latest) = (0.0, [0.0; 4], 0.0);
+        Self { period, seen: 0, weights: Weights::of(period), value, nth: 0, gathered, latest }
     }
 
     pub(crate) fn warmup(&self) -> usize {
@@ -64,7 +123,7 @@ impl Wilder {
     }
 
     pub(crate) fn clear(&mut self) {
-        (self.seen, self.value, self.nth) = (0, 0.0, 0);
+        (self.seen, self.value, self.nth, self.gathered) = (0, 0.0, 0, [0.0; 4]);
     }
 
     pub(crate) fn is_warm(&self) -> bool {
@@ -89,19 +148,9 @@ impl Wilder {
     /// The next average, once it is warm.
     #[inline]
     fn step(&mut self, value: f64) -> f64 {
-        let ([one, two, three, four], [first, second, third]) = (self.takes, self.group);
-        let nth = self.nth;
-        let new = match nth {
-            0 => value * one,
-            1 => first * two + value * one,
-            2 => (first * three + second * two) + value * one,
-            _ => ((first * four + second * three) + third * two) + value * one,
-        };
-        self.latest = self.value * self.keeps[nth & 3] + new;
-        if nth < 3 {
-            self.group[nth] = value;
-            self.nth += 1;
-        } else {
+        self.latest = self.weights.average(self.value, &mut self.gathered, (self.nth, value));
+        self.nth += 1;
+        if self.nth == 4 {
             self.close(self.latest);
         }
         self.latest
@@ -110,12 +159,9 @@ impl Wilder {
     /// Ends a group with its last average.
     #[inline(always)]
     fn close(&mut self, last: f64) {
-        self.nth = 0;
-        self.value = last;
-        self.latest = last;
-        if last < LEAST {
-            (self.value, self.latest) = (0.0, 0.0);
-        }
+        (self.nth, self.gathered) = (0, [0.0; 4]);
+        self.value = if last < LEAST { 0.0 } else { last };
+        self.latest = self.value;
     }
 
     /// Takes values one by one.
@@ -135,28 +181,14 @@ impl Wilder {
         let (out_before, out) = out.split_at_mut(single);
         let (out_groups, out_after) = out.as_chunks_mut::<4>();
         self.steps(before, out_before);
-        let (keeps, [one, two, three, four]) = (self.keeps, self.takes);
-        // What the first, second, third and fourth value add to each average; 0 changes nothing.
-        let takes = [
-            [one, two, three, four],
-            [0.0, one, two, three],
-            [0.0, 0.0, one, two],
-            [0.0, 0.0, 0.0, one],
-        ];
         // The last average of a group once more, apart from the other three: the next group waits for
         // that number only, and not until four of them are taken asunder. The compiler would see that
         // it is the same one.
-        let (keep, [one, two, three, four]) = black_box((keeps[3], self.takes));
+        let (weights, last) = (self.weights, black_box(self.weights));
         let mut value = self.value;
-        for (out, &[first, second, third, fourth]) in out_groups.iter_mut().zip(groups) {
-            for nth in 0..4 {
-                let new = ((first * takes[0][nth] + second * takes[1][nth])
-                    + third * takes[2][nth])
-                    + fourth * takes[3][nth];
-                out[nth] = value * keeps[nth] + new;
-            }
-            let new = ((first * four + second * three) + third * two) + fourth * one;
-            value = value * keep + new;
+        for (out, group) in out_groups.iter_mut().zip(groups) {
+            *out = weights.group(value, group);
+            value = last.last(value, group);
             if value < LEAST {
                 value = nothing();
                 out[3] = value;

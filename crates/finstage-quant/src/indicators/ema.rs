@@ -37,11 +37,11 @@ pub struct Ema {
     /// The mean of what was seen while `seen < period`; the average before the group afterwards.
     value: f64,
     /// The inputs of the group that were seen, 0 to 3.
-    nth: u32,
-    /// The first of them, and the second and third less that.
+    nth: usize,
+    /// The first of them.
     first: f64,
-    second: f64,
-    third: f64,
+    /// What the others add to each answer.
+    drift: [f64; 4],
 }
 
 impl Ema {
@@ -52,37 +52,27 @@ impl Ema {
     #[must_use]
     pub fn new(period: usize) -> Self {
         let weights = Weights::of(checked_period(period, 1));
-        let (first, second, third) = (0.0, 0.0, 0.0);
-        Self { period, seen: 0, weights, value: 0.0, nth: 0, first, second, third }
+        Self { period, seen: 0, weights, value: 0.0, nth: 0, first: 0.0, drift: [0.0; 4] }
     }
 
     /// The next answer, once it is warm.
     #[inline]
     pub(super) fn step(&mut self, input: f64) -> f64 {
-        let Weights { take, older, oldest, reach } = self.weights;
-        let apart = input - self.first;
-        self.nth += 1;
-        match self.nth {
-            1 => {
-                self.first = input;
-                self.value + (input - self.value) * reach[0]
-            }
-            2 => {
-                self.second = apart;
-                (self.value + apart * take) + (self.first - self.value) * reach[1]
-            }
-            3 => {
-                self.third = apart;
-                let drift = self.second * older + apart * take;
-                (self.value + drift) + (self.first - self.value) * reach[2]
-            }
-            _ => {
-                self.nth = 0;
-                let drift = (self.second * oldest + self.third * older) + apart * take;
-                self.value = (self.value + drift) + (self.first - self.value) * reach[3];
-                self.value
-            }
+        let nth = self.nth & 3;
+        if nth == 0 {
+            self.first = input;
         }
+        let apart = input - self.first;
+        for (drift, weight) in self.drift.iter_mut().zip(&self.weights.apart[nth]) {
+            *drift += apart * weight;
+        }
+        let gap = self.first - self.value;
+        let answer = (self.value + self.drift[nth]) + gap * self.weights.reach[nth];
+        self.nth = nth + 1;
+        if self.nth == 4 {
+            (self.nth, self.drift, self.value) = (0, [0.0; 4], answer);
+        }
+        answer
     }
 
     /// Takes inputs one by one.
@@ -96,13 +86,15 @@ impl Ema {
     /// Inputs until a group begins, of this many that come.
     #[inline(always)]
     pub(super) fn until_group(&self, count: usize) -> usize {
-        count.min((4 - self.nth as usize) % 4)
+        count.min((4 - self.nth) % 4)
     }
 
     /// What is needed to take groups: the weights, and the value before the next one.
     #[inline(always)]
-    pub(super) fn groups(&self) -> (Lanes, f64) {
-        (Lanes::of(&self.weights), self.value)
+    pub(super) fn groups(&self) -> (Weights, f64) {
+        // Put together anew from few numbers, the compiler keeps them in registers.
+        let Weights { apart: [_, [_, take, older, oldest], ..], reach } = self.weights;
+        (Weights::from([take, older, oldest], reach), self.value)
     }
 
     /// Goes on with the last value of the groups that were taken.
@@ -112,15 +104,13 @@ impl Ema {
     }
 }
 
-/// What an input weighs.
+/// What the inputs of a group weigh in its answers.
 #[derive(Debug, Clone, Copy)]
-struct Weights {
-    /// The newest input: w.
-    take: f64,
-    /// The one before it, w (1-w), and the one before that.
-    older: f64,
-    oldest: f64,
-    /// The first 1, 2, 3 or 4 inputs of a group together: 1 - (1-w)^j.
+pub(super) struct Weights {
+    /// In each answer, of the first, second, third and fourth input less the first: 0 where it comes
+    /// later, which changes nothing, as an average is never -0.
+    apart: [[f64; 4]; 4],
+    /// In each answer, of the first less the value before: 1 - (1-w)^j.
     reach: [f64; 4],
 }
 
@@ -131,48 +121,44 @@ impl Weights {
         let (older, oldest) = (take * keep, take * keep * keep);
         let reach = [take, take + older, take + older + oldest];
         let reach = [reach[0], reach[1], reach[2], reach[2] + oldest * keep];
-        Self { take, older, oldest, reach }
+        Self::from([take, older, oldest], reach)
     }
 
-    /// The last answer of a group.
     #[inline(always)]
-    fn last(&self, value: f64, &[first, second, third, fourth]: &[f64; 4]) -> f64 {
-        let (second, third, fourth) = (second - first, third - first, fourth - first);
-        let drift = (second * self.oldest + third * self.older) + fourth * self.take;
-        (value + drift) + (first - value) * self.reach[3]
-    }
-}
-
-/// The weights for each answer of a group, side by side. A weight of 0 changes nothing: an average
-/// is never -0.
-#[derive(Clone, Copy)]
-pub(super) struct Lanes {
-    /// Of the second, third and fourth input, less the first.
-    apart: [[f64; 4]; 3],
-    /// Of the first, less the value before.
-    reach: [f64; 4],
-}
-
-impl Lanes {
-    #[inline(always)]
-    fn of(&Weights { take, older, oldest, reach }: &Weights) -> Self {
-        let apart = [[0.0, take, older, oldest], [0.0, 0.0, take, older], [0.0, 0.0, 0.0, take]];
+    fn from([take, older, oldest]: [f64; 3], reach: [f64; 4]) -> Self {
+        let apart = [
+            [0.0, 0.0, 0.0, 0.0],
+            [0.0, take, older, oldest],
+            [0.0, 0.0, take, older],
+            [0.0, 0.0, 0.0, take],
+        ];
         Self { apart, reach }
     }
 
     /// All answers of a group.
     #[inline(always)]
     pub(super) fn group(&self, value: f64, inputs: &[f64; 4]) -> [f64; 4] {
+        [
+            self.nth_of_group(0, value, inputs),
+            self.nth_of_group(1, value, inputs),
+            self.nth_of_group(2, value, inputs),
+            self.nth_of_group(3, value, inputs),
+        ]
+    }
+
+    /// The last answer of a group.
+    #[inline(always)]
+    fn last(&self, value: f64, inputs: &[f64; 4]) -> f64 {
+        self.nth_of_group(3, value, inputs)
+    }
+
+    #[inline(always)]
+    fn nth_of_group(&self, nth: usize, value: f64, inputs: &[f64; 4]) -> f64 {
         let [first, second, third, fourth] = *inputs;
-        let (gap, second, third, fourth) =
-            (first - value, second - first, third - first, fourth - first);
-        let [seconds, thirds, fourths] = &self.apart;
-        let mut answers = [0.0; 4];
-        for nth in 0..4 {
-            let drift = (second * seconds[nth] + third * thirds[nth]) + fourth * fourths[nth];
-            answers[nth] = (value + drift) + gap * self.reach[nth];
-        }
-        answers
+        let [_, seconds, thirds, fourths] = &self.apart;
+        let drift = ((second - first) * seconds[nth] + (third - first) * thirds[nth])
+            + (fourth - first) * fourths[nth];
+        (value + drift) + (first - value) * self.reach[nth]
     }
 }
 
@@ -189,13 +175,13 @@ impl Many<1, 1> for Ema {
         let (out_before, out) = out.split_at_mut(single);
         let (out_groups, out_after) = out.as_chunks_mut::<4>();
         self.steps(before, out_before);
-        let (lanes, mut value) = self.groups();
+        let (weights, mut value) = self.groups();
         // The last answer of a group once more, apart from the other three: the next group waits for
         // that number only, and not until four of them are taken asunder. The compiler would see that
         // it is the same one.
         let last = black_box(self.weights);
         for (out, group) in out_groups.iter_mut().zip(groups) {
-            *out = lanes.group(value, group);
+            *out = weights.group(value, group);
             value = last.last(value, group);
         }
         self.follow(value);

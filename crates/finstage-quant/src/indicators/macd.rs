@@ -17,7 +17,7 @@
 //! Warm-up slow + signal - 1. Memory: that of the slow EMA and then that of the signal EMA.
 
 use crate::blocks::{Many, columns, each};
-use crate::indicators::ema::Lanes;
+use crate::indicators::ema::Weights;
 use crate::series::{checked_period, is_usable};
 use crate::spec::{Param, Spec, stream};
 use crate::{Ema, Field, Indicator, MAX_PERIOD};
@@ -78,19 +78,19 @@ impl Many<1, 3> for Macd {
         let (lead, groups) = groups.split_at(LEAD.min(groups.len()));
         let ((fasts, fast), (slows, slow)) = (self.fast.groups(), self.slow.groups());
         let mut values = (fast, slow);
-        let lanes = (fasts, slows);
+        let weights = (fasts, slows);
         for group in lead {
-            macd[place..place + 4].copy_from_slice(&difference(&lanes, &mut values, group));
+            macd[place..place + 4].copy_from_slice(&difference(&weights, &mut values, group));
             place += 4;
         }
         let mut follows = self.signal.until_group(place);
         self.signal.steps(&macd[..follows], &mut signal[..follows]);
-        let (signal_lanes, mut value) = self.signal.groups();
+        let (signals, mut value) = self.signal.groups();
         for group in groups {
-            macd[place..place + 4].copy_from_slice(&difference(&lanes, &mut values, group));
+            macd[place..place + 4].copy_from_slice(&difference(&weights, &mut values, group));
             place += 4;
             if let Some(group) = macd[follows..].first_chunk() {
-                let answers = signal_lanes.group(value, group);
+                let answers = signals.group(value, group);
                 signal[follows..follows + 4].copy_from_slice(&answers);
                 value = answers[3];
             }
@@ -147,8 +147,12 @@ impl Indicator for Macd {
 
 /// The next group of both averages, the slow ones taken from the fast ones.
 #[inline(always)]
-fn difference(lanes: &(Lanes, Lanes), values: &mut (f64, f64), inputs: &[f64; 4]) -> [f64; 4] {
-    let (fast, slow) = (lanes.0.group(values.0, inputs), lanes.1.group(values.1, inputs));
+fn difference(
+    weights: &(Weights, Weights),
+    values: &mut (f64, f64),
+    inputs: &[f64; 4],
+) -> [f64; 4] {
+    let (fast, slow) = (weights.0.group(values.0, inputs), weights.1.group(values.1, inputs));
     *values = (fast[3], slow[3]);
     [fast[0] - slow[0], fast[1] - slow[1], fast[2] - slow[2], fast[3] - slow[3]]
 }
