@@ -9,27 +9,34 @@ use crate::split_sum::{Divisor, Grid};
 /// Means over a grid, and what divides them.
 type Means<'a> = (&'a Grid, &'a Divisor);
 
-/// Writes the mean at every place while each of `new` comes and its partner of `old` goes, all four of
-/// a length; high and low part of the sum at the end. `None`, with anything written, if
-/// the grid does not hold all of `new`.
+/// Writes the mean at every place while each of `new` comes and its partner of `old` goes, all three of
+/// a length, up to the first that the grid does not hold. How many they are; high and low part of
+/// the sum with the last of them.
 pub(crate) fn roll(
     means: Means<'_>,
     sums: (f64, f64),
     (new, old): (&[f64], &[f64]),
     out: &mut [f64],
-) -> Option<(f64, f64)> {
+) -> (usize, (f64, f64)) {
     #[cfg(target_arch = "x86_64")]
-    if !means.0.is_signed() && std::arch::is_x86_feature_detected!("avx2") {
-        let (news, new) = new.as_chunks::<4>();
-        let (olds, old) = old.as_chunks::<4>();
-        let (outs, out) = out.as_chunks_mut::<4>();
+    if std::arch::is_x86_feature_detected!("avx2") {
+        let (fours, _) = new.as_chunks::<4>();
+        let numbers = (fours, old.as_chunks::<4>().0);
+        let outs = out.as_chunks_mut::<4>().0;
         #[expect(
             unsafe_code,
             reason = "calls code for a processor feature that was just asked for"
         )]
         // SAFETY: the processor has AVX2.
-        let sums = unsafe { avx2::roll(means, sums, (news, olds), outs) }?;
-        return plainly(means, sums, (new, old), out);
+        let (count, sums) = unsafe {
+            if means.0.is_signed() {
+                avx2::roll::<true>(means, sums, numbers, outs)
+            } else {
+                avx2::roll::<false>(means, sums, numbers, outs)
+            }
+        };
+        let (rest, sums) = plainly(means, sums, (&new[count..], &old[count..]), &mut out[count..]);
+        return (count + rest, sums);
     }
     plainly(means, sums, (new, old), out)
 }
@@ -39,10 +46,11 @@ fn plainly(
     (mut high, mut low): (f64, f64),
     (new, old): (&[f64], &[f64]),
     out: &mut [f64],
-) -> Option<(f64, f64)> {
-    let mut held = true;
-    for ((&new, &old), out) in new.iter().zip(old).zip(out) {
-        held &= grid.holds(new);
+) -> (usize, (f64, f64)) {
+    for (place, ((&new, &old), out)) in new.iter().zip(old).zip(out).enumerate() {
+        if !grid.holds(new) {
+            return (place, (high, low));
+        }
         let (new, old) = (grid.parts(new), grid.parts(old));
         high += new.0 - old.0;
         low += new.1 - old.1;
@@ -52,7 +60,7 @@ fn plainly(
             divisor.mean_of(high, low)
         };
     }
-    held.then_some((high, low))
+    (new.len(), (high, low))
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -60,33 +68,34 @@ mod avx2 {
     use std::arch::x86_64::*;
 
     use super::Means;
+    use crate::split_sum::Divisor;
 
-    /// As [`super::plainly`], of a grid that is not signed.
+    /// As [`super::plainly`], of whole groups of four.
     #[target_feature(enable = "avx2")]
-    pub(super) fn roll(
+    pub(super) fn roll<const SIGNED: bool>(
         (grid, divisor): Means<'_>,
         (high, low): (f64, f64),
         (news, olds): (&[[f64; 4]], &[[f64; 4]]),
         outs: &mut [[f64; 4]],
-    ) -> Option<(f64, f64)> {
+    ) -> (usize, (f64, f64)) {
         let cut = _mm256_set1_pd(grid.cut());
         let (least, greatest) = grid.sizes();
         let (least, greatest) = (_mm256_set1_pd(least), _mm256_set1_pd(greatest));
-        let (count, share, short) = divisor.parts();
-        let (count, share) = (_mm256_set1_pd(count), _mm256_set1_pd(share));
-        let short = _mm256_set1_pd(f64::from_bits(short));
         let (mut high, mut low) = (_mm256_set1_pd(high), _mm256_set1_pd(low));
-        let mut strange = _mm256_setzero_pd();
+        let mut count = 0;
         for ((new, old), out) in news.iter().zip(olds).zip(outs) {
             let new = _mm256_set_pd(new[3], new[2], new[1], new[0]);
             let old = _mm256_set_pd(old[3], old[2], old[1], old[0]);
             // Not within least ..= greatest, and not 0.
+            let size = if SIGNED { _mm256_andnot_pd(_mm256_set1_pd(-0.0), new) } else { new };
             let outside = _mm256_or_pd(
-                _mm256_cmp_pd::<_CMP_NGE_UQ>(new, least),
-                _mm256_cmp_pd::<_CMP_NLE_UQ>(new, greatest),
+                _mm256_cmp_pd::<_CMP_NGE_UQ>(size, least),
+                _mm256_cmp_pd::<_CMP_NLE_UQ>(size, greatest),
             );
             let some = _mm256_cmp_pd::<_CMP_NEQ_UQ>(new, _mm256_setzero_pd());
-            strange = _mm256_or_pd(strange, _mm256_and_pd(outside, some));
+            if _mm256_movemask_pd(_mm256_and_pd(outside, some)) != 0 {
+                break;
+            }
             let new_high = _mm256_sub_pd(_mm256_add_pd(new, cut), cut);
             let old_high = _mm256_sub_pd(_mm256_add_pd(old, cut), cut);
             let (new_low, old_low) = (_mm256_sub_pd(new, new_high), _mm256_sub_pd(old, old_high));
@@ -95,28 +104,62 @@ mod avx2 {
             let (sum_high, sum_low) = (_mm256_add_pd(high, highs), _mm256_add_pd(low, lows));
             high = _mm256_add_pd(high, _mm256_permute4x64_pd::<0xff>(highs));
             low = _mm256_add_pd(low, _mm256_permute4x64_pd::<0xff>(lows));
-            let quotient = _mm256_mul_pd(_mm256_add_pd(sum_high, sum_low), share);
-            let quotient = _mm256_and_pd(quotient, short);
-            let remainder = _mm256_sub_pd(sum_high, _mm256_mul_pd(quotient, count));
-            let remainder = _mm256_add_pd(remainder, sum_low);
-            let mean = _mm256_add_pd(quotient, _mm256_div_pd(remainder, count));
+            let mean = if SIGNED {
+                signed_means_of(divisor, sum_high, sum_low)
+            } else {
+                means_of(divisor, sum_high, sum_low)
+            };
             #[expect(unsafe_code, reason = "writes four doubles at once")]
             // SAFETY: `out` is four doubles; the instruction asks for no alignment.
             unsafe {
                 _mm256_storeu_pd(out.as_mut_ptr(), mean);
             }
+            count += 4;
         }
-        let held = _mm256_movemask_pd(strange) == 0;
-        held.then(|| (_mm256_cvtsd_f64(high), _mm256_cvtsd_f64(low)))
+        (count, (_mm256_cvtsd_f64(high), _mm256_cvtsd_f64(low)))
     }
 
     /// The sums of the first, the first two, three and four.
+    #[inline]
     #[target_feature(enable = "avx2")]
     fn running_sums(values: __m256d) -> __m256d {
         let zero = _mm256_setzero_pd();
         let one_later = _mm256_permute4x64_pd::<0b10_01_00_00>(values);
         let pairs = _mm256_add_pd(values, _mm256_blend_pd::<0b0001>(one_later, zero));
         _mm256_add_pd(pairs, _mm256_permute2f128_pd::<0x08>(pairs, pairs))
+    }
+
+    /// As [`Divisor::mean_of`].
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn means_of(divisor: &Divisor, high: __m256d, low: __m256d) -> __m256d {
+        let (count, share, short) = divisor.parts();
+        let (count, share) = (_mm256_set1_pd(count), _mm256_set1_pd(share));
+        let quotient = _mm256_mul_pd(_mm256_add_pd(high, low), share);
+        let quotient = _mm256_and_pd(quotient, _mm256_set1_pd(f64::from_bits(short)));
+        let remainder = _mm256_sub_pd(high, _mm256_mul_pd(quotient, count));
+        let remainder = _mm256_add_pd(remainder, low);
+        _mm256_add_pd(quotient, _mm256_div_pd(remainder, count))
+    }
+
+    /// As [`Divisor::signed_mean_of`].
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn signed_means_of(divisor: &Divisor, high: __m256d, low: __m256d) -> __m256d {
+        let (count, share, _) = divisor.parts();
+        let (count, share) = (_mm256_set1_pd(count), _mm256_set1_pd(share));
+        let sum = _mm256_add_pd(high, low);
+        let back = _mm256_sub_pd(sum, high);
+        let lacks =
+            _mm256_add_pd(_mm256_sub_pd(high, _mm256_sub_pd(sum, back)), _mm256_sub_pd(low, back));
+        let quotient = _mm256_mul_pd(sum, share);
+        let half = _mm256_set1_pd(f64::from_bits(Divisor::UPPER));
+        let upper = _mm256_and_pd(quotient, half);
+        let lower = _mm256_sub_pd(quotient, upper);
+        let remainder = _mm256_sub_pd(sum, _mm256_mul_pd(upper, count));
+        let remainder = _mm256_sub_pd(remainder, _mm256_mul_pd(lower, count));
+        let remainder = _mm256_add_pd(remainder, lacks);
+        _mm256_add_pd(quotient, _mm256_div_pd(remainder, count))
     }
 }
 
@@ -131,6 +174,7 @@ mod tests {
         #[test]
         fn wide_and_plain_say_the_same(
             values in prop::collection::vec((0u32..30, 0i64..1_000_000_000), 2..600),
+            sign in prop::sample::select(vec![1.0, -1.0]),
             period in 1usize..40,
             strange in prop::option::of((0usize..600, prop::sample::select(vec![
                 f64::NAN, f64::INFINITY, -1.0, 1e300, 1e-300, 0.0, -0.0,
@@ -139,6 +183,7 @@ mod tests {
             let mut values: Vec<f64> = values
                 .iter()
                 .map(|&(shift, cents)| (cents >> shift) as f64 / 100.0)
+                .map(|value| if value < 1e4 { sign * value } else { value })
                 .collect();
             let period = period.min(values.len() - 1);
             let (Some(grid), divisor) =
@@ -153,14 +198,12 @@ mod tests {
                 values[place] = value;
             }
             let (new, old) = (&values[period..], &values[..values.len() - period]);
-            let (mut wide, mut plain) = (vec![1.0; new.len()], vec![2.0; new.len()]);
+            let (mut wide, mut plain) = (vec![1.0; new.len()], vec![1.0; new.len()]);
             let wide_sums = roll((&grid, &divisor), sums, (new, old), &mut wide);
             let plain_sums = plainly((&grid, &divisor), sums, (new, old), &mut plain);
             prop_assert_eq!(wide_sums, plain_sums);
-            if plain_sums.is_some() {
-                let bits = |means: Vec<f64>| means.into_iter().map(f64::to_bits).collect::<Vec<_>>();
-                prop_assert_eq!(bits(wide), bits(plain));
-            }
+            let bits = |means: Vec<f64>| means.into_iter().map(f64::to_bits).collect::<Vec<_>>();
+            prop_assert_eq!(bits(wide), bits(plain));
         }
     }
 }

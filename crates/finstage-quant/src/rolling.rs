@@ -80,21 +80,23 @@ pub(crate) fn means(
                 let block = place..input.len().min(place + BLOCK);
                 let out = &mut out[block.clone()];
                 let old = &input[place - period..block.end - period];
-                let rolled =
-                    roll((grid, &mean.divisor), (*high, *low), (&input[block.clone()], old), out);
-                let Some(sums) = rolled else { break };
+                let numbers = (&input[block.clone()], old);
+                let (count, sums) = roll((grid, &mean.divisor), (*high, *low), numbers, out);
                 (*high, *low) = sums;
-                then(place, out);
-                place = block.end;
+                if count > 0 {
+                    then(place, &out[..count]);
+                }
+                place += count;
+                if place < block.end {
+                    break;
+                }
             }
             if place > begin {
                 mean.last.refill(&input[place - period..place]);
             }
         }
-        // One by one as far as the block that did not fit, or until there is a first mean.
-        let end = input.len().min(place + BLOCK);
-        let was_full = mean.last.is_full();
-        while place < end && (was_full || !mean.last.is_full()) {
+        // The one that did not fit, and all that come before blocks are possible.
+        while place < input.len() {
             if is_usable(input[place]) {
                 out[place] = mean.push(input[place]).unwrap_or(f64::NAN);
             } else {
@@ -103,6 +105,9 @@ pub(crate) fn means(
             }
             then(place, &out[place..=place]);
             place += 1;
+            if mean.last.is_full() && matches!(mean.sum, RollingSum::Split { .. }) {
+                break;
+            }
         }
     }
 }

@@ -112,6 +112,9 @@ pub(crate) struct Divisor {
 }
 
 impl Divisor {
+    /// The bits of the upper half of a double.
+    pub(crate) const UPPER: u64 = !0x7ff_ffff;
+
     pub(crate) fn new(count: usize) -> Self {
         let short = !((1 << bits_of(count)) - 1);
         Self { count: count as f64, share: (count as f64).recip(), short }
@@ -140,7 +143,7 @@ impl Divisor {
         let lacks = (high - (sum - back)) + (low - back);
         let quotient = sum * self.share;
         // The remainder sum - quotient * count, without rounding: 26 and 27 bits times at most 17.
-        let upper = f64::from_bits(quotient.to_bits() & !0x7ff_ffff);
+        let upper = f64::from_bits(quotient.to_bits() & Self::UPPER);
         let lower = quotient - upper;
         let remainder = ((sum - upper * self.count) - lower * self.count) + lacks;
         quotient + remainder / self.count

@@ -189,7 +189,7 @@ impl Wilder {
         for (out, group) in out_groups.iter_mut().zip(groups) {
             *out = weights.group(value, group);
             value = last.last(value, group);
-            if value < LEAST {
+            if (value < LEAST) & (value > 0.0) {
                 value = nothing();
                 out[3] = value;
             }

@@ -89,7 +89,10 @@ impl Rsi {
             let held = up + down <= LEAST;
             let averages = (weights.group(up, ups), weights.group(down, downs));
             let next = (last.last(up, ups), last.last(down, downs));
-            if held | is_nothing(next.0) | is_nothing(next.1) {
+            if held && [*ups, *downs] == [[0.0; 4]; 2] {
+                Averages { up, down } = Averages { up, down }.closed();
+                (*ups, *downs) = ([up; 4], [down; 4]);
+            } else if held | is_nothing(next.0) | is_nothing(next.1) {
                 self.averages = Averages { up, down };
                 self.steps((ups, downs));
                 Averages { up, down } = self.averages;
