@@ -22,11 +22,13 @@
 #![deny(unsafe_code)]
 
 mod average;
+mod bands;
 mod bar;
+mod blocks;
 mod directional;
 mod exact_sum;
 mod indicators;
-mod lockstep;
+mod roll;
 mod rolling;
 mod series;
 mod spec;

@@ -52,7 +52,7 @@ impl Indicator for Cci {
         let typical = bar.typical();
         let mean = self.mean.push(typical)?;
         let mut distances = 0.0;
-        for value in self.mean.last().oldest_first() {
+        for &value in self.mean.last().oldest_first() {
             distances += (value - mean).abs();
         }
         let deviation = distances / self.mean.period() as f64;
