@@ -1,6 +1,7 @@
 //! The product as a whole: what was said is said again, whatever happens to the process.
 #![expect(clippy::unwrap_used, reason = "a test that cannot set its scene fails here")]
 
+mod bars;
 mod cli;
 mod errors;
 mod input;
