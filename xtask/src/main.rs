@@ -13,6 +13,7 @@
 mod day;
 mod lines;
 mod pages;
+mod python;
 mod steps;
 mod suite;
 mod tidy;

@@ -1,14 +1,12 @@
 //! The test command: everything a change must pass, in the order in which it fails soonest.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 
 use crate::steps::{Step, step};
-use crate::{day, failure, output_of, pages};
-
-/// Packages of other registries that tests need: none, so far.
-const NEEDS: &[&str] = &[];
+use crate::{day, failure, output_of, pages, python};
 
 /// What is to be run.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -41,38 +39,29 @@ impl Options {
 /// Runs all steps and stops at the first that fails. Once tests have run, the last line says how
 /// many passed and failed.
 pub(crate) fn run(options: Options) -> Result<ExitCode> {
-    prepare();
+    let python = python::TESTS.python()?;
     Step::cargo("format", "fmt --all --check")?.run()?.done()?;
     let clippy = "clippy --workspace --all-targets --locked -- -D warnings";
     Step::cargo("clippy", clippy)?.run()?.done()?;
 
     let mut counts = Counts::default();
-    let outcome = tests(&options, &mut counts).and_then(|()| the_rest(&options));
+    let outcome = tests(&options, &python, &mut counts).and_then(|()| the_rest(&options));
     let exit = outcome.map_or_else(|error| failure(&error), |()| ExitCode::SUCCESS);
     println!("{} passed, {} failed", counts.passed, counts.failed);
     Ok(exit)
 }
 
-/// Gets what tests need from elsewhere.
-fn prepare() {
-    if NEEDS.is_empty() {
-        eprintln!("==> prepare: the tests need no packages from elsewhere");
-    }
-    for need in NEEDS {
-        eprintln!("==> prepare: the tests need {need}");
-    }
-}
-
-fn tests(options: &Options, counts: &mut Counts) -> Result<()> {
+fn tests(options: &Options, python: &Path, counts: &mut Counts) -> Result<()> {
+    let prepared = |step| with_python(with_lengths(step, options), python);
     let has_nextest = output_of("cargo", &["nextest", "--version"]).is_ok();
     if has_nextest {
         const NEXTEST: &str = "nextest run --workspace --locked --no-fail-fast --status-level fail --show-progress none";
-        let tests = with_lengths(Step::cargo("tests", NEXTEST)?, options).run()?;
+        let tests = prepared(Step::cargo("tests", NEXTEST)?).run()?;
         counts.add_nextest(&tests.text);
         tests.done()?;
     } else {
         const CARGO: &str = "test --workspace --locked --no-fail-fast --lib --bins --tests";
-        let tests = with_lengths(Step::cargo("tests", CARGO)?, options).run()?;
+        let tests = prepared(Step::cargo("tests", CARGO)?).run()?;
         counts.add_cargo(&tests.text);
         tests.done()?;
     }
@@ -80,6 +69,11 @@ fn tests(options: &Options, counts: &mut Counts) -> Result<()> {
     let doctests = with_lengths(doctests, options).run()?;
     counts.add_cargo(&doctests.text);
     doctests.done().map(drop)
+}
+
+/// Names the interpreter to the tests that ask other programs: without it they skip.
+fn with_python(step: Step, python: &Path) -> Step {
+    step.env("FINSTAGE_PYTHON", &python.to_string_lossy())
 }
 
 /// Tells long tests how long they may be.

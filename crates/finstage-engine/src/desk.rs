@@ -41,6 +41,8 @@ struct Series {
     /// Where the series is known to end; nothing older is accepted.
     floor: Timestamp,
     last_open: Timestamp,
+    /// Bars that open by then had been said before a reset.
+    said: Timestamp,
     /// Of a root made by the venue: up to where its bars have arrived.
     arrived: Timestamp,
     seats: Vec<Seat>,
@@ -149,7 +151,7 @@ impl Desk {
             shared.counters.implausible += 1;
             return;
         }
-        if bar.open_time <= self.series[at].last_open {
+        if bar.open_time <= self.series[at].last_open.max(self.series[at].said) {
             match shared.market.find(bar.instrument, bar.interval, bar.open_time) {
                 Some(known) if known.same_prices(bar) => shared.counters.duplicate_bars += 1,
                 Some(_) => shared.counters.revisions += 1,
@@ -188,6 +190,18 @@ impl Desk {
         }
         if let Some(at) = place {
             self.series[at].forget_known();
+        }
+        self.find_next();
+    }
+
+    /// Forgets the series and what strategies made of them: the whole past follows, better than
+    /// it was. What no past can tell again stays: bars that trades have begun, the prices that
+    /// watches saw, the health of the stream, and where each series had ended, so that nothing is
+    /// said twice.
+    pub(crate) fn on_reset(&mut self, shared: &mut Shared) {
+        shared.market.forget_bars(self.instrument.id);
+        for series in &mut self.series {
+            series.reset(&shared.plan);
         }
         self.find_next();
     }
@@ -325,7 +339,16 @@ impl Series {
             Maker::Parts { of } => BarSource::Parts { of, rollup: Rollup::new(interval) },
         };
         let never = Timestamp::MIN;
-        Self { interval, source, root, floor: never, last_open: never, arrived: never, seats }
+        Self {
+            interval,
+            source,
+            root,
+            floor: never,
+            last_open: never,
+            said: never,
+            arrived: never,
+            seats,
+        }
     }
 
     fn next_close(&self) -> Option<Timestamp> {
@@ -348,6 +371,19 @@ impl Series {
     fn warm(&mut self, bar: &Bar, shared: &mut Shared) {
         for seat in &mut self.seats {
             seat.hear(bar, shared);
+        }
+    }
+
+    fn reset(&mut self, plan: &Plan) {
+        self.said = self.said.max(self.last_open);
+        self.last_open = Timestamp::MIN;
+        if let BarSource::Parts { rollup, .. } = &mut self.source {
+            rollup.take();
+        }
+        for seat in &mut self.seats {
+            let planned = &plan.strategies[seat.plan];
+            seat.strategy = (planned.entry.build)(&planned.params);
+            seat.seen = 0;
         }
     }
 

@@ -67,7 +67,7 @@ impl Engine {
     /// are too many, or when a series cannot be made as its origin says.
     pub fn new(settings: &EngineSettings, catalog: Catalog) -> Result<Self, StrategyError> {
         let plan = Plan::new(settings, catalog)?;
-        let alerts = AlertDesk::new(settings.alerts.clone(), plan.longest_cooldown());
+        let alerts = AlertDesk::new(settings.alerts.clone(), settings.longest_cooldown());
         let shared = Shared {
             plan,
             timeline: Timeline::new(),
@@ -93,6 +93,7 @@ impl Engine {
             Payload::Bar(bar) => bar.instrument,
             Payload::Feed(status) => status.instrument,
             Payload::Past(past) => past.instrument,
+            Payload::Reset(instrument) => *instrument,
         };
         let Some(Some(desk)) = self.desks.get_mut(id.index()) else {
             shared.counters.unknown_instruments += 1;
@@ -110,6 +111,7 @@ impl Engine {
             Payload::Bar(bar) => desk.on_bar(bar, shared, out),
             Payload::Feed(status) => desk.on_feed(status.kind, shared),
             Payload::Past(past) => desk.on_past(past, shared),
+            Payload::Reset(_) => desk.on_reset(shared),
             Payload::Instrument(_) | Payload::Said(_) | Payload::Tick => {}
         }
     }

@@ -55,6 +55,13 @@ impl Market {
         }
     }
 
+    /// Forgets the bars of an instrument; its last price stays.
+    pub(crate) fn forget_bars(&mut self, instrument: InstrumentId) {
+        if let Some(Some(shelf)) = self.shelves.get_mut(instrument.index()) {
+            shelf.rings.iter_mut().flatten().for_each(|ring| ring.bars.clear());
+        }
+    }
+
     /// Takes note of the price at a moment; an older moment than the last changes nothing.
     pub(crate) fn note(&mut self, instrument: InstrumentId, price: Price, at: Timestamp) {
         if let Some(Some(shelf)) = self.shelves.get_mut(instrument.index())

@@ -217,12 +217,6 @@ impl Plan {
         })
     }
 
-    /// The longest cooldown of all.
-    pub(crate) fn longest_cooldown(&self) -> Duration {
-        let own = self.watches.iter().filter_map(|watch| watch.cooldown_ms);
-        Duration::from_millis(own.chain([self.cooldown_ms]).max().unwrap_or(0))
-    }
-
     fn watched_days(&self, symbol: &Symbol) -> usize {
         let days = self.watches_of(symbol).map(|(rule, _)| match rule {
             WatchRule::NewHigh | WatchRule::DropFromHigh(_) => RECORD_DAYS,

@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use finstage_model::{Interval, Price, Symbol};
 use serde::{Deserialize, Serialize};
@@ -21,6 +22,15 @@ pub struct EngineSettings {
     pub alerts: AlertRules,
     /// Rules on price alone.
     pub watches: Vec<WatchSpec>,
+}
+
+impl EngineSettings {
+    /// The longest time that an alert sent keeps others from being sent.
+    #[must_use]
+    pub fn longest_cooldown(&self) -> Duration {
+        let own = self.watches.iter().filter_map(|watch| watch.cooldown_ms);
+        Duration::from_millis(own.fold(self.alerts.cooldown_ms, u64::max))
+    }
 }
 
 /// One strategy on one interval.

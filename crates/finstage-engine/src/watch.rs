@@ -202,12 +202,15 @@ impl DayBook {
     fn note(&mut self, day: Day, (high, low, close): (Price, Price, Price)) {
         self.raise(high);
         match &mut self.today {
-            Some(today) if day < today.day || (day == today.day && today.is_settled) => {}
-            Some(today) if day == today.day => {
-                today.high = today.high.max(high);
-                today.low = today.low.min(low);
-                today.close = close;
-            }
+            Some(today) if day == today.day => today.widen((high, low, close)),
+            // A stored bar of an earlier day, when the past is told again.
+            Some(today) if day < today.day => match &mut self.previous {
+                Some(previous) if day < previous.day => {}
+                Some(previous) if day == previous.day => previous.widen((high, low, close)),
+                earlier => {
+                    *earlier = Some(DayFigures { day, high, low, close, is_settled: false });
+                }
+            },
             _ => self.begin(DayFigures { day, high, low, close, is_settled: false }),
         }
     }
@@ -266,6 +269,17 @@ impl DayBook {
                 };
                 holds.then_some(base)
             }
+        }
+    }
+}
+
+impl DayFigures {
+    /// Adds a later stretch of the day, unless a daily bar has told the whole of it.
+    fn widen(&mut self, (high, low, close): (Price, Price, Price)) {
+        if !self.is_settled {
+            self.high = self.high.max(high);
+            self.low = self.low.min(low);
+            self.close = close;
         }
     }
 }

@@ -1,4 +1,4 @@
-use crate::{Bar, FeedStatus, Instrument, Past, Said, Timestamp, Trade};
+use crate::{Bar, FeedStatus, Instrument, InstrumentId, Past, Said, Timestamp, Trade};
 
 /// Something that happened, with the moment at which this process received it.
 ///
@@ -25,6 +25,9 @@ pub enum Payload {
     Feed(FeedStatus),
     /// Stored bars of one series: they warm indicators and say nothing.
     Past(Box<Past>),
+    /// The stored past of an instrument has changed: its indicators and series are forgotten, and
+    /// [`Payload::Past`] of every one of its series follows. What was said stays said.
+    Reset(InstrumentId),
     /// An alert of the last 24 hours, so that cooldowns and budgets outlive a process.
     Said(Box<Said>),
     /// Time passed.

@@ -1,4 +1,5 @@
-//! Numbers in, numbers out: indicators over bars, in streaming, column and batch form.
+//! Numbers in, numbers out: indicators over bars, in streaming, column and batch form, and the
+//! statistics of evidence ([`stats`]).
 //!
 //! It deliberately knows no instrument, no interval and no signal: what a number means is the
 //! business of the floors above. Nothing here depends on where a series is cut: an average over n
@@ -30,6 +31,7 @@ mod rolling;
 mod series;
 mod spec;
 mod split_sum;
+pub mod stats;
 pub mod suite;
 mod wide;
 mod wilder;

@@ -81,6 +81,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         max_age: Duration::from_secs(365 * 86_400),
         keep: None,
         renewal: Renewal::Daily,
+        imports: None,
     };
     let house = House {
         journal: store.journal.clone(),

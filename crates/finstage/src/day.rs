@@ -2,9 +2,10 @@
 //!
 //! A recursive indicator remembers where it began, so "the last N bars, then live" never equals a
 //! process that ran on. Hence every UTC day starts anew: a *preamble* (instruments, stored bars as
-//! deep as the strategies remember, alerts of the last 24 hours, what was received since 00:00) is
-//! written whole or not at all, and a new engine is run through it. A restart reads the day's
-//! folder from its start: it is in exactly the state of a process that never stopped.
+//! deep as the strategies remember, alerts that cooldowns and budgets still count, what was
+//! received since 00:00) is written whole or not at all, and a new engine is run through it. A
+//! restart reads the day's folder from its start: it is in exactly the state of a process that
+//! never stopped.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,17 +16,18 @@ use finstage_model::{
     Timestamp,
 };
 use finstage_store::history::History;
-use finstage_store::journal::{Journal, Origin, SyncThread};
+use finstage_store::journal::{FORMAT, Journal, Origin, SyncThread};
 use finstage_store::records::{Records, RecordsWriter, RunDigest};
 use finstage_strategies::CATALOG;
 
 use crate::exit::{Exit, Failure, Result};
 use crate::live::{Ended, JournalSource, LiveSink, LiveSource, Observer, RunStart, Safe};
+use crate::rewarm::Imports;
 
 /// How long after 00:00 the day's engine is renewed, so that bars that close at midnight are
 /// closed and said by the engine that saw them.
 pub const RENEWAL_DELAY: Duration = Duration::from_secs(60);
-/// How far back alerts count for cooldowns and budgets.
+/// How far back alerts count for cooldowns and budgets; farther where a cooldown is longer.
 const SAID_SPAN: Duration = Duration::from_secs(24 * 3600);
 /// Batches that may wait for the records before the engine waits for them.
 const WRITER_QUEUE_BATCHES: usize = 64;
@@ -74,6 +76,8 @@ pub struct Rim {
     pub keep: Option<Duration>,
     /// Whether each day gets a new engine.
     pub renewal: Renewal,
+    /// How often one looks for bars that another process imported; `None` where none can.
+    pub imports: Option<Duration>,
 }
 
 /// Whether each day gets a new engine.
@@ -166,10 +170,11 @@ impl House {
             return self.open(Opening { day: today, at: now, events: Vec::new() });
         };
         let reader = self.journal.reader(day, run)?;
-        if day >= today && reader.header().origin == self.origin()? {
+        let header = reader.header();
+        if day >= today && header.format == FORMAT && header.origin == self.origin()? {
             return Ok(Stage { day, run });
         }
-        let engine = engine_of(&reader.header().origin.settings)?;
+        let engine = engine_of(&header.origin.settings)?;
         let events = self.again(Stage { day, run }, writer, engine)?.1;
         writer.drain()?;
         if day >= today {
@@ -209,7 +214,9 @@ impl House {
         let reader = self.journal.reader(stage.day, stage.run)?;
         let mut engine = engine_of(&reader.header().origin.settings)?;
         let mut sink = self.sink(stage, writer, &engine, reader.header().events)?;
-        run(&mut JournalSource(reader), &mut engine, &mut sink).map_err(run_failed)?;
+        let imports = Imports::new(self, writer)?;
+        run(&mut JournalSource(reader), &mut engine, &mut imports.heard(&mut sink))
+            .map_err(run_failed)?;
         let journal = self.journal.writer(stage.day, stage.run)?;
         self.rim.safe.follow(journal.synced());
         let syncing = self.rim.fsync.map(|every| SyncThread::start(&journal, every)).transpose()?;
@@ -217,8 +224,9 @@ impl House {
             Renewal::Daily => stage.day.end().plus(RENEWAL_DELAY),
             Renewal::Never => Timestamp::MAX,
         };
+        let feed = &mut imports.beside(feed);
         let mut source = LiveSource { writer: journal, feed, pending, renew_at, ended: Ended::No };
-        run(&mut source, &mut engine, &mut sink).map_err(run_failed)?;
+        run(&mut source, &mut engine, &mut imports.heard(&mut sink)).map_err(run_failed)?;
         sink.finish().map_err(|e| run_failed(RunError::Sink(e.0)))?;
         let ended = source.ended;
         source.writer.sync()?;
@@ -259,18 +267,31 @@ impl House {
             let Some(instrument) = self.instruments.iter().find(|i| i.symbol == symbol) else {
                 continue;
             };
-            let bars = self.history.last_bars(&symbol, interval, at, depth)?;
+            let bars = self.past(instrument, interval, at, depth)?;
             if !bars.is_empty() {
                 say(Payload::Past(Box::new(Past { instrument: instrument.id, interval, bars })));
             }
         }
-        for said in self.records.said_since(at.minus(SAID_SPAN))? {
+        let span = SAID_SPAN.max(self.settings.longest_cooldown());
+        for said in self.records.said_since(at.minus(span))? {
             say(Payload::Said(Box::new(said)));
         }
         preamble.extend(events.into_iter().filter(|event| event.ts_recv >= day.start()));
         self.close()?;
         let run = self.journal.create_run(day, &self.origin()?, &preamble)?;
         Ok(Stage { day, run })
+    }
+
+    /// The newest stored bars of a series that had closed by `until`, oldest first: what an
+    /// engine is warmed with.
+    pub(crate) fn past(
+        &self,
+        instrument: &Instrument,
+        interval: Interval,
+        until: Timestamp,
+        depth: usize,
+    ) -> Result<Vec<Bar>> {
+        Ok(self.history.last_bars(&instrument.symbol, interval, until, depth)?)
     }
 
     /// Makes what earlier runs said safe from a power cut: from the next run on nobody derives it

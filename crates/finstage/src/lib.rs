@@ -20,6 +20,7 @@ pub mod day;
 pub mod exit;
 pub mod generate;
 pub mod live;
+mod rewarm;
 pub mod service;
 pub mod unsynced;
 pub mod virtual_time;

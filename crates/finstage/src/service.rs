@@ -131,6 +131,7 @@ fn build_house(plan: &Plan, notifiers: &[Arc<dyn Notifier>], wake: &Arc<Notify>)
         max_age: settings.max_age,
         keep: Some(settings.keep),
         renewal: Renewal::Daily,
+        imports: Some(TICK),
     };
     Ok(House {
         journal: plan.store.journal.clone(),

@@ -133,7 +133,11 @@ fn walk(folder: &Path, root: &Path, files: &mut Vec<File>) -> Result<()> {
     for entry in fs::read_dir(folder).with_context(|| folder.display().to_string())? {
         let entry = entry?;
         let (path, kind) = (entry.path(), entry.file_type()?);
-        if kind.is_dir() && !SKIPPED.iter().any(|skipped| entry.file_name() == *skipped) {
+        // In a further working tree `.git` is a file.
+        if SKIPPED.iter().any(|skipped| entry.file_name() == *skipped) {
+            continue;
+        }
+        if kind.is_dir() {
             walk(&path, root, files)?;
         } else if kind.is_file()
             && entry.metadata()?.len() <= MAX_FILE_BYTES

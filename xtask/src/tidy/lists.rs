@@ -21,7 +21,7 @@ const LISTS: [List; 4] = [
     List {
         folder: "crates/finstage-quant/src/indicators/",
         list: "crates/finstage-quant/src/indicators/mod.rs",
-        private: &["mod"],
+        private: &["mod", "directional"],
     },
     List {
         folder: "crates/finstage-notify/src/notifiers/",

@@ -7,6 +7,7 @@ mod catalogue;
 mod drive;
 mod parity;
 mod properties;
+mod rewarm;
 mod series;
 mod signals;
 mod stage;

@@ -226,6 +226,7 @@ fn payload() -> impl Strategy<Value = Payload> {
         1 => past,
         1 => said,
         1 => id().prop_map(|id| announce(id, format!("x:I{}", id.0 % 7).parse().unwrap())),
+        1 => id().prop_map(Payload::Reset),
         3 => Just(Payload::Tick),
     ]
 }

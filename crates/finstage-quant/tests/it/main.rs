@@ -1,7 +1,11 @@
-//! Every listed indicator against the suite, and against reference values of TA-Lib.
+//! Every listed indicator against the suite, and against reference values of TA-Lib; the statistics
+//! of evidence against reference values and their own laws.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "the whole binary is a test")]
 
+mod evidence;
 mod reference;
+mod speed;
+mod statistics;
 
 use finstage_model::Timestamp;
 use finstage_quant::{ALL, BarInput, Spec, suite};

@@ -118,12 +118,12 @@ impl Bars {
 }
 
 /// The folder of reference data.
-struct Shared {
+pub(crate) struct Shared {
     folder: PathBuf,
 }
 
 impl Shared {
-    fn read(&self, path: &str) -> String {
+    pub(crate) fn read(&self, path: &str) -> String {
         let path = self.folder.join(path);
         std::fs::read_to_string(&path)
             .unwrap_or_else(|error| panic!("reading reference data {}: {error}", path.display()))
@@ -131,7 +131,7 @@ impl Shared {
 }
 
 /// The folder, or `None` with a printed reason when there is none and none was asked for.
-fn shared_folder() -> Option<Shared> {
+pub(crate) fn shared_folder() -> Option<Shared> {
     #[expect(clippy::disallowed_methods, reason = "names the folder of reference data, tests only")]
     let named = std::env::var("FINSTAGE_SHARED").ok();
     let asked_for = named.is_some();

@@ -2,7 +2,8 @@
 //!
 //! The file runs through in one pass: `input` makes clean lines of bytes, `layout` finds the
 //! columns from the header, `stamp` and `number` read cells, `label` infers the interval from the
-//! first rows and turns stamps into open times. Memory is the bars themselves.
+//! first rows and turns stamps into open times. Memory is the bars themselves, or a piece of them
+//! at a time where the reader is a [`super::BarStream`].
 //!
 //! **Numbers** are exact. A price with more than nine decimals (yfinance prints binary floats) is
 //! rounded to the ninth and a note says how many were.
@@ -31,7 +32,6 @@ mod stamp;
 #[cfg(test)]
 mod tests;
 
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
@@ -47,6 +47,7 @@ pub(super) use layout::{Layout, STAMP_NAMES};
 pub(super) use number::{Numbers, count, lossy as lossy_cell};
 pub(super) use stamp::{Stamp, Zone};
 
+use super::stream::BarStream;
 use label::Labeller;
 
 /// The most rows one file may have: at 80 bytes a bar, 4 GB of memory.
@@ -56,7 +57,7 @@ pub const MAX_ROWS: u64 = 50_000_000;
 const MAX_REJECTED_KEPT: usize = 100;
 
 /// Rows looked at before the interval is decided.
-const SAMPLE_ROWS: usize = 4_096;
+pub(super) const SAMPLE_ROWS: usize = 4_096;
 
 /// How a bar file is to be read.
 #[derive(Debug, Clone)]
@@ -121,13 +122,7 @@ pub struct BarFile {
 /// # Errors
 /// Says file, line, what is wrong, and what to do; see [`BarFileErrorKind`].
 pub fn read_bar_file(path: &Path, options: &ReadOptions) -> Result<BarFile, BarFileError> {
-    let name = path.display().to_string();
-    let io = |error| BarFileError::io(&name, error);
-    let mut file = File::open(path).map_err(io)?;
-    if super::foreign::is_parquet(&mut file).map_err(io)? {
-        return super::foreign::read_parquet(&name, file, options);
-    }
-    read_bars(&name, file, options)
+    BarStream::open(path, options)?.whole()
 }
 
 /// Reads bars from any source of bytes; errors call it `name`.
@@ -150,29 +145,30 @@ pub fn read_bars(
     input: impl Read,
     options: &ReadOptions,
 ) -> Result<BarFile, BarFileError> {
-    let zone = Zone::find(options.tz.as_deref())
-        .map_err(|fault| BarFileError::at(BarFileErrorKind::Zone, name, None, fault))?;
-    let mut rows = Rows::open(name, input)?;
-    let mut layout = Layout::detect(&mut rows)?;
-    let mut reading = Reading::new(name, options, zone, layout.notes());
-    reading.rows(&mut rows, &mut layout)?;
-    reading.finish()
+    BarStream::of_text(name, input, options)?.whole()
 }
 
 /// The state of one pass over a file.
-pub(super) struct Reading<'a> {
-    name: &'a str,
-    options: &'a ReadOptions,
+pub(super) struct Reading {
+    name: String,
+    options: ReadOptions,
     pub(super) zone: Zone,
     pub(super) numbers: Numbers,
     /// The last row that was in order.
     previous: Option<RawRow>,
     /// Rows that wait for the interval to be decided.
-    sample: Vec<RawRow>,
+    pub(super) sample: Vec<RawRow>,
     labeller: Option<Labeller>,
     /// A row inside the bar before it: forgiven if it is the last of the file.
     overlapping: Option<(u64, Fault)>,
-    bars: Vec<Bar>,
+    /// The last bar that was made.
+    last: Option<Bar>,
+    /// Bars at the end that were still forming at the present moment.
+    open_bars: u64,
+    /// Bars that nobody has taken yet.
+    pub(super) bars: Vec<Bar>,
+    /// The most rows, where all bars are kept.
+    pub(super) max_rows: u64,
     rows_read: u64,
     duplicates: u64,
     rejected_count: u64,
@@ -180,16 +176,11 @@ pub(super) struct Reading<'a> {
     notes: Vec<String>,
 }
 
-impl<'a> Reading<'a> {
-    pub(super) fn new(
-        name: &'a str,
-        options: &'a ReadOptions,
-        zone: Zone,
-        notes: Vec<String>,
-    ) -> Self {
+impl Reading {
+    pub(super) fn new(name: &str, options: &ReadOptions, zone: Zone, notes: Vec<String>) -> Self {
         Self {
-            name,
-            options,
+            name: name.to_owned(),
+            options: options.clone(),
             zone,
             notes,
             numbers: Numbers::default(),
@@ -197,7 +188,10 @@ impl<'a> Reading<'a> {
             sample: Vec::new(),
             labeller: None,
             overlapping: None,
+            last: None,
+            open_bars: 0,
             bars: Vec::new(),
+            max_rows: u64::MAX,
             rows_read: 0,
             duplicates: 0,
             rejected_count: 0,
@@ -205,21 +199,9 @@ impl<'a> Reading<'a> {
         }
     }
 
-    fn rows(
-        &mut self,
-        rows: &mut Rows<impl Read>,
-        layout: &mut Layout,
-    ) -> Result<(), BarFileError> {
-        if let Some((line, record)) = layout.first_row.take() {
-            let row = layout.row(line, &record, &mut self.zone, &mut self.numbers);
-            self.take(line, row)?;
-        }
-        let mut record = ::csv::ByteRecord::new();
-        while let Some(line) = rows.next(&mut record)? {
-            let row = layout.row(line, &record, &mut self.zone, &mut self.numbers);
-            self.take(line, row)?;
-        }
-        Ok(())
+    /// The interval, once it is decided.
+    pub(super) fn interval(&self) -> Option<Interval> {
+        self.labeller.as_ref().map(Labeller::interval)
     }
 
     /// Takes the next row, or what is wrong with it.
@@ -229,8 +211,8 @@ impl<'a> Reading<'a> {
         row: Result<RawRow, Fault>,
     ) -> Result<(), BarFileError> {
         self.rows_read += 1;
-        if self.rows_read > MAX_ROWS {
-            let fault = Fault::new(format!("more than {MAX_ROWS} rows"), "split the file");
+        if self.rows_read > self.max_rows {
+            let fault = Fault::new(format!("more than {} rows", self.max_rows), "split the file");
             return Err(self.error(BarFileErrorKind::NotBars, Some(line), fault));
         }
         match row.and_then(|row| self.in_order(row)) {
@@ -277,15 +259,21 @@ impl<'a> Reading<'a> {
         }
         let labeller = self.labeller.as_mut().expect("settle() decided it before any label");
         let bar = labeller.bar(&row, self.options.instrument);
-        if let Some(fault) = self.bars.last().and_then(|last| labeller.overlap(last, &bar)) {
+        if let Some(fault) = self.last.as_ref().and_then(|last| labeller.overlap(last, &bar)) {
             self.overlapping = Some((row.line, fault));
             return Ok(());
         }
-        self.bars.push(bar);
+        self.last = Some(bar);
+        if self.options.now.is_some_and(|now| bar.close_time() > now) {
+            self.open_bars += 1;
+        } else {
+            self.bars.push(bar);
+        }
         Ok(())
     }
 
-    pub(super) fn finish(mut self) -> Result<BarFile, BarFileError> {
+    /// Takes the end of the file; further bars may come of it.
+    pub(super) fn end(&mut self) -> Result<(), BarFileError> {
         if self.previous.is_none() {
             let what = match self.rejected.first() {
                 Some((line, reason)) => format!("no row could be used; line {line}: {reason}"),
@@ -297,14 +285,27 @@ impl<'a> Reading<'a> {
         if self.labeller.is_none() {
             self.settle()?;
         }
-        let labeller = self.labeller.take().expect("settle() decided it");
-        self.drop_open_bars();
+        Ok(())
+    }
+
+    /// What there is to say after [`Reading::end`]. The bars are those that nobody took.
+    pub(super) fn report(mut self) -> BarFile {
+        let labeller = self.labeller.take().expect("end() decided it");
+        if let Some((line, _)) = self.overlapping.take() {
+            self.notes.push(format!(
+                "the last row (line {line}) lies inside the bar before it: a bar still forming, left out"
+            ));
+        }
+        if let (Some(now), 1..) = (self.options.now, self.open_bars) {
+            let open = self.open_bars;
+            self.notes.push(format!("{open} bars at the end had not closed by {now}: left out"));
+        }
         labeller.notes(&self.zone, &mut self.notes);
         self.numbers.notes(&mut self.notes);
         if self.duplicates > 0 {
             self.notes.push(format!("{} repeated rows were read once", self.duplicates));
         }
-        Ok(BarFile {
+        BarFile {
             bars: self.bars,
             interval: labeller.interval(),
             rows_read: self.rows_read,
@@ -312,21 +313,6 @@ impl<'a> Reading<'a> {
             rejected_count: self.rejected_count,
             rejected: self.rejected,
             notes: self.notes,
-        })
-    }
-
-    fn drop_open_bars(&mut self) {
-        if let Some((line, _)) = self.overlapping.take() {
-            self.notes.push(format!(
-                "the last row (line {line}) lies inside the bar before it: a bar still forming, left out"
-            ));
-        }
-        let Some(now) = self.options.now else { return };
-        let closed = self.bars.partition_point(|bar| bar.close_time() <= now);
-        let open = self.bars.len() - closed;
-        if open > 0 {
-            self.bars.truncate(closed);
-            self.notes.push(format!("{open} bars at the end had not closed by {now}: left out"));
         }
     }
 
@@ -342,6 +328,6 @@ impl<'a> Reading<'a> {
     }
 
     fn error(&self, kind: BarFileErrorKind, line: Option<u64>, fault: Fault) -> BarFileError {
-        BarFileError::at(kind, self.name, line, fault)
+        BarFileError::at(kind, &self.name, line, fault)
     }
 }

@@ -130,7 +130,12 @@ fn refused(fault: &parquet::Fault) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, fault.to_string())
 }
 
-fn write_stamp(interval: Interval, at: Timestamp, out: &mut dyn Write) -> io::Result<()> {
+/// Writes the open time of a bar as our text files have it: a date for bars of a day and longer that
+/// open at midnight UTC, else RFC 3339 with `Z`.
+///
+/// # Errors
+/// Whatever `out` says.
+pub fn write_stamp(interval: Interval, at: Timestamp, out: &mut dyn Write) -> io::Result<()> {
     let day: Day = at.day();
     if interval >= Interval::D1 && at == day.start() {
         write!(out, "{day}")

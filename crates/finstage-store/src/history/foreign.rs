@@ -17,10 +17,10 @@ use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, RecordBatch};
 use arrow_schema::{DataType, Schema, TimeUnit};
 use finstage_model::{Bar, Day, InstrumentId, Interval, Price, Qty, Timestamp};
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 
 use super::csv::{
-    BarFile, BarFileError, BarFileErrorKind, Fault, Layout, Numbers, RawRow, ReadOptions, Reading,
+    BarFileError, BarFileErrorKind, Fault, Layout, Numbers, RawRow, ReadOptions, Reading,
     STAMP_NAMES, Stamp, Zone, count, quoted,
 };
 
@@ -29,7 +29,7 @@ const MAGIC: [u8; 4] = *b"PAR1";
 /// How pandas names an index that has no name.
 const UNNAMED_INDEX: &str = "__index_level_0__";
 /// Rows decoded at a time.
-const BATCH_ROWS: usize = 65_536;
+pub(super) const BATCH_ROWS: usize = 8_192;
 /// The most columns of a file; a wide table is no table of bars.
 const MAX_COLUMNS: usize = 1_000;
 
@@ -41,40 +41,59 @@ pub(super) fn is_parquet(file: &mut File) -> io::Result<bool> {
     Ok(head == MAGIC)
 }
 
-/// Reads the bars of a Parquet file; errors call it `name`.
-pub(super) fn read_parquet(
-    name: &str,
-    file: File,
-    options: &ReadOptions,
-) -> Result<BarFile, BarFileError> {
-    let not_bars = |fault| BarFileError::at(BarFileErrorKind::NotBars, name, None, fault);
-    let unreadable = |error: &dyn std::fmt::Display| {
-        let what = format!("not a readable Parquet file: {}", one_line(&error.to_string()));
-        not_bars(Fault::new(what, "write it again, uncompressed or with snappy or zstd"))
-    };
-    let bad_zone = |fault| BarFileError::at(BarFileErrorKind::Zone, name, None, fault);
-    let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| unreadable(&e))?;
-    let places = Places::find(builder.schema()).map_err(not_bars)?;
-    let mask = ProjectionMask::roots(builder.parquet_schema(), places.roots());
-    let zone = places.zone(builder.schema(), options).map_err(bad_zone)?;
-    let mut reading = Reading::new(name, options, zone, places.layout.notes());
-    let names = places.names(builder.schema());
-    let reader = builder
-        .with_projection(mask)
-        .with_batch_size(BATCH_ROWS)
-        .build()
-        .map_err(|e| unreadable(&e))?;
-    let mut line = 0;
-    for batch in reader {
-        let batch = batch.map_err(|e| unreadable(&e))?;
-        let columns = Columns::of(&batch, &names).map_err(not_bars)?;
-        for row in 0..batch.num_rows() {
-            line += 1;
-            let read = columns.row(row, line, &mut reading.zone, &mut reading.numbers);
-            reading.take(line, read)?;
-        }
+/// The rows of a Parquet file, a batch at a time.
+pub(super) struct Batches {
+    name: String,
+    reader: ParquetRecordBatchReader,
+    names: Names,
+    /// Rows read.
+    line: u64,
+}
+
+impl Batches {
+    /// Finds the columns of a file; errors call it `name`.
+    pub(super) fn open(
+        name: &str,
+        file: File,
+        options: &ReadOptions,
+    ) -> Result<(Self, Reading), BarFileError> {
+        let not_bars = |fault| BarFileError::at(BarFileErrorKind::NotBars, name, None, fault);
+        let bad_zone = |fault| BarFileError::at(BarFileErrorKind::Zone, name, None, fault);
+        let builder = ParquetRecordBatchReaderBuilder::try_new(file)
+            .map_err(|error| unreadable(name, &error))?;
+        let places = Places::find(builder.schema()).map_err(not_bars)?;
+        let mask = ProjectionMask::roots(builder.parquet_schema(), places.roots());
+        let zone = places.zone(builder.schema(), options).map_err(bad_zone)?;
+        let reading = Reading::new(name, options, zone, places.layout.notes());
+        let names = places.names(builder.schema());
+        let reader = builder
+            .with_projection(mask)
+            .with_batch_size(BATCH_ROWS)
+            .build()
+            .map_err(|error| unreadable(name, &error))?;
+        Ok((Self { name: name.to_owned(), reader, names, line: 0 }, reading))
     }
-    reading.finish()
+
+    /// Hands the next batch to `reading`; false at the end of the file.
+    pub(super) fn read(&mut self, reading: &mut Reading) -> Result<bool, BarFileError> {
+        let Some(batch) = self.reader.next() else { return Ok(false) };
+        let batch = batch.map_err(|error| unreadable(&self.name, &error))?;
+        let columns = Columns::of(&batch, &self.names).map_err(|fault| {
+            BarFileError::at(BarFileErrorKind::NotBars, &self.name, None, fault)
+        })?;
+        for row in 0..batch.num_rows() {
+            self.line += 1;
+            let read = columns.row(row, self.line, &mut reading.zone, &mut reading.numbers);
+            reading.take(self.line, read)?;
+        }
+        Ok(true)
+    }
+}
+
+fn unreadable(name: &str, error: &dyn std::fmt::Display) -> BarFileError {
+    let what = format!("not a readable Parquet file: {}", one_line(&error.to_string()));
+    let fault = Fault::new(what, "write it again, uncompressed or with snappy or zstd");
+    BarFileError::at(BarFileErrorKind::NotBars, name, None, fault)
 }
 
 /// Where the file keeps what a bar is made of.

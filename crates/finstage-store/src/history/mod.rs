@@ -32,6 +32,8 @@ mod parquet;
 mod period;
 mod quality;
 mod shelf;
+mod stream;
+mod table;
 #[cfg(test)]
 mod tests;
 
@@ -44,7 +46,7 @@ pub use csv::{
 };
 pub use export::{
     ArrowForm, write_arrow, write_columns_arrow, write_columns_csv, write_columns_parquet,
-    write_csv, write_parquet,
+    write_csv, write_parquet, write_stamp,
 };
 pub use factors::{FactorRow, Factors, MAX_FACTORS, Scale, read_factor_file, read_factors};
 pub use gaps::{Gaps, Hole, MAX_HOLES_KEPT, Schedule, gaps};
@@ -52,6 +54,8 @@ pub use generation::{Swept, WRITE_ATTEMPTS};
 pub use import::BULK_BARS;
 pub use quality::{Finding, FindingKind, MAX_FINDINGS_KEPT, OUTLIER_DEVIATIONS, Quality, quality};
 pub use shelf::{History, MAX_FILE_BYTES, READ_ATTEMPTS, SeriesSummary};
+pub use stream::{BarStream, MAX_PIECE_BARS};
+pub use table::TableWriter;
 
 pub(crate) use period::Period;
 

@@ -157,7 +157,9 @@ fn late_bars_are_merged_into_a_new_generation_and_revisions_never_are() {
     assert_eq!(house.bars(), whole);
     let columns = house.history.columns(&symbol(), Interval::H1, ALL, Adjust::Raw).unwrap();
     assert_eq!(columns, BarColumns::of(&whole));
+    let before = house.records.touched_since(0).unwrap();
     let moved = house.compact("2026-11-05").unwrap();
+    assert_eq!(house.records.touched_since(0).unwrap(), before, "moving bars is no import");
     assert_eq!((moved.files, moved.bars, moved.revisions), (1, 100, 10));
     assert_eq!(house.files(), ["2026-10.g2.parquet"]);
     assert_eq!(house.bars(), whole);
@@ -193,6 +195,9 @@ fn a_large_import_goes_to_the_shelf_once() {
     stored[place] = dearer(&stored[place]);
     assert_eq!(house.bars(), stored);
 
+    let marks = || house.records.touched_since(0).unwrap();
+    assert_eq!((marks().len(), marks()[0].number), (1, 2), "each of the two imports left a mark");
+
     let operations = house.disk.operations();
     let again = house.import(&given);
     let expected = ImportCounts { written: 0, duplicates: read - 4, ..expected };
@@ -201,6 +206,7 @@ fn a_large_import_goes_to_the_shelf_once() {
     let revised = house.import(&bars.iter().map(dearer).collect::<Vec<_>>());
     assert_eq!((revised.written, revised.revisions), (0, bars.len() as u64 - 1));
     assert_eq!(house.bars(), stored);
+    assert_eq!(marks()[0].number, 2, "what brings nothing leaves none");
 }
 
 #[test]

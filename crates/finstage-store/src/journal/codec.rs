@@ -1,4 +1,4 @@
-//! Events as bytes, version 1.
+//! Events as bytes, version 2.
 //!
 //! The journal is written once and read for years, so its bytes are this file and nothing else:
 //! no derive decides them, and a golden test holds them fixed. The form is compact (a trade takes
@@ -9,8 +9,9 @@
 //!            tag (1 byte) fields
 //! number  := LEB128 varint, seven bits a byte, least first; signed ones zigzag
 //! text    := length, UTF-8      option := 0 | 1 value      id := 16 bytes, little endian
-//! tags    := 1 Instrument  2 Trade  3 Bar  4 Feed  5 Past  6 Said  7 Tick
+//! tags    := 1 Instrument  2 Trade  3 Bar  4 Feed  5 Past  6 Said  7 Tick  8 Reset
 //! ```
+//! Version 1 is the same without `Reset`, and is read as before.
 //! Times inside an event are differences to its `ts_recv`; high, low and close of a bar are
 //! differences to its open. Differences wrap, so nothing is out of range.
 //!
@@ -83,6 +84,10 @@ pub(crate) fn encode(event: &Event, previous: Timestamp, out: &mut Vec<u8>) {
             put_difference(out, said.said_at, received);
         }
         Payload::Tick => out.push(7),
+        Payload::Reset(instrument) => {
+            out.push(8);
+            put_u64(out, u64::from(instrument.0));
+        }
     }
 }
 
@@ -118,6 +123,7 @@ fn take_payload(from: &mut Cursor<'_>, received: Timestamp) -> Result<Payload, M
             said_at: from.difference(received)?,
         })),
         7 => Payload::Tick,
+        8 => Payload::Reset(from.instrument()?),
         _ => return Err(Malformed("unknown kind of event")),
     })
 }

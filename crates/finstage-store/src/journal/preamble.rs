@@ -4,7 +4,7 @@
 //! synced. So whoever finds a file `preamble` finds a run that can be replayed.
 //!
 //! ```text
-//! preamble := "finstage-journal 1\n"  record(header, JSON)  record(events)*
+//! preamble := "finstage-journal 2\n"  record(header, JSON)  record(events)*
 //! header   := {"version","day","run","events","settings"}
 //! ```
 
@@ -18,8 +18,9 @@ use super::segment::{self, Found, Payload, Scanner};
 use crate::files::{Files, OpenFile, OpenMode};
 use crate::{Error, ErrorKind};
 
-/// The version of the journal's bytes that this build writes, and the newest it reads.
-pub const FORMAT: u16 = 1;
+/// The version of the journal's bytes that this build writes, and the newest it reads. Those
+/// before are read as well: version 1 knew no resets.
+pub const FORMAT: u16 = 2;
 /// The file's name in the folder of the run.
 pub(super) const NAME: &str = "preamble";
 const UNFINISHED: &str = "preamble.tmp";
@@ -181,7 +182,7 @@ fn read_format(file: &Arc<dyn OpenFile>, path: &Path) -> Result<(u16, u64), Erro
         .and_then(|rest| rest.split(|&b| b == b'\n').next())
         .and_then(|digits| std::str::from_utf8(digits).ok()?.parse::<u16>().ok());
     match version {
-        Some(FORMAT) => Ok((FORMAT, (MAGIC.len() + 2) as u64)),
+        Some(known) if (1..=FORMAT).contains(&known) => Ok((known, (MAGIC.len() + 2) as u64)),
         Some(newer) if newer > FORMAT => Err(Error::new(
             ErrorKind::Newer,
             format!(

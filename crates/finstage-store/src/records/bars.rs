@@ -9,6 +9,7 @@ use finstage_model::{Bar, InstrumentId, Interval, Position, Price, Qty, Symbol, 
 use rusqlite::{Connection, Row, params};
 
 use super::db::{Durability, Trouble};
+use super::touched::touch;
 use super::{Records, SeriesId, parse};
 use crate::Error;
 
@@ -58,6 +59,7 @@ impl Records {
         for chunk in bars.chunks(IMPORT_CHUNK) {
             let stored = self.0.write("importing bars into", Durability::Derived, |tx| {
                 let mut counts = counts;
+                let before = counts.written;
                 for bar in chunk {
                     if bar.interval != interval || bar.fault().is_some() {
                         counts.rejected += 1;
@@ -69,6 +71,9 @@ impl Records {
                         Stored::Same => counts.duplicates += 1,
                         Stored::Different => counts.revisions += 1,
                     }
+                }
+                if counts.written > before {
+                    touch(tx, SeriesId { instrument, interval })?;
                 }
                 Ok(counts)
             });

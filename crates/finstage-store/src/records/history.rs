@@ -13,6 +13,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::bars::{tail_between, tail_last};
 use super::db::{Durability, Trouble};
+use super::touched::touch;
 use super::{Records, parse};
 use crate::history::{FactorRow, Period};
 use crate::{Error, ErrorKind};
@@ -160,7 +161,12 @@ impl Records {
         publications: &[Publication],
     ) -> Result<(), Error> {
         self.0.write("publishing history files in", Durability::Kept, |tx| {
-            publications.iter().try_for_each(|publication| publish(tx, series, publication))
+            publications.iter().try_for_each(|publication| publish(tx, series, publication))?;
+            // A file that takes nothing out of the tail holds bars that were not there before.
+            if publications.iter().any(|new| new.file.is_some() && !new.moves_tail) {
+                touch(tx, series)?;
+            }
+            Ok(())
         })
     }
 

@@ -14,6 +14,7 @@ mod instruments;
 mod outbox;
 mod schema;
 mod signals;
+mod touched;
 mod writer;
 
 use std::path::Path;
@@ -29,6 +30,7 @@ pub use db::BUSY_TIMEOUT;
 pub(crate) use history::{Content, FileRow, PeriodRow, Publication, SeriesId, TailPart};
 pub use outbox::{Leased, OutboxCounts, Sent};
 pub use signals::SignalRow;
+pub use touched::Touched;
 pub use writer::{GROUP_BATCHES, RecordsWriter};
 
 use crate::Error;

@@ -22,6 +22,7 @@ pub(super) struct Migration {
 pub(super) const MIGRATIONS: &[Migration] = &[
     Migration { version: 1, name: "first", sql: include_str!("migrations/0001_first.sql") },
     Migration { version: 2, name: "history", sql: include_str!("migrations/0002_history.sql") },
+    Migration { version: 3, name: "touched", sql: include_str!("migrations/0003_touched.sql") },
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS migrations (

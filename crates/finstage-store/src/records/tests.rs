@@ -331,6 +331,33 @@ fn importing_again_adds_nothing() {
 }
 
 #[test]
+fn an_import_that_adds_bars_marks_its_series_for_whoever_runs_beside_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("records.db");
+    let (service, importer) = (Records::open(&path).unwrap(), Records::open(&path).unwrap());
+    let table = text::read_bars(TABLE, InstrumentId(7)).unwrap();
+    let import = |symbol: &str, bars: &[Bar]| {
+        importer.import_bars(&symbol.parse().unwrap(), Interval::H1, bars).unwrap()
+    };
+    assert_eq!(service.touched_since(0).unwrap(), []);
+    import("file:a", &table.bars[..1]);
+    import("file:b", &table.bars[..1]);
+    let mark = |instrument, number| Touched {
+        instrument: InstrumentId(instrument),
+        interval: Interval::H1,
+        number,
+    };
+    assert_eq!(service.touched_since(0).unwrap(), [mark(0, 1), mark(1, 2)]);
+    assert_eq!(service.touched_since(1).unwrap(), [mark(1, 2)]);
+    import("file:a", &table.bars[..1]);
+    assert_eq!(service.touched_since(2).unwrap(), [], "nothing is new");
+    import("file:a", &table.bars);
+    assert_eq!(service.touched_since(0).unwrap(), [mark(1, 2), mark(0, 3)]);
+    service.apply(&batch(1, 0, 5)).unwrap();
+    assert_eq!(service.touched_since(3).unwrap(), [], "what the engine says is known to it");
+}
+
+#[test]
 fn a_store_is_real_or_a_demo_for_ever() {
     let records = Records::open_in_memory().unwrap();
     assert_eq!(records.claim_kind(StoreKind::Demo).unwrap(), StoreKind::Demo);

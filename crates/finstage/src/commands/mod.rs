@@ -7,6 +7,7 @@ mod bars;
 mod config;
 mod demo;
 mod import;
+mod indicators;
 mod replay;
 mod serve;
 mod signals;
@@ -81,6 +82,7 @@ fn run(cli: &Cli) -> Result<Exit> {
         Command::Replay(args) => replay::run(global, args),
         Command::Strategies(args) => strategies::run(global, args),
         Command::Backtest(args) => backtest::run(global, args),
+        Command::Indicators(args) => indicators::run(global, args),
         Command::Sim(args) => sim::run(global, args),
         Command::Signals(args) => signals::run(global, args),
         Command::Alerts(args) => alerts::run(global, args),

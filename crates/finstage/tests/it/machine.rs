@@ -18,8 +18,8 @@ use finstage::live::{Freshness, JournalSource, Names, Observer, Safe, Voice};
 use finstage::wiring;
 use finstage_engine::{Sink, SinkError, run};
 use finstage_model::{
-    Alert, AlertId, Bar, Clock as _, Day, Decision, Event, Interval, ManualClock, Output, Position,
-    RunNumber, Timestamp,
+    Alert, AlertId, Bar, Clock as _, Day, Decision, Event, InstrumentId, Interval, ManualClock,
+    Output, Payload, Position, RunNumber, Timestamp,
 };
 use finstage_store::history::History;
 use finstage_store::journal::{Journal, JournalOptions};
@@ -116,6 +116,8 @@ pub(crate) struct Machine {
     /// What becomes of events that the journal lost.
     pub(crate) lost: Lost,
     pub(crate) renewal: Renewal,
+    /// How often it is looked for imports.
+    pub(crate) imports: Option<Duration>,
     /// How long the journal's days are kept.
     pub(crate) keep: Option<Duration>,
     /// How often a thread syncs the journal; without, only segments and days are synced.
@@ -149,6 +151,7 @@ impl Machine {
             lost: Lost::ToldAgain,
             handed_out: 0,
             renewal: Renewal::Daily,
+            imports: Some(Duration::ZERO),
             keep: None,
             fsync: None,
             compacts: false,
@@ -156,6 +159,24 @@ impl Machine {
             clock: Arc::new(ManualClock::new(Timestamp::MIN)),
             killer: Arc::default(),
         }
+    }
+
+    /// What another process imports just before that event of the script comes.
+    pub(crate) fn import_at(&self, place: usize) {
+        for import in self.script.imports.iter().filter(|import| import.place == place) {
+            let interval = import.bars[0].interval;
+            self.records.import_bars(&import.symbol, interval, &import.bars).unwrap();
+        }
+    }
+
+    /// The instruments whose past was told again, in the order of the journal.
+    pub(crate) fn resets(&self) -> Vec<InstrumentId> {
+        let events = self.runs().into_iter().flat_map(|run| self.events_of(run));
+        let reset = |event: Event| match event.payload {
+            Payload::Reset(instrument) => Some(instrument),
+            _ => None,
+        };
+        events.filter_map(reset).collect()
     }
 
     /// A process from its start to its end.
@@ -180,6 +201,7 @@ impl Machine {
             max_age: self.settings.max_age,
             keep: self.keep,
             renewal: self.renewal,
+            imports: self.imports,
         };
         let house = House {
             journal: self.journal.clone(),
@@ -467,7 +489,8 @@ struct ScriptFeed<'a> {
 impl Feed for ScriptFeed<'_> {
     fn next(&mut self, events: &mut Vec<Event>) -> bool {
         let script = Arc::clone(&self.machine.script);
-        let left = script.events.len() - self.next;
+        let next_import = script.imports.iter().map(|i| i.place).filter(|at| *at > self.next);
+        let left = next_import.min().unwrap_or(script.events.len()) - self.next;
         let mut count = left.min(1 + self.machine.rng.below(BATCH_EVENTS));
         if let Some(death) = self.death
             && death.at < self.next + count
@@ -478,6 +501,7 @@ impl Feed for ScriptFeed<'_> {
         if count == 0 {
             return false;
         }
+        self.machine.import_at(self.next);
         if !std::mem::replace(&mut self.is_awake, true) {
             self.machine.check_not_ahead(self.safe.position());
         }

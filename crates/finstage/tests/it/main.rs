@@ -4,9 +4,11 @@
 mod bars;
 mod cli;
 mod errors;
+mod indicators;
 mod input;
 mod kill;
 mod machine;
 mod parity;
 mod recovery;
+mod rewarm;
 mod script;

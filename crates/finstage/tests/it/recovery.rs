@@ -4,6 +4,7 @@
 //! a few thousand times with seeded ends: a failing disk, a full one, a killed process, a power
 //! cut. After each end the rest of the script is told to a new process.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -226,6 +227,27 @@ fn an_engine_that_is_not_renewed_at_midnight_is_noticed() {
     let first_day = reference.script.events[0].ts_recv.day();
     let early = differing.iter().find(|row| row.at <= first_day.end());
     assert_eq!(early, None, "on the first day it is the same engine");
+}
+
+#[test]
+fn a_cooldown_longer_than_a_day_is_not_forgotten_at_the_second_midnight() {
+    let script = Script::new(1, Night::Busy);
+    let mut machine = Machine::new(&script, 1, Shelf::Memory);
+    let alerts = &mut machine.settings.engine.alerts;
+    (alerts.cooldown_ms, alerts.per_hour) = (7 * 24 * 3_600_000, 1_000);
+    assert!(matches!(machine.live(None), End::Done));
+    let alerts = machine.said(&machine.alerts()).alerts;
+    let (sent, others): (Vec<_>, Vec<_>) =
+        alerts.iter().partition(|alert| alert.decision == Decision::Send);
+    let rules: BTreeSet<_> = sent.iter().map(|alert| (&alert.symbol, &alert.rule)).collect();
+    assert_eq!(rules.len(), sent.len(), "each was sent once: {sent:#?}");
+    let first_midnight = script.events[0].ts_recv.day().end();
+    let second_midnight = first_midnight.day().end();
+    let lasts = others.iter().filter(|alert| alert.said_at >= second_midnight).any(|alert| {
+        let before = |sent: &&&Alert| sent.rule == alert.rule && sent.symbol == alert.symbol;
+        sent.iter().find(before).is_some_and(|sent| sent.said_at < first_midnight)
+    });
+    assert!(lasts, "nothing that was sent before the first midnight is due after the second");
 }
 
 #[test]

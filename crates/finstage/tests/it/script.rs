@@ -1,5 +1,6 @@
 //! A market that is written down beforehand, so that a process that stopped can be told the rest.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -124,6 +125,16 @@ pub(crate) struct Script {
     pub(crate) events: Vec<Event>,
     /// Places of the ticks that end a day.
     pub(crate) renewals: Vec<usize>,
+    /// What another process imports meanwhile.
+    pub(crate) imports: Vec<Import>,
+}
+
+/// Bars that another process imports just before an event comes.
+#[derive(Debug)]
+pub(crate) struct Import {
+    pub(crate) place: usize,
+    pub(crate) symbol: Symbol,
+    pub(crate) bars: Vec<Bar>,
 }
 
 impl Script {
@@ -150,7 +161,40 @@ impl Script {
         let past = [aaa.clone(), bbb, aaa].into_iter().zip(writer.past).collect();
         let renewals = renewals(&events);
         assert_eq!(renewals.len(), 2, "two midnights");
-        Arc::new(Self { settings, past, events, renewals })
+        Arc::new(Self { settings, past, events, renewals, imports: Vec::new() })
+    }
+
+    /// The script with holes in what is stored before its start; other processes fill them while
+    /// it is played, at places that `place` chooses from the whole script, and import bars that
+    /// nobody needs.
+    pub(crate) fn with_holes(seed: u64) -> Arc<Self> {
+        let script = Self::new(seed, Night::Busy);
+        let Ok(mut script) = Arc::try_unwrap(script) else { unreachable!("nobody else has it") };
+        let (first, second) = (script.renewals[0], script.renewals[1]);
+        let mut fill = |place: usize, series: usize, hole: Range<usize>| {
+            let (symbol, bars) = &mut script.past[series];
+            let (symbol, bars) = (symbol.clone(), bars.drain(hole).collect());
+            script.imports.push(Import { place, symbol, bars });
+        };
+        // From the end of the past to its start, so that places in it stay what they are.
+        fill(first / 2, 0, 110..122);
+        fill(first - 3, 1, 105..120);
+        fill((first + second) / 2, 0, 85..95);
+        fill((first + second) / 2, 1, 80..90);
+        fill(second + 9, 2, 100..120);
+        let (symbol, bars) = &script.past[0];
+        let moved = |by: u32, interval| {
+            let moved = bars.iter().map(|bar| Bar {
+                open_time: bar.open_time.minus(24 * 3_600 * by * Duration::from_secs(1)),
+                interval,
+                ..*bar
+            });
+            moved.collect::<Vec<_>>()
+        };
+        for bars in [moved(400, Interval::M15), moved(0, Interval::M5)] {
+            script.imports.push(Import { place: first / 3, symbol: symbol.clone(), bars });
+        }
+        Arc::new(script)
     }
 
     /// The script with those of its events alone.
@@ -162,6 +206,7 @@ impl Script {
             past: self.past.clone(),
             events,
             renewals,
+            imports: Vec::new(),
         })
     }
 

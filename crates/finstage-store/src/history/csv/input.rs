@@ -157,7 +157,7 @@ fn not_text(head: &[u8]) -> Option<Fault> {
     const KNOWN: [(&[u8], &str, &str); 5] = [
         (b"\x1f\x8b", "gzip-compressed", "unpack it with gunzip first"),
         (b"PK\x03\x04", "a zip or spreadsheet file", "unpack it, or save it as CSV"),
-        (b"PAR1", "a Parquet file", "convert it to CSV"),
+        (b"PAR1", "a Parquet file", "give its path: Parquet cannot be read from a pipe"),
         (b"\xff\xfe", "UTF-16 text", "save it as UTF-8"),
         (b"\xfe\xff", "UTF-16 text", "save it as UTF-8"),
     ];

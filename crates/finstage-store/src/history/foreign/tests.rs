@@ -10,7 +10,7 @@ use parquet::basic::Compression;
 use parquet::file::properties::WriterProperties;
 
 use super::*;
-use crate::history::{read_bar_file, write_parquet};
+use crate::history::{BarFile, read_bar_file, write_parquet};
 
 struct Fixture {
     _dir: tempfile::TempDir,

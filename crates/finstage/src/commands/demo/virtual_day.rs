@@ -162,6 +162,7 @@ impl Tape {
             max_age: self.settings.max_age,
             keep: None,
             renewal: Renewal::Daily,
+            imports: None,
         };
         let feed = &self.settings.feeds[0];
         let (venue, endpoints) = wiring::venue(feed)?;

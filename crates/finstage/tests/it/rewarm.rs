@@ -1,0 +1,206 @@
+//! Bars that another process imports beside a running service reach its strategies, once, in the
+//! journal, and whatever happens to the process meanwhile.
+
+use std::sync::Arc;
+use std::thread;
+
+use finstage::exit::Exit;
+use finstage_model::{Event, InstrumentId, Payload};
+use finstage_store::suite::Rng;
+use serde_json::Value;
+
+use crate::cli::shell::Shell;
+use crate::machine::{After, Death, End, How, Machine, Said, Shelf};
+use crate::script::Script;
+
+/// Lives of a service in the usual run of the tests.
+const SEEDS: u64 = 400;
+
+/// A machine after the whole script, and what was said on it.
+fn straight(script: &Arc<Script>, seed: u64) -> (Machine, Said) {
+    let mut machine = Machine::new(script, seed, Shelf::Memory);
+    assert!(matches!(machine.live(None), End::Done));
+    let alerts = machine.alerts();
+    machine.people.check(&alerts, "without trouble");
+    let said = machine.said(&alerts);
+    (machine, said)
+}
+
+#[test]
+fn what_is_imported_beside_a_service_is_told_once_and_only_where_strategies_need_it() {
+    let script = Script::with_holes(1);
+    let (machine, said) = straight(&script, 1);
+    // Bars older than any strategy remembers and of a length that nobody watches are told to
+    // nobody.
+    let [aaa, bbb] = [0, 1].map(InstrumentId);
+    assert_eq!(machine.resets(), [aaa, bbb, aaa, bbb, aaa]);
+    for run in machine.replay_all() {
+        assert_eq!(run.matches, Some(true), "{run:?}");
+    }
+    let mut deaf = Machine::new(&script, 1, Shelf::Memory);
+    deaf.imports = None;
+    assert!(matches!(deaf.live(None), End::Done));
+    assert_eq!(deaf.resets(), []);
+    let unheard = deaf.said(&deaf.alerts());
+    assert!(said.signals.iter().ne(&unheard.signals), "the imports change what is said");
+}
+
+#[test]
+fn killed_anywhere_around_an_import_it_says_what_it_would_have_said() {
+    let script = Script::with_holes(2);
+    let (reference, said) = straight(&script, 2);
+    let resets = reference.resets();
+    let workers = thread::available_parallelism().map_or(1, usize::from) as u64;
+    thread::scope(|scope| {
+        for worker in 0..workers {
+            let (script, said, resets) = (&script, &said, &resets);
+            scope.spawn(move || {
+                for seed in (worker..SEEDS).step_by(workers as usize) {
+                    let context = format!("seed {seed}");
+                    let machine = survive(script, seed, After::Kill, &context);
+                    let alerts = machine.alerts();
+                    said.check(&machine.said(&alerts), &context);
+                    machine.people.check(&alerts, &context);
+                    assert_eq!(machine.resets(), *resets, "{context}");
+                }
+            });
+        }
+    });
+}
+
+/// After a power cut the past may be told again at another place: the figures are those of the
+/// journal, to the last bit, and the same alerts come.
+#[test]
+fn after_a_power_cut_around_an_import_every_run_can_be_recomputed() {
+    let script = Script::with_holes(3);
+    let (_, said) = straight(&script, 3);
+    for seed in 0..SEEDS / 4 {
+        let context = format!("seed {seed}");
+        let machine = survive(&script, seed, After::PowerCut, &context);
+        machine.people.check(&machine.alerts(), &context);
+        let found = machine.said(&machine.alerts());
+        assert_eq!(found.bars, said.bars, "{context}");
+        for run in machine.replay_all() {
+            assert_eq!(run.matches, Some(true), "{context}: {run:?}");
+        }
+    }
+}
+
+/// A service that dies a few times around imports and midnights.
+fn survive(script: &Arc<Script>, seed: u64, after: After, context: &str) -> Machine {
+    let mut rng = Rng::new(seed.wrapping_mul(0x9e37_79b9));
+    let mut machine = Machine::new(script, seed, Shelf::Memory);
+    for _ in 0..1 + rng.below(3) {
+        match machine.live(Some(death(script, &mut rng))) {
+            End::Failed(failure) => {
+                assert_eq!(failure.exit, Exit::Store, "{context}: {failure}");
+                machine.disk.free();
+                machine.restart(after);
+            }
+            End::Killed => machine.restart(after),
+            // It came to the end before it died.
+            End::Done => break,
+        }
+    }
+    machine.disk.free();
+    let end = machine.live(None);
+    assert!(matches!(end, End::Done), "{context}: {end:?}");
+    machine
+}
+
+fn death(script: &Script, rng: &mut Rng) -> Death {
+    let import = &script.imports[rng.below(script.imports.len())];
+    let midnight = script.renewals[rng.below(script.renewals.len())];
+    let at = match rng.below(4) {
+        0 => midnight.saturating_sub(6) + rng.below(12),
+        1 => rng.below(script.events.len()),
+        _ => import.place.saturating_sub(2) + rng.below(5),
+    };
+    let how = match rng.below(8) {
+        0..=2 => How::Disk(rng.below(12) as u64),
+        3 => How::Full(rng.below(12) as u64),
+        4 => How::Feed,
+        _ => How::Applied(rng.below(12) as i64),
+    };
+    Death { at, how }
+}
+
+#[test]
+fn a_reset_whose_past_a_crash_took_is_told_again_before_anything_else() {
+    let script = Script::with_holes(4);
+    let (_, said) = straight(&script, 4);
+    for import in &script.imports[..3] {
+        let mut machine = Machine::new(&script, 4, Shelf::Memory);
+        let end = machine.live(Some(Death { at: import.place, how: How::Feed }));
+        assert!(matches!(end, End::Killed), "{end:?}");
+        machine.restart(After::Kill);
+        // What a batch leaves that was cut after its first record.
+        machine.import_at(import.place);
+        let day = machine.journal.days().unwrap().pop().unwrap();
+        let run = machine.journal.runs(day).unwrap().pop().unwrap();
+        let instrument = machine.records.instrument(&import.symbol).unwrap().unwrap().id;
+        let payload = Payload::Reset(instrument);
+        let ts_recv = script.events[import.place].ts_recv;
+        let mut writer = machine.journal.writer(day, run).unwrap();
+        writer.append(&[Event { ts_recv, payload }]).unwrap();
+        writer.sync().unwrap();
+        let cut = writer.end();
+        drop(writer);
+        assert!(matches!(machine.live(None), End::Done));
+        let alerts = machine.alerts();
+        said.check(&machine.said(&alerts), &format!("cut at {cut}"));
+        let events = finstage_store::suite::journal::read_all(&machine.journal, day, run).unwrap();
+        assert_eq!(events[cut.seq() as usize].payload, Payload::Reset(instrument));
+    }
+}
+
+/// Minutes of January as a file.
+fn minutes(count: usize) -> String {
+    let row = |n: usize| {
+        let (open, close) = (100 + n % 7, 101 + n % 5);
+        format!("2026-01-05T{:02}:{:02}:00Z,{open},110,90,{close},5\n", n / 60, n % 60)
+    };
+    "timestamp,open,high,low,close,volume\n".to_owned() + &(0..count).map(row).collect::<String>()
+}
+
+#[test]
+fn an_import_beside_serve_is_heard_and_a_replay_says_the_same() {
+    let shell = Shell::new();
+    let mut sim = shell.start("sim --venues binance --seed 3");
+    let addresses: Value = serde_json::from_str(&sim.until("binance")).unwrap();
+    let address = |kind: &str| addresses["binance"][kind].as_str().unwrap().to_owned();
+    let (rest, ws) = (address("rest"), address("ws"));
+    // Of bars made of trades nothing is fetched: the store is empty.
+    let config = format!(
+        "[venues.binance]\nrest = \"{rest}\"\nws = \"{ws}\"\n\
+         [[feeds]]\nvenue = \"binance\"\nsymbols = [\"BTCUSDT\"]\nintervals = [\"1m\"]\nbars = \"trades\"\n\
+         [[strategies]]\nname = \"ma_breakout_up\"\ninterval = \"1m\"\nparams = {{ period = 20 }}\n"
+    );
+    shell.write("finstage.toml", config);
+    shell.write("minutes.csv", minutes(200));
+    shell.write("unwatched.csv", minutes(30));
+    let mut service = shell.start("serve -v --data-dir data");
+    service.until("the feed is up");
+    let import = "import --data-dir data --symbol";
+    shell.run(&format!("{import} binance:ETHUSDT unwatched.csv")).ok();
+    shell.run(&format!("{import} binance:BTCUSDT minutes.csv")).ok();
+    let line = service.until("re-warmed");
+    // All but one where the engine has closed the minute at hand meanwhile.
+    let is_told =
+        [20, 21].map(|n| line.contains(&format!("re-warmed binance:BTCUSDT 1m: {n} bars")));
+    assert!(is_told.contains(&true), "{line}");
+    service.terminate();
+    let run = service.end().ok();
+    assert_eq!(run.err.matches("re-warmed").count(), 1, "{run}");
+    let replayed = shell.run("replay --check --json --data-dir data").ok();
+    assert_eq!(replayed.json()["match"], true, "{replayed}");
+
+    // The next process is told by the journal, and says nothing of it again.
+    let mut service = shell.start("serve -v --data-dir data");
+    service.until("the feed is up");
+    service.terminate();
+    let run = service.end().ok();
+    assert!(!run.err.contains("re-warmed"), "{run}");
+    let replayed = shell.run("replay --check --json --data-dir data").ok();
+    assert_eq!(replayed.json()["match"], true, "{replayed}");
+}
