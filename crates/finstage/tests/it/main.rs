@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot set its scene fails here")]
 
 mod bench;
+mod bars;
 mod cli;
 mod errors;
 mod indicators;
