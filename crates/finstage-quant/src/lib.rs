@@ -1,4 +1,4 @@
-//! Numbers in, numbers out: indicators over bars, in streaming, column and batch form.
+//! Numbers in, numbers out: indicators over bars, in streaming and in column form.
 //!
 //! It deliberately knows no instrument, no interval and no signal: what a number means is the
 //! business of the floors above. Nothing here depends on where a series is cut: an average over n
@@ -76,7 +76,7 @@ pub use indicators::vwap_session::SessionVwap;
 pub use indicators::willr::WilliamsR;
 pub use indicators::wma::Wma;
 pub use series::{FOREVER, INPUT_LIMIT, MAX_PERIOD};
-pub use spec::{Fused, Param, Spec, SpecError, Stream};
+pub use spec::{Param, Spec, SpecError, Stream};
 
 /// A function of a series, told one input at a time.
 ///

@@ -252,7 +252,6 @@ pub(super) const SPEC: Spec = Spec {
     column: |params, bars, out| {
         rsi(bars.close, params[0] as usize, &mut out[0]);
     },
-    fused: None,
 };
 
 #[cfg(test)]
