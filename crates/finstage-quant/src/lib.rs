@@ -1,5 +1,5 @@
-//! Numbers in, numbers out: indicators over bars, in streaming, column and batch form, and the
-//! statistics of evidence ([`stats`]).
+//! Numbers in, numbers out: indicators over bars, in streaming and column form and for many
+//! parameter sets at once ([`Spec::batch`]), and the statistics of evidence ([`stats`]).
 //!
 //! It deliberately knows no instrument, no interval and no signal: what a number means is the
 //! business of the floors above. Nothing here depends on where a series is cut: an average over n
@@ -78,7 +78,7 @@ pub use indicators::vwap_session::SessionVwap;
 pub use indicators::willr::WilliamsR;
 pub use indicators::wma::Wma;
 pub use series::{FOREVER, INPUT_LIMIT, MAX_PERIOD};
-pub use spec::{Fused, Param, Spec, SpecError, Stream};
+pub use spec::{Param, Spec, SpecError, Stream};
 
 /// A function of a series, told one input at a time.
 ///

@@ -93,7 +93,6 @@ pub(super) const SPEC: Spec = Spec {
     undefined: None,
     build: |params| stream(Atr::new(params[0] as usize), BarInput::range, |value| [value]),
     column: |params, bars, out| atr(bars, params[0] as usize, &mut out[0]),
-    fused: None,
 };
 
 #[cfg(test)]

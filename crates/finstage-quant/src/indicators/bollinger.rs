@@ -175,7 +175,6 @@ pub(super) const SPEC: Spec = Spec {
     undefined: None,
     build: |params| stream(Bollinger::new(params_of(params)), |bar| bar.close, Bands::lines),
     column: |params, bars, out| bands(bars.close, &params_of(params), each(out)),
-    fused: None,
 };
 
 #[cfg(test)]

@@ -253,7 +253,6 @@ pub(super) const SPEC: Spec = Spec {
     column: |params, bars, out| {
         ema(bars.close, params[0] as usize, &mut out[0]);
     },
-    fused: None,
 };
 
 #[cfg(test)]

@@ -231,7 +231,6 @@ pub(super) const SPEC: Spec = Spec {
     column: |params, bars, out| {
         columns(Macd::new(params_of(params)), [bars.close], each(out));
     },
-    fused: None,
 };
 
 #[cfg(test)]

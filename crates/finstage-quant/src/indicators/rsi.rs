@@ -57,7 +57,7 @@ impl Rsi {
     fn step(&mut self, (up, down): (f64, f64)) -> Averages {
         let answer = self.group.averages(&self.weights, self.averages, (up, down));
         if self.group.nth == 4 {
-            self.group = Group::default();
+            (self.group.nth, self.group.ups, self.group.downs) = (0, [0.0; 4], [0.0; 4]);
             self.averages = answer.closed();
             return self.averages;
         }
@@ -184,14 +184,17 @@ impl Group {
         before: Averages,
         (up, down): (f64, f64),
     ) -> Averages {
-        let nth = self.nth;
+        if self.nth == 0 {
+            self.held = before.up + before.down <= LEAST;
+        }
+        if self.held {
+            self.held = up + down == 0.0;
+        }
         let averages = Averages {
-            up: weights.average(before.up, &mut self.ups, (nth, up)),
-            down: weights.average(before.down, &mut self.downs, (nth, down)),
+            up: weights.average(before.up, &mut self.ups, (self.nth, up)),
+            down: weights.average(before.down, &mut self.downs, (self.nth, down)),
         };
-        self.held =
-            (self.held | (nth == 0)) & (before.up + before.down <= LEAST) & (up + down == 0.0);
-        self.nth = nth + 1;
+        self.nth += 1;
         if self.held { before } else { averages }
     }
 }
@@ -249,7 +252,6 @@ pub(super) const SPEC: Spec = Spec {
     column: |params, bars, out| {
         rsi(bars.close, params[0] as usize, &mut out[0]);
     },
-    fused: None,
 };
 
 #[cfg(test)]

@@ -93,7 +93,6 @@ pub(super) const SPEC: Spec = Spec {
     undefined: None,
     build: |_| stream(TrueRange::new(), BarInput::range, |value| [value]),
     column: |_, bars, out| true_ranges(bars, &mut out[0]),
-    fused: None,
 };
 
 #[cfg(test)]
