@@ -35,13 +35,53 @@ pub fn run(series: &BarSeries, targets: &[Target], options: &Options) -> Result<
     if series.is_empty() {
         return Err(Error::new(ErrorKind::Bars, "a backtest needs at least one bar"));
     }
+    let mut account = Account::default();
+    let (stats, refused_orders) = run_in(&mut account, series, targets, options);
+    let Account { ledger, equity } = account;
+    Ok(Backtest { stats, refused_orders, trades: ledger.trades, equity })
+}
+
+/// The memory of a run, which the next run uses again.
+#[derive(Debug, Default)]
+pub(crate) struct Account {
+    ledger: Ledger,
+    equity: Vec<f64>,
+}
+
+impl Account {
+    /// Cash plus the value of what was held at every close of the last run.
+    pub(crate) fn equity(&self) -> &[f64] {
+        &self.equity
+    }
+
+    /// The trades of the last run, in the order of their exits.
+    pub(crate) fn trades(&self) -> &[Trade] {
+        &self.ledger.trades
+    }
+}
+
+/// As [`run`], of input that was checked: the numbers about the run, and how many orders were
+/// refused.
+pub(crate) fn run_in(
+    account: &mut Account,
+    series: &BarSeries,
+    targets: &[Target],
+    options: &Options,
+) -> (Stats, usize) {
+    let terms = Terms { series, options };
     let is_unguarded = options.stops == Stops::default();
-    Ok(match (options.slippage, is_unguarded) {
-        (Slippage::None, true) => Runner::new(series, options, NoSlip, NoGuard).run(targets),
-        (Slippage::None, false) => Runner::new(series, options, NoSlip, options.stops).run(targets),
-        (slip, true) => Runner::new(series, options, slip, NoGuard).run(targets),
-        (slip, false) => Runner::new(series, options, slip, options.stops).run(targets),
-    })
+    match (options.slippage, is_unguarded) {
+        (Slippage::None, true) => Runner::new(account, terms, NoSlip, NoGuard).run(targets),
+        (Slippage::None, false) => Runner::new(account, terms, NoSlip, options.stops).run(targets),
+        (slip, true) => Runner::new(account, terms, slip, NoGuard).run(targets),
+        (slip, false) => Runner::new(account, terms, slip, options.stops).run(targets),
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Terms<'a> {
+    series: &'a BarSeries,
+    options: &'a Options,
 }
 
 struct Runner<'a, S, G> {
@@ -49,9 +89,9 @@ struct Runner<'a, S, G> {
     options: &'a Options,
     slip: S,
     guard: G,
-    ledger: Ledger,
+    ledger: &'a mut Ledger,
     /// Of the bars done so far.
-    equity: Vec<f64>,
+    equity: &'a mut Vec<f64>,
     /// The last want stated.
     stated: f64,
     /// The want in force: the one stated, or nothing after a stop.
@@ -64,14 +104,19 @@ struct Runner<'a, S, G> {
 }
 
 impl<'a, S: Slip, G: Guard> Runner<'a, S, G> {
-    fn new(series: &'a BarSeries, options: &'a Options, slip: S, guard: G) -> Self {
+    fn new(account: &'a mut Account, terms: Terms<'a>, slip: S, guard: G) -> Self {
+        let Terms { series, options } = terms;
+        let Account { ledger, equity } = account;
+        ledger.open_account(options.cash, options.commission);
+        equity.clear();
+        equity.reserve(series.len());
         Self {
             series,
             options,
             slip,
             guard,
-            ledger: Ledger::new(options.cash, options.commission),
-            equity: Vec::with_capacity(series.len()),
+            ledger,
+            equity,
             stated: 0.0,
             want: 0.0,
             is_ordered: false,
@@ -80,7 +125,7 @@ impl<'a, S: Slip, G: Guard> Runner<'a, S, G> {
         }
     }
 
-    fn run(mut self, targets: &[Target]) -> Backtest {
+    fn run(mut self, targets: &[Target]) -> (Stats, usize) {
         for target in targets {
             self.advance(target.bar + 1);
             self.decide(target.want);
@@ -196,7 +241,7 @@ impl<'a, S: Slip, G: Guard> Runner<'a, S, G> {
         self.slip.price(seen, self.series.high()[before] - self.series.low()[before], side)
     }
 
-    fn finish(mut self) -> Backtest {
+    fn finish(self) -> (Stats, usize) {
         let last = self.series.len() - 1;
         if !self.ledger.is_flat() {
             let seen = match self.options.close_final {
@@ -207,9 +252,8 @@ impl<'a, S: Slip, G: Guard> Runner<'a, S, G> {
             self.ledger.close_all(last, price);
             self.equity[last] = self.ledger.cash;
         }
-        let Ledger { commission_paid, trades, .. } = self.ledger;
-        let stats = Stats::new(self.series.close(), &self.equity, &trades, commission_paid);
-        let (refused_orders, equity) = (self.refused_orders, self.equity);
-        Backtest { stats, refused_orders, trades, equity }
+        let Ledger { commission_paid, trades, .. } = &*self.ledger;
+        let stats = Stats::new(self.series.close(), self.equity, trades, *commission_paid);
+        (stats, self.refused_orders)
     }
 }

@@ -6,11 +6,15 @@ mod backtest;
 mod config;
 mod demo;
 mod import;
+mod progress;
 mod replay;
+mod search;
 mod serve;
 mod signals;
 mod sim;
 mod strategies;
+mod sweep;
+mod walk_forward;
 
 use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
@@ -79,6 +83,8 @@ fn run(cli: &Cli) -> Result<Exit> {
         Command::Replay(args) => replay::run(global, args),
         Command::Strategies(args) => strategies::run(global, args),
         Command::Backtest(args) => backtest::run(global, args),
+        Command::Sweep(args) => sweep::run(global, args),
+        Command::WalkForward(args) => walk_forward::run(global, args),
         Command::Sim(args) => sim::run(global, args),
         Command::Signals(args) => signals::run(global, args),
         Command::Alerts(args) => alerts::run(global, args),

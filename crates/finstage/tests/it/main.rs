@@ -9,3 +9,4 @@ mod machine;
 mod parity;
 mod recovery;
 mod script;
+mod sweep;
