@@ -40,7 +40,7 @@ mod targets;
 pub(crate) use arguments::named;
 pub(crate) use fused::{Column, Fused};
 pub(crate) use report::{Escaped, amount};
-pub(crate) use run::{Account, run_in};
+pub(crate) use run::{Account, Keep, run_in};
 pub(crate) use targets::Wants;
 
 pub use ledger::Trade;

@@ -44,7 +44,8 @@ mod jobs;
 use finstage_engine::{Catalog, ParamSpec};
 use finstage_model::{Bar, Call};
 
-use crate::backtest::{Exit, Maker, Options, Plan, Stats, Target, Trade};
+use self::jobs::Look;
+use crate::backtest::{Exit, Keep, Maker, Options, Plan, Stats, Target, Trade};
 use crate::{Error, ErrorKind};
 
 pub use grid::{Axis, Grid, MAX_AXES, MAX_COMBINATIONS};
@@ -239,7 +240,7 @@ impl Sweep {
     /// # Errors
     /// When the bars are none or not one series, or an option makes no sense.
     pub fn run(&self, bars: &[Bar], options: &Options, work: &Work<'_>) -> Result<Vec<Row>, Error> {
-        self.map(bars, options, work, &Row::of)
+        jobs::run(self, bars, options, work, Look { keep: Keep::Recent, at: &Row::of })
     }
 
     /// As [`Sweep::run`], with what `look` makes of each trial instead of a row.
@@ -253,7 +254,7 @@ impl Sweep {
         work: &Work<'_>,
         look: &(dyn Fn(&Trial<'_>) -> T + Sync),
     ) -> Result<Vec<T>, Error> {
-        jobs::run(self, bars, options, work, look)
+        jobs::run(self, bars, options, work, Look { keep: Keep::All, at: look })
     }
 
     /// All parameters of the combination at `place`, in the order in which a maker declares them.

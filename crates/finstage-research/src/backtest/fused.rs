@@ -19,47 +19,34 @@ pub(crate) trait Fused: Sync {
     /// The parameters that have columns, in the order of [`Fused::column`]; 0 where there is none.
     fn keys(&self, values: &[f64]) -> [usize; 2];
 
-    /// What depends on one such parameter alone; `place` is 0 or 1.
-    fn column(&self, place: usize, key: usize) -> Column;
+    /// What depends on one such parameter alone, into memory that is used again; `place` is 0 or 1.
+    fn column(&self, place: usize, key: usize, into: &mut Column);
 
     /// The targets for these parameters, given the columns of their keys.
     fn state(&self, columns: [&Column; 2], values: &[f64], wants: &mut Wants);
 }
 
-/// What a rule knows about every bar for one value of one parameter.
-#[derive(Debug)]
-pub(crate) enum Column {
-    /// There is no such parameter.
-    None,
+/// What a rule knows about every bar for one value of one parameter; a rule fills one of them.
+#[derive(Debug, Default)]
+pub(crate) struct Column {
     /// A number for each bar.
-    Numbers(Vec<f64>),
+    numbers: Vec<f64>,
     /// A bit for each bar, 64 to a word.
-    Bits(Vec<u64>),
-}
-
-impl Column {
-    fn numbers(&self) -> &[f64] {
-        match self {
-            Self::Numbers(numbers) => numbers,
-            _ => &[],
-        }
-    }
-
-    fn bits(&self) -> &[u64] {
-        match self {
-            Self::Bits(bits) => bits,
-            _ => &[],
-        }
-    }
+    bits: Vec<u64>,
 }
 
 /// Averages crossing each other, see the rule `sma_cross`.
 pub(super) struct SmaCross {
-    /// Sums of the closes before each bar, in nano units; one more than bars.
-    sums: Vec<i128>,
-    /// Whether every sum over a period fits 64 bits.
-    is_narrow: bool,
+    sums: Sums,
+    /// The greatest close, in nano units.
     greatest: f64,
+}
+
+/// Sums of the closes before each bar, in nano units; one more than bars.
+enum Sums {
+    /// Where every sum over a period fits 64 bits; they wrap around, differences do not.
+    Narrow(Vec<i64>),
+    Wide(Vec<i128>),
 }
 
 /// The longest period of any rule.
@@ -67,23 +54,45 @@ const MAX_PERIOD: u64 = 5_000;
 
 impl SmaCross {
     pub(super) fn new(bars: &[Bar]) -> Self {
-        let mut sums = Vec::with_capacity(bars.len() + 1);
-        let (mut sum, mut greatest) = (0i128, 0);
-        sums.push(sum);
-        for bar in bars {
-            let close = bar.close.nanos();
-            sum += i128::from(close);
-            greatest = close.unsigned_abs().max(greatest);
-            sums.push(sum);
-        }
+        let closes = bars.iter().map(|bar| bar.close.nanos());
+        let greatest = closes.clone().map(i64::unsigned_abs).max().unwrap_or(0);
         let is_narrow = greatest.checked_mul(MAX_PERIOD).is_some_and(|sum| sum <= i64::MAX as u64);
-        Self { sums, is_narrow, greatest: greatest as f64 }
+        let sums = if is_narrow {
+            Sums::Narrow(running(closes, 0, i64::wrapping_add))
+        } else {
+            Sums::Wide(running(closes.map(i128::from), 0, |sum, close| sum + close))
+        };
+        Self { sums, greatest: greatest as f64 }
     }
 
     /// The sum of the last `period` closes, the one of `bar` included.
     fn sum(&self, bar: usize, period: usize) -> i128 {
-        self.sums[bar + 1] - self.sums[bar + 1 - period]
+        let (after, before) = (bar + 1, bar + 1 - period);
+        match &self.sums {
+            Sums::Narrow(sums) => i128::from(sums[after].wrapping_sub(sums[before])),
+            Sums::Wide(sums) => sums[after] - sums[before],
+        }
     }
+}
+
+/// The sums before each of the values, and that of all of them.
+fn running<S: Copy>(values: impl Iterator<Item = S>, zero: S, add: impl Fn(S, S) -> S) -> Vec<S> {
+    let mut sum = zero;
+    let sums = values.map(|value| {
+        sum = add(sum, value);
+        sum
+    });
+    std::iter::once(zero).chain(sums).collect()
+}
+
+/// The means over a period, NaN where there are not enough values.
+fn means<S: Copy>(sums: &[S], period: usize, to_mean: impl Fn(S, S) -> f64, into: &mut Vec<f64>) {
+    let values = sums.len() - 1;
+    let unknown = period.saturating_sub(1).min(values);
+    into.clear();
+    into.resize(unknown, f64::NAN);
+    let pairs = sums[..=values - unknown].iter().zip(sums.get(period..).unwrap_or(&[]));
+    into.extend(pairs.map(|(before, after)| to_mean(*before, *after)));
 }
 
 impl Fused for SmaCross {
@@ -91,18 +100,14 @@ impl Fused for SmaCross {
         [values[0] as usize, values[1] as usize]
     }
 
-    fn column(&self, _: usize, period: usize) -> Column {
-        let bars = self.sums.len() - 1;
-        let unknown = period.saturating_sub(1).min(bars);
-        let mut means = vec![f64::NAN; unknown];
-        let pairs = self.sums[..=bars - unknown].iter().zip(self.sums.get(period..).unwrap_or(&[]));
-        let part = 1.0 / period as f64;
-        if self.is_narrow {
-            means.extend(pairs.map(|(before, after)| (after - before) as i64 as f64 * part));
-        } else {
-            means.extend(pairs.map(|(before, after)| (after - before) as f64 * part));
+    fn column(&self, _: usize, period: usize, into: &mut Column) {
+        let (part, into) = (1.0 / period as f64, &mut into.numbers);
+        match &self.sums {
+            Sums::Narrow(sums) => {
+                means(sums, period, |a, b| b.wrapping_sub(a) as f64 * part, into);
+            }
+            Sums::Wide(sums) => means(sums, period, |a, b| (b - a) as f64 * part, into),
         }
-        Column::Numbers(means)
     }
 
     fn state(&self, [fast, slow]: [&Column; 2], values: &[f64], wants: &mut Wants) {
@@ -114,7 +119,7 @@ impl Fused for SmaCross {
         // A mean is rounded three times and a difference once: less than 4 ulp of the greatest.
         let gap = 8.0 * f64::EPSILON * self.greatest;
         let below = 0.0 - values[2];
-        let means = Means { fast: fast.numbers(), slow: slow.numbers(), gap, exact };
+        let means = Means { fast: &fast.numbers, slow: &slow.numbers, gap, exact };
         means.crossings(slow_period - 1, |bar, side| {
             wants.state(bar, if side == Ordering::Greater { 1.0 } else { below });
         });
@@ -137,17 +142,15 @@ impl Fused for RsiLevels {
         [values[0] as usize, 0]
     }
 
-    fn column(&self, place: usize, period: usize) -> Column {
-        if place == 1 {
-            return Column::None;
+    fn column(&self, place: usize, period: usize, into: &mut Column) {
+        if place == 0 {
+            into.numbers.clear();
+            finstage_quant::rsi(&self.closes, period, &mut into.numbers);
         }
-        let mut column = Vec::new();
-        finstage_quant::rsi(&self.closes, period, &mut column);
-        Column::Numbers(column)
     }
 
     fn state(&self, [index, _]: [&Column; 2], values: &[f64], wants: &mut Wants) {
-        let (index, lower, upper) = (index.numbers(), values[1], values[2]);
+        let (index, lower, upper) = (&index.numbers, values[1], values[2]);
         // What is not known yet is NaN, and neither below nor above.
         let mut bar = next(index, 0, |value| (value < lower) | (value > upper));
         while bar < index.len() {
@@ -178,8 +181,10 @@ impl Fused for Donchian<'_> {
         [values[0] as usize, values[1] as usize]
     }
 
-    fn column(&self, place: usize, period: usize) -> Column {
-        let mut bits = vec![0; self.bars.len().div_ceil(64)];
+    fn column(&self, place: usize, period: usize, into: &mut Column) {
+        let bits = &mut into.bits;
+        bits.clear();
+        bits.resize(self.bars.len().div_ceil(64), 0);
         let mut extreme =
             if place == 0 { Extreme::highest(period) } else { Extreme::lowest(period) };
         for (at, bar) in self.bars.iter().enumerate() {
@@ -187,11 +192,10 @@ impl Fused for Donchian<'_> {
                 bits[at / 64] |= 1 << (at % 64);
             }
         }
-        Column::Bits(bits)
     }
 
     fn state(&self, columns: [&Column; 2], values: &[f64], wants: &mut Wants) {
-        let [entries, exits] = columns.map(Column::bits);
+        let [entries, exits] = columns.map(|column| &column.bits);
         let [entry, exit] = self.keys(values);
         // Where both hold, the entry does.
         let is_entry = |word: usize| entries[word];

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::fills::{Exit, Guard, Held, InBar, NoGuard, NoSlip, Side, Slip};
 use super::ledger::Ledger;
+use super::stats::{BLOCK, Path};
 use super::targets::check_targets;
 use super::{CloseFinal, Options, Slippage, Stats, Stops, Target, Trade};
 use crate::{BarSeries, Error, ErrorKind};
@@ -37,7 +38,7 @@ pub fn run(series: &BarSeries, targets: &[Target], options: &Options) -> Result<
     }
     let mut account = Account::default();
     let (stats, refused_orders) = run_in(&mut account, series, targets, options);
-    let Account { ledger, equity } = account;
+    let Account { ledger, equity, .. } = account;
     Ok(Backtest { stats, refused_orders, trades: ledger.trades, equity })
 }
 
@@ -46,10 +47,26 @@ pub fn run(series: &BarSeries, targets: &[Target], options: &Options) -> Result<
 pub(crate) struct Account {
     ledger: Ledger,
     equity: Vec<f64>,
+    keep: Keep,
+}
+
+/// What is kept of the equity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Keep {
+    /// Every bar.
+    #[default]
+    All,
+    /// What is being worked on: the rest would only travel to memory and back.
+    Recent,
 }
 
 impl Account {
-    /// Cash plus the value of what was held at every close of the last run.
+    /// The memory of runs that keep so much.
+    pub(crate) fn keeping(keep: Keep) -> Self {
+        Self { keep, ..Self::default() }
+    }
+
+    /// Cash plus the value of what was held at every close of the last run, as far as it is kept.
     pub(crate) fn equity(&self) -> &[f64] {
         &self.equity
     }
@@ -78,6 +95,9 @@ pub(crate) fn run_in(
     }
 }
 
+/// Bars whose equity is taken into the statistics together.
+const PIECE: usize = 4 * BLOCK;
+
 #[derive(Debug, Clone, Copy)]
 struct Terms<'a> {
     series: &'a BarSeries,
@@ -90,8 +110,14 @@ struct Runner<'a, S, G> {
     slip: S,
     guard: G,
     ledger: &'a mut Ledger,
-    /// Of the bars done so far.
+    /// Of the bars done so far, as far as it is kept.
     equity: &'a mut Vec<f64>,
+    keep: Keep,
+    /// The number of bars done so far.
+    done: usize,
+    path: Path,
+    /// The place in `equity` that `path` has come to.
+    joined: usize,
     /// The last want stated.
     stated: f64,
     /// The want in force: the one stated, or nothing after a stop.
@@ -106,10 +132,12 @@ struct Runner<'a, S, G> {
 impl<'a, S: Slip, G: Guard> Runner<'a, S, G> {
     fn new(account: &'a mut Account, terms: Terms<'a>, slip: S, guard: G) -> Self {
         let Terms { series, options } = terms;
-        let Account { ledger, equity } = account;
+        let Account { ledger, equity, keep } = account;
         ledger.open_account(options.cash, options.commission);
         equity.clear();
-        equity.reserve(series.len());
+        if *keep == Keep::All {
+            equity.reserve(series.len());
+        }
         Self {
             series,
             options,
@@ -117,6 +145,11 @@ impl<'a, S: Slip, G: Guard> Runner<'a, S, G> {
             guard,
             ledger,
             equity,
+            keep: *keep,
+            done: 0,
+            // Nothing is held on the first bar.
+            path: Path::new(options.cash),
+            joined: 0,
             stated: 0.0,
             want: 0.0,
             is_ordered: false,
@@ -143,19 +176,41 @@ impl<'a, S: Slip, G: Guard> Runner<'a, S, G> {
 
     /// Does the bars before `end`, over which the want does not change.
     fn advance(&mut self, end: usize) {
-        while self.equity.len() < end {
-            let bar = self.equity.len();
+        while self.done < end {
+            let bar = self.done;
             if self.is_ordered {
                 self.fill(bar);
             }
             if !G::IS_ACTIVE || self.ledger.is_flat() {
-                let (cash, units) = (self.ledger.cash, self.ledger.units);
-                let closes = &self.series.close()[bar..end];
-                self.equity.extend(closes.iter().map(|close| cash + units * close));
+                self.hold(end);
                 return;
             }
             self.watch(bar);
             self.equity.push(self.ledger.equity(self.series.close()[bar]));
+            self.done += 1;
+            self.settle();
+        }
+    }
+
+    /// Does the bars before `end`, over which nothing changes but the price.
+    fn hold(&mut self, end: usize) {
+        let (cash, units) = (self.ledger.cash, self.ledger.units);
+        for closes in self.series.close()[self.done..end].chunks(PIECE) {
+            self.equity.extend(closes.iter().map(|close| cash + units * close));
+            self.settle();
+        }
+        self.done = end;
+    }
+
+    /// Takes the equity into the statistics while it is near.
+    fn settle(&mut self) {
+        if self.equity.len() - self.joined < PIECE {
+            return;
+        }
+        self.joined += self.path.join_settled(&self.equity[self.joined..]);
+        if self.keep == Keep::Recent {
+            self.equity.drain(..self.joined);
+            self.joined = 0;
         }
     }
 
@@ -241,7 +296,7 @@ impl<'a, S: Slip, G: Guard> Runner<'a, S, G> {
         self.slip.price(seen, self.series.high()[before] - self.series.low()[before], side)
     }
 
-    fn finish(self) -> (Stats, usize) {
+    fn finish(mut self) -> (Stats, usize) {
         let last = self.series.len() - 1;
         if !self.ledger.is_flat() {
             let seen = match self.options.close_final {
@@ -250,10 +305,13 @@ impl<'a, S: Slip, G: Guard> Runner<'a, S, G> {
             };
             let price = self.price(last, seen, Side::closing(self.ledger.units));
             self.ledger.close_all(last, price);
-            self.equity[last] = self.ledger.cash;
+            let last = self.equity.last_mut().expect("invariant: the last bar was done");
+            *last = self.ledger.cash;
         }
+        self.joined += self.path.join_settled(&self.equity[self.joined..]);
+        self.path.finish(&self.equity[self.joined..]);
         let Ledger { commission_paid, trades, .. } = &*self.ledger;
-        let stats = Stats::new(self.series.close(), self.equity, trades, *commission_paid);
+        let stats = Stats::of_path(&self.path, self.series.close(), trades, *commission_paid);
         (stats, self.refused_orders)
     }
 }

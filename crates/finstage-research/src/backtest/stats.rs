@@ -44,17 +44,29 @@ pub struct Stats {
 }
 
 impl Stats {
+    /// Of a part of a run: the equity on its bars, and what was traded and paid for it.
     pub(crate) fn new(
         closes: &[f64],
         equity: &[f64],
         trades: &[Trade],
         commission_paid: f64,
     ) -> Self {
-        let (start, end) = (equity[0], equity[equity.len() - 1]);
+        let mut path = Path::new(equity[0]);
+        let joined = path.join_settled(equity);
+        path.finish(&equity[joined..]);
+        Self::of_path(&path, closes, trades, commission_paid)
+    }
+
+    pub(super) fn of_path(
+        path: &Path,
+        closes: &[f64],
+        trades: &[Trade],
+        commission_paid: f64,
+    ) -> Self {
+        let Path { start, end, .. } = *path;
         let wins = trades.iter().filter(|trade| trade.pnl > 0.0).count();
         let gains: f64 = trades.iter().map(|trade| trade.pnl.max(0.0)).sum();
         let losses: f64 = trades.iter().map(|trade| (-trade.pnl).max(0.0)).sum();
-        let path = Path::new(equity);
         // Of no return there is no mean.
         let mean = (path.returns > 0.0).then_some(path.mean).and_then(defined);
         let deviation = defined((path.squares / (path.returns - 1.0)).sqrt());
@@ -84,9 +96,15 @@ fn defined(value: f64) -> Option<f64> {
     value.is_finite().then_some(value)
 }
 
-/// What a pass over the equity tells: its peak, its worst fall and the moments of its returns.
+/// What a pass over the equity tells: its ends, its peak, its worst fall and the moments of its
+/// returns.
+///
+/// It goes block by block, so that every bar is divided once and read while it is in the cache. A
+/// sweep and a single run both come through here: their numbers are the same to the last bit.
 #[derive(Debug, Clone, Copy)]
-struct Path {
+pub(super) struct Path {
+    start: f64,
+    end: f64,
     peak: f64,
     /// The least ratio of equity to the greatest before it.
     worst: f64,
@@ -97,19 +115,34 @@ struct Path {
 }
 
 impl Path {
-    /// Goes block by block, so that every bar is divided once and read while it is in the cache. A
-    /// sweep and a single run both come through here: their numbers are the same to the last bit.
-    fn new(equity: &[f64]) -> Self {
-        let mut path = Self { peak: equity[0], worst: 1.0, returns: 0.0, mean: 0.0, squares: 0.0 };
-        path.fall(&equity[..1]);
+    /// A path that begins with this equity.
+    pub(super) fn new(start: f64) -> Self {
+        let (returns, mean, squares) = (0.0, 0.0, 0.0);
+        Self { start, end: start, peak: start, worst: 1.0, returns, mean, squares }
+    }
+
+    /// Joins the blocks of `equity` that more than one bar follows; returns where the next begins.
+    /// The first value is the one that the path ends with so far, the last may still change.
+    pub(super) fn join_settled(&mut self, equity: &[f64]) -> usize {
         let mut from = 0;
-        while from + 1 < equity.len() {
-            let until = equity.len().min(from + 1 + BLOCK);
-            path.fall(&equity[from + 1..until]);
-            path.join(&equity[from..until]);
-            from = until - 1;
+        while equity.len() > from + BLOCK + 1 {
+            self.join(&equity[from..=from + BLOCK]);
+            from += BLOCK;
         }
-        path
+        from
+    }
+
+    /// Joins what is left, at most a block.
+    pub(super) fn finish(&mut self, rest: &[f64]) {
+        if rest.len() > 1 {
+            self.join(rest);
+        }
+    }
+
+    fn join(&mut self, block: &[f64]) {
+        self.end = block[block.len() - 1];
+        self.fall(&block[1..]);
+        self.join_returns(block);
     }
 
     /// Looks for a new peak and a new worst fall.
@@ -144,7 +177,7 @@ impl Path {
     /// Adds the returns within `block`: their mean first, then the squares of the differences from
     /// it, because returns are tiny and alike and a difference of sums of squares would lose their
     /// digits. Blocks are joined as by Chan, Golub and LeVeque (1983).
-    fn join(&mut self, block: &[f64]) {
+    fn join_returns(&mut self, block: &[f64]) {
         let mut returns = [0.0; BLOCK];
         let count = block.len() - 1;
         let pairs = block[..count].iter().zip(&block[1..]);
@@ -163,7 +196,7 @@ impl Path {
 }
 
 /// Returns joined at once: few enough to stay in the nearest cache.
-const BLOCK: usize = 512;
+pub(super) const BLOCK: usize = 256;
 /// Bars looked at together for a new worst fall.
 const GROUP: usize = 16;
 /// Sums kept side by side, because additions in a chain wait for each other.
@@ -196,6 +229,8 @@ fn sum(values: &[f64], term: impl Fn(f64) -> f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn stats(equity: &[f64]) -> Stats {
@@ -225,14 +260,35 @@ mod tests {
         assert_eq!((stats.equity_peak, stats.max_drawdown_pct), (200.0, -25.0));
     }
 
-    #[test]
-    fn moments_are_those_of_the_definition() {
-        let equity: Vec<f64> = (0..23).map(|i| 100.0 + f64::from(i * i % 7)).collect();
-        let returns: Vec<f64> = equity.windows(2).map(|pair| pair[1] / pair[0] - 1.0).collect();
-        let mean = returns.iter().sum::<f64>() / 22.0;
-        let variance = returns.iter().map(|r| (r - mean).powi(2)).sum::<f64>() / 21.0;
-        let stats = stats(&equity);
-        assert!((stats.mean_bar_return.unwrap() - mean).abs() < 1e-15);
-        assert!((stats.std_bar_return_ddof1.unwrap() - variance.sqrt()).abs() < 1e-15);
+    proptest! {
+        #[test]
+        fn numbers_are_those_of_the_definition_however_many_blocks(
+            steps in prop::collection::vec(-300i32..=300, 2..2_000), start in 1_000i32..100_000,
+        ) {
+            let mut value = f64::from(start);
+            let equity: Vec<f64> = std::iter::once(value)
+                .chain(steps.iter().map(|step| {
+                    value = (value + f64::from(*step)).max(-500.0);
+                    value
+                }))
+                .filter(|value| *value != 0.0)
+                .collect();
+            prop_assume!(equity.len() > 2);
+            let stats = stats(&equity);
+            let (mut peak, mut worst) = (equity[0], 0.0);
+            for &value in &equity {
+                peak = f64::max(value, peak);
+                worst = f64::min(100.0 * (value / peak - 1.0), worst);
+            }
+            prop_assert_eq!(stats.equity_peak, peak);
+            prop_assert!((stats.max_drawdown_pct - worst).abs() <= 1e-12 * worst.abs());
+            let returns: Vec<f64> = equity.windows(2).map(|pair| pair[1] / pair[0] - 1.0).collect();
+            let count = returns.len() as f64;
+            let mean = returns.iter().sum::<f64>() / count;
+            let variance = returns.iter().map(|r| (r - mean).powi(2)).sum::<f64>() / (count - 1.0);
+            let (deviation, scale) = (variance.sqrt(), 1e-12 * variance.sqrt());
+            prop_assert!((stats.mean_bar_return.unwrap() - mean).abs() <= scale);
+            prop_assert!((stats.std_bar_return_ddof1.unwrap() - deviation).abs() <= scale);
+        }
     }
 }

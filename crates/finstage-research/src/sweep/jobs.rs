@@ -6,11 +6,11 @@ use std::sync::{Mutex, PoisonError};
 use finstage_model::Bar;
 
 use super::{MadeBy, Sweep, Trial};
-use crate::backtest::{Account, Column, Fused, Options, Target, Wants, run_in};
+use crate::backtest::{Account, Column, Fused, Keep, Options, Target, Wants, run_in};
 use crate::{BarSeries, Error, ErrorKind};
 
 /// Bytes of columns that one thread holds at a time, if a pair needs no more.
-const COLUMN_BYTES: usize = 64 << 20;
+const COLUMN_BYTES: usize = 128 << 20;
 /// Most values of a parameter whose columns are held at a time: enough that columns cost little
 /// beside the runs that share them, few enough for the cache.
 const MAX_EDGE: usize = 32;
@@ -39,7 +39,12 @@ impl std::fmt::Debug for Work<'_> {
     }
 }
 
-type Look<'a, T> = &'a (dyn Fn(&Trial<'_>) -> T + Sync);
+/// What is made of a trial.
+pub(super) struct Look<'a, T> {
+    /// What of its equity that needs.
+    pub(super) keep: Keep,
+    pub(super) at: &'a (dyn Fn(&Trial<'_>) -> T + Sync),
+}
 
 /// What every job needs.
 struct Ground<'a, T> {
@@ -52,11 +57,11 @@ struct Ground<'a, T> {
 }
 
 /// What a thread works with.
-#[derive(Default)]
 struct Bench {
     account: Account,
     wants: Wants,
     values: Vec<f64>,
+    columns: [Columns; 2],
 }
 
 pub(super) fn run<T: Send>(
@@ -81,7 +86,9 @@ pub(super) fn run<T: Send>(
     let next = AtomicUsize::new(0);
     let done = Mutex::new((Vec::with_capacity(order.len()), None));
     let labour = || {
-        let mut bench = Bench::default();
+        let account = Account::keeping(ground.look.keep);
+        let (wants, values, columns) = Default::default();
+        let mut bench = Bench { account, wants, values, columns };
         while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
             let found = ground.job(job, &mut bench);
             let count = job.len();
@@ -168,8 +175,8 @@ impl<T> Ground<'_, T> {
             }
             return Ok(found);
         };
-        let Bench { account, wants, values } = bench;
-        let columns = self.columns(&**fused, job, values);
+        let Bench { account, wants, values, columns } = bench;
+        self.fill(&**fused, job, values, columns);
         let run = |&(_, place): &Placed| {
             self.sweep.read(place as usize, values);
             let keys = fused.keys(values);
@@ -180,27 +187,36 @@ impl<T> Ground<'_, T> {
         Ok(job.iter().map(run).collect())
     }
 
-    /// The columns that the combinations of a job need.
-    fn columns(&self, fused: &dyn Fused, job: &[Placed], values: &mut Vec<f64>) -> [Columns; 2] {
-        let mut keys = [Vec::new(), Vec::new()];
+    /// Computes the columns that the combinations of a job need.
+    fn fill(
+        &self,
+        fused: &dyn Fused,
+        job: &[Placed],
+        values: &mut Vec<f64>,
+        columns: &mut [Columns; 2],
+    ) {
+        for columns in &mut *columns {
+            columns.keys.clear();
+        }
         for &(_, place) in job {
             self.sweep.read(place as usize, values);
-            for (keys, key) in keys.iter_mut().zip(fused.keys(values)) {
-                keys.push(key);
+            for (columns, key) in columns.iter_mut().zip(fused.keys(values)) {
+                columns.keys.push(key);
             }
         }
-        let [first, second] = keys;
-        let of = |place: usize, mut keys: Vec<usize>| {
+        for (place, Columns { keys, columns }) in columns.iter_mut().enumerate() {
             keys.sort_unstable();
             keys.dedup();
-            Columns(keys.into_iter().map(|key| (key, fused.column(place, key))).collect())
-        };
-        [of(0, first), of(1, second)]
+            columns.resize_with(keys.len().max(columns.len()), Column::default);
+            for (&key, column) in keys.iter().zip(columns) {
+                fused.column(place, key, column);
+            }
+        }
     }
 
     fn trial(&self, place: u32, targets: &[Target], account: &mut Account) -> T {
         let (stats, refused_orders) = run_in(account, &self.series, targets, self.options);
-        (self.look)(&Trial {
+        (self.look.at)(&Trial {
             place: place as usize,
             targets,
             stats: &stats,
@@ -211,12 +227,15 @@ impl<T> Ground<'_, T> {
     }
 }
 
-/// Columns by their key, ascending.
-struct Columns(Vec<(usize, Column)>);
+/// Columns by their key, ascending; those beyond the keys are memory to be used again.
+#[derive(Default)]
+struct Columns {
+    keys: Vec<usize>,
+    columns: Vec<Column>,
+}
 
 impl Columns {
     fn of(&self, key: usize) -> &Column {
-        let place = self.0.partition_point(|(known, _)| *known < key);
-        &self.0[place].1
+        &self.columns[self.keys.partition_point(|known| *known < key)]
     }
 }

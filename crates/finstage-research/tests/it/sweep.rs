@@ -142,6 +142,30 @@ proptest! {
 }
 
 #[test]
+fn a_row_of_a_long_history_is_the_single_run_too() {
+    let bars = crate::walk(7_000);
+    let series = BarSeries::new(&bars).unwrap();
+    let sweep = sweep("sma_cross", &["fast=3,20", "slow=21,900"].map(str::to_owned)).unwrap();
+    for close_final in [CloseFinal::Open, CloseFinal::Close] {
+        for stops in [Stops::default(), Stops { loss: Some(0.5), profit: Some(0.5) }] {
+            let options = Options { close_final, stops, ..Options::default() };
+            let rows = sweep.run(&bars, &options, &Work::default()).unwrap();
+            assert_eq!(rows.len(), 4);
+            for row in rows {
+                let targets = sweep.plan(row.place, &bars).unwrap().targets;
+                let one = run(&series, &targets, &options).unwrap().stats;
+                assert!(one.trades > 2);
+                assert_eq!(row.final_equity.to_bits(), one.final_equity.to_bits());
+                assert_eq!(row.return_pct.to_bits(), one.return_pct.to_bits());
+                assert_eq!(row.sharpe.map(f64::to_bits), one.sharpe_bar_sqrt252.map(f64::to_bits));
+                assert_eq!(row.max_drawdown_pct.to_bits(), one.max_drawdown_pct.to_bits());
+                assert_eq!(row.trades, one.trades);
+            }
+        }
+    }
+}
+
+#[test]
 fn rows_do_not_depend_on_the_number_of_threads() {
     let bars = crate::walk(300);
     let grid = ["fast=1..60", "slow=2..80"].map(str::to_owned);
