@@ -1,10 +1,14 @@
 //! The command line: what can be typed. What it does is in [`crate::commands`].
 
+mod sweep;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use finstage_model::{Call, Day, Interval, Symbol, Timestamp};
+
+pub use self::sweep::{Search, Sweep, WalkForward};
 
 /// Watches markets around the clock; every alert carries its proof.
 #[derive(Debug, Parser)]
@@ -63,6 +67,10 @@ pub enum Command {
     /// Indicators, and their values over a bar file
     #[command(subcommand)]
     Indicators(Indicators),
+    /// A strategy with every combination of a grid of parameters
+    Sweep(Box<Sweep>),
+    /// What a search for parameters is worth: chosen on the past, tried on what came after
+    WalkForward(Box<WalkForward>),
     /// Run the simulator: a Binance and a Telegram on this machine, with faults on demand
     Sim(Sim),
     /// Signals in the store

@@ -121,7 +121,7 @@ fn fault(target: Target, before: Option<&Target>) -> Option<String> {
 
 /// Collects targets: one for each change of the want.
 #[derive(Debug, Default)]
-pub(super) struct Wants {
+pub(crate) struct Wants {
     targets: Vec<Target>,
 }
 
@@ -130,6 +130,15 @@ impl Wants {
         if self.targets.last().is_none_or(|last| last.want != want) {
             self.targets.push(Target { bar, want });
         }
+    }
+
+    /// Forgets all of them.
+    pub(crate) fn clear(&mut self) {
+        self.targets.clear();
+    }
+
+    pub(crate) fn targets(&self) -> &[Target] {
+        &self.targets
     }
 
     pub(super) fn into_targets(self) -> Vec<Target> {

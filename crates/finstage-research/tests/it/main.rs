@@ -7,6 +7,8 @@ mod plain;
 mod properties;
 mod shared;
 mod speed;
+mod sweep;
+mod walk_forward;
 
 use finstage_model::{Bar, InstrumentId, Interval, Price, Qty, Timestamp};
 

@@ -9,11 +9,15 @@ mod config;
 mod demo;
 mod import;
 mod indicators;
+mod progress;
 mod replay;
+mod search;
 mod serve;
 mod signals;
 mod sim;
 mod strategies;
+mod sweep;
+mod walk_forward;
 
 use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
@@ -84,6 +88,8 @@ fn run(cli: &Cli) -> Result<Exit> {
         Command::Strategies(args) => strategies::run(global, args),
         Command::Backtest(args) => backtest::run(global, args),
         Command::Indicators(args) => indicators::run(global, args),
+        Command::Sweep(args) => sweep::run(global, args),
+        Command::WalkForward(args) => walk_forward::run(global, args),
         Command::Sim(args) => sim::run(global, args),
         Command::Signals(args) => signals::run(global, args),
         Command::Alerts(args) => alerts::run(global, args),

@@ -348,7 +348,7 @@ import sys, polars, pyarrow, pyarrow.ipc
 file = pyarrow.ipc.open_file(sys.argv[1]).read_all()
 stream = pyarrow.ipc.open_stream(sys.stdin.buffer).read_all()
 assert file.equals(stream), (file.schema, stream.schema)
-frame = polars.read_ipc(sys.argv[1], memory_map=False)
+frame = polars.read_ipc(sys.argv[1])
 print(frame.shape, frame['timestamp'][0].isoformat(), float(frame['close'][0]))
 ";
     #[expect(clippy::disallowed_methods, reason = "only the test command knows the interpreter")]

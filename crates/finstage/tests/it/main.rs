@@ -13,3 +13,4 @@ mod parity;
 mod recovery;
 mod rewarm;
 mod script;
+mod sweep;
