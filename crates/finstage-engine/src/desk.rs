@@ -71,7 +71,7 @@ impl Desk {
             let seats = plan.strategies_of(symbol).filter(|p| p.interval == line.interval);
             let seats = seats.map(|planned| Seat {
                 plan: usize::from(planned.id.0),
-                strategy: (planned.entry.build)(&planned.params),
+                strategy: planned.build(),
                 warmup: planned.warmup,
                 seen: 0,
             });

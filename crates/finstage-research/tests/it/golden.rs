@@ -45,7 +45,13 @@ fn the_rules_want_what_the_reference_wants() {
     for case in &cases(&shared) {
         let rule = rule(case["strategy"].as_str().unwrap());
         let bars = shared.bars(case["data"].as_str().unwrap());
-        let plan = Plan::of_rule(&rule.parse().unwrap(), Exit::default(), &[], &bars).unwrap();
+        let plan = Plan::of_rule(
+            &rule.parse().unwrap(),
+            Exit::default(),
+            finstage_engine::Catalog::default(),
+            &bars,
+        )
+        .unwrap();
         assert_eq!(plan.targets, targets(case), "{} by {rule}", case["name"]);
     }
 }

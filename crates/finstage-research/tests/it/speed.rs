@@ -20,7 +20,10 @@ fn nanoseconds_for_each_bar() {
     say("columns", least_of(|| BarSeries::new(&bars).unwrap()).1);
     for rule in ["sma_cross(10,30)", "rsi_levels(14)", "donchian(20,10)"] {
         let call = rule.parse().unwrap();
-        let plan = || Plan::of_rule(&call, Exit::default(), &[], &bars).unwrap();
+        let plan = || {
+            Plan::of_rule(&call, Exit::default(), finstage_engine::Catalog::default(), &bars)
+                .unwrap()
+        };
         say(&format!("{rule}: targets"), least_of(plan).1);
         let targets = plan().targets;
         let series = BarSeries::new(&bars).unwrap();
