@@ -85,3 +85,12 @@ fn a_strategy_that_reads_longer_bars_says_where_their_history_comes_from() {
     let said = warnings("\"1h\"").to_string();
     assert!(said.contains("f.toml:5: strategies[0]: reads 4h bars too"), "{said}");
 }
+
+#[test]
+fn a_strategy_that_reads_longer_bars_is_tested_on_one_file() {
+    let shell = Shell::new();
+    shell.write("waves.csv", waves(900));
+    let run = "backtest --input waves.csv --json -q --strategy trend_agreement_up --hold 5";
+    let tested = shell.run(run).ok().json();
+    assert!(tested["trades"].as_u64() > Some(0), "{tested}");
+}
