@@ -52,6 +52,7 @@ pub use indicators::dema::Dema;
 pub use indicators::donchian::Donchian;
 pub use indicators::dx::Dx;
 pub use indicators::ema::{Ema, ema, ema_memory};
+pub use indicators::ichimoku::{Ichimoku, IchimokuParams, IchimokuValue};
 pub use indicators::kc::Keltner;
 pub use indicators::macd::{Macd, MacdColumns, MacdParams, MacdValue, macd};
 pub use indicators::mfi::Mfi;

@@ -30,7 +30,7 @@
 //! # };
 //! # let bars: Vec<Bar> = (0..100).map(bar).collect();
 //! let grid = Grid::new(vec!["fast=2..4".parse()?, "slow=3..5".parse()?])?;
-//! let sweep = Sweep::new(&"sma_cross".parse().unwrap(), Exit::default(), &[], grid)?;
+//! let sweep = Sweep::new(&"sma_cross".parse().unwrap(), Exit::default(), finstage_engine::Catalog::default(), grid)?;
 //! let rows = sweep.run(&bars, &Options::default(), &Work::default())?;
 //! assert_eq!((rows.len(), sweep.skipped()), (6, 3));
 //! assert_eq!(sweep.rule(rows[0].place).to_string(), "sma_cross(fast=2,slow=3)");

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use finstage_model::{Call, Day, Interval, Symbol, Timestamp};
+use finstage_model::{Call, Day, Direction, Interval, Symbol, Timestamp};
 
 pub use self::sweep::{Search, Sweep, WalkForward};
 
@@ -285,7 +285,7 @@ pub enum Strategies {
 /// `finstage backtest`
 #[derive(Debug, Args)]
 #[command(
-    after_help = "A decision on the close of a bar is filled at the next open, all of it. A strategy of the\ncatalogue says when to begin; its counterpart, --exit or --hold say when to end. sma_cross,\nrsi_levels and donchian state a position for every bar.\n\nOne run over one history is an illustration, not evidence."
+    after_help = "A decision on the close of a bar is filled at the next open, all of it. A strategy of the\ncatalogue or --when says when to begin; its counterpart, --exit, --exit-when or --hold say when\nto end. sma_cross, rsi_levels and donchian state a position for every bar.\n\nOne run over one history is an illustration, not evidence."
 )]
 pub struct Backtest {
     /// The bars
@@ -297,12 +297,21 @@ pub struct Backtest {
     /// The rule: NAME, NAME(50,200) or NAME(fast=50,slow=200)
     #[arg(long, value_name = "RULE", conflicts_with = "targets")]
     pub strategy: Option<Call>,
+    /// A condition of your own in place of the rule: 'cross_above(sma(10), sma(20))'
+    #[arg(long, value_name = "EXPR", conflicts_with_all = ["strategy", "targets"])]
+    pub when: Option<String>,
+    /// Where the price is expected to go when the condition becomes true [default: long]
+    #[arg(long, value_name = "SIDE", value_enum, requires = "when")]
+    pub direction: Option<Side>,
     /// Positions of your own: CSV with the header bar,target; bars from 0, targets from -1 to 1
     #[arg(long, value_name = "FILE")]
     pub targets: Option<PathBuf>,
     /// The strategy whose signal ends a position [default: the counterpart]
     #[arg(long, value_name = "RULE", conflicts_with = "targets")]
     pub exit: Option<Call>,
+    /// The condition that ends a position where it becomes true
+    #[arg(long, value_name = "EXPR", conflicts_with_all = ["exit", "targets"])]
+    pub exit_when: Option<String>,
     /// End a position after so many bars
     #[arg(long, value_name = "BARS", conflicts_with = "targets")]
     pub hold: Option<usize>,
@@ -336,6 +345,25 @@ pub struct Backtest {
     /// Write a report with charts: one HTML file
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
+}
+
+/// Where the price is expected to go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Side {
+    /// Up.
+    #[default]
+    Long,
+    /// Down.
+    Short,
+}
+
+impl From<Side> for Direction {
+    fn from(side: Side) -> Self {
+        match side {
+            Side::Long => Self::Long,
+            Side::Short => Self::Short,
+        }
+    }
 }
 
 /// A price of the last bar.
@@ -466,6 +494,12 @@ pub struct SignalGenerate {
     /// Only these strategies: NAME, NAME(20) or NAME(period=20) [default: the whole catalogue]
     #[arg(long, value_name = "RULE")]
     pub strategy: Vec<Call>,
+    /// Conditions of your own: 'cross_above(sma(10), sma(20))'
+    #[arg(long, value_name = "EXPR")]
+    pub when: Vec<String>,
+    /// Where the price is expected to go when they become true [default: long]
+    #[arg(long, value_name = "SIDE", value_enum, requires = "when")]
+    pub direction: Option<Side>,
 }
 
 /// `finstage signals list`

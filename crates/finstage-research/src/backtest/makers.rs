@@ -316,7 +316,12 @@ mod tests {
 
     fn plan(rule: &str, closes: &[i64]) -> Result<String, String> {
         let call: Call = rule.parse().unwrap();
-        let plan = Plan::of_rule(&call, super::super::Exit::default(), &[], &bars(closes));
+        let plan = Plan::of_rule(
+            &call,
+            super::super::Exit::default(),
+            finstage_engine::Catalog::default(),
+            &bars(closes),
+        );
         let plan = plan.map_err(|error| error.to_string())?;
         let wants: Vec<_> = plan.targets.iter().map(|t| format!("{}:{}", t.bar, t.want)).collect();
         Ok(wants.join(" "))

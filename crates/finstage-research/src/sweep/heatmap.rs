@@ -217,7 +217,13 @@ mod tests {
     fn sweep(axes: &[&str]) -> Sweep {
         let axes = axes.iter().map(|axis| axis.parse().unwrap()).collect();
         let rule = "sma_cross".parse().unwrap();
-        Sweep::new(&rule, Exit::default(), &[], Grid::new(axes).unwrap()).unwrap()
+        Sweep::new(
+            &rule,
+            Exit::default(),
+            finstage_engine::Catalog::default(),
+            Grid::new(axes).unwrap(),
+        )
+        .unwrap()
     }
 
     fn row(place: usize, sharpe: Option<f64>) -> Row {

@@ -1,5 +1,6 @@
 //! Twenty runs that two other engines agree on, each under both conventions of the last bar.
 
+use finstage_engine::Catalog;
 use finstage_model::Call;
 use finstage_research::BarSeries;
 use finstage_research::backtest::{
@@ -44,7 +45,9 @@ fn a_sweep_brings_what_the_reference_says() {
         let bars = shared.bars(case["data"].as_str().unwrap());
         let rule: Call = rule(case["strategy"].as_str().unwrap()).parse().unwrap();
         let (name, axes) = axes(&rule);
-        let sweep = Sweep::new(&name, Exit::default(), &[], Grid::new(axes).unwrap()).unwrap();
+        let sweep =
+            Sweep::new(&name, Exit::default(), Catalog::default(), Grid::new(axes).unwrap())
+                .unwrap();
         for (close_final, result) in [
             (CloseFinal::Open, "result_final_at_last_open"),
             (CloseFinal::Close, "result_final_at_last_close"),
@@ -99,7 +102,9 @@ fn the_rules_want_what_the_reference_wants() {
     for case in &cases(&shared) {
         let rule = rule(case["strategy"].as_str().unwrap());
         let bars = shared.bars(case["data"].as_str().unwrap());
-        let plan = Plan::of_rule(&rule.parse().unwrap(), Exit::default(), &[], &bars).unwrap();
+        let plan =
+            Plan::of_rule(&rule.parse().unwrap(), Exit::default(), Catalog::default(), &bars)
+                .unwrap();
         assert_eq!(plan.targets, targets(case), "{} by {rule}", case["name"]);
     }
 }

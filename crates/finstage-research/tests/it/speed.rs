@@ -1,3 +1,4 @@
+use finstage_engine::Catalog;
 use std::time::Duration;
 
 use finstage_research::BarSeries;
@@ -22,7 +23,7 @@ fn nanoseconds_for_each_bar() {
     say("columns", least_of(|| BarSeries::new(&bars).unwrap()).1);
     for rule in ["sma_cross(10,30)", "rsi_levels(14)", "donchian(20,10)"] {
         let call = rule.parse().unwrap();
-        let plan = || Plan::of_rule(&call, Exit::default(), &[], &bars).unwrap();
+        let plan = || Plan::of_rule(&call, Exit::default(), Catalog::default(), &bars).unwrap();
         say(&format!("{rule}: targets"), least_of(plan).1);
         let targets = plan().targets;
         let series = BarSeries::new(&bars).unwrap();
@@ -55,7 +56,7 @@ fn nanoseconds_for_each_bar_and_combination() {
             let axes = names.iter().zip(grids).map(|(name, range)| format!("{name}={range}"));
             let axes = axes.map(|axis| axis.parse().unwrap()).collect();
             let (rule, grid) = (rule.parse().unwrap(), Grid::new(axes).unwrap());
-            let sweep = Sweep::new(&rule, Exit::default(), &[], grid).unwrap();
+            let sweep = Sweep::new(&rule, Exit::default(), Catalog::default(), grid).unwrap();
             let run = || sweep.run(&bars, &Options::default(), &Work::default()).unwrap();
             let (rows, least) = least_of(run);
             let trades: usize = rows.iter().map(|row| row.trades).sum();

@@ -1,5 +1,6 @@
 //! A sweep is many single runs, and nothing else.
 
+use finstage_engine::Catalog;
 use finstage_model::Bar;
 use finstage_research::BarSeries;
 use finstage_research::backtest::{CloseFinal, Exit, Options, Plan, Slippage, Stats, Stops, run};
@@ -83,7 +84,12 @@ fn terms() -> impl Strategy<Value = Options> {
 
 fn sweep(rule: &str, axes: &[String]) -> Option<Sweep> {
     let axes: Vec<Axis> = axes.iter().map(|axis| axis.parse().unwrap()).collect();
-    match Sweep::new(&rule.parse().unwrap(), Exit::default(), &[], Grid::new(axes).unwrap()) {
+    match Sweep::new(
+        &rule.parse().unwrap(),
+        Exit::default(),
+        Catalog::default(),
+        Grid::new(axes).unwrap(),
+    ) {
         Ok(sweep) => Some(sweep),
         Err(error) => {
             assert!(error.to_string().starts_with("no combination of the grid"), "{error}");
@@ -127,7 +133,7 @@ proptest! {
         let mut sensible = 0;
         for place in 0..sweep.grid().combinations() {
             let rule = sweep.rule(place);
-            let Ok(plan) = Plan::of_rule(&rule, Exit::default(), &[], &bars) else { continue };
+            let Ok(plan) = Plan::of_rule(&rule, Exit::default(), Catalog::default(), &bars) else { continue };
             let single = run(&series, &plan.targets, &options).unwrap();
             let (trial_place, targets, stats, rest) = &trials[sensible];
             prop_assert_eq!(*trial_place, place);
@@ -200,7 +206,9 @@ fn what_cannot_be_swept_is_refused_with_place_and_remedy() {
     let refused = |rule: &str, axes: &[&str]| {
         let axes = axes.iter().map(|axis| axis.parse().unwrap()).collect();
         let grid = Grid::new(axes).unwrap();
-        Sweep::new(&rule.parse().unwrap(), Exit::default(), &[], grid).unwrap_err().to_string()
+        Sweep::new(&rule.parse().unwrap(), Exit::default(), Catalog::default(), grid)
+            .unwrap_err()
+            .to_string()
     };
     assert_eq!(
         refused("sma_cross", &["period=1..9"]),

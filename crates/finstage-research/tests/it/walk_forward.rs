@@ -1,5 +1,6 @@
 //! What was chosen, from what, and what it was worth.
 
+use finstage_engine::Catalog;
 use finstage_model::Bar;
 use finstage_research::BarSeries;
 use finstage_research::backtest::{Exit, Options, run};
@@ -14,7 +15,7 @@ const BARS: usize = 600;
 fn sweep() -> Sweep {
     let axes = ["fast=2..8:2", "slow=5..30:5"].map(|axis| axis.parse().unwrap());
     let grid = Grid::new(axes.to_vec()).unwrap();
-    Sweep::new(&"sma_cross".parse().unwrap(), Exit::default(), &[], grid).unwrap()
+    Sweep::new(&"sma_cross".parse().unwrap(), Exit::default(), Catalog::default(), grid).unwrap()
 }
 
 fn walked(bars: &[Bar], threads: usize) -> WalkForward {

@@ -28,6 +28,7 @@ impl Search {
     pub(super) fn new(global: &Global, args: &Args) -> Result<Self> {
         let exit = PositionExit {
             strategy: args.exit.clone(),
+            when: None,
             hold: args.hold,
             then: if args.reverse { OnExit::Reverse } else { OnExit::Flat },
         };

@@ -73,6 +73,18 @@ const STRATEGIES: &str = r#"
     name = "rsi_bearish"
     interval = "15m"
     params = { period = 3 }
+
+    [[strategies]]
+    name = "dip"
+    interval = "1m"
+    when = "within(rsi(5) < 40, 4) and cross_above(close, prev(highest(high, 3)))"
+
+    [[strategies]]
+    name = "stretched"
+    interval = "5m"
+    when = "close > bbands(8).middleband + 0.5 * atr(5)"
+    direction = "short"
+    every_bar = true
 "#;
 
 /// A simulated venue and messenger, and the folder of a service that listens to them.
@@ -258,6 +270,9 @@ fn check_backtest(store: &Store, settings: &Settings) {
     let mut said: Vec<String> = rows.iter().map(|row| row.id.to_string()).collect();
     said.sort_unstable();
     assert!(said.len() > 15, "{} signals", said.len());
+    for own in ["dip: ", "stretched short every bar: "] {
+        assert!(rows.iter().any(|row| row.strategy.starts_with(own)), "{own} is silent");
+    }
     assert_eq!(said, said_again.keys().cloned().collect::<Vec<_>>());
     for row in rows {
         let signal = said_again[&row.id.to_string()];

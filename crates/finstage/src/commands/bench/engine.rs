@@ -59,6 +59,7 @@ fn settings(symbol: &Symbol) -> EngineSettings {
         params: Vec::new(),
         interval: Interval::M1,
         symbols: Vec::new(),
+        when: None,
     };
     EngineSettings {
         series: vec![
