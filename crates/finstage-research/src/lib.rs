@@ -36,7 +36,9 @@
 
 pub mod backtest;
 mod error;
+pub mod evidence;
 mod series;
+pub mod study;
 
 pub use error::{Error, ErrorKind};
 pub use series::BarSeries;
