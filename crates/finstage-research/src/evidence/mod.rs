@@ -9,16 +9,18 @@
 mod judge;
 mod ledger;
 mod measure;
+mod page;
 mod parallel;
 mod plan;
 mod result;
 mod words;
 
 use finstage_model::{ClaimKind, Horizon};
-use finstage_quant::stats::bootstrap::SEED;
+pub use finstage_quant::stats::bootstrap::SEED;
 
 pub use ledger::{Ledger, Spending};
 pub use measure::Measured;
+pub use page::page;
 pub use plan::{Groups, Plan};
 pub use result::{Evidence, SmallestEdge};
 pub use words::LIMITS;

@@ -13,6 +13,8 @@ mod serve;
 mod signals;
 mod sim;
 mod strategies;
+mod trials;
+mod verify;
 
 use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
@@ -82,6 +84,8 @@ fn run(cli: &Cli) -> Result<Exit> {
         Command::Replay(args) => replay::run(global, args),
         Command::Strategies(args) => strategies::run(global, args),
         Command::Backtest(args) => backtest::run(global, args),
+        Command::Verify(args) => verify::run(global, args),
+        Command::Trials(args) => trials::run(global, args),
         Command::Indicators(args) => indicators::run(global, args),
         Command::Sim(args) => sim::run(global, args),
         Command::Signals(args) => signals::run(global, args),
