@@ -367,3 +367,41 @@ impl Card {
         CardId(IdHasher::new().text(&value.to_string()).finish())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Names and forms are relied on by scripts and stored cards: a change here is one for the
+    /// changelog.
+    const GOLDEN: &str = include_str!("card/golden.json");
+
+    #[test]
+    fn a_card_has_the_golden_names_and_reads_what_it_writes() {
+        let card: Card = serde_json::from_str(GOLDEN).unwrap();
+        assert_eq!(serde_json::to_string_pretty(&card).unwrap() + "\n", GOLDEN);
+    }
+
+    #[test]
+    fn the_id_follows_from_everything_else() {
+        let card: Card = serde_json::from_str(GOLDEN).unwrap();
+        assert_eq!(card.content_id(), card.id);
+        let other = Card { id: CardId(0), ..card.clone() };
+        assert_eq!(other.content_id(), card.id);
+        let changed = Card { n: card.n + 1, ..card.clone() };
+        assert_ne!(changed.content_id(), card.id);
+    }
+
+    #[test]
+    fn words_are_read_as_they_are_written() {
+        for claim in ClaimKind::ALL {
+            assert_eq!(claim.to_string().parse(), Ok(claim));
+        }
+        for verdict in CardVerdict::ALL {
+            assert_eq!(verdict.to_string().parse(), Ok(verdict));
+        }
+        assert!(CardVerdict::Verified > CardVerdict::Unproven);
+        let json = serde_json::to_string(&Objection::IntervalIncludesZero).unwrap();
+        assert_eq!(json, format!("\"{}\"", Objection::IntervalIncludesZero.as_str()));
+    }
+}

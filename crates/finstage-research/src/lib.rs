@@ -39,6 +39,7 @@ mod error;
 pub mod evidence;
 mod series;
 pub mod study;
+pub mod worlds;
 
 pub use error::{Error, ErrorKind};
 pub use series::BarSeries;

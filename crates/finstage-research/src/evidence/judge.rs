@@ -337,3 +337,6 @@ fn verdict(card: &Card, case: &Case) -> (CardVerdict, Option<Grade>) {
         unproven(Grade::Inconclusive)
     }
 }
+
+#[cfg(test)]
+mod tests;

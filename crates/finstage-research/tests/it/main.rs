@@ -7,6 +7,7 @@ mod plain;
 mod properties;
 mod shared;
 mod speed;
+mod study;
 
 use finstage_model::{Bar, InstrumentId, Interval, Price, Qty, Timestamp};
 

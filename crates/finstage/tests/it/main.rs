@@ -3,6 +3,7 @@
 
 mod cli;
 mod errors;
+mod evidence;
 mod indicators;
 mod input;
 mod kill;
