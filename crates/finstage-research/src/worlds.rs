@@ -1,7 +1,8 @@
 //! Invented markets whose truth is known: noise of several kinds, and noise with an edge planted in it.
 //!
 //! A verdict that is worth something finds nothing in the first and the edge in the second. Daily bars
-//! from Monday to Friday, a function of the seed alone.
+//! from Monday to Friday, a function of the seed alone. Prices begin at 100; a drift that carries them
+//! beyond 9e9, where nano units end, stays there.
 
 use finstage_model::{Bar, Day, InstrumentId, Interval, Price, Qty};
 use finstage_quant::stats::random::SplitMix64;
@@ -205,12 +206,13 @@ mod tests {
 
     #[test]
     fn a_planted_event_is_followed_by_its_drift() {
-        let edge = Edge { events: 400, drift: 0.05 };
+        let edge = Edge { events: 400, drift: 0.02 };
         let (bars, events) = planted(edge, 5, 20_000);
         assert_eq!(events.len(), 400);
         let open = |bar: usize| bars[bar].open.to_f64();
         let after: f64 = events.iter().map(|&bar| open(bar + 6) / open(bar + 1) - 1.0).sum();
-        assert!((after / 400.0 - 0.05).abs() < 0.006, "{}", after / 400.0);
+        // The open of the first bar has some of its drift behind it; other events add to the rest.
+        assert!((after / 400.0 - 0.02).abs() < 0.004, "{}", after / 400.0);
     }
 
     #[test]

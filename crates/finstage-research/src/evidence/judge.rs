@@ -134,6 +134,7 @@ impl Measured {
     }
 
     /// The card without its standing and its verdict.
+    // a table: one line a figure of the card
     fn card(&self, place: usize, searched: &Searched, look: Look) -> Card {
         let (hypothesis, scope) = self.at(place);
         let (figures, options) = (&self.figures[place], &self.plan.options);

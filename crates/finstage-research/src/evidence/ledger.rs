@@ -69,7 +69,7 @@ impl<'a> Index<'a> {
         for trial in ledger.trials {
             match trial.kind {
                 TrialKind::Verify => {
-                    by_hypothesis.entry(&trial.hypothesis).or_default().push(trial)
+                    by_hypothesis.entry(&trial.hypothesis).or_default().push(trial);
                 }
                 TrialKind::Sweep | TrialKind::Interactive => searches.push(trial),
                 // Its rows come after those that its parameters were chosen on.

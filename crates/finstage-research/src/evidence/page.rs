@@ -201,12 +201,13 @@ impl<'a> Span<'a> {
     }
 }
 
-/// Strategy and scope.
+/// Strategy and scope; a line may break after a comma.
 struct Label<'a>(&'a Card);
 
 impl fmt::Display for Label<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} · {}", self.0.strategy, self.0.scope)
+        let strategy = self.0.strategy.replace(',', ",\u{200b}").replace('(', "\u{200b}(");
+        write!(f, "{strategy} · {}", self.0.scope)
     }
 }
 

@@ -148,7 +148,7 @@ impl Records {
     pub fn check_trials(&self) -> Result<TrialsCheck, Error> {
         let place = self.head_place();
         let known = place.as_deref().map(read_head).transpose()?;
-        let (check, hashes) = self.0.read("reading the trials in", |tx| chain(tx))?;
+        let (check, hashes) = self.0.read("reading the trials in", chain)?;
         let fault = match (&check.fault, known) {
             (Some(_), _) | (None, None) => check.fault.clone(),
             (None, Some(None)) if check.entries == 0 => None,

@@ -19,7 +19,7 @@ use crate::{generate, wiring};
 
 /// How long a trial weighs on new ones.
 const EPOCH: Duration = Duration::from_secs(5 * 365 * 86_400 + 86_400);
-/// Groups that are named when a horizon is too short for their bars.
+/// Horizons where none is asked for.
 const DEFAULT_HORIZONS: [&str; 3] = ["1d", "1w", "1mo"];
 
 pub(super) fn run(global: &Global, args: &Args) -> Result<Exit> {

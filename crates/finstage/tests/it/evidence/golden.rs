@@ -101,6 +101,7 @@ fn our_strategies_reproduce_the_golden_events_and_figures() {
 }
 
 /// Most events are the same though the definitions differ.
+#[expect(clippy::print_stdout, reason = "says how far they differ")]
 fn compare(signal: &str, names: &[&str], said: &[Vec<usize>], wanted: &[Vec<usize>]) {
     for ((name, said), wanted) in names.iter().zip(said).zip(wanted) {
         let (said, wanted): (BTreeSet<_>, BTreeSet<_>) =

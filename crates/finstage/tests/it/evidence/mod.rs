@@ -1,6 +1,7 @@
 //! Evidence with the whole catalogue: honest on noise, able on a planted edge, equal to the golden
 //! figures on real series.
 
+mod command;
 mod golden;
 mod honest;
 
