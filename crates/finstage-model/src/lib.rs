@@ -20,6 +20,7 @@
 mod alert;
 mod bar;
 mod call;
+mod card;
 mod decimal;
 mod event;
 mod feed;
@@ -36,10 +37,12 @@ mod signal;
 pub mod text;
 mod time;
 mod trade;
+mod trial;
 
 pub use alert::{Alert, AlertKind, Decision, Said, WithheldAlert};
 pub use bar::{Bar, BarFault, Past};
 pub use call::{Call, CallError};
+pub use card::{Card, CardMember, CardVerdict, ClaimKind, Grade, Objection, OutOfSample};
 pub use decimal::DecimalError;
 pub use event::{Event, Payload};
 pub use feed::{FeedKind, FeedStatus};
@@ -55,3 +58,4 @@ pub use session::{Calendar, CalendarError, Span};
 pub use signal::{Direction, Fact, FactName, Facts, Reason, Ruling, Signal, StrategyId, Verdict};
 pub use time::{Clock, Day, ManualClock, TimeError, Timestamp, format_duration, parse_duration};
 pub use trade::{Aggressor, Trade};
+pub use trial::{Search, Trial, TrialKind};

@@ -1,10 +1,13 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{Interval, SignalId, UnknownInterval};
 
 /// How long after a signal its outcome is judged, in trading time: `1h 4h 1d 1w 1mo`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Horizon(Interval);
 
 impl Horizon {
@@ -53,6 +56,20 @@ impl Horizon {
 impl fmt::Display for Horizon {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+impl TryFrom<String> for Horizon {
+    type Error = UnknownInterval;
+
+    fn try_from(text: String) -> Result<Self, UnknownInterval> {
+        text.parse()
+    }
+}
+
+impl From<Horizon> for String {
+    fn from(horizon: Horizon) -> Self {
+        horizon.to_string()
     }
 }
 

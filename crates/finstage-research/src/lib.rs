@@ -37,9 +37,12 @@
 
 pub mod backtest;
 mod error;
+pub mod evidence;
 mod series;
 pub mod sweep;
 pub mod walk_forward;
+pub mod study;
+pub mod worlds;
 
 pub use error::{Error, ErrorKind};
 pub use series::BarSeries;

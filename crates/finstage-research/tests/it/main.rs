@@ -9,6 +9,7 @@ mod shared;
 mod speed;
 mod sweep;
 mod walk_forward;
+mod study;
 
 use finstage_model::{Bar, InstrumentId, Interval, Price, Qty, Timestamp};
 

@@ -18,6 +18,8 @@ use crate::{Error, ErrorKind};
 pub const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Prepared statements kept per connection: more than there are.
 const STATEMENTS: usize = 64;
+/// Stands for the file of a database in memory.
+const MEMORY: &str = "(memory)";
 
 /// What a power cut may take from a finished transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,7 +84,7 @@ impl Db {
     }
 
     pub(super) fn open_in_memory() -> Result<Self, Error> {
-        let path = PathBuf::from("(memory)");
+        let path = PathBuf::from(MEMORY);
         let opened = Connection::open_in_memory().and_then(prepare);
         let mut write = opened.map_err(|e| Error::sql("opening", &path, e))?;
         schema::migrate(&mut write, &path, schema::MIGRATIONS)?;
@@ -108,6 +110,11 @@ impl Db {
             read: None,
             is_synced: AtomicBool::new(true),
         })
+    }
+
+    /// The file; none for a database in memory.
+    pub(super) fn path(&self) -> Option<&Path> {
+        (self.path.as_os_str() != MEMORY).then_some(&self.path)
     }
 
     /// Reads, all from one moment. `doing` is a verb with its object: "listing signals in".

@@ -15,6 +15,7 @@ mod outbox;
 mod schema;
 mod signals;
 mod touched;
+mod trials;
 mod writer;
 
 use std::path::Path;
@@ -31,6 +32,7 @@ pub(crate) use history::{Content, FileRow, PeriodRow, Publication, SeriesId, Tai
 pub use outbox::{Leased, OutboxCounts, Sent};
 pub use signals::SignalRow;
 pub use touched::Touched;
+pub use trials::{Appended, MAX_TRIALS, TrialRow, TrialsCheck};
 pub use writer::{GROUP_BATCHES, RecordsWriter};
 
 use crate::Error;

@@ -18,6 +18,8 @@ mod sim;
 mod strategies;
 mod sweep;
 mod walk_forward;
+mod trials;
+mod verify;
 
 use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
@@ -87,6 +89,8 @@ fn run(cli: &Cli) -> Result<Exit> {
         Command::Replay(args) => replay::run(global, args),
         Command::Strategies(args) => strategies::run(global, args),
         Command::Backtest(args) => backtest::run(global, args),
+        Command::Verify(args) => verify::run(global, args),
+        Command::Trials(args) => trials::run(global, args),
         Command::Indicators(args) => indicators::run(global, args),
         Command::Sweep(args) => sweep::run(global, args),
         Command::WalkForward(args) => walk_forward::run(global, args),

@@ -78,7 +78,7 @@ fn a_real_series_becomes_signals_and_a_journal_that_replays() {
 }
 
 #[expect(clippy::disallowed_methods, reason = "FINSTAGE_LONG=1 asks for the long tests")]
-fn is_long() -> bool {
+pub(crate) fn is_long() -> bool {
     std::env::var_os("FINSTAGE_LONG").is_some()
 }
 

@@ -5,6 +5,7 @@ mod bars;
 mod bench;
 mod cli;
 mod errors;
+mod evidence;
 mod indicators;
 mod input;
 mod kill;

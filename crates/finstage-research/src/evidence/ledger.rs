@@ -1,0 +1,243 @@
+//! What the past of the ledger means for a new look.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use finstage_model::{ClaimKind, Symbol, Timestamp, Trial, TrialKind};
+use finstage_quant::stats::sharpe::effective_trials;
+
+use super::LEAST_EVENTS;
+
+/// The part of the false discovery rate that the first look may spend.
+const FIRST_SHARE: f64 = 0.6;
+/// The part of each yearly look after it; with five of them the parts sum to 1.
+const YEARLY_SHARE: f64 = 0.08;
+/// Looks in an epoch.
+const MOST_LOOKS: u32 = 6;
+/// Time of the data between two looks.
+const YEAR: Duration = Duration::from_secs(365 * 86_400);
+
+/// How looks spend the false discovery rate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Spending {
+    /// The first look spends all of it, and there is no other: files and an empty ledger.
+    Whole,
+    /// 0.6 of it at the first look, 0.08 at each of five yearly ones.
+    Plan,
+}
+
+/// The trials of the present epoch.
+#[derive(Debug, Clone, Copy)]
+pub struct Ledger<'a> {
+    /// Oldest first.
+    pub trials: &'a [Trial],
+    /// How new hypotheses spend.
+    pub spending: Spending,
+}
+
+/// Which look this is, and what it may spend.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Look {
+    /// 0 when it is none.
+    pub(super) number: u32,
+    pub(super) share: f64,
+}
+
+/// What searches over the parameters of an idea did on the same data.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Searched {
+    pub(super) sets: u64,
+    pub(super) k_eff: f64,
+    pub(super) variance: f64,
+}
+
+impl Searched {
+    pub(super) const NONE: Self = Self { sets: 1, k_eff: 1.0, variance: 0.0 };
+}
+
+/// The ledger by hypothesis.
+pub(super) struct Index<'a> {
+    by_hypothesis: BTreeMap<&'a str, Vec<&'a Trial>>,
+    searches: Vec<&'a Trial>,
+    spending: Spending,
+}
+
+impl<'a> Index<'a> {
+    pub(super) fn new(ledger: &Ledger<'a>) -> Self {
+        let mut by_hypothesis: BTreeMap<&str, Vec<&Trial>> = BTreeMap::new();
+        let mut searches = Vec::new();
+        for trial in ledger.trials {
+            match trial.kind {
+                TrialKind::Verify => {
+                    by_hypothesis.entry(&trial.hypothesis).or_default().push(trial);
+                }
+                TrialKind::Sweep | TrialKind::Interactive => searches.push(trial),
+                // Its rows come after those that its parameters were chosen on.
+                TrialKind::WalkForward => {}
+            }
+        }
+        Self { by_hypothesis, searches, spending: ledger.spending }
+    }
+
+    /// The look at a hypothesis on data up to `to`. The same hypothesis on the same data is the same
+    /// look again.
+    pub(super) fn look(&self, hypothesis: &str, data_hash: &str, to: Timestamp) -> Look {
+        let Some(past) = self.by_hypothesis.get(hypothesis) else {
+            let share = match self.spending {
+                Spending::Whole => 1.0,
+                Spending::Plan => FIRST_SHARE,
+            };
+            return Look { number: 1, share };
+        };
+        if let Some(same) = past.iter().find(|trial| trial.data_hash == data_hash) {
+            return Look { number: same.look, share: same.share };
+        }
+        let none = Look { number: 0, share: 0.0 };
+        let looks = || past.iter().filter(|trial| trial.look > 0);
+        let is_spent = looks().any(|trial| trial.share >= 1.0);
+        let Some(last) = looks().max_by_key(|trial| trial.look) else { return none };
+        let is_due = to >= last.to.plus(YEAR) && last.look < MOST_LOOKS;
+        if is_spent || !is_due { none } else { Look { number: last.look + 1, share: YEARLY_SHARE } }
+    }
+
+    /// The newest p-values of the family of a claim, without the hypotheses that `is_present`.
+    pub(super) fn family(&self, claim: ClaimKind, is_present: impl Fn(&str) -> bool) -> Vec<f64> {
+        let mut family = Vec::new();
+        for (hypothesis, past) in &self.by_hypothesis {
+            let counts = |trial: &&&Trial| {
+                trial.claim == Some(claim)
+                    && trial.n_eff.is_some_and(|n_eff| n_eff >= LEAST_EVENTS as u64)
+            };
+            if let Some(newest) = past.iter().rev().find(counts)
+                && !is_present(hypothesis)
+            {
+                family.push(newest.p.unwrap_or(1.0));
+            }
+        }
+        family
+    }
+
+    /// What was searched with the key on data that overlap these.
+    pub(super) fn searched(
+        &self,
+        family_key: &str,
+        symbols: &[&Symbol],
+        (from, to): (Timestamp, Timestamp),
+    ) -> Searched {
+        let mut all = Searched::NONE;
+        let overlaps = |trial: &&&Trial| {
+            let same =
+                symbols.iter().any(|symbol| trial.scope.split(',').any(|s| s == symbol.as_str()));
+            trial.family_key == family_key && same && trial.from < to && from < trial.to
+        };
+        for (number, trial) in self.searches.iter().filter(overlaps).enumerate() {
+            let sets = trial.count.max(1);
+            let correlation = trial.search.as_ref().map_or(0.0, |search| search.mean_correlation);
+            let count = usize::try_from(sets).unwrap_or(usize::MAX);
+            let k_eff = effective_trials(correlation, count).unwrap_or(sets as f64);
+            let variance = trial.search.as_ref().map_or(0.0, |search| search.sharpe_variance);
+            let before = if number == 0 { (0, 0.0) } else { (all.sets, all.k_eff) };
+            all.sets = before.0 + sets;
+            all.k_eff = before.1 + k_eff;
+            all.variance = all.variance.max(variance);
+        }
+        all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use finstage_model::{Interval, Search};
+
+    use super::*;
+
+    fn trial(hypothesis: &str, day: i64, look: Look, p: f64) -> Trial {
+        Trial {
+            kind: TrialKind::Verify,
+            hypothesis: hypothesis.to_owned(),
+            family_key: "x".to_owned(),
+            strategy: "x()".to_owned(),
+            scope: "x:A".to_owned(),
+            interval: Interval::D1,
+            horizon: None,
+            claim: Some(ClaimKind::Direction),
+            data_hash: format!("data of {day}"),
+            from: Timestamp::EPOCH,
+            to: Timestamp::from_secs(day * 86_400),
+            code_version: String::new(),
+            count: 1,
+            search: None,
+            n_eff: Some(40),
+            p: Some(p),
+            look: look.number,
+            share: look.share,
+            verdict: None,
+            result: String::new(),
+        }
+    }
+
+    fn looks(days: &[i64], spending: Spending) -> Vec<(u32, f64)> {
+        let mut trials: Vec<Trial> = Vec::new();
+        let mut said = Vec::new();
+        for &day in days {
+            let index = Index::new(&Ledger { trials: &trials, spending });
+            let next = trial("h", day, Look { number: 0, share: 0.0 }, 0.5);
+            let look = index.look("h", &next.data_hash, next.to);
+            said.push((look.number, look.share));
+            if trials.iter().all(|known| known.data_hash != next.data_hash) {
+                trials.push(Trial { look: look.number, share: look.share, ..next });
+            }
+        }
+        said
+    }
+
+    #[test]
+    fn a_plan_spends_the_rate_once_over_five_years() {
+        let said = looks(&[1000, 1000, 1100, 1364, 1365, 1400, 1365], Spending::Plan);
+        let wanted = [(1, 0.6), (1, 0.6), (0, 0.0), (0, 0.0), (2, 0.08), (0, 0.0), (2, 0.08)];
+        assert_eq!(said, wanted);
+        let years: Vec<i64> = (0..9).map(|year| 1000 + 365 * year).collect();
+        let spent: f64 = looks(&years, Spending::Plan).iter().map(|look| look.1).sum();
+        assert!((spent - 1.0).abs() < 1e-12, "{spent}");
+    }
+
+    #[test]
+    fn a_single_look_leaves_nothing_for_later() {
+        let said = looks(&[1000, 1000, 1365, 3000], Spending::Whole);
+        assert_eq!(said, [(1, 1.0), (1, 1.0), (0, 0.0), (0, 0.0)]);
+    }
+
+    #[test]
+    fn a_family_counts_each_hypothesis_once_with_its_newest_p() {
+        let look = Look { number: 1, share: 0.6 };
+        let mut trials = vec![trial("a", 1, look, 0.1), trial("b", 1, look, 0.2)];
+        trials.push(trial("a", 2, look, 0.3));
+        trials.push(Trial { n_eff: Some(29), ..trial("c", 2, look, 0.4) });
+        let index = Index::new(&Ledger { trials: &trials, spending: Spending::Plan });
+        assert_eq!(index.family(ClaimKind::Direction, |_| false), [0.3, 0.2]);
+        assert_eq!(index.family(ClaimKind::Direction, |hypothesis| hypothesis == "a"), [0.2]);
+        assert!(index.family(ClaimKind::Size, |_| false).is_empty());
+    }
+
+    #[test]
+    fn searches_count_where_data_overlap() {
+        let none = Look { number: 0, share: 0.0 };
+        let search = Search { grid: "p=1..9".into(), mean_correlation: 0.5, sharpe_variance: 0.01 };
+        let sweep = Trial {
+            kind: TrialKind::Sweep,
+            count: 9,
+            search: Some(search),
+            ..trial("s", 100, none, 0.5)
+        };
+        let trials = [sweep.clone(), Trial { kind: TrialKind::WalkForward, ..sweep }];
+        let index = Index::new(&Ledger { trials: &trials, spending: Spending::Plan });
+        let day = |day: i64| Timestamp::from_secs(day * 86_400);
+        let (own, other): (Symbol, Symbol) = ("x:A".parse().unwrap(), "x:B".parse().unwrap());
+        let said = |key, symbols: &[&Symbol], span| index.searched(key, symbols, span);
+        let wanted = Searched { sets: 9, k_eff: 5.0, variance: 0.01 };
+        assert_eq!(said("x", &[&other, &own], (day(50), day(150))), wanted);
+        assert_eq!(said("x", &[&other], (day(50), day(150))), Searched::NONE);
+        assert_eq!(said("x", &[&own], (day(100), day(150))), Searched::NONE);
+        assert_eq!(said("y", &[&own], (day(50), day(150))), Searched::NONE);
+    }
+}

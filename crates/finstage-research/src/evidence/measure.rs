@@ -1,0 +1,277 @@
+//! The figures of every hypothesis: events, excess, error, draws.
+
+use std::collections::BTreeMap;
+
+use finstage_model::{ClaimKind, Timestamp};
+use finstage_quant::stats::bootstrap::{DRAWS, Draws, MORE_DRAWS, PrefixSums, Tail};
+use finstage_quant::stats::event_study::{Claim, Member, Scope, Study};
+use finstage_quant::stats::inference::{Estimate, ascending, mean_block};
+use finstage_quant::stats::long_run::block_lengths;
+use finstage_quant::stats::moments::Moments;
+use finstage_quant::stats::positions::{Terms, Traded, position_returns};
+use finstage_quant::stats::proportion::Interval;
+
+use super::Plan;
+use super::parallel::in_parallel;
+use super::plan::{Hypothesis, ScopePlan};
+use crate::Error;
+use crate::study::{Heard, listen};
+
+/// Scopes that are measured together: they share draws, and their series fill the memory.
+const SCOPES_AT_ONCE: usize = 16;
+/// Columns of one piece of work.
+const COLUMNS_AT_ONCE: usize = 64;
+
+/// The figures of all hypotheses of a plan, in its order.
+#[derive(Debug)]
+pub struct Measured {
+    pub(super) plan: Plan,
+    pub(super) figures: Vec<Figures>,
+}
+
+/// What one hypothesis came to.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Figures {
+    /// First and last date with an eligible bar.
+    pub(super) span: Option<(Timestamp, Timestamp)>,
+    /// `None` without an event. Its ψ is dropped once the draws are done.
+    pub(super) study: Option<Study>,
+    pub(super) estimate: Option<Estimate>,
+    pub(super) mean_block: f64,
+    pub(super) automatic_block: Option<f64>,
+    pub(super) tail: Option<Tail>,
+    pub(super) net: Option<Interval>,
+    /// Of the daily returns of acting on every event; for directions.
+    pub(super) acting: Option<Moments>,
+    /// Share of bars left out for a gap in their window.
+    pub(super) missing_share: f64,
+    pub(super) repaints: bool,
+}
+
+impl Plan {
+    /// Computes the figures of every hypothesis.
+    ///
+    /// # Errors
+    /// When the engine refuses bars for their times.
+    pub fn measure(self) -> Result<Measured, Error> {
+        let threads = self.options.threads;
+        let heard = in_parallel(threads, &self.instruments, |instrument| {
+            listen(&self.specs, self.catalog, instrument)
+        });
+        let heard: Vec<Heard> = heard.into_iter().collect::<Result<_, Error>>()?;
+        let mut figures = vec![Figures::default(); self.hypotheses.len()];
+        let scopes: Vec<usize> = (0..self.scopes.len()).collect();
+        for batch in scopes.chunks(SCOPES_AT_ONCE) {
+            let mut places = Vec::new();
+            for work in self.work(batch) {
+                places.push(work);
+            }
+            let done = in_parallel(threads, &places, |work| self.studies(work, &heard));
+            let mut of_batch = Vec::new();
+            for (place, figure) in done.into_iter().flatten() {
+                figures[place] = figure;
+                of_batch.push(place);
+            }
+            of_batch.sort_unstable();
+            self.draw(&of_batch, &mut figures);
+            for place in of_batch {
+                if let Some(study) = &mut figures[place].study {
+                    study.psi = Vec::new();
+                }
+            }
+        }
+        Ok(Measured { plan: self, figures })
+    }
+
+    /// The hypotheses with the same scope and warm-up, which share their eligible bars.
+    fn work(&self, scopes: &[usize]) -> Vec<Work> {
+        let mut all: BTreeMap<(usize, usize), Vec<usize>> = BTreeMap::new();
+        for (place, hypothesis) in self.hypotheses.iter().enumerate() {
+            if scopes.contains(&hypothesis.scope) {
+                let warmup = self.rules[hypothesis.rule].warmup;
+                all.entry((hypothesis.scope, warmup)).or_default().push(place);
+            }
+        }
+        let work = |((scope, warmup), hypotheses)| Work { scope, warmup, hypotheses };
+        all.into_iter().map(work).collect()
+    }
+
+    fn studies(&self, work: &Work, heard: &[Heard]) -> Vec<(usize, Figures)> {
+        let scope = &self.scopes[work.scope];
+        let steps: Vec<Vec<f64>> =
+            scope.members.iter().map(|&place| self.instruments[place].steps()).collect();
+        let mut all = Vec::new();
+        for (number, &(_, bars)) in scope.horizons.iter().enumerate() {
+            let ground = self.ground(scope, work.warmup, bars);
+            let members: Vec<Member<'_>> = ground.members(self, scope);
+            let study = Scope::new(&members, bars);
+            for &place in &work.hypotheses {
+                let hypothesis = &self.hypotheses[place];
+                if hypothesis.horizon != number {
+                    continue;
+                }
+                let figures = Figures {
+                    mean_block: mean_block(bars),
+                    missing_share: ground.missing_share,
+                    repaints: scope.members.iter().any(|&m| heard[m].repaints[hypothesis.rule]),
+                    ..Figures::default()
+                };
+                let figures = match &study {
+                    None => figures,
+                    Some(study) => {
+                        let events = ground.events(scope, heard, hypothesis.rule);
+                        let ask = Ask { hypothesis, scope, bars, events: &events, steps: &steps };
+                        self.figures(&ask, study, figures)
+                    }
+                };
+                all.push((place, figures));
+            }
+        }
+        all
+    }
+
+    fn figures(&self, ask: &Ask<'_>, scope: &Scope<'_>, figures: Figures) -> Figures {
+        let direction = self.rules[ask.hypothesis.rule].direction;
+        let claim = match ask.hypothesis.claim {
+            ClaimKind::Direction => Claim::Direction(direction),
+            ClaimKind::Size => Claim::Size,
+        };
+        let dates = scope.dates();
+        let span = dates.first().zip(dates.last()).map(|(first, last)| (*first, *last));
+        let events: Vec<&[usize]> = ask.events.iter().map(Vec::as_slice).collect();
+        let Some(study) = scope.study(claim, &events) else { return Figures { span, ..figures } };
+        let acting = (ask.hypothesis.claim == ClaimKind::Direction).then(|| {
+            let members = ask.scope.members.iter().zip(ask.steps).zip(&events);
+            let traded: Vec<Traded<'_>> = members
+                .map(|((&place, steps), events)| Traded {
+                    times: &self.instruments[place].times,
+                    steps,
+                    events,
+                })
+                .collect();
+            let cost = self.options.cost;
+            let terms = Terms { horizon: ask.bars, sign: direction.sign(), cost };
+            Moments::of(&position_returns(dates, &traded, &terms))
+        });
+        Figures {
+            span,
+            estimate: Estimate::of(&study, self.options.cost, figures.mean_block),
+            automatic_block: block_lengths(&study.psi).map(|lengths| lengths.stationary),
+            acting: acting.flatten(),
+            study: Some(study),
+            ..figures
+        }
+    }
+
+    /// Draws for all hypotheses of a batch that have a standard error.
+    fn draw(&self, places: &[usize], figures: &mut [Figures]) {
+        let mut families: BTreeMap<(usize, u64), Vec<usize>> = BTreeMap::new();
+        for &place in places {
+            let Figures { study: Some(study), estimate: Some(_), mean_block, .. } = &figures[place]
+            else {
+                continue;
+            };
+            families.entry((study.psi.len(), mean_block.to_bits())).or_default().push(place);
+        }
+        let mut pieces = Vec::new();
+        for columns in families.values() {
+            pieces.extend(columns.chunks(COLUMNS_AT_ONCE).map(<[usize]>::to_vec));
+        }
+        let seed = self.options.seed;
+        let known = &*figures;
+        let done = in_parallel(self.options.threads, &pieces, |piece| drawn(piece, known, seed));
+        for (place, tail, net) in done.into_iter().flatten() {
+            figures[place].tail = Some(tail);
+            figures[place].net = net;
+        }
+    }
+
+    fn ground(&self, scope: &ScopePlan, warmup: usize, bars: usize) -> Ground {
+        let mut ground = Ground::default();
+        let (mut left, mut counted) = (0, 0);
+        for &place in &scope.members {
+            let instrument = &self.instruments[place];
+            let (eligible, without_gap) = instrument.eligible(warmup, bars);
+            left += without_gap;
+            counted += eligible.iter().filter(|&&is_eligible| is_eligible).count();
+            ground.returns.push(instrument.returns(bars));
+            ground.eligible.push(eligible);
+        }
+        ground.missing_share = if left == 0 { 0.0 } else { left as f64 / (left + counted) as f64 };
+        ground
+    }
+}
+
+/// Hypotheses that share a scope and a warm-up.
+struct Work {
+    scope: usize,
+    warmup: usize,
+    hypotheses: Vec<usize>,
+}
+
+/// One hypothesis with what it is asked of.
+struct Ask<'a> {
+    hypothesis: &'a Hypothesis,
+    scope: &'a ScopePlan,
+    bars: usize,
+    events: &'a [Vec<usize>],
+    steps: &'a [Vec<f64>],
+}
+
+/// Returns and eligible bars of a scope at one warm-up and horizon, by member.
+#[derive(Default)]
+struct Ground {
+    returns: Vec<Vec<f64>>,
+    eligible: Vec<Vec<bool>>,
+    missing_share: f64,
+}
+
+impl Ground {
+    fn members<'a>(&'a self, plan: &'a Plan, scope: &ScopePlan) -> Vec<Member<'a>> {
+        let member = |(number, &place): (usize, &usize)| Member {
+            name: plan.instruments[place].symbol.as_str(),
+            times: &plan.instruments[place].times,
+            returns: &self.returns[number],
+            eligible: &self.eligible[number],
+            volatility: &plan.instruments[place].volatility,
+        };
+        scope.members.iter().enumerate().map(member).collect()
+    }
+
+    /// The events on eligible bars.
+    fn events(&self, scope: &ScopePlan, heard: &[Heard], rule: usize) -> Vec<Vec<usize>> {
+        let of = |(number, &place): (usize, &usize)| {
+            let events = heard[place].events[rule].iter().copied();
+            events.filter(|&bar| self.eligible[number][bar]).collect()
+        };
+        scope.members.iter().enumerate().map(of).collect()
+    }
+}
+
+/// Tail and interval of some hypotheses with the same dates and blocks.
+fn drawn(piece: &[usize], figures: &[Figures], seed: u64) -> Vec<(usize, Tail, Option<Interval>)> {
+    let with_all = piece.iter().filter_map(|&place| {
+        let study = figures[place].study.as_ref()?;
+        Some((place, study, figures[place].estimate?))
+    });
+    let columns: Vec<(usize, &Study, Estimate)> = with_all.collect();
+    let psi: Vec<&[f64]> = columns.iter().map(|(_, study, _)| study.psi.as_slice()).collect();
+    let Some(sums) = PrefixSums::new(&psi) else { return Vec::new() };
+    let mean_block = figures[columns[0].0].mean_block;
+    let Some(draws) = Draws::new(sums.dates(), mean_block, seed) else { return Vec::new() };
+    let stars = draws.t_stars(&sums, 0..DRAWS);
+    let mut done = Vec::with_capacity(columns.len());
+    for (number, (place, _, estimate)) in columns.iter().enumerate() {
+        let column = stars.column(number);
+        done.push((*place, Tail::of(column, estimate.t), estimate.interval(&ascending(column))));
+    }
+    let few: Vec<usize> = (0..done.len()).filter(|&number| done[number].1.needs_more()).collect();
+    if let Some(rest) = sums.pick(&few) {
+        let thresholds: Vec<f64> = few.iter().map(|&number| columns[number].2.t).collect();
+        let counts = draws.exceedances(&rest, &thresholds, DRAWS..MORE_DRAWS);
+        for (number, count) in few.into_iter().zip(counts) {
+            done[number].1 = done[number].1.and(count, MORE_DRAWS - DRAWS);
+        }
+    }
+    done
+}

@@ -1,0 +1,262 @@
+//! Which hypotheses there are.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use finstage_engine::{Catalog, StrategySpec};
+use finstage_model::{ClaimKind, Horizon, IdHasher, Interval, Symbol, Timestamp, Trial};
+
+use super::Options;
+use crate::study::{Instrument, Pace, Rule, rules};
+use crate::{Error, ErrorKind};
+
+/// How instruments are put together.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub enum Groups {
+    /// All of them in one scope; series of other lengths or hours in scopes of their own.
+    #[default]
+    Pooled,
+    /// Each in a scope of its own.
+    Each,
+    /// Scopes with names.
+    Named(Vec<(String, Vec<Symbol>)>),
+}
+
+/// All hypotheses of one run, before anything is computed.
+#[derive(Debug)]
+pub struct Plan {
+    pub(super) instruments: Vec<Instrument>,
+    pub(super) scopes: Vec<ScopePlan>,
+    pub(super) specs: Vec<StrategySpec>,
+    pub(super) catalog: Catalog,
+    pub(super) rules: Vec<Rule>,
+    pub(super) options: Options,
+    pub(super) hypotheses: Vec<Hypothesis>,
+}
+
+/// A group of instruments with the same pace.
+#[derive(Debug)]
+pub(super) struct ScopePlan {
+    pub(super) name: String,
+    /// Places among the instruments, in the order of symbols.
+    pub(super) members: Vec<usize>,
+    pub(super) interval: Interval,
+    pub(super) data_hash: String,
+    /// Open time of the first bar.
+    pub(super) from: Timestamp,
+    /// Close time of the last bar.
+    pub(super) to: Timestamp,
+    /// Horizons that are at least one bar, with their bars.
+    pub(super) horizons: Vec<(Horizon, usize)>,
+}
+
+/// Strategy × scope × horizon × claim, as places in the plan.
+#[derive(Debug, Clone)]
+pub(super) struct Hypothesis {
+    pub(super) scope: usize,
+    pub(super) rule: usize,
+    /// Place among the horizons of the scope.
+    pub(super) horizon: usize,
+    pub(super) claim: ClaimKind,
+    pub(super) hash: String,
+}
+
+impl Plan {
+    /// The hypotheses of these strategies on these instruments.
+    ///
+    /// # Errors
+    /// When there is no instrument, one is there twice, a strategy cannot be built, an option is out
+    /// of bounds, or a named scope lacks an instrument or mixes series of different hours.
+    pub fn new(
+        mut instruments: Vec<Instrument>,
+        groups: &Groups,
+        (specs, catalog): (Vec<StrategySpec>, Catalog),
+        options: Options,
+    ) -> Result<Self, Error> {
+        check(&options)?;
+        instruments.sort_by(|a, b| (&a.symbol, a.interval()).cmp(&(&b.symbol, b.interval())));
+        for pair in instruments.windows(2) {
+            if (&pair[0].symbol, pair[0].interval()) == (&pair[1].symbol, pair[1].interval()) {
+                let why = format!("{} {} is there twice", pair[0].symbol, pair[0].interval());
+                return Err(Error::new(ErrorKind::Bars, why));
+            }
+        }
+        let Some(first) = instruments.first() else {
+            return Err(Error::new(ErrorKind::Bars, "evidence needs at least one series"));
+        };
+        let rules = rules(&specs, catalog, first.interval())?;
+        let mut scopes = scopes(&instruments, groups, &options)?;
+        scopes.sort_by(|a, b| a.name.cmp(&b.name));
+        let mut plan =
+            Self { instruments, scopes, specs, catalog, rules, options, hypotheses: Vec::new() };
+        plan.hypotheses = plan.list();
+        Ok(plan)
+    }
+
+    fn list(&self) -> Vec<Hypothesis> {
+        let mut all = Vec::new();
+        for (scope, group) in self.scopes.iter().enumerate() {
+            let names: Vec<&str> = group
+                .members
+                .iter()
+                .map(|&place| self.instruments[place].symbol.as_str())
+                .collect();
+            let members = names.join(",");
+            for (rule, said) in self.rules.iter().enumerate() {
+                for (horizon, (named, _)) in group.horizons.iter().enumerate() {
+                    for &claim in &self.options.claims {
+                        let asked = format!("{named} {claim}");
+                        let (rule_text, interval) = (&said.canonical, group.interval);
+                        let hash = Trial::hypothesis_of(rule_text, &members, interval, &asked);
+                        all.push(Hypothesis { scope, rule, horizon, claim, hash });
+                    }
+                }
+            }
+        }
+        all
+    }
+
+    /// Hypothesis and data of every trial that measuring adds to the ledger, unless it is there.
+    pub fn keys(&self) -> impl Iterator<Item = (&str, &str)> + '_ {
+        let data = |hypothesis: &Hypothesis| self.scopes[hypothesis.scope].data_hash.as_str();
+        self.hypotheses.iter().map(move |hypothesis| (hypothesis.hash.as_str(), data(hypothesis)))
+    }
+
+    /// Horizons of the options that are shorter than one bar of some series, with the length of
+    /// those bars: they have no row there.
+    #[must_use]
+    pub fn too_short(&self) -> Vec<(Horizon, Interval)> {
+        let mut found = BTreeSet::new();
+        for scope in &self.scopes {
+            for &horizon in &self.options.horizons {
+                if scope.horizons.iter().all(|(has, _)| *has != horizon) {
+                    found.insert((horizon, scope.interval));
+                }
+            }
+        }
+        found.into_iter().collect()
+    }
+
+    /// The strategies, in the order given.
+    #[must_use]
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+}
+
+fn check(options: &Options) -> Result<(), Error> {
+    let refuse = |why: String| Err(Error::new(ErrorKind::Options, why));
+    if !(0.0..0.5).contains(&options.cost) {
+        return refuse(format!("cost = {} is not a fraction from 0 to 0.5", options.cost));
+    }
+    if !(options.fdr > 0.0 && options.fdr < 1.0) {
+        return refuse(format!("fdr = {} is not between 0 and 1", options.fdr));
+    }
+    if options.horizons.is_empty() || options.claims.is_empty() {
+        return refuse("no horizon or no claim is asked for".to_owned());
+    }
+    Ok(())
+}
+
+/// What series of a scope must share: bars, and how many of them make each horizon.
+type Class = (Interval, Vec<Option<usize>>);
+
+fn class(pace: &Pace, options: &Options) -> Class {
+    (pace.interval, options.horizons.iter().map(|horizon| pace.bars(*horizon)).collect())
+}
+
+fn scopes(
+    instruments: &[Instrument],
+    groups: &Groups,
+    options: &Options,
+) -> Result<Vec<ScopePlan>, Error> {
+    let every = 0..instruments.len();
+    let single = |place: usize| instruments[place].symbol.to_string();
+    let named: Vec<(String, Vec<usize>)> = match groups {
+        Groups::Each => every.map(|place| (single(place), vec![place])).collect(),
+        Groups::Pooled => {
+            let mut classes: BTreeMap<Class, Vec<usize>> = BTreeMap::new();
+            for place in every {
+                classes.entry(class(&instruments[place].pace, options)).or_default().push(place);
+            }
+            let count = classes.len();
+            let name = |(number, ((interval, _), members)): (usize, (Class, Vec<usize>))| {
+                let name = match (members.as_slice(), count) {
+                    (&[only], _) => single(only),
+                    (_, 1) => "all".to_owned(),
+                    _ => format!("all {interval} ({})", number + 1),
+                };
+                (name, members)
+            };
+            classes.into_iter().enumerate().map(name).collect()
+        }
+        Groups::Named(groups) => groups
+            .iter()
+            .map(|(name, symbols)| Ok((name.clone(), places(instruments, name, symbols, options)?)))
+            .collect::<Result<_, Error>>()?,
+    };
+    let mut seen = BTreeSet::new();
+    for (name, _) in &named {
+        if !seen.insert(name.as_str()) && *groups != Groups::Each {
+            let why = format!("two groups have the name \"{name}\": rename one");
+            return Err(Error::new(ErrorKind::Options, why));
+        }
+    }
+    Ok(named
+        .into_iter()
+        .map(|(name, members)| scope(instruments, name, members, options))
+        .collect())
+}
+
+fn places(
+    instruments: &[Instrument],
+    name: &str,
+    symbols: &[Symbol],
+    options: &Options,
+) -> Result<Vec<usize>, Error> {
+    let refuse = |why: String| Error::new(ErrorKind::Options, format!("group {name}: {why}"));
+    let mut members = BTreeSet::new();
+    for symbol in symbols {
+        let found = instruments.iter().position(|instrument| instrument.symbol == *symbol);
+        members.insert(found.ok_or_else(|| refuse(format!("{symbol} is not among the inputs")))?);
+    }
+    let members: Vec<usize> = members.into_iter().collect();
+    let Some(&first) = members.first() else { return Err(refuse("it is empty".to_owned())) };
+    let wanted = class(&instruments[first].pace, options);
+    match members.iter().find(|&&place| class(&instruments[place].pace, options) != wanted) {
+        None => Ok(members),
+        Some(&other) => {
+            let (one, other) = (&instruments[first].symbol, &instruments[other].symbol);
+            Err(refuse(format!("{one} and {other} have other bars or trading hours: part them")))
+        }
+    }
+}
+
+fn scope(
+    instruments: &[Instrument],
+    name: String,
+    members: Vec<usize>,
+    options: &Options,
+) -> ScopePlan {
+    let of = |place: &usize| &instruments[*place];
+    let hash = members
+        .iter()
+        .fold(IdHasher::new(), |hash, place| hash.bytes(&of(place).data_hash.to_le_bytes()));
+    let bars = || members.iter().map(|place| of(place).bars());
+    let pace = of(&members[0]).pace;
+    let with_bars = |&horizon: &Horizon| Some((horizon, pace.bars(horizon)?));
+    ScopePlan {
+        name,
+        interval: pace.interval,
+        data_hash: format!("{:032x}", hash.finish()),
+        from: bars()
+            .filter_map(|bars| Some(bars.first()?.open_time))
+            .min()
+            .unwrap_or(Timestamp::EPOCH),
+        to: bars()
+            .filter_map(|bars| Some(bars.last()?.close_time()))
+            .max()
+            .unwrap_or(Timestamp::EPOCH),
+        horizons: options.horizons.iter().filter_map(with_bars).collect(),
+        members,
+    }
+}

@@ -1,0 +1,196 @@
+//! `finstage verify`
+
+mod input;
+mod output;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use finstage_model::{CardVerdict, Clock as _, Symbol, Timestamp, Trial};
+use finstage_net::SystemClock;
+use finstage_research::evidence::{Evidence, Groups, Ledger, Options, Plan};
+use finstage_store::records::{Records, StoreKind, TrialRow};
+use finstage_strategies::CATALOG;
+
+use super::{data_dir, load_without_channels, say};
+use crate::cli::{Global, Verify as Args};
+use crate::exit::{Exit, Failure, Result};
+use crate::{generate, wiring};
+
+/// How long a trial weighs on new ones.
+const EPOCH: Duration = Duration::from_secs(5 * 365 * 86_400 + 86_400);
+/// Horizons where none is asked for.
+const DEFAULT_HORIZONS: [&str; 3] = ["1d", "1w", "1mo"];
+
+pub(super) fn run(global: &Global, args: &Args) -> Result<Exit> {
+    let form = args.output.as_deref().map(output::Form::of).transpose()?;
+    let loaded = load_without_channels(global)?;
+    let dir = data_dir(global, &loaded);
+    let records = wiring::open_records(&dir, StoreKind::Real)?;
+    let instruments = match args.symbols.is_empty() {
+        true => input::of_files(global, args)?,
+        false => input::of_store(&wiring::history(&dir, &records), args)?,
+    };
+    let calls = input::calls(&args.strategies)?;
+    let specs = generate::strategies(&calls, instruments[0].interval())?;
+    let plan = Plan::new(instruments, &groups(&args.groups)?, (specs, CATALOG), options(args)?)
+        .map_err(Failure::usage)?;
+    if let Some((horizon, interval)) = plan.too_short().first()
+        && !args.horizons.is_empty()
+    {
+        let message =
+            format!("--horizons {horizon} is shorter than one bar of {interval}: leave it out");
+        return Err(Failure::usage(message));
+    }
+    let named: Vec<String> = match calls.is_empty() {
+        true => Vec::new(),
+        false => plan.rules().iter().map(|rule| rule.canonical.clone()).collect(),
+    };
+    let trials = ledger(&records)?;
+    announce(global, &plan, &trials);
+    let ledger = match args.symbols.is_empty() {
+        true => Ledger::of_files(&trials),
+        false => Ledger::of_store(&trials),
+    };
+    let evidence = plan.measure().map_err(Failure::usage)?.judge(&ledger);
+    let appended = records.add_trials(&evidence.trials, SystemClock.now())?;
+    let evidence = evidence.seal(&appended.head);
+    if let (Some(path), Some(form)) = (&args.output, form) {
+        form.write(path, &evidence)?;
+        say(global, format_args!("figures: {}", path.display()));
+    }
+    if let Some(path) = &args.report {
+        let page = finstage_research::evidence::page(&evidence, crate::VERSION);
+        output::write(path, page.as_bytes())?;
+        say(global, format_args!("report: {}", path.display()));
+    }
+    output::show(global, &evidence)?;
+    say(global, format_args!("{}", evidence.summary));
+    require(args.require, &named, &evidence)
+}
+
+/// Says what is about to be tried.
+fn announce(global: &Global, plan: &Plan, trials: &[Trial]) {
+    let known: BTreeSet<(&str, &str)> = trials.iter().map(Trial::key).collect();
+    let added = plan.keys().filter(|key| !known.contains(key)).count();
+    let repeated = plan.keys().count() - added;
+    let before: u64 = trials.iter().map(|trial| trial.count).sum();
+    let again = match repeated {
+        0 => String::new(),
+        n => format!(", repeats {n} that count once"),
+    };
+    say(global, format_args!("adds {added} trials to {before}{again}"));
+}
+
+fn options(args: &Args) -> Result<Options> {
+    let default = || DEFAULT_HORIZONS.iter().filter_map(|text| text.parse().ok()).collect();
+    let mut horizons = if args.horizons.is_empty() { default() } else { args.horizons.clone() };
+    horizons.sort();
+    horizons.dedup();
+    let mut claims = args.claims.clone();
+    claims.sort();
+    claims.dedup();
+    let threads = match args.threads {
+        Some(0) => return Err(Failure::usage("--threads 0: at least one thread is needed")),
+        Some(threads) => threads,
+        None => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+    };
+    Ok(Options {
+        horizons,
+        claims,
+        cost: args.cost,
+        fdr: args.fdr,
+        seed: args.seed,
+        threads,
+        code_version: crate::VERSION.to_owned(),
+    })
+}
+
+fn groups(texts: &[String]) -> Result<Groups> {
+    match texts {
+        [] => return Ok(Groups::Pooled),
+        [only] if only == "each" => return Ok(Groups::Each),
+        _ => {}
+    }
+    let group = |text: &String| {
+        let (name, symbols) =
+            text.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or_else(|| {
+                Failure::usage(format!("--groups {text}: write each, or NAME=SYMBOL,SYMBOL"))
+            })?;
+        let symbols = symbols.split(',').map(|symbol| symbol.trim().parse::<Symbol>());
+        let symbols: Vec<Symbol> = symbols.collect::<Result<_, _>>().map_err(Failure::usage)?;
+        Ok((name.to_owned(), symbols))
+    };
+    texts.iter().map(group).collect::<Result<_>>().map(Groups::Named)
+}
+
+/// The trials of the present epoch, from a ledger that is whole.
+fn ledger(records: &Records) -> Result<Vec<Trial>> {
+    if let Some((row, why)) = records.check_trials()?.fault {
+        let message = format!(
+            "the ledger of trials is not whole: row {row}: {why}: put a backup in its place, or name another --data-dir"
+        );
+        return Err(Failure::new(Exit::Store, message));
+    }
+    let rows = records.trials()?;
+    let begin = rows.first().map(|first| epoch_begin(first.recorded_at, SystemClock.now()));
+    let is_present = |row: &TrialRow| begin.is_some_and(|begin| row.recorded_at >= begin);
+    Ok(rows.into_iter().filter(is_present).map(|row| row.trial).collect())
+}
+
+/// When the epoch that holds `now` began; the first begins with the first trial.
+fn epoch_begin(first: Timestamp, now: Timestamp) -> Timestamp {
+    let epochs = now.since(first).as_secs() / EPOCH.as_secs();
+    first.plus(EPOCH.saturating_mul(u32::try_from(epochs).unwrap_or(u32::MAX)))
+}
+
+/// Whether what was asked for holds: for each strategy named, else for any.
+fn require(wanted: Option<CardVerdict>, named: &[String], evidence: &Evidence) -> Result<Exit> {
+    let Some(wanted) = wanted else { return Ok(Exit::Done) };
+    let reached = |strategy: Option<&String>| {
+        evidence.rows.iter().any(|card| {
+            card.verdict >= wanted && strategy.is_none_or(|name| *name == card.strategy)
+        })
+    };
+    let missing = match named {
+        [] => (!reached(None)).then(|| "no strategy".to_owned()),
+        named => named.iter().find(|name| !reached(Some(name))).cloned(),
+    };
+    match missing {
+        None => Ok(Exit::Done),
+        Some(name) => {
+            let message = format!("--require {wanted}: {name} is not {wanted} at any horizon");
+            Err(Failure::new(
+                Exit::CheckFailed,
+                message.replace("no strategy is not", "no strategy is"),
+            ))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_epoch_lasts_five_years_from_the_first_trial() {
+        let day = |day: i64| Timestamp::from_secs(day * 86_400);
+        assert_eq!(epoch_begin(day(100), day(100)), day(100));
+        assert_eq!(epoch_begin(day(100), day(100 + 1825)), day(100));
+        assert_eq!(epoch_begin(day(100), day(100 + 1826)), day(1926));
+        assert_eq!(epoch_begin(day(100), day(100 + 4000)), day(100 + 2 * 1826));
+    }
+
+    #[test]
+    fn groups_have_names_and_members() {
+        assert_eq!(groups(&[]).unwrap(), Groups::Pooled);
+        assert_eq!(groups(&["each".into()]).unwrap(), Groups::Each);
+        let two = groups(&["us=x:A,x:B".into(), "kr=x:C".into()]).unwrap();
+        let symbol = |text: &str| text.parse::<Symbol>().unwrap();
+        let us = ("us".to_owned(), vec![symbol("x:A"), symbol("x:B")]);
+        assert_eq!(two, Groups::Named(vec![us, ("kr".to_owned(), vec![symbol("x:C")])]));
+        for wrong in ["us", "=x:A", "us=A"] {
+            assert!(groups(&[wrong.into()]).is_err(), "{wrong}");
+        }
+    }
+}
