@@ -113,15 +113,15 @@ mod tests {
     use super::*;
 
     const SHORT: [(&str, f64); 4] = [("fast", 1.0), ("slow", 2.0), ("signal", 2.0), ("adx", 2.0)];
-    // Down and up again; the MACD turns above its line with the first rise.
-    const CLOSES: &str = "close: 20 18 16 14 12 10 14 18";
+    // Down, ever faster, and up again; the MACD turns above its line with the first rise.
+    const CLOSES: &str = "close: 40 39 37 34 30 25 29 33";
 
     #[test]
     fn a_cross_counts_where_the_index_says_trend() {
         let with = |level: f64| [SHORT[0], SHORT[1], SHORT[2], SHORT[3], ("level", level)];
         check(&BULLISH, &with(25.0), &format!("{CLOSES}\nfires: . . . . . . L ."));
         check(&BULLISH, &with(99.0), &format!("{CLOSES}\nfires: . . . . . . . ."));
-        let mirrored = "close: 10 12 14 16 18 20 16 12";
+        let mirrored = "close: 10 11 13 16 20 25 21 17";
         check(&BEARISH, &with(25.0), &format!("{mirrored}\nfires: . . . . . . S ."));
         check(&BEARISH, &with(99.0), &format!("{mirrored}\nfires: . . . . . . . ."));
     }
@@ -132,7 +132,7 @@ mod tests {
         let names: Vec<_> = signal.facts.iter().map(|fact| fact.name.to_string()).collect();
         assert_eq!(names, ["macd", "signal", "adx"]);
         let value = |place: usize| signal.facts.iter().nth(place).map_or(0.0, |fact| fact.value);
-        assert_eq!(signal.strength, (value(0) - value(1)).abs() / 14.0 * 100.0);
+        assert_eq!(signal.strength, (value(0) - value(1)).abs() / 29.0 * 100.0);
         assert!(value(2) >= 25.0);
     }
 }
