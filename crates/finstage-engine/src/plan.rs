@@ -4,7 +4,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use finstage_model::{Interval, StrategyId, Symbol};
+use finstage_model::{Direction, Interval, StrategyId, Symbol};
 
 use crate::{
     Build, Catalog, EngineSettings, FeedTiming, Origin, Rule, SeriesSpec, Strategy, StrategyError,
@@ -32,6 +32,8 @@ pub struct Planned {
     pub canonical: String,
     /// As [`Rule::family`].
     pub family: String,
+    /// As [`Rule::direction`].
+    pub direction: Direction,
     /// On bars of which length.
     pub interval: Interval,
     /// The rule in words with the parameters' values.
@@ -55,12 +57,13 @@ impl fmt::Debug for Planned {
 
 impl Planned {
     fn new(id: usize, spec: &StrategySpec, catalog: Catalog) -> Result<Self, StrategyError> {
-        let Rule { canonical, family, words, build, .. } = Rule::of(spec, catalog)?;
+        let Rule { canonical, family, direction, words, build, .. } = Rule::of(spec, catalog)?;
         let instance = build();
         Ok(Self {
             id: StrategyId(id as u16),
             canonical,
             family,
+            direction,
             words,
             warmup: instance.warmup().clamp(1, MAX_DEPTH),
             memory: instance.memory().clamp(1, MAX_DEPTH),

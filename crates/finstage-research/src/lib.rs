@@ -39,9 +39,9 @@ pub mod backtest;
 mod error;
 pub mod evidence;
 mod series;
+pub mod study;
 pub mod sweep;
 pub mod walk_forward;
-pub mod study;
 pub mod worlds;
 
 pub use error::{Error, ErrorKind};

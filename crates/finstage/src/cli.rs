@@ -412,6 +412,12 @@ pub struct Verify {
     /// Only these strategies: NAME, NAME(20) or NAME(period=20) [default: the whole catalogue]
     #[arg(long, value_name = "RULE", num_args = 1..)]
     pub strategies: Vec<String>,
+    /// A condition of your own, once or more: 'cross_above(sma(10), sma(20))'
+    #[arg(long, value_name = "EXPR")]
+    pub when: Vec<String>,
+    /// Where the price is expected to go when a condition of yours becomes true [default: long]
+    #[arg(long, value_name = "SIDE", value_enum, requires = "when")]
+    pub direction: Option<Side>,
     /// How instruments are put together: each, or NAME=SYMBOL,SYMBOL once or more [default: all in one group]
     #[arg(long, value_name = "GROUP", num_args = 1..)]
     pub groups: Vec<String>,

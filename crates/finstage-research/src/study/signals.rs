@@ -44,8 +44,8 @@ pub fn rules(
     let engine = Engine::new(&settings(specs, &any_symbol(), interval), catalog)?;
     let rule = |planned: &finstage_engine::Planned| Rule {
         canonical: planned.canonical.clone(),
-        family_key: planned.entry.name.to_owned(),
-        direction: planned.entry.direction,
+        family_key: planned.family.clone(),
+        direction: planned.direction,
         words: planned.words.clone(),
         warmup: planned.warmup,
     };
@@ -84,7 +84,7 @@ fn said(
     let symbol = instrument.symbol().clone();
     let mut engine = Engine::new(&settings(specs, &symbol, first.interval), catalog)?;
     let directions: Vec<Direction> =
-        engine.strategies().iter().map(|planned| planned.entry.direction).collect();
+        engine.strategies().iter().map(|planned| planned.direction).collect();
     let mut outputs = Vec::new();
     let (id, category) = (first.instrument, Category::Other);
     let announced = Announced { id, symbol, tick: None, lot: None, currency: None, category };

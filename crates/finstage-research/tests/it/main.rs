@@ -7,9 +7,9 @@ mod plain;
 mod properties;
 mod shared;
 mod speed;
+mod study;
 mod sweep;
 mod walk_forward;
-mod study;
 
 use finstage_model::{Bar, InstrumentId, Interval, Price, Qty, Timestamp};
 

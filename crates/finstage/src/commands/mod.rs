@@ -17,9 +17,9 @@ mod signals;
 mod sim;
 mod strategies;
 mod sweep;
-mod walk_forward;
 mod trials;
 mod verify;
+mod walk_forward;
 
 use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;

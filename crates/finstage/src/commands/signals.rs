@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::import::{read_bars, symbol_of};
 use super::{data_dir, load_without_channels, print_json, print_line, print_table};
-use crate::cli::{Global, SignalGenerate, SignalList, Signals};
+use crate::cli::{Global, Side, SignalGenerate, SignalList, Signals};
 use crate::exit::{Exit, Failure, Result};
 use crate::generate::{Generated, signals, strategies};
 use crate::wiring;
@@ -79,7 +79,7 @@ fn table(rows: &[SignalRow]) -> Result<()> {
 fn generate(global: &Global, args: &SignalGenerate) -> Result<()> {
     let file = read_bars(global, &args.input, &args.bars)?;
     let symbol = symbol_of(&args.input, &args.bars)?;
-    let specs = strategies(&args.strategy, &whens(args), file.interval)?;
+    let specs = strategies(&args.strategy, &whens(&args.when, args.direction), file.interval)?;
     let said = signals(&file.bars, &wiring::describe(&symbol), specs)?;
     let rows: Vec<SignalRow> = said.into_iter().map(|said| row(&symbol, said)).collect();
     if global.json {
@@ -89,9 +89,9 @@ fn generate(global: &Global, args: &SignalGenerate) -> Result<()> {
 }
 
 /// The conditions of the command line.
-fn whens(args: &SignalGenerate) -> Vec<When> {
-    let direction = args.direction.unwrap_or_default().into();
-    args.when.iter().map(|text| When { direction, ..When::long(text) }).collect()
+pub(super) fn whens(texts: &[String], side: Option<Side>) -> Vec<When> {
+    let direction = side.unwrap_or_default().into();
+    texts.iter().map(|text| When { direction, ..When::long(text) }).collect()
 }
 
 /// A generated signal in the form of a stored one. It follows from no journal.

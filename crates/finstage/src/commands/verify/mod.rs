@@ -12,6 +12,7 @@ use finstage_research::evidence::{Evidence, Groups, Ledger, Options, Plan};
 use finstage_store::records::{Records, StoreKind, TrialRow};
 use finstage_strategies::CATALOG;
 
+use super::signals::whens;
 use super::{data_dir, load_without_channels, say};
 use crate::cli::{Global, Verify as Args};
 use crate::exit::{Exit, Failure, Result};
@@ -32,7 +33,8 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit> {
         false => input::of_store(&wiring::history(&dir, &records), args)?,
     };
     let calls = input::calls(&args.strategies)?;
-    let specs = generate::strategies(&calls, instruments[0].interval())?;
+    let own = whens(&args.when, args.direction);
+    let specs = generate::strategies(&calls, &own, instruments[0].interval())?;
     let plan = Plan::new(instruments, &groups(&args.groups)?, (specs, CATALOG), options(args)?)
         .map_err(Failure::usage)?;
     if let Some((horizon, interval)) = plan.too_short().first()
@@ -42,7 +44,7 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit> {
             format!("--horizons {horizon} is shorter than one bar of {interval}: leave it out");
         return Err(Failure::usage(message));
     }
-    let named: Vec<String> = match calls.is_empty() {
+    let named: Vec<String> = match calls.is_empty() && own.is_empty() {
         true => Vec::new(),
         false => plan.rules().iter().map(|rule| rule.canonical.clone()).collect(),
     };
