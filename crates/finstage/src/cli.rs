@@ -1,6 +1,7 @@
 //! The command line: what can be typed. What it does is in [`crate::commands`].
 
 mod sweep;
+mod track;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use finstage_model::{
 };
 
 pub use self::sweep::{Search, Sweep, WalkForward};
+pub use self::track::TrackRecord;
 
 /// Watches markets around the clock; every alert carries its proof.
 #[derive(Debug, Parser)]
@@ -71,6 +73,9 @@ pub enum Command {
     /// The ledger of everything that was tried
     #[command(subcommand)]
     Trials(Trials),
+    /// What was said and what became of it, in a chain that anyone can check
+    #[command(subcommand)]
+    TrackRecord(TrackRecord),
     /// Indicators, and their values over a bar file
     #[command(subcommand)]
     Indicators(Indicators),
@@ -567,6 +572,9 @@ pub enum Signals {
     Show {
         /// Its id, or enough of its beginning
         id: String,
+        /// Write its proof: one HTML file with rule, chart, verdict, outcomes and place in the chain
+        #[arg(long, value_name = "FILE")]
+        proof: Option<PathBuf>,
     },
 }
 

@@ -180,7 +180,8 @@ impl Ledger {
         db.path().map(|path| path.with_file_name(self.head_file))
     }
 
-    fn last_row(&self, tx: &Connection) -> Result<Head, Trouble> {
+    /// The end of the chain as it stands.
+    pub(super) fn last_row(&self, tx: &Connection) -> Result<Head, Trouble> {
         let sql = format!("SELECT number, hash FROM {} ORDER BY number DESC LIMIT 1", self.table);
         let row = |row: &rusqlite::Row<'_>| {
             Ok(Head { entries: row.get::<_, i64>(0)?.unsigned_abs(), head: row.get(1)? })

@@ -215,6 +215,14 @@ impl Records {
         self.track_rows(sql, params![signal.to_string()])
     }
 
+    /// The end of the chain as it stands; it is not followed.
+    ///
+    /// # Errors
+    /// As every reading call: `Corrupt`, `Held` or `Io`.
+    pub fn track_head(&self) -> Result<Head, Error> {
+        self.0.read("reading the track record in", |tx| LEDGER.last_row(tx))
+    }
+
     /// Follows the chain from its first entry and compares its end with the second place.
     ///
     /// # Errors
