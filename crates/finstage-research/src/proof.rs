@@ -14,7 +14,7 @@ use crate::backtest::{Chart, Escaped, Line, Mark, STYLE, amount, percent};
 /// Bars before the signal's own that a chart shows.
 pub const BARS_BEFORE: u32 = 120;
 /// Bars after it.
-pub const BARS_AFTER: u32 = 240;
+pub const BARS_AFTER: u32 = 300;
 
 /// What belongs to this page only.
 const OWN_STYLE: &str = include_str!("proof/proof.css");
@@ -204,8 +204,7 @@ impl Page {
         match proof.card {
             Some(card) => self.put(format_args!("<p>Evidence card: {}</p>\n", Escaped(card))),
             None => self.put(format_args!(
-                "<p>Evidence card: none. This rule was not measured on this market when it \
-                 spoke.</p>\n"
+                "<p>Evidence card: none. No measurement spoke for this rule on this market then.</p>\n"
             )),
         }
         self.put(format_args!(
@@ -287,9 +286,9 @@ impl Page {
 
 /// At most six decimals, no zeros at the end.
 fn number(value: f64) -> String {
-    let text = amount(value, 6);
+    let text = format!("{value:.6}");
     let short = text.trim_end_matches('0').trim_end_matches('.');
-    if short.is_empty() || short == "−" { "0".to_owned() } else { short.to_owned() }
+    if short == "-0" { "0".to_owned() } else { short.replace('-', "−") }
 }
 
 #[cfg(test)]

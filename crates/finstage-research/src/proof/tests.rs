@@ -88,7 +88,8 @@ fn what_is_not_known_is_said() {
 
 #[test]
 fn a_number_has_no_zeros_at_its_end() {
-    for (value, text) in [(0.25, "0.25"), (10.0, "10"), (0.0, "0"), (-1e-9, "0"), (1.5, "1.5")] {
+    for (value, text) in [(0.25, "0.25"), (10.0, "10"), (0.0, "0"), (-1e-9, "0"), (-1.5, "−1.5")]
+    {
         assert_eq!(number(value), text);
     }
 }

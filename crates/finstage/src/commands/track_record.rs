@@ -31,7 +31,8 @@ fn export(global: &Global, output: Option<&Path>) -> Result<Exit> {
     let records = up_to_date(global, &dir)?;
     let check = records.check_track()?;
     if let Some((row, why)) = &check.fault {
-        let message = format!("the track record is not whole: row {row}: {why}");
+        let message =
+            format!("the track record is not whole: row {row}: {why}: put a backup in its place");
         return Err(Failure::new(Exit::CheckFailed, message));
     }
     let ChainCheck { entries, head, .. } = &check;
