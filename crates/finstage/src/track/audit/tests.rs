@@ -68,7 +68,7 @@ fn a_changed_byte_is_noticed_wherever_it_is() {
             assert_eq!(bad_line(&changed), place as u64 + 1, "byte {at}");
         }
     }
-    let mut changed = lines.clone();
+    let mut changed = lines;
     changed[12] = changed[12].replace("\"entries\":12", "\"entries\":13");
     assert_eq!(bad_line(&changed), 13);
 }
@@ -112,8 +112,8 @@ fn an_outcome_that_its_prices_do_not_give_is_named_though_it_is_chained() {
         Some(outcome)
     });
     let outcome = outcome.unwrap();
-    let better = TrackOutcome { ret: outcome.ret + 0.01, ..outcome.clone() };
-    let dearer = TrackOutcome { high: outcome.low, ..outcome.clone() };
+    let better = TrackOutcome { ret: outcome.ret + 0.01, ..outcome };
+    let dearer = TrackOutcome { high: outcome.low, ..outcome };
     let sooner = TrackOutcome { exit_at: outcome.entry_at, ..outcome };
     for (forged, why) in
         [(better, "its prices give"), (dearer, "impossible"), (sooner, "impossible")]
