@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! cargo xtask test [--all] [--kills N]   everything a change must pass
+//! cargo xtask bench [WORDS]              the release build beside TA-Lib and backtesting.py
 //! cargo xtask tidy                       the rules that no compiler checks
 //! cargo xtask pages [--check]            docs/reference, written by the program itself
 //! cargo xtask lines                      lines of each crate
@@ -10,6 +11,7 @@
 #![expect(clippy::print_stdout, reason = "a command line tool: its result goes to stdout")]
 #![expect(clippy::print_stderr, reason = "a command line tool: its progress goes to stderr")]
 
+mod bench;
 mod day;
 mod lines;
 mod pages;
@@ -27,8 +29,10 @@ const USAGE: &str = "\
 usage: cargo xtask <command>
 
   test [--all] [--kills N]   format, clippy, tests, doctests, docs, pages, one simulated day;
-                             --all also the long tests and a timed release run,
+                             --all also the long tests, a timed release run and figures,
                              --kills N sets how often recovery tests kill the process
+  bench [WORDS]              figures of the release build beside its peers; WORDS go to
+                             finstage bench
   tidy                       the rules that no compiler checks
   pages [--check]            write docs/reference from the program, or compare
   lines                      lines of each crate as a table";
@@ -42,6 +46,7 @@ fn main() -> ExitCode {
                 .and_then(suite::run)
                 .unwrap_or_else(|error| failure(&error));
         }
+        ["bench", ref words @ ..] => bench::run(words),
         ["tidy"] => tidy::run(),
         ["pages"] => pages::write(),
         ["pages", "--check"] => pages::check(),

@@ -1,4 +1,4 @@
-//! Python packages of other registries, for tests: in a folder of their own below the
+//! Python packages of other registries, for tests and figures: in a folder of their own below the
 //! target folder, made once and used again while the pins are the same.
 
 use std::fs;
@@ -12,6 +12,10 @@ use crate::output_of;
 /// What the tests need.
 pub(crate) const TESTS: Packages =
     Packages { folder: "test-python", pins: include_str!("../python/tests.txt") };
+
+/// What figures are compared with.
+pub(crate) const PEERS: Packages =
+    Packages { folder: "peer-python", pins: include_str!("../python/peers.txt") };
 
 /// Says which pins a folder was made of; written last, so that a folder half made has none.
 const STAMP: &str = "finstage-pins.txt";
@@ -134,9 +138,17 @@ mod tests {
 
     #[test]
     fn every_package_has_one_version() {
-        let names = names(TESTS.pins);
-        assert!(names.len() > 5);
-        assert!(names.iter().all(|name| name.split("==").count() == 2), "{names:?}");
+        for Packages { folder, pins } in [TESTS, PEERS] {
+            let names = names(pins);
+            assert!(names.len() > 5, "{folder}");
+            assert!(names.iter().all(|name| name.split("==").count() == 2), "{folder}: {names:?}");
+        }
+        let tests = names(TESTS.pins);
+        for name in names(PEERS.pins) {
+            let package = name.split("==").next();
+            let other = tests.iter().find(|other| other.split("==").next() == package);
+            assert!(other.is_none_or(|other| *other == name), "{name} and {other:?}");
+        }
     }
 
     #[test]

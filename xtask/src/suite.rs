@@ -1,12 +1,12 @@
 //! The test command: everything a change must pass, in the order in which it fails soonest.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 
 use crate::steps::{Step, step};
-use crate::{day, failure, output_of, pages, python};
+use crate::{bench, day, failure, output_of, pages, python};
 
 /// What is to be run.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -39,20 +39,23 @@ impl Options {
 /// Runs all steps and stops at the first that fails. Once tests have run, the last line says how
 /// many passed and failed.
 pub(crate) fn run(options: Options) -> Result<ExitCode> {
-    let python = python::TESTS.python()?;
+    let mut pythons = vec![("FINSTAGE_PYTHON", python::TESTS.python()?)];
+    if options.all {
+        pythons.push(("FINSTAGE_PEERS", python::PEERS.python()?));
+    }
     Step::cargo("format", "fmt --all --check")?.run()?.done()?;
     let clippy = "clippy --workspace --all-targets --locked -- -D warnings";
     Step::cargo("clippy", clippy)?.run()?.done()?;
 
     let mut counts = Counts::default();
-    let outcome = tests(&options, &python, &mut counts).and_then(|()| the_rest(&options));
+    let outcome = tests(&options, &pythons, &mut counts).and_then(|()| the_rest(&options));
     let exit = outcome.map_or_else(|error| failure(&error), |()| ExitCode::SUCCESS);
     println!("{} passed, {} failed", counts.passed, counts.failed);
     Ok(exit)
 }
 
-fn tests(options: &Options, python: &Path, counts: &mut Counts) -> Result<()> {
-    let prepared = |step| with_python(with_lengths(step, options), python);
+fn tests(options: &Options, pythons: &[Python], counts: &mut Counts) -> Result<()> {
+    let prepared = |step| with_pythons(with_lengths(step, options), pythons);
     let has_nextest = output_of("cargo", &["nextest", "--version"]).is_ok();
     if has_nextest {
         const NEXTEST: &str = "nextest run --workspace --locked --no-fail-fast --status-level fail --show-progress none";
@@ -71,9 +74,12 @@ fn tests(options: &Options, python: &Path, counts: &mut Counts) -> Result<()> {
     doctests.done().map(drop)
 }
 
-/// Names the interpreter to the tests that ask other programs: without it they skip.
-fn with_python(step: Step, python: &Path) -> Step {
-    step.env("FINSTAGE_PYTHON", &python.to_string_lossy())
+/// An interpreter with packages, and the variable that names it to tests.
+type Python = (&'static str, PathBuf);
+
+/// Names the interpreters to the tests that ask other programs: without them they skip.
+fn with_pythons(step: Step, pythons: &[Python]) -> Step {
+    pythons.iter().fold(step, |step, (name, path)| step.env(name, &path.to_string_lossy()))
 }
 
 /// Tells long tests how long they may be.
@@ -92,6 +98,7 @@ fn the_rest(options: &Options) -> Result<()> {
     step("one simulated day, twice", day::same_twice)?;
     if options.all {
         step("one simulated day, release", day::timed_release)?;
+        step("figures beside peers", || bench::run(&[]))?;
     }
     Ok(())
 }

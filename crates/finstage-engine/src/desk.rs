@@ -73,7 +73,7 @@ impl Desk {
             let seats = plan.strategies_of(symbol).filter(|p| p.interval == line.interval);
             let seats = seats.map(|planned| Seat {
                 plan: usize::from(planned.id.0),
-                strategy: (planned.entry.build)(&planned.params),
+                strategy: planned.build(),
                 warmup: planned.warmup,
                 seen: 0,
             });
@@ -382,7 +382,7 @@ impl Series {
         }
         for seat in &mut self.seats {
             let planned = &plan.strategies[seat.plan];
-            seat.strategy = (planned.entry.build)(&planned.params);
+            seat.strategy = planned.build();
             seat.seen = 0;
         }
     }

@@ -14,7 +14,7 @@ use finstage_model::{
     Qty, Signal, Symbol, Timestamp,
 };
 
-use crate::{Engine, EngineSettings, Entry, Origin, SeriesSpec, StrategySpec};
+use crate::{Catalog, Engine, EngineSettings, Entry, Origin, SeriesSpec, StrategySpec, When};
 
 /// Asserts that the strategy fires on the bars of the fixture where its `fires` row says.
 ///
@@ -23,10 +23,24 @@ use crate::{Engine, EngineSettings, Entry, Origin, SeriesSpec, StrategySpec};
 /// parameters are refused.
 #[track_caller]
 pub fn check(entry: &'static Entry, params: &[(&str, f64)], fixture: &str) {
+    compare(&Voice::of_entry(entry, params), fixture);
+}
+
+/// As [`check`], of a user's own condition in the catalogue's language.
+///
+/// # Panics
+/// As [`check`]; and when the condition is refused.
+#[track_caller]
+pub fn check_when(catalog: Catalog, when: &When, fixture: &str) {
+    compare(&Voice::of_when(catalog, when), fixture);
+}
+
+#[track_caller]
+fn compare(voice: &Voice, fixture: &str) {
     let fixture = Fixture::read(fixture);
     let expected = fixture.fires.as_ref().expect("the fixture has a row \"fires\"");
     let mut said = vec![String::new(); fixture.bars.len()];
-    for signal in run(entry, params, &fixture) {
+    for signal in run(voice, &fixture) {
         let place = fixture.bars.iter().position(|bar| bar.open_time == signal.open_time);
         let said = &mut said[place.expect("a signal stands on a bar of the fixture")];
         match signal.direction {
@@ -37,7 +51,7 @@ pub fn check(entry: &'static Entry, params: &[(&str, f64)], fixture: &str) {
     let said: Vec<&str> =
         said.iter().map(|said| if said.is_empty() { "." } else { said.as_str() }).collect();
     if said != *expected {
-        panic!("{}", difference(entry.name, &fixture, &said));
+        panic!("{}", difference(&voice.spec.name, &fixture, &said));
     }
 }
 
@@ -48,7 +62,41 @@ pub fn check(entry: &'static Entry, params: &[(&str, f64)], fixture: &str) {
 #[must_use]
 #[track_caller]
 pub fn signals(entry: &'static Entry, params: &[(&str, f64)], fixture: &str) -> Vec<Signal> {
-    run(entry, params, &Fixture::read(fixture))
+    run(&Voice::of_entry(entry, params), &Fixture::read(fixture))
+}
+
+/// As [`signals`], of a user's own condition in the catalogue's language.
+///
+/// # Panics
+/// When the fixture cannot be read or the condition is refused.
+#[must_use]
+#[track_caller]
+pub fn signals_when(catalog: Catalog, when: &When, fixture: &str) -> Vec<Signal> {
+    run(&Voice::of_when(catalog, when), &Fixture::read(fixture))
+}
+
+/// Who speaks on the bars of a fixture.
+struct Voice {
+    catalog: Catalog,
+    spec: StrategySpec,
+}
+
+impl Voice {
+    fn of_entry(entry: &'static Entry, params: &[(&str, f64)]) -> Self {
+        let params = params.iter().map(|&(name, value)| (name.to_owned(), value)).collect();
+        let catalog = Catalog::new(std::slice::from_ref(entry));
+        Self { catalog, spec: Self::spec(entry.name, params, None) }
+    }
+
+    fn of_when(catalog: Catalog, when: &When) -> Self {
+        Self { catalog, spec: Self::spec("mine", Vec::new(), Some(when.clone())) }
+    }
+
+    /// The interval is the fixture's.
+    fn spec(name: &str, params: Vec<(String, f64)>, when: Option<When>) -> StrategySpec {
+        let (name, interval) = (name.to_owned(), Interval::D1);
+        StrategySpec { name, params, interval, symbols: Vec::new(), when }
+    }
 }
 
 /// A drawing, read.
@@ -118,21 +166,16 @@ fn bar<'a>(
 }
 
 #[track_caller]
-fn run(entry: &'static Entry, params: &[(&str, f64)], fixture: &Fixture) -> Vec<Signal> {
+fn run(voice: &Voice, fixture: &Fixture) -> Vec<Signal> {
     let Some(first) = fixture.bars.first() else { return Vec::new() };
     let symbol: Symbol = "fixture:A".parse().expect("a symbol");
     let interval = first.interval;
     let settings = EngineSettings {
-        strategies: vec![StrategySpec {
-            name: entry.name.to_owned(),
-            params: params.iter().map(|&(name, value)| (name.to_owned(), value)).collect(),
-            interval,
-            symbols: Vec::new(),
-        }],
+        strategies: vec![StrategySpec { interval, ..voice.spec.clone() }],
         series: vec![SeriesSpec { symbol: symbol.clone(), interval, origin: Origin::Venue }],
         ..EngineSettings::default()
     };
-    let mut engine = Engine::new(&settings, std::slice::from_ref(entry))
+    let mut engine = Engine::new(&settings, voice.catalog)
         .unwrap_or_else(|why| panic!("the strategy cannot be built: {why}"));
     let (id, category) = (InstrumentId(0), Category::Other);
     let instrument = Instrument { id, symbol, tick: None, lot: None, currency: None, category };

@@ -9,13 +9,13 @@
 //! [`run()`] is the one loop that drives an engine.
 //!
 //! ```
-//! use finstage_engine::{Engine, EngineSettings, Origin, SeriesSpec};
+//! use finstage_engine::{Catalog, Engine, EngineSettings, Origin, SeriesSpec};
 //! use finstage_model::*;
 //!
 //! let symbol: Symbol = "binance:BTCUSDT".parse().unwrap();
 //! let series = SeriesSpec { symbol: symbol.clone(), interval: Interval::M1, origin: Origin::Trades };
 //! let settings = EngineSettings { series: vec![series], ..EngineSettings::default() };
-//! let mut engine = Engine::new(&settings, &[]).unwrap();
+//! let mut engine = Engine::new(&settings, Catalog::default()).unwrap();
 //!
 //! let instrument = Instrument {
 //!     id: InstrumentId(0),
@@ -55,6 +55,7 @@ mod market;
 mod outcomes;
 mod plan;
 mod rollup;
+mod rule;
 mod run;
 mod settings;
 mod shared;
@@ -67,13 +68,12 @@ pub use alerts::{MAX_REMEMBERED, MEMORY};
 pub use engine::{Counters, Engine, MAX_INSTRUMENTS};
 pub use outcomes::{Question, Settlement, settle};
 pub use plan::{MAX_DEPTH, MAX_STRATEGIES, Planned, RECORD_DAYS, series_depths};
+pub use rule::{Build, Catalog, Language, Rule};
 pub use run::{Flow, RunError, RunSummary, Sink, SinkError, Source, SourceError, run};
 pub use settings::{
     AlertRules, EngineSettings, FeedTiming, Origin, SeriesSpec, StrategySpec, WatchRule,
-    WatchRuleError, WatchSpec,
+    WatchRuleError, WatchSpec, When,
 };
-pub use strategy::{
-    Catalog, Context, Entry, Firing, ParamSpec, Params, Strategy, StrategyError, nearest,
-};
+pub use strategy::{Context, Entry, Firing, ParamSpec, Params, Strategy, StrategyError, nearest};
 pub use timeline::{MAX_AHEAD, MAX_LATENESS};
 pub use verify::MAX_GAPS;

@@ -1,12 +1,13 @@
 //! The settings, checked and worked out once: which strategies there are, from where each series
 //! is made, and how deep each must be.
 
+use std::fmt;
 use std::time::Duration;
 
 use finstage_model::{Interval, StrategyId, Symbol};
 
 use crate::{
-    Catalog, EngineSettings, Entry, FeedTiming, Origin, Params, SeriesSpec, StrategyError,
+    Build, Catalog, EngineSettings, FeedTiming, Origin, Rule, SeriesSpec, Strategy, StrategyError,
     StrategySpec, WatchRule, WatchSpec,
 };
 
@@ -23,16 +24,14 @@ pub const RECORD_DAYS: usize = 5_000;
 const PREVIOUS_DAYS: usize = 2;
 
 /// One configured strategy with everything that does not depend on the instrument.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Planned {
     /// Its dense number: the place in the settings.
     pub id: StrategyId,
-    /// Name with every parameter, the form that ids hash: `golden_cross(fast=50,slow=200)`.
+    /// As [`Rule::canonical`].
     pub canonical: String,
-    /// Its line in the catalogue.
-    pub entry: &'static Entry,
-    /// Its checked parameters.
-    pub params: Params,
+    /// As [`Rule::family`].
+    pub family: String,
     /// On bars of which length.
     pub interval: Interval,
     /// The rule in words with the parameters' values.
@@ -41,22 +40,32 @@ pub struct Planned {
     pub warmup: usize,
     /// Bars until older ones move nothing.
     pub memory: usize,
+    /// The longer interval that it reads too, if any.
+    pub longer: Option<Interval>,
+    build: Build,
     symbols: Vec<Symbol>,
+}
+
+impl fmt::Debug for Planned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { id, canonical, interval, .. } = self;
+        write!(f, "Planned({}: {canonical} on {interval})", id.0)
+    }
 }
 
 impl Planned {
     fn new(id: usize, spec: &StrategySpec, catalog: Catalog) -> Result<Self, StrategyError> {
-        let entry = Entry::find(catalog, &spec.name)?;
-        let params = entry.params(&spec.params)?;
-        let instance = (entry.build)(&params);
+        let Rule { canonical, family, words, build, .. } = Rule::of(spec, catalog)?;
+        let instance = build();
         Ok(Self {
             id: StrategyId(id as u16),
-            canonical: entry.canonical(&params),
-            words: (entry.words)(&params),
+            canonical,
+            family,
+            words,
             warmup: instance.warmup().clamp(1, MAX_DEPTH),
             memory: instance.memory().clamp(1, MAX_DEPTH),
-            entry,
-            params,
+            longer: instance.longer(spec.interval),
+            build,
             interval: spec.interval,
             symbols: spec.symbols.clone(),
         })
@@ -66,6 +75,11 @@ impl Planned {
     #[must_use]
     pub fn serves(&self, symbol: &Symbol) -> bool {
         self.symbols.is_empty() || self.symbols.contains(symbol)
+    }
+
+    /// A new instance, for one instrument.
+    pub(crate) fn build(&self) -> Box<dyn Strategy> {
+        (self.build)()
     }
 
     /// Whether both would say the same about some bar.
@@ -109,15 +123,14 @@ impl Plan {
             let message = format!("{count} strategies are more than {MAX_STRATEGIES}");
             return Err(StrategyError::new(message));
         }
-        let mut series = settings.series.clone();
-        series.sort_by(|a, b| (&a.symbol, a.interval).cmp(&(&b.symbol, b.interval)));
         let mut plan = Self {
             strategies: Vec::new(),
-            series,
+            series: settings.series.clone(),
             feeds: settings.feeds.clone(),
             watches: settings.watches.clone(),
             cooldown_ms: settings.alerts.cooldown_ms,
         };
+        plan.sort_series();
         plan.check_series()?;
         for (id, spec) in settings.strategies.iter().enumerate() {
             let planned = Planned::new(id, spec, catalog)?;
@@ -128,7 +141,35 @@ impl Plan {
             }
             plan.strategies.push(planned);
         }
+        plan.add_longer();
         Ok(plan)
+    }
+
+    /// Adds the longer series that strategies read and that can be rolled up from their own.
+    fn add_longer(&mut self) {
+        for planned in &self.strategies {
+            let interval = planned.interval;
+            let Some(longer) = planned.longer.filter(|longer| longer.is_made_of(interval)) else {
+                continue;
+            };
+            let is_there = |symbol: &Symbol, interval| {
+                self.series.iter().any(|s| s.symbol == *symbol && s.interval == interval)
+            };
+            let lacking = self.series.iter().filter(|spec| {
+                let symbol = &spec.symbol;
+                spec.interval == interval && planned.serves(symbol) && !is_there(symbol, longer)
+            });
+            let origin = Origin::Rolled(interval);
+            let rolled =
+                lacking.map(|spec| SeriesSpec { interval: longer, origin, ..spec.clone() });
+            let rolled: Vec<SeriesSpec> = rolled.collect();
+            self.series.extend(rolled);
+        }
+        self.sort_series();
+    }
+
+    fn sort_series(&mut self) {
+        self.series.sort_by(|a, b| (&a.symbol, a.interval).cmp(&(&b.symbol, b.interval)));
     }
 
     fn check_series(&self) -> Result<(), StrategyError> {

@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use finstage_model::{Interval, Price, Symbol};
+use finstage_model::{Direction, Interval, Price, Symbol};
 use serde::{Deserialize, Serialize};
 
 /// Everything that shapes what an engine says, besides its events.
@@ -37,7 +37,7 @@ impl EngineSettings {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StrategySpec {
-    /// Its name in the catalogue.
+    /// Its name in the catalogue; where there is a condition, the name that its user gave it.
     pub name: String,
     /// Parameters that differ from the defaults, by name.
     #[serde(default)]
@@ -47,6 +47,30 @@ pub struct StrategySpec {
     /// On which instruments; empty means every instrument that has a series of that interval.
     #[serde(default)]
     pub symbols: Vec<Symbol>,
+    /// A condition of the user's own in place of a strategy of the catalogue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<When>,
+}
+
+/// A condition on bars, as its user wrote it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct When {
+    /// The condition: `cross_above(sma(50), sma(200))`.
+    pub text: String,
+    /// Where the price is expected to go.
+    pub direction: Direction,
+    /// Whether it fires on every bar on which it is true, not only where it becomes true.
+    #[serde(default)]
+    pub every_bar: bool,
+}
+
+impl When {
+    /// A rise is expected where the condition becomes true.
+    #[must_use]
+    pub fn long(text: &str) -> Self {
+        Self { text: text.to_owned(), direction: Direction::Long, every_bar: false }
+    }
 }
 
 /// One series of bars. Each has exactly one origin.
@@ -275,12 +299,22 @@ mod tests {
     #[test]
     fn settings_come_back_from_json_as_they_were() {
         let settings = EngineSettings {
-            strategies: vec![StrategySpec {
-                name: "golden_cross".into(),
-                params: vec![("fast".into(), 20.0)],
-                interval: Interval::H1,
-                symbols: vec!["x:A".parse().unwrap()],
-            }],
+            strategies: vec![
+                StrategySpec {
+                    name: "golden_cross".into(),
+                    params: vec![("fast".into(), 20.0)],
+                    interval: Interval::H1,
+                    symbols: vec!["x:A".parse().unwrap()],
+                    when: None,
+                },
+                StrategySpec {
+                    name: "mine".into(),
+                    params: Vec::new(),
+                    interval: Interval::H1,
+                    symbols: Vec::new(),
+                    when: Some(When { every_bar: true, ..When::long("close > open") }),
+                },
+            ],
             series: vec![SeriesSpec {
                 symbol: "x:A".parse().unwrap(),
                 interval: Interval::H1,

@@ -4,6 +4,7 @@ use std::fmt;
 
 use finstage_model::{Bar, Direction, Facts, Interval};
 
+use crate::Catalog;
 use crate::market::Market;
 
 /// A rule that emits signals on closed bars of one instrument.
@@ -19,6 +20,13 @@ pub trait Strategy: Send + fmt::Debug {
     /// An average over n bars forgets after n, a recursive one (EMA of n) after 10.5 n.
     fn memory(&self) -> usize {
         self.warmup()
+    }
+
+    /// The longer interval that it reads besides its own `interval`, if any. Where an instrument has
+    /// no such bars and they can be made of its own, the engine rolls them up.
+    fn longer(&self, interval: Interval) -> Option<Interval> {
+        let _ = interval;
+        None
     }
 
     /// Looks at one closed bar, in order, without gaps or repeats. At most one [`Firing`] a bar
@@ -137,15 +145,13 @@ pub struct Entry {
     pub build: fn(&Params) -> Box<dyn Strategy>,
 }
 
-/// The strategies known to a program, by name.
-pub type Catalog = &'static [Entry];
-
 /// Why a strategy of the configuration cannot be built.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StrategyError(String);
 
 impl StrategyError {
-    pub(crate) fn new(message: impl Into<String>) -> Self {
+    /// An error of this one line.
+    pub fn new(message: impl Into<String>) -> Self {
         Self(message.into())
     }
 }

@@ -20,6 +20,8 @@ pub enum DecodeErrorKind {
     Implausible,
     /// The venue says no to a request, for good.
     Refused,
+    /// The venue says no because it has no such symbol.
+    NoSuchSymbol,
     /// Something in front of the venue answered, in HTML. It may pass.
     Html,
 }

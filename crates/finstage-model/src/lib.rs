@@ -55,7 +55,7 @@ pub use position::{Position, RunNumber};
 pub use price::Price;
 pub use qty::Qty;
 pub use session::{Calendar, CalendarError, Span};
-pub use signal::{Direction, Fact, Facts, Reason, Ruling, Signal, StrategyId, Verdict};
+pub use signal::{Direction, Fact, FactName, Facts, Reason, Ruling, Signal, StrategyId, Verdict};
 pub use time::{Clock, Day, ManualClock, TimeError, Timestamp, format_duration, parse_duration};
 pub use trade::{Aggressor, Trade};
 pub use trial::{Search, Trial, TrialKind};

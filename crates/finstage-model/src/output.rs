@@ -39,7 +39,7 @@ impl Output {
                 to.extend(signal.price.nanos().to_le_bytes());
                 to.extend(signal.strength.to_bits().to_le_bytes());
                 for fact in signal.facts.iter() {
-                    to.extend(fact.name.as_bytes());
+                    to.extend(fact.name.as_str().as_bytes());
                     to.push(0x1f);
                     to.extend(fact.value.to_bits().to_le_bytes());
                 }

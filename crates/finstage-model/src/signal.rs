@@ -48,9 +48,70 @@ impl fmt::Display for Direction {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Fact {
     /// What it is.
-    pub name: &'static str,
+    pub name: FactName,
     /// Its value on the bar of the signal.
     pub value: f64,
+}
+
+/// The name of a fact. It is kept in place: names of a user's own making cost no allocation either.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct FactName {
+    length: u8,
+    bytes: [u8; Self::MAX],
+}
+
+impl FactName {
+    /// The longest name, in bytes.
+    pub const MAX: usize = 31;
+
+    /// The name, cut where it is longer than [`FactName::MAX`].
+    #[must_use]
+    pub fn new(name: &str) -> Self {
+        let mut end = name.len().min(Self::MAX);
+        while !name.is_char_boundary(end) {
+            end -= 1;
+        }
+        let mut bytes = [0; Self::MAX];
+        bytes[..end].copy_from_slice(&name.as_bytes()[..end]);
+        Self { length: end as u8, bytes }
+    }
+
+    /// Its text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        let text = &self.bytes[..usize::from(self.length)];
+        std::str::from_utf8(text).expect("invariant: it is cut between characters")
+    }
+}
+
+impl PartialEq<str> for FactName {
+    fn eq(&self, other: &str) -> bool {
+        self.as_str() == other
+    }
+}
+
+impl PartialEq<&str> for FactName {
+    fn eq(&self, other: &&str) -> bool {
+        self.as_str() == *other
+    }
+}
+
+impl fmt::Debug for FactName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_str(), f)
+    }
+}
+
+impl fmt::Display for FactName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl Serialize for FactName {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
 }
 
 /// The numbers that a signal rests on, at most [`Facts::MAX`].
@@ -65,17 +126,26 @@ impl Facts {
 
     /// Facts from pairs of name and value; those beyond [`Facts::MAX`] are dropped.
     #[must_use]
-    pub fn new(pairs: &[(&'static str, f64)]) -> Self {
-        let mut facts = [None; Self::MAX];
-        for (slot, &(name, value)) in facts.iter_mut().zip(pairs) {
-            *slot = Some(Fact { name, value });
-        }
-        Self { facts }
+    pub fn new(pairs: &[(&str, f64)]) -> Self {
+        Self::from_iter(
+            pairs.iter().map(|&(name, value)| Fact { name: FactName::new(name), value }),
+        )
     }
 
     /// The facts in the order given.
     pub fn iter(&self) -> impl Iterator<Item = Fact> + '_ {
         self.facts.iter().flatten().copied()
+    }
+}
+
+impl FromIterator<Fact> for Facts {
+    /// Those beyond [`Facts::MAX`] are dropped.
+    fn from_iter<I: IntoIterator<Item = Fact>>(named: I) -> Self {
+        let mut facts = [None; Self::MAX];
+        for (slot, fact) in facts.iter_mut().zip(named) {
+            *slot = Some(fact);
+        }
+        Self { facts }
     }
 }
 
@@ -248,6 +318,15 @@ mod tests {
             Direction::Short,
         );
         assert_ne!(id, other);
+    }
+
+    #[test]
+    fn a_name_is_kept_as_it_is_or_cut_between_characters() {
+        assert_eq!(FactName::new("macd(12,26,9).macdsignal").as_str(), "macd(12,26,9).macdsignal");
+        assert_eq!(FactName::new(""), "");
+        let long = "é".repeat(20);
+        assert_eq!(FactName::new(&long).as_str(), "é".repeat(15));
+        assert_eq!(serde_json::to_string(&FactName::new("rsi")).unwrap(), "\"rsi\"");
     }
 
     #[test]

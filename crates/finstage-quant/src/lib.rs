@@ -1,5 +1,5 @@
-//! Numbers in, numbers out: indicators over bars, in streaming, column and batch form, and the
-//! statistics of evidence ([`stats`]).
+//! Numbers in, numbers out: indicators over bars, in streaming and column form and for many
+//! parameter sets at once ([`Spec::batch`]), and the statistics of evidence ([`stats`]).
 //!
 //! It deliberately knows no instrument, no interval and no signal: what a number means is the
 //! business of the floors above. Nothing here depends on where a series is cut: an average over n
@@ -22,11 +22,13 @@
 #![deny(unsafe_code)]
 
 mod average;
+mod bands;
 mod bar;
+mod blocks;
 mod directional;
 mod exact_sum;
 mod indicators;
-mod lockstep;
+mod roll;
 mod rolling;
 mod series;
 mod spec;
@@ -50,6 +52,7 @@ pub use indicators::dema::Dema;
 pub use indicators::donchian::Donchian;
 pub use indicators::dx::Dx;
 pub use indicators::ema::{Ema, ema, ema_memory};
+pub use indicators::ichimoku::{Ichimoku, IchimokuParams, IchimokuValue};
 pub use indicators::kc::Keltner;
 pub use indicators::macd::{Macd, MacdColumns, MacdParams, MacdValue, macd};
 pub use indicators::mfi::Mfi;
@@ -76,7 +79,7 @@ pub use indicators::vwap_session::SessionVwap;
 pub use indicators::willr::WilliamsR;
 pub use indicators::wma::Wma;
 pub use series::{FOREVER, INPUT_LIMIT, MAX_PERIOD};
-pub use spec::{Fused, Param, Spec, SpecError, Stream};
+pub use spec::{Param, Spec, SpecError, Stream};
 
 /// A function of a series, told one input at a time.
 ///

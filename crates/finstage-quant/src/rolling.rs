@@ -1,14 +1,16 @@
 //! What the last n numbers have in common: their mean, the highest, the lowest.
 
-use crate::series::{LastValues, column_of_runs};
-use crate::split_sum::{Grid, RollingSum, mean_of};
-use crate::wide::{Block, wide};
+use crate::blocks::BLOCK;
+use crate::roll::roll;
+use crate::series::{LastValues, is_usable};
+use crate::split_sum::{Divisor, RollingSum};
 
 /// The mean of the last n usable numbers, rounded once (see `exact_sum` and `split_sum`).
 #[derive(Debug, Clone)]
 pub(crate) struct RollingMean {
     last: LastValues,
     sum: RollingSum,
+    divisor: Divisor,
     /// Values after which it is worth looking for a faster sum.
     retry: usize,
 }
@@ -16,21 +18,29 @@ pub(crate) struct RollingMean {
 impl RollingMean {
     pub(crate) fn new(period: usize) -> Self {
         let sum = RollingSum::of(std::iter::empty(), period);
-        Self { last: LastValues::new(period), sum, retry: 0 }
+        Self { last: LastValues::new(period), sum, divisor: Divisor::new(period), retry: 0 }
     }
 
+    #[inline]
     pub(crate) fn push(&mut self, value: f64) -> Option<f64> {
         let left = self.last.push(value);
-        let mut fits = self.sum.roll(value, left);
+        if !self.sum.roll(value, left) || matches!(self.sum, RollingSum::Exact(_)) {
+            self.look_for_a_grid();
+        }
+        self.last.is_full().then(|| self.sum.mean(&self.divisor))
+    }
+
+    /// After a value that the sum did not take in, and every n values while it is the slow one.
+    #[cold]
+    fn look_for_a_grid(&mut self) {
         if matches!(self.sum, RollingSum::Exact(_)) {
             self.retry = self.retry.saturating_sub(1);
-            fits = self.retry > 0;
+            if self.retry > 0 {
+                return;
+            }
         }
-        if !fits {
-            self.sum = RollingSum::of(self.last.iter(), self.period());
-            self.retry = self.period();
-        }
-        self.last.is_full().then(|| self.sum.mean(self.last.period()))
+        self.sum = RollingSum::of(self.last.iter(), self.period());
+        self.retry = self.period();
     }
 
     pub(crate) fn last(&self) -> &LastValues {
@@ -48,120 +58,58 @@ impl RollingMean {
     }
 }
 
-/// Values that are worked on at once: few enough to stay in the nearest cache.
-const BLOCK: usize = 4 * QUARTER;
-const QUARTER: usize = 64;
-
-/// The mean of the last `period` numbers at every place, NaN where there is none.
-pub(crate) fn means(input: &[f64], period: usize, out: &mut Vec<f64>) {
-    column_of_runs(input, period, out, |values, out| means_of_run(values, period, out));
-}
-
-fn means_of_run(values: &[f64], period: usize, out: &mut [f64]) {
-    let mut sum = RollingSum::of(values[..period].iter().copied(), period);
-    out[period - 1] = sum.mean(period);
-    let (olds, outs) = (values.chunks(BLOCK), out[period..].chunks_mut(BLOCK));
-    let mut place = period;
-    for ((new, old), out) in values[period..].chunks(BLOCK).zip(olds).zip(outs) {
-        let held = match &sum {
-            RollingSum::Split { grid, .. } => wide(AllHeld(grid, new)),
-            RollingSum::Exact(_) => false,
-        };
-        if !held {
-            // Another grid, if there is one for all that the block needs.
-            let needed = values[place - period..place + new.len()].iter().copied();
-            let grid = Grid::spanning(needed, period);
-            if grid.is_some() || matches!(sum, RollingSum::Split { .. }) {
-                sum = RollingSum::over(grid, values[place - period..place].iter().copied());
-            }
-        }
-        match &mut sum {
-            RollingSum::Split { grid, high, low } => {
-                let (sums, count) = ((*high, *low), period as f64);
-                (*high, *low) = wide(RollBlock { grid, sums, new, old, count, out });
-            }
-            sum @ RollingSum::Exact(_) => {
-                for ((&value, &left), out) in new.iter().zip(old).zip(out) {
-                    sum.roll(value, Some(left));
-                    *out = sum.mean(period);
+/// The mean of the last `period` numbers at every place, NaN where there is none. Stretches of at
+/// most a block, all with means or all without, are shown to `then` while they are near: the place
+/// of the first one, and the means.
+pub(crate) fn means(
+    input: &[f64],
+    period: usize,
+    out: &mut Vec<f64>,
+    mut then: impl FnMut(usize, &[f64]),
+) {
+    out.resize(input.len(), f64::NAN);
+    let mut mean = RollingMean::new(period);
+    let mut place = 0;
+    while place < input.len() {
+        // Blocks, while sums are exact and all numbers fit.
+        if let RollingSum::Split { grid, high, low } = &mut mean.sum
+            && mean.last.is_full()
+        {
+            let begin = place;
+            while place < input.len() {
+                let block = place..input.len().min(place + BLOCK);
+                let out = &mut out[block.clone()];
+                let old = &input[place - period..block.end - period];
+                let numbers = (&input[block.clone()], old);
+                let (count, sums) = roll((grid, &mean.divisor), (*high, *low), numbers, out);
+                (*high, *low) = sums;
+                if count > 0 {
+                    then(place, &out[..count]);
+                }
+                place += count;
+                if place < block.end {
+                    break;
                 }
             }
-        }
-        place += new.len();
-    }
-}
-
-/// Whether a grid holds all of a block.
-struct AllHeld<'a>(&'a Grid, &'a [f64]);
-
-impl Block for AllHeld<'_> {
-    type Output = bool;
-
-    #[inline(always)]
-    fn run(self) -> bool {
-        self.1.iter().fold(true, |held, &value| held & self.0.holds(value))
-    }
-}
-
-/// The means while each of `new` comes and its partner of `old` goes; new sums at the end.
-struct RollBlock<'a> {
-    grid: &'a Grid,
-    /// High and low parts of the sum before the block.
-    sums: (f64, f64),
-    new: &'a [f64],
-    old: &'a [f64],
-    count: f64,
-    out: &'a mut [f64],
-}
-
-impl Block for RollBlock<'_> {
-    type Output = (f64, f64);
-
-    #[inline(always)]
-    fn run(self) -> (f64, f64) {
-        let (mut highs, mut lows) = ([0.0; BLOCK], [0.0; BLOCK]);
-        let pairs = self.new.iter().zip(self.old);
-        for ((high, low), (&new, &old)) in highs.iter_mut().zip(&mut lows).zip(pairs) {
-            let (new, old) = (self.grid.parts(new), self.grid.parts(old));
-            (*high, *low) = (new.0 - old.0, new.1 - old.1);
-        }
-        let quarters =
-            (running_sums(&mut highs, self.sums.0), running_sums(&mut lows, self.sums.1));
-        let share = self.count.recip();
-        let parts = highs.chunks_exact(QUARTER).zip(lows.chunks_exact(QUARTER));
-        for (nth, (out, (highs, lows))) in self.out.chunks_mut(QUARTER).zip(parts).enumerate() {
-            let before = (quarters.0[nth], quarters.1[nth]);
-            for (out, (&high, &low)) in out.iter_mut().zip(highs.iter().zip(lows)) {
-                *out = mean_of(before.0 + high, before.1 + low, (self.count, share));
+            if place > begin {
+                mean.last.refill(&input[place - period..place]);
             }
         }
-        (quarters.0[4], quarters.1[4])
-    }
-}
-
-/// Makes running sums of each quarter of a block; what each of them begins with, and the total.
-///
-/// The sums are exact, so they may be taken in any order, and four short chains side by side take
-/// the time of one.
-#[inline(always)]
-fn running_sums(values: &mut [f64; BLOCK], before: f64) -> [f64; 5] {
-    let (front, back) = values.split_at_mut(2 * QUARTER);
-    let ((first, second), (third, fourth)) =
-        (front.split_at_mut(QUARTER), back.split_at_mut(QUARTER));
-    let mut sums = [0.0; 4];
-    for place in 0..QUARTER {
-        for (sum, quarter) in
-            sums.iter_mut().zip([&mut *first, &mut *second, &mut *third, &mut *fourth])
-        {
-            *sum += quarter[place];
-            quarter[place] = *sum;
+        // The one that did not fit, and all that come before blocks are possible.
+        while place < input.len() {
+            if is_usable(input[place]) {
+                out[place] = mean.push(input[place]).unwrap_or(f64::NAN);
+            } else {
+                mean.clear();
+                out[place] = f64::NAN;
+            }
+            then(place, &out[place..=place]);
+            place += 1;
+            if mean.last.is_full() && matches!(mean.sum, RollingSum::Split { .. }) {
+                break;
+            }
         }
     }
-    let mut begins = [before; 5];
-    for quarter in 0..4 {
-        begins[quarter + 1] = begins[quarter] + sums[quarter];
-    }
-    begins
 }
 
 /// The highest of the last n numbers, in constant time on average.

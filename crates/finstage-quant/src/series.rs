@@ -1,8 +1,6 @@
 //! What all indicators agree on about their input: which numbers are usable, how long a period
 //! may be, and how the last n numbers are kept.
 
-use std::ops::Range;
-
 /// The greatest magnitude of a usable input: far beyond any price, and small enough that no square
 /// and no sum over [`MAX_PERIOD`] values overflows.
 pub const INPUT_LIMIT: f64 = 1e150;
@@ -36,56 +34,43 @@ pub(crate) fn checked_period(period: usize, least: usize) -> usize {
     period
 }
 
-/// The stretches of usable inputs between breaks.
-pub(crate) fn runs(input: &[f64]) -> impl Iterator<Item = Range<usize>> + '_ {
-    let mut from = 0;
-    std::iter::from_fn(move || {
-        let start = from + input[from..].iter().position(|&x| is_usable(x))?;
-        from = start + usable_prefix(&input[start..]);
-        Some(start..from)
-    })
-}
-
 /// How many usable inputs come before the first break.
-fn usable_prefix(input: &[f64]) -> usize {
-    // Many at once without a branch for each, as breaks are rare.
-    const MANY: usize = 64;
-    let usable = |part: &&[f64]| part.iter().fold(true, |all, &x| all & is_usable(x));
-    let whole = input.chunks(MANY).take_while(usable).map(<[f64]>::len).sum();
-    whole + input[whole..].iter().take_while(|&&x| is_usable(x)).count()
-}
-
-/// Makes `out` a column of `len` places that say "not yet".
-pub(crate) fn blank(out: &mut Vec<f64>, len: usize) {
-    out.clear();
-    out.resize(len, f64::NAN);
-}
-
-/// Makes `out` a column for `input` in which only the places of each run from its `warmup`th input on
-/// are left to be written; `write` gets the values of a run and their places.
-pub(crate) fn column_of_runs(
-    input: &[f64],
-    warmup: usize,
-    out: &mut Vec<f64>,
-    mut write: impl FnMut(&[f64], &mut [f64]),
-) {
-    out.resize(input.len(), f64::NAN);
-    let mut written = 0;
-    for range in runs(input) {
-        let first = range.end.min(range.start + warmup - 1);
-        out[written..first].fill(f64::NAN);
-        written = range.end;
-        if first < range.end {
-            write(&input[range.clone()], &mut out[range]);
+#[inline(always)]
+pub(crate) fn usable_prefix(input: &[f64]) -> usize {
+    // Many at once without a branch for each, as breaks are rare. Plain loops: what is hidden in
+    // closures is not compiled for wide registers (see `wide`).
+    let mut count = 0;
+    while let Some(part) = input[count..].first_chunk::<MANY>() {
+        if !are_usable(part) {
+            break;
         }
+        count += MANY;
     }
-    out[written..].fill(f64::NAN);
+    while count < input.len() && is_usable(input[count]) {
+        count += 1;
+    }
+    count
+}
+
+const MANY: usize = 32;
+
+/// Whether all are usable. Of positive doubles the greater one has the greater bits, and NaN has the
+/// greatest.
+#[inline(always)]
+fn are_usable(part: &[f64; MANY]) -> bool {
+    let mut signs = 0;
+    for x in part {
+        signs |= INPUT_LIMIT.to_bits().wrapping_sub(x.abs().to_bits());
+    }
+    signs >> 63 == 0
 }
 
 /// The last n numbers, in the order of their arrival.
 #[derive(Debug, Clone)]
 pub(crate) struct LastValues {
+    /// Twice, one after the other, so that the last n always lie side by side.
     ring: Box<[f64]>,
+    period: usize,
     /// Where the next number goes: the oldest one once the ring is full.
     next: usize,
     filled: usize,
@@ -93,13 +78,14 @@ pub(crate) struct LastValues {
 
 impl LastValues {
     pub(crate) fn new(period: usize) -> Self {
-        Self { ring: vec![0.0; period].into_boxed_slice(), next: 0, filled: 0 }
+        Self { ring: vec![0.0; 2 * period].into_boxed_slice(), period, next: 0, filled: 0 }
     }
 
     /// Takes `value` in and hands out the one that leaves for it.
     pub(crate) fn push(&mut self, value: f64) -> Option<f64> {
         let left = std::mem::replace(&mut self.ring[self.next], value);
-        self.next = if self.next + 1 == self.ring.len() { 0 } else { self.next + 1 };
+        self.ring[self.next + self.period] = value;
+        self.next = if self.next + 1 == self.period { 0 } else { self.next + 1 };
         if self.is_full() {
             return Some(left);
         }
@@ -107,12 +93,20 @@ impl LastValues {
         None
     }
 
+    /// Takes the place of all that was pushed: `values` are the last n.
+    pub(crate) fn refill(&mut self, values: &[f64]) {
+        let (first, second) = self.ring.split_at_mut(self.period);
+        first.copy_from_slice(values);
+        second.copy_from_slice(values);
+        (self.next, self.filled) = (0, self.period);
+    }
+
     pub(crate) fn is_full(&self) -> bool {
-        self.filled == self.ring.len()
+        self.filled == self.period
     }
 
     pub(crate) fn period(&self) -> usize {
-        self.ring.len()
+        self.period
     }
 
     /// All numbers, in no order.
@@ -126,9 +120,8 @@ impl LastValues {
     }
 
     /// All numbers of a full ring, oldest first.
-    pub(crate) fn oldest_first(&self) -> impl Iterator<Item = f64> + '_ {
-        let (newer, older) = self.ring.split_at(self.next);
-        older.iter().chain(newer).copied()
+    pub(crate) fn oldest_first(&self) -> &[f64] {
+        &self.ring[self.next..self.next + self.period]
     }
 
     pub(crate) fn clear(&mut self) {
@@ -141,13 +134,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn runs_are_what_lies_between_breaks() {
-        let nan = f64::NAN;
-        let found = |input: &[f64]| runs(input).collect::<Vec<_>>();
-        assert_eq!(found(&[]), []);
-        assert_eq!(found(&[nan, f64::INFINITY, 1e151]), []);
-        assert_eq!(found(&[nan, 1.0, -2.0, nan, nan, 3.0]), [1..3, 5..6]);
-        assert_eq!(found(&[1.0, 1e150, nan, -1e150]), [0..2, 3..4]);
+    fn many_are_usable_where_each_of_them_is() {
+        let edge = INPUT_LIMIT;
+        for x in [0.0, -0.0, edge, -edge, edge.next_up(), -edge.next_up(), f64::MIN, f64::MAX] {
+            assert_eq!(are_usable(&[x; MANY]), is_usable(x), "{x}");
+        }
+        for x in [f64::NAN, -f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            for place in 0..MANY {
+                let mut part = [1.0; MANY];
+                part[place] = x;
+                assert!(!are_usable(&part), "{x} at {place}");
+                assert_eq!(usable_prefix(&[[1.0; MANY], part].concat()), MANY + place);
+            }
+        }
     }
 
     #[test]
@@ -155,7 +154,10 @@ mod tests {
         let mut last = LastValues::new(3);
         let left: Vec<_> = [1.0, 2.0, 3.0, 4.0, 5.0].iter().map(|&x| last.push(x)).collect();
         assert_eq!(left, [None, None, None, Some(1.0), Some(2.0)]);
-        assert_eq!(last.oldest_first().collect::<Vec<_>>(), [3.0, 4.0, 5.0]);
+        assert_eq!(last.oldest_first(), [3.0, 4.0, 5.0]);
+        last.refill(&[7.0, 8.0, 9.0]);
+        assert_eq!((last.push(1.0), last.oldest()), (Some(7.0), Some(8.0)));
+        assert_eq!(last.oldest_first(), [8.0, 9.0, 1.0]);
         last.clear();
         assert!(!last.is_full());
         assert_eq!(last.push(6.0), None);

@@ -7,11 +7,11 @@ use std::fmt;
 
 use crate::{BarColumns, BarInput, Field, Indicator};
 
-/// One line of the list of indicators, with its three forms: streaming, column and batch.
+/// One line of the list of indicators, with its two forms: streaming and column.
 ///
-/// Only the first two have to be written for an indicator, and the column form is one line where
-/// speed is no matter (it drives the streaming form). All three agree bit for bit; the suite sees
-/// to it.
+/// The column form is one line where speed is no matter (it drives the streaming form). Both agree
+/// bit for bit; the suite sees to it. Many parameter sets over the same bars are columns one after the
+/// other ([`Spec::batch`]): a column keeps a processor busy by itself.
 #[derive(Debug, Clone, Copy)]
 pub struct Spec {
     /// Its name, as in TA-Lib where that has it: `RSI`.
@@ -30,13 +30,7 @@ pub struct Spec {
     pub build: fn(&[f64]) -> Box<dyn Stream>,
     /// The column form: checked parameters, bars, one column for each output (as many are there).
     pub column: fn(&[f64], &BarColumns<'_>, &mut [Vec<f64>]),
-    /// The batch form where one pass over the bars serves many parameter sets; use
-    /// [`Spec::batch`].
-    pub fused: Option<Fused>,
 }
-
-/// Many checked parameter sets over the same bars: for each set, a column for each output.
-pub type Fused = fn(&[Vec<f64>], &BarColumns<'_>, &mut [Vec<Vec<f64>>]);
 
 impl Spec {
     /// The indicator of that name.
@@ -46,19 +40,13 @@ impl Spec {
     }
 
     /// The column form for many checked parameter sets over the same bars: `out[set][output]`.
-    /// In one pass where that pays, set by set otherwise.
     pub fn batch(&self, sets: &[Vec<f64>], bars: &BarColumns<'_>, out: &mut Vec<Vec<Vec<f64>>>) {
         out.resize_with(sets.len(), Vec::new);
         for columns in out.iter_mut() {
             columns.resize_with(self.outputs.len(), Vec::new);
         }
-        match self.fused {
-            Some(fused) => fused(sets, bars, out),
-            None => {
-                for (params, columns) in sets.iter().zip(out) {
-                    (self.column)(params, bars, columns);
-                }
-            }
+        for (params, columns) in sets.iter().zip(out) {
+            (self.column)(params, bars, columns);
         }
     }
 

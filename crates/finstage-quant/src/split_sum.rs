@@ -4,17 +4,25 @@
 //! Every value is cut in two at a fixed place of its binary digits: `high` is a multiple of a step
 //! 2^h, `low` what is left, at most half a step. If all values lie within a range of sizes
 //! ([`Grid`]), both parts are short enough that n of them add up without any rounding in a plain
-//! double: additions and subtractions then commute, and nothing drifts. The mean takes one
+//! double: additions and subtractions then commute, and nothing drifts. The mean takes a
 //! multiplication, and one exact remainder to round it as the exact sum does: to the nearest
 //! double, ties to even. Whoever asks cannot tell which of the two sums it was.
 //!
-//! Why that holds, with n <= 2^p, values within 2^(e-R) ..= 2^e, h = e + p - 52 and R = min(30, 54 -
-//! 2p):
+//! Why that holds, with n <= 2^p, values of 0 or within 2^(e-R) ..= 2^e, h = e + p - 52 and
+//! R = min(30, 50 - 2p):
 //! * the high parts add up to at most 2^(e+p) = 2^(h+52), in steps of 2^h: 53 bits;
-//! * the low parts add up to at most 2^(p+h-1), in steps of 2^(e-R-52): 53 bits;
-//! * the remainder of the mean is below 2^(e+p-50), in the same steps: 44 bits, so it is exact;
-//! * a mean that is no tie between two doubles is farther than 2^-42 of their distance from one,
-//!   and the corrected quotient is right to 2^-52 of it.
+//! * the low parts add up to at most 2^(p+h-1), in steps of 2^(e-R-52): 53 bits.
+//!
+//! Where no value is negative, let q be the quotient without its p last bits, so that q * n is exact
+//! and within 2^(p+1) units (of the quotient's last place) times n of the sum:
+//! * high - q * n is at most n + 2^(2p+R) times the step of q: it is exact;
+//! * that plus the low part is the remainder, at most 2^(2p+1+R) steps of the low part: exact;
+//! * divided by n it is wrong by less than 2^(p-52) units. A mean that is no tie between two doubles
+//!   is farther than 2^-(R+p+2) units from one, so q plus that is rounded to the right one. A tie
+//!   differs from q by few bits, so the division is exact and the last addition decides.
+//!
+//! Values of both signs may cancel each other in the high parts, and not in the low ones; then high
+//! and low part are first made one exact sum of two doubles ([`signed_mean_of`]).
 
 use crate::exact_sum::ExactSum;
 
@@ -30,14 +38,17 @@ pub(crate) struct Grid {
     cut: f64,
     least: f64,
     greatest: f64,
+    /// The least value: 0, or -`greatest` where values have both signs.
+    floor: f64,
 }
 
 impl Grid {
     /// A grid on which sums over `period` of these values are exact, with room for values somewhat
     /// greater and less; `None` where their sizes differ too much.
     pub(crate) fn spanning(values: impl Iterator<Item = f64>, period: usize) -> Option<Self> {
-        let (mut least, mut greatest) = (f64::MAX, 0.0f64);
+        let (mut least, mut greatest, mut signed) = (f64::MAX, 0.0f64, false);
         for value in values {
+            signed |= value < 0.0;
             let size = value.abs();
             greatest = greatest.max(size);
             least = if size == 0.0 { least } else { least.min(size) };
@@ -46,8 +57,8 @@ impl Grid {
             0.0 => (0, 0),
             _ => (exponent(least), exponent(greatest) + 1),
         };
-        let bits = (usize::BITS - (period - 1).leading_zeros()).max(1) as i32;
-        let room = MOST_BITS.min(54 - 2 * bits) - (top - bottom);
+        let bits = bits_of(period) as i32;
+        let room = MOST_BITS.min(50 - 2 * bits) - (top - bottom);
         if room < 0 || !EXPONENTS.contains(&bottom) || !EXPONENTS.contains(&top) {
             return None;
         }
@@ -56,6 +67,7 @@ impl Grid {
             cut: 1.5 * power_of_two(top + bits),
             least: power_of_two(bottom),
             greatest: power_of_two(top),
+            floor: if signed { -power_of_two(top) } else { 0.0 },
         })
     }
 
@@ -63,7 +75,22 @@ impl Grid {
     #[inline(always)]
     pub(crate) fn holds(&self, value: f64) -> bool {
         let size = value.abs();
-        (size <= self.greatest) & ((size >= self.least) | (size == 0.0))
+        (value <= self.greatest) & (value >= self.floor) & ((size >= self.least) | (value == 0.0))
+    }
+
+    /// What adds to a value and is taken away again, to round it to a multiple of 2^h.
+    pub(crate) fn cut(&self) -> f64 {
+        self.cut
+    }
+
+    /// The least and the greatest size of a value, but for 0.
+    pub(crate) fn sizes(&self) -> (f64, f64) {
+        (self.least, self.greatest)
+    }
+
+    /// Whether it holds negative values.
+    pub(crate) fn is_signed(&self) -> bool {
+        self.floor < 0.0
     }
 
     /// Both parts of a value that it holds.
@@ -74,20 +101,58 @@ impl Grid {
     }
 }
 
-/// The double nearest to (high + low) / count, ties to even, of sums over a grid; with the count
-/// goes the double nearest to 1 / count.
-#[inline(always)]
-pub(crate) fn mean_of(high: f64, low: f64, (count, share): (f64, f64)) -> f64 {
-    // The exact sum as a double and what that one lacks (Knuth's two-sum).
-    let sum = high + low;
-    let back = sum - high;
-    let lacks = (high - (sum - back)) + (low - back);
-    let quotient = sum * share;
-    // The remainder sum - quotient * count, without rounding: 26 and 27 bits times at most 17.
-    let upper = f64::from_bits(quotient.to_bits() & !0x7ff_ffff);
-    let lower = quotient - upper;
-    let remainder = ((sum - upper * count) - lower * count) + lacks;
-    quotient + remainder / count
+/// What divides a sum of `count` values.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Divisor {
+    count: f64,
+    /// The double nearest to 1 / count.
+    share: f64,
+    /// The bits of a quotient that stay exact when multiplied with the count.
+    short: u64,
+}
+
+impl Divisor {
+    /// The bits of the upper half of a double.
+    pub(crate) const UPPER: u64 = !0x7ff_ffff;
+
+    pub(crate) fn new(count: usize) -> Self {
+        let short = !((1 << bits_of(count)) - 1);
+        Self { count: count as f64, share: (count as f64).recip(), short }
+    }
+
+    /// The count, the double nearest to one part of it, and the bits of a short quotient.
+    pub(crate) fn parts(&self) -> (f64, f64, u64) {
+        (self.count, self.share, self.short)
+    }
+
+    /// The double nearest to (high + low) / count, ties to even, of sums over a grid that is not
+    /// signed.
+    #[inline(always)]
+    pub(crate) fn mean_of(&self, high: f64, low: f64) -> f64 {
+        let quotient = f64::from_bits(((high + low) * self.share).to_bits() & self.short);
+        let remainder = (high - quotient * self.count) + low;
+        quotient + remainder / self.count
+    }
+
+    /// The same over any grid.
+    #[inline(always)]
+    pub(crate) fn signed_mean_of(&self, high: f64, low: f64) -> f64 {
+        // The exact sum as a double and what that one lacks (Knuth's two-sum).
+        let sum = high + low;
+        let back = sum - high;
+        let lacks = (high - (sum - back)) + (low - back);
+        let quotient = sum * self.share;
+        // The remainder sum - quotient * count, without rounding: 26 and 27 bits times at most 17.
+        let upper = f64::from_bits(quotient.to_bits() & Self::UPPER);
+        let lower = quotient - upper;
+        let remainder = ((sum - upper * self.count) - lower * self.count) + lacks;
+        quotient + remainder / self.count
+    }
+}
+
+/// p, where a count is at most 2^p; 1 at least.
+fn bits_of(count: usize) -> u32 {
+    (usize::BITS - (count - 1).leading_zeros()).max(1)
 }
 
 /// The sum of the last n values, which somebody else keeps.
@@ -145,12 +210,13 @@ impl RollingSum {
 
     /// The mean, rounded once.
     #[inline(always)]
-    pub(crate) fn mean(&self, count: usize) -> f64 {
+    pub(crate) fn mean(&self, divisor: &Divisor) -> f64 {
         match self {
-            Self::Split { high, low, .. } => {
-                mean_of(*high, *low, (count as f64, (count as f64).recip()))
+            Self::Split { grid, high, low } if grid.is_signed() => {
+                divisor.signed_mean_of(*high, *low)
             }
-            Self::Exact(sum) => sum.mean(count as u32),
+            Self::Split { high, low, .. } => divisor.mean_of(*high, *low),
+            Self::Exact(sum) => sum.mean(divisor.count as u32),
         }
     }
 }
@@ -177,12 +243,9 @@ mod tests {
     }
 
     fn split(values: &[f64]) -> Option<f64> {
-        match RollingSum::of(values.iter().copied(), values.len()) {
-            RollingSum::Split { high, low, .. } => {
-                Some(mean_of(high, low, (values.len() as f64, (values.len() as f64).recip())))
-            }
-            RollingSum::Exact(_) => None,
-        }
+        let sum = RollingSum::of(values.iter().copied(), values.len());
+        let divisor = Divisor::new(values.len());
+        matches!(sum, RollingSum::Split { .. }).then(|| sum.mean(&divisor))
     }
 
     #[test]
@@ -192,6 +255,19 @@ mod tests {
                 // Half of the values a double higher: the mean lies in the middle of the two.
                 let mut values = vec![base; count / 2];
                 values.resize(count, base.next_up());
+                assert_eq!(split(&values), Some(exact(&values)), "{base} {count}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_longest_periods_are_exact_too() {
+        for count in [65_536, 99_999, 100_000usize] {
+            // Half of the values a double higher, and one that needs other digits.
+            for base in [100.01f64, 1.0f64.next_up(), 4_095.99] {
+                let mut values = vec![base; count / 2];
+                values.resize(count, base.next_up());
+                values[count / 3] = if base > 1.5 { base / 16.0 } else { base };
                 assert_eq!(split(&values), Some(exact(&values)), "{base} {count}");
             }
         }
@@ -235,7 +311,7 @@ mod tests {
                     sum = RollingSum::of(values[start..=place].iter().copied(), period);
                 }
                 let recent = &values[start..=place];
-                prop_assert_eq!(sum.mean(recent.len()).to_bits(), exact(recent).to_bits());
+                prop_assert_eq!(sum.mean(&Divisor::new(recent.len())).to_bits(), exact(recent).to_bits());
             }
         }
     }

@@ -27,6 +27,7 @@
 
 mod arguments;
 mod fills;
+mod fused;
 mod ledger;
 mod makers;
 mod options;
@@ -35,6 +36,12 @@ mod run;
 mod signals;
 mod stats;
 mod targets;
+
+pub(crate) use arguments::named;
+pub(crate) use fused::{Column, Fused};
+pub(crate) use report::{Escaped, amount};
+pub(crate) use run::{Account, Keep, run_in};
+pub(crate) use targets::Wants;
 
 pub use ledger::Trade;
 pub use makers::{MAKERS, Maker};

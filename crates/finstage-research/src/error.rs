@@ -23,6 +23,8 @@ pub enum ErrorKind {
     Options,
     /// A strategy is unknown, or its parameters make no sense: correct its text.
     Strategy,
+    /// A grid of parameters is not of its form, too large, or holds nothing that makes sense.
+    Grid,
 }
 
 impl Error {

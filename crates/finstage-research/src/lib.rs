@@ -1,4 +1,5 @@
-//! Questions asked of stored history: what would have happened to a position that followed a rule?
+//! Questions asked of stored history: what would have happened to a position that followed a rule,
+//! with these parameters or with each of a whole grid?
 //!
 //! It deliberately reads no file, no clock and no network, and draws no random number: bars come
 //! in, numbers and one page of HTML go out, the same in every run. It does not say that a rule is
@@ -39,6 +40,8 @@ mod error;
 pub mod evidence;
 mod series;
 pub mod study;
+pub mod sweep;
+pub mod walk_forward;
 pub mod worlds;
 
 pub use error::{Error, ErrorKind};

@@ -32,6 +32,7 @@ pub mod journal;
 mod lock;
 pub mod records;
 pub mod suite;
+pub mod table;
 
 pub use error::{Error, ErrorKind};
 pub use files::{DiskFiles, Files, OpenFile, OpenMode};

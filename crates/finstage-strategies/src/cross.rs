@@ -29,6 +29,14 @@ impl Side {
         }
     }
 
+    /// The distance beyond a line on this side: positive where it was passed.
+    pub(crate) fn beyond(self, gap: f64) -> f64 {
+        match self {
+            Self::Above => gap,
+            Self::Below => -gap,
+        }
+    }
+
     /// What is expected of a move that springs back.
     pub(crate) const fn against_the_move(self) -> Direction {
         match self {
@@ -55,15 +63,41 @@ impl Crossing {
     /// Takes value less line of the next bar; whether it crossed on this bar, `None` on the first
     /// one, of which that cannot be said.
     pub(crate) fn step(&mut self, gap: f64) -> Option<bool> {
-        let beyond = match self.side {
-            Side::Above => gap,
-            Side::Below => -gap,
-        };
+        let beyond = self.side.beyond(gap);
         let before = self.previous.replace(beyond)?;
         Some(match self.edge {
             Edge::Passes => before <= 0.0 && beyond > 0.0,
             Edge::Reaches => before < 0.0 && beyond >= 0.0,
         })
+    }
+}
+
+/// Watches a condition for the bar on which it becomes true.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Onset {
+    previous: Option<bool>,
+}
+
+impl Onset {
+    /// Takes whether it holds on the next bar; whether it began to on this one. Of the first bar, and
+    /// of the first after one that is not known (`None`), that cannot be said.
+    pub(crate) fn step(&mut self, holds: Option<bool>) -> bool {
+        let before = std::mem::replace(&mut self.previous, holds);
+        before == Some(false) && holds == Some(true)
+    }
+}
+
+/// Counts bars since something last happened.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Since {
+    bars: Option<usize>,
+}
+
+impl Since {
+    /// Takes whether it happens on the next bar; how many bars ago it last did, 0 for this one.
+    pub(crate) fn step(&mut self, happens: bool) -> Option<usize> {
+        self.bars = if happens { Some(0) } else { self.bars.map(|bars| bars.saturating_add(1)) };
+        self.bars
     }
 }
 
@@ -94,6 +128,21 @@ mod tests {
         assert_eq!(steps(Side::Above, Edge::Reaches, &gaps), "?X......X.");
         assert_eq!(steps(Side::Below, Edge::Passes, &gaps), "?......X.X");
         assert_eq!(steps(Side::Below, Edge::Reaches, &gaps), "?...X..X..");
+    }
+
+    #[test]
+    fn an_onset_needs_a_bar_on_which_it_was_known_not_to_hold() {
+        let mut onset = Onset::default();
+        let holds = [Some(true), Some(false), Some(true), Some(true), None, Some(true)];
+        let began = holds.map(|holds| onset.step(holds));
+        assert_eq!(began, [false, false, true, false, false, false]);
+    }
+
+    #[test]
+    fn bars_are_counted_since_it_happened() {
+        let mut since = Since::default();
+        let said = [false, true, false, false, true].map(|happens| since.step(happens));
+        assert_eq!(said, [None, Some(0), Some(1), Some(2), Some(0)]);
     }
 
     #[test]

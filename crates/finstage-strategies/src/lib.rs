@@ -5,7 +5,7 @@
 //! the user's own data. Nothing here reads a clock, a file or a network, and nothing can tell
 //! history from the present.
 //!
-//! The 23 entries express 27 customary signal types:
+//! The first 23 entries express 27 customary signal types:
 //!
 //! | types | entries |
 //! |---|---|
@@ -17,6 +17,9 @@
 //! | stochastic overbought, oversold, bullish, bearish cross (4) | `stochastic_overbought`, `stochastic_oversold`, `stochastic_bullish_cross`, `stochastic_bearish_cross` |
 //! | volume breakout up, down (2) | `volume_breakout_up`, `volume_breakout_down` |
 //! | low volume (1) | `low_volume`; it claims no direction and is declared long so that it can be judged |
+//!
+//! The others are well-known combinations of these: `docs/guides/strategies.md` has all of them with idea,
+//! rule and source. [`expr`] is the language in which users write their own.
 //!
 //! Three things to read first: [`CATALOG`] (all entries), `golden_cross.rs` (the plainest strategy)
 //! and `cross.rs` (the question nearly all of them ask).
@@ -34,19 +37,38 @@
 //! ```
 #![forbid(unsafe_code)]
 
-use finstage_engine::Entry;
+use finstage_engine::{Catalog, Entry};
 
 mod bollinger_break;
 mod cross;
+mod cross_on_volume;
+mod donchian_breakout;
+pub mod expr;
 mod golden_cross;
+mod ichimoku_cross;
+mod keltner_breakout;
 mod ma_breakout;
+mod macd_adx;
 mod macd_cross;
+mod mfi_levels;
+mod nr7_breakout;
+mod oversold_breakout;
+mod rsi2_pullback;
 mod rsi_levels;
+mod squeeze;
 mod stochastic;
+mod stochastic_trend;
+mod supertrend_flip;
+mod trend_agreement;
+mod triple_confirmation;
+mod volatility_breakout;
 mod volume;
+mod williams_reversal;
 
 /// Every strategy, each name once.
-pub const CATALOG: &[Entry] = &[
+pub const CATALOG: Catalog = Catalog::new(ENTRIES).with_language(expr::rule);
+
+const ENTRIES: &[Entry] = &[
     ma_breakout::UP,
     ma_breakout::DOWN,
     golden_cross::GOLDEN,
@@ -70,6 +92,38 @@ pub const CATALOG: &[Entry] = &[
     volume::UP,
     volume::DOWN,
     volume::LOW,
+    triple_confirmation::UP,
+    triple_confirmation::DOWN,
+    trend_agreement::UP,
+    trend_agreement::DOWN,
+    squeeze::UP,
+    squeeze::DOWN,
+    cross_on_volume::GOLDEN,
+    cross_on_volume::DEAD,
+    oversold_breakout::OVERSOLD,
+    oversold_breakout::OVERBOUGHT,
+    supertrend_flip::UP,
+    supertrend_flip::DOWN,
+    donchian_breakout::UP,
+    donchian_breakout::DOWN,
+    rsi2_pullback::PULLBACK,
+    rsi2_pullback::RALLY,
+    macd_adx::BULLISH,
+    macd_adx::BEARISH,
+    ichimoku_cross::BULLISH,
+    ichimoku_cross::BEARISH,
+    volatility_breakout::UP,
+    volatility_breakout::DOWN,
+    keltner_breakout::UP,
+    keltner_breakout::DOWN,
+    stochastic_trend::UP,
+    stochastic_trend::DOWN,
+    mfi_levels::OVERSOLD,
+    mfi_levels::OVERBOUGHT,
+    williams_reversal::OVERSOLD,
+    williams_reversal::OVERBOUGHT,
+    nr7_breakout::UP,
+    nr7_breakout::DOWN,
 ];
 
 #[cfg(test)]
@@ -86,7 +140,7 @@ mod tests {
 
     #[test]
     fn every_entry_builds_with_its_defaults_and_says_so_in_words() {
-        for entry in CATALOG {
+        for entry in ENTRIES {
             let params = defaults(entry);
             let strategy = (entry.build)(&params);
             assert!(strategy.warmup() >= 2, "{}: a cross needs two bars", entry.name);
@@ -102,21 +156,36 @@ mod tests {
     }
 
     #[test]
+    fn the_guide_has_every_strategy_and_every_parameter() {
+        let guide = include_str!("../../../docs/guides/strategies.md");
+        for entry in ENTRIES {
+            let name = format!("`{}`", entry.name);
+            let row = guide.lines().find(|line| line.starts_with('|') && line.contains(&name));
+            let row = row.unwrap_or_else(|| panic!("{name} is not in the guide"));
+            let is_pair = |other: &&Entry| row.contains(&format!("`{}`", other.name));
+            for spec in ENTRIES.iter().filter(is_pair).flat_map(|entry| entry.params) {
+                let (param, value) = (format!("`{}`", spec.name), spec.default.to_string());
+                assert!(row.contains(&param) && row.contains(&value), "{name}: {param} {value}");
+            }
+        }
+    }
+
+    #[test]
     fn every_name_is_there_once() {
-        let names: BTreeSet<&str> = CATALOG.iter().map(|entry| entry.name).collect();
-        assert_eq!(names.len(), CATALOG.len());
+        let names: BTreeSet<&str> = ENTRIES.iter().map(|entry| entry.name).collect();
+        assert_eq!(names.len(), ENTRIES.len());
     }
 
     #[test]
     fn the_catalogue_expresses_all_27_customary_types() {
         let periods = |entry: &Entry| if entry.name.starts_with("ma_breakout") { 3 } else { 1 };
-        assert_eq!(CATALOG.iter().map(periods).sum::<usize>(), 27);
+        assert_eq!(ENTRIES[..23].iter().map(periods).sum::<usize>(), 27);
     }
 
     #[test]
     fn the_text_agrees_with_the_direction() {
         use finstage_model::Direction;
-        for entry in CATALOG {
+        for entry in ENTRIES {
             let (expected, other) = match entry.direction {
                 Direction::Long => ("a rise is expected", "a fall is expected"),
                 Direction::Short => ("a fall is expected", "a rise is expected"),
@@ -129,7 +198,7 @@ mod tests {
     #[test]
     fn the_rules_read_as_people_say_them() {
         let words: Vec<String> =
-            CATALOG.iter().map(|entry| (entry.words)(&defaults(entry))).collect();
+            ENTRIES.iter().map(|entry| (entry.words)(&defaults(entry))).collect();
         assert_eq!(
             words,
             [
@@ -156,6 +225,38 @@ mod tests {
                 "close rose by more than 1% on 2 times the mean volume of 20 bars",
                 "close fell by more than 1% on 2 times the mean volume of 20 bars",
                 "volume at most 0.5 times its mean over 20 bars",
+                "close above SMA(20), RSI(14) above 50 and volume above its mean of 20 bars",
+                "close below SMA(20), RSI(14) below 50 and volume above its mean of 20 bars",
+                "close crossed above SMA(20) with the longer interval above its SMA(10)",
+                "close crossed below SMA(20) with the longer interval below its SMA(10)",
+                "close broke above the upper Bollinger band (20, 2) within 5 bars of a squeeze inside the Keltner channel (20, 1.5)",
+                "close broke below the lower Bollinger band (20, 2) within 5 bars of a squeeze inside the Keltner channel (20, 1.5)",
+                "SMA(50) crossed above SMA(200) on 1.5 times the mean volume of 20 bars",
+                "SMA(50) crossed below SMA(200) on 1.5 times the mean volume of 20 bars",
+                "close crossed above SMA(20) within 10 bars of RSI(14) at 30 or below",
+                "close crossed below SMA(20) within 10 bars of RSI(14) at 70 or above",
+                "Supertrend(10, 3) turned up",
+                "Supertrend(10, 3) turned down",
+                "close above the highest high of the last 20 bars",
+                "close below the lowest low of the last 20 bars",
+                "RSI(2) fell to 10 or below with the close above SMA(200)",
+                "RSI(2) rose to 90 or above with the close below SMA(200)",
+                "MACD(12, 26, 9) crossed above its signal line with ADX(14) at 25 or above",
+                "MACD(12, 26, 9) crossed below its signal line with ADX(14) at 25 or above",
+                "tenkan(9) crossed above kijun(26) above the cloud (52, 26)",
+                "tenkan(9) crossed below kijun(26) below the cloud (52, 26)",
+                "close above the open by more than 0.5 times the previous range",
+                "close below the open by more than 0.5 times the previous range",
+                "close crossed above the upper line of the Keltner channel (20, 10, 2)",
+                "close crossed below the lower line of the Keltner channel (20, 10, 2)",
+                "stochastic %K(14, 3) crossed above its %D within 30 points of the end, close above SMA(50)",
+                "stochastic %K(14, 3) crossed below its %D within 30 points of the end, close below SMA(50)",
+                "MFI(14) fell to 20 or below",
+                "MFI(14) rose to 80 or above",
+                "Williams %R(14) came back above -80",
+                "Williams %R(14) came back below -20",
+                "close above the high of the narrowest of 7 bars",
+                "close below the low of the narrowest of 7 bars",
             ]
         );
     }

@@ -180,7 +180,7 @@ mod tests {
         };
         assert!((signal.strength - 25.0 / 27.0 / 9.0 * 100.0).abs() < 1e-12);
         let [macd, line] = signal.facts.iter().collect::<Vec<_>>()[..] else { panic!("two facts") };
-        assert_eq!((macd.name, line.name), ("macd", "signal"));
+        assert_eq!((macd.name.as_str(), line.name.as_str()), ("macd", "signal"));
         assert!((macd.value + 25.0 / 27.0).abs() < 1e-12);
         assert!((line.value + 14.0 / 27.0).abs() < 1e-12);
     }

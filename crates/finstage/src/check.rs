@@ -189,7 +189,7 @@ fn is_recorded(records: &Records, signal: &Signal) -> Result<bool, SinkError> {
     };
     let same_facts = row.facts.len() == signal.facts.iter().count()
         && signal.facts.iter().zip(&row.facts).all(|(fact, (name, value))| {
-            fact.name == name && fact.value.to_bits() == value.to_bits()
+            fact.name == **name && fact.value.to_bits() == value.to_bits()
         });
     Ok(row.price == signal.price
         && row.direction == signal.direction

@@ -1,10 +1,16 @@
 //! The command line: what can be typed. What it does is in [`crate::commands`].
 
+mod sweep;
+mod verify;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use finstage_model::{Call, CardVerdict, ClaimKind, Day, Horizon, Interval, Symbol, Timestamp};
+use finstage_model::{Call, Day, Direction, Interval, Symbol, Timestamp};
+
+pub use self::sweep::{Search, Sweep, WalkForward};
+pub use self::verify::{Trials, Verify};
 
 /// Watches markets around the clock; every alert carries its proof.
 #[derive(Debug, Parser)]
@@ -68,6 +74,10 @@ pub enum Command {
     /// Indicators, and their values over a bar file
     #[command(subcommand)]
     Indicators(Indicators),
+    /// A strategy with every combination of a grid of parameters
+    Sweep(Box<Sweep>),
+    /// What a search for parameters is worth: chosen on the past, tried on what came after
+    WalkForward(Box<WalkForward>),
     /// Run the simulator: a Binance and a Telegram on this machine, with faults on demand
     Sim(Sim),
     /// Signals in the store
@@ -79,6 +89,8 @@ pub enum Command {
     /// Check, show or write the configuration
     #[command(subcommand)]
     Config(Config),
+    /// Measure this build on this machine, beside TA-Lib and backtesting.py where they are
+    Bench(Bench),
     /// Print the completion script of a shell
     Completions {
         /// Which shell
@@ -280,7 +292,7 @@ pub enum Strategies {
 /// `finstage backtest`
 #[derive(Debug, Args)]
 #[command(
-    after_help = "A decision on the close of a bar is filled at the next open, all of it. A strategy of the\ncatalogue says when to begin; its counterpart, --exit or --hold say when to end. sma_cross,\nrsi_levels and donchian state a position for every bar.\n\nOne run over one history is an illustration, not evidence."
+    after_help = "A decision on the close of a bar is filled at the next open, all of it. A strategy of the\ncatalogue or --when says when to begin; its counterpart, --exit, --exit-when or --hold say when\nto end. sma_cross, rsi_levels and donchian state a position for every bar.\n\nOne run over one history is an illustration, not evidence."
 )]
 pub struct Backtest {
     /// The bars
@@ -292,12 +304,21 @@ pub struct Backtest {
     /// The rule: NAME, NAME(50,200) or NAME(fast=50,slow=200)
     #[arg(long, value_name = "RULE", conflicts_with = "targets")]
     pub strategy: Option<Call>,
+    /// A condition of your own in place of the rule: 'cross_above(sma(10), sma(20))'
+    #[arg(long, value_name = "EXPR", conflicts_with_all = ["strategy", "targets"])]
+    pub when: Option<String>,
+    /// Where the price is expected to go when the condition becomes true [default: long]
+    #[arg(long, value_name = "SIDE", value_enum, requires = "when")]
+    pub direction: Option<Side>,
     /// Positions of your own: CSV with the header bar,target; bars from 0, targets from -1 to 1
     #[arg(long, value_name = "FILE")]
     pub targets: Option<PathBuf>,
     /// The strategy whose signal ends a position [default: the counterpart]
     #[arg(long, value_name = "RULE", conflicts_with = "targets")]
     pub exit: Option<Call>,
+    /// The condition that ends a position where it becomes true
+    #[arg(long, value_name = "EXPR", conflicts_with_all = ["exit", "targets"])]
+    pub exit_when: Option<String>,
     /// End a position after so many bars
     #[arg(long, value_name = "BARS", conflicts_with = "targets")]
     pub hold: Option<usize>,
@@ -333,6 +354,25 @@ pub struct Backtest {
     pub report: Option<PathBuf>,
 }
 
+/// Where the price is expected to go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Side {
+    /// Up.
+    #[default]
+    Long,
+    /// Down.
+    Short,
+}
+
+impl From<Side> for Direction {
+    fn from(side: Side) -> Self {
+        match side {
+            Side::Long => Self::Long,
+            Side::Short => Self::Short,
+        }
+    }
+}
+
 /// A price of the last bar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum ClosePrice {
@@ -340,81 +380,6 @@ pub enum ClosePrice {
     Close,
     /// Its open.
     Open,
-}
-
-/// `finstage verify`
-#[derive(Debug, Args)]
-#[command(
-    after_help = "Every strategy is tested on every group of instruments at every horizon: enter at the open after\na signal, leave at the open after the horizon, compare with random entry, pay the costs. What was\ntried is written into the ledger of the data folder and counts for ever; a trial repeated on the\nsame data counts once. The first run on files into an empty ledger may spend the whole --fdr.\n\nExample:  finstage verify --input spy.csv aapl.csv --factors file:aapl=aapl_factors.csv --report evidence.html"
-)]
-pub struct Verify {
-    /// Bar files, each an instrument
-    #[arg(long, value_name = "FILE", num_args = 1.., required_unless_present = "symbols", conflicts_with = "symbols")]
-    pub input: Vec<PathBuf>,
-    /// Names of the instruments of the files, in their order [default: file:NAME]
-    #[arg(long, value_name = "SYMBOL", value_delimiter = ',', requires = "input")]
-    pub symbol: Vec<Symbol>,
-    /// Instruments of the store
-    #[arg(long, value_name = "SYMBOL", value_delimiter = ',')]
-    pub symbols: Vec<Symbol>,
-    /// Length of the bars [default: inferred from the stamps; of the store 1d]
-    #[arg(long, value_name = "INTERVAL")]
-    pub interval: Option<Interval>,
-    /// Zone of stamps that carry none: an IANA name [default: UTC]
-    #[arg(long, value_name = "ZONE")]
-    pub tz: Option<String>,
-    /// Drop bad rows and count them, instead of refusing the file
-    #[arg(long)]
-    pub lenient: bool,
-    /// Factors of splits and dividends: a file for each input in their order, or SYMBOL=FILE
-    #[arg(long, value_name = "FILE", num_args = 1.., requires = "input")]
-    pub factors: Vec<String>,
-    /// Only these strategies: NAME, NAME(20) or NAME(period=20) [default: the whole catalogue]
-    #[arg(long, value_name = "RULE", num_args = 1..)]
-    pub strategies: Vec<String>,
-    /// How instruments are put together: each, or NAME=SYMBOL,SYMBOL once or more [default: all in one group]
-    #[arg(long, value_name = "GROUP", num_args = 1..)]
-    pub groups: Vec<String>,
-    /// How long after a signal [default: 1d,1w,1mo, as far as the bars are that short]
-    #[arg(long, value_name = "HORIZON", value_delimiter = ',')]
-    pub horizons: Vec<Horizon>,
-    /// What is claimed: direction, size
-    #[arg(long, value_name = "CLAIM", value_delimiter = ',', default_values_t = ClaimKind::ALL)]
-    pub claims: Vec<ClaimKind>,
-    /// Fraction of the value that a side costs: 0.001 is 0.1 %
-    #[arg(long, value_name = "FRACTION", default_value_t = 0.001)]
-    pub cost: f64,
-    /// Share of false discoveries among the verified that is accepted
-    #[arg(long, value_name = "RATE", default_value_t = 0.05)]
-    pub fdr: f64,
-    /// End with 1 unless every strategy named reaches this at least once; without names, any
-    #[arg(long, value_name = "VERDICT")]
-    pub require: Option<CardVerdict>,
-    /// Write a report: one HTML file
-    #[arg(long, value_name = "FILE")]
-    pub report: Option<PathBuf>,
-    /// Write all figures to a file that ends in .json or .csv
-    #[arg(short, long, value_name = "FILE")]
-    pub output: Option<PathBuf>,
-    /// Threads; the result does not depend on them [default: as many as the machine has]
-    #[arg(long, value_name = "N")]
-    pub threads: Option<usize>,
-    /// Seed of the bootstrap
-    #[arg(long, value_name = "N", default_value_t = finstage_research::evidence::SEED)]
-    pub seed: u64,
-}
-
-/// `finstage trials`
-#[derive(Debug, Subcommand)]
-pub enum Trials {
-    /// What was tried, newest first
-    List {
-        /// At most so many
-        #[arg(long, value_name = "N", default_value_t = 50)]
-        limit: usize,
-    },
-    /// Follow the chain of hashes; a row that is missing or changed ends with 1
-    Check,
 }
 
 /// `finstage indicators`
@@ -536,6 +501,12 @@ pub struct SignalGenerate {
     /// Only these strategies: NAME, NAME(20) or NAME(period=20) [default: the whole catalogue]
     #[arg(long, value_name = "RULE")]
     pub strategy: Vec<Call>,
+    /// Conditions of your own: 'cross_above(sma(10), sma(20))'
+    #[arg(long, value_name = "EXPR")]
+    pub when: Vec<String>,
+    /// Where the price is expected to go when they become true [default: long]
+    #[arg(long, value_name = "SIDE", value_enum, requires = "when")]
+    pub direction: Option<Side>,
 }
 
 /// `finstage signals list`
@@ -571,6 +542,26 @@ pub struct AlertList {
     /// At most so many
     #[arg(long, value_name = "N", default_value_t = 50)]
     pub limit: usize,
+}
+
+/// `finstage bench`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Groups: indicators, streaming, backtest, history, engine. Figures are processor times, the least of\nall rounds; columns exist before the clock starts. With --python, TA-Lib's C library and\nbacktesting.py take turns with ours round by round, on the same bars; ratios say how many times as\nfast ours is. These are figures, not tests: nothing fails because of them, and they vary with the\nmachine and what else it does."
+)]
+pub struct Bench {
+    /// Only these groups
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+    /// A Python that has TA-Lib and backtesting
+    #[arg(long, value_name = "PATH")]
+    pub python: Option<PathBuf>,
+    /// Bars, or trades, of a long series
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(100..=10_000_000))]
+    pub bars: u32,
+    /// How often everything is measured
+    #[arg(long, value_name = "N", default_value_t = 9, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub rounds: u32,
 }
 
 /// `finstage config`

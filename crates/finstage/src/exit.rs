@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use finstage_strategies::expr::EXCERPT;
+
 /// The exit codes of the contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
@@ -19,7 +21,8 @@ pub enum Exit {
     Interrupted = 130,
 }
 
-/// Why a command did not do what it was asked: what, where, and what to do, in one line.
+/// Why a command did not do what it was asked: what, where, and what to do, in one line. Below it may
+/// stand the text that is meant, with the place underlined.
 #[derive(Debug)]
 pub struct Failure {
     /// The number for scripts.
@@ -31,11 +34,14 @@ pub struct Failure {
 pub type Result<T, E = Failure> = std::result::Result<T, E>;
 
 impl Failure {
-    /// A failure with its words; line breaks become spaces, because an error is one line.
+    /// A failure with its words; line breaks become spaces, because an error is one line. Only an
+    /// excerpt, lines that begin with [`EXCERPT`], stays as it is.
     #[must_use]
     pub fn new(exit: Exit, message: impl fmt::Display) -> Self {
-        let message = message.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
-        Self { exit, message }
+        let text = message.to_string();
+        let (said, excerpt) = text.split_at(text.find(EXCERPT).unwrap_or(text.len()));
+        let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        Self { exit, message: format!("{said}{excerpt}") }
     }
 
     /// Wrong usage, configuration or input.

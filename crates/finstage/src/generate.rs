@@ -1,9 +1,11 @@
 //! Signals of a bar file: the same engine as everywhere, without a journal.
 
 use finstage_engine::{
-    AlertRules, Engine, EngineSettings, Entry, Origin, SeriesSpec, StrategySpec,
+    AlertRules, Engine, EngineSettings, Entry, Origin, Rule, SeriesSpec, StrategySpec, When,
 };
-use finstage_model::{Bar, Call, Event, Instrument, InstrumentId, Output, Payload, Ruling, Signal};
+use finstage_model::{
+    Bar, Call, Event, Instrument, InstrumentId, Interval, Output, Payload, Ruling, Signal,
+};
 use finstage_strategies::CATALOG;
 
 use crate::exit::{Failure, Result};
@@ -19,19 +21,25 @@ pub struct Generated {
     pub ruling: Ruling,
 }
 
-/// The strategies that `calls` name, or the whole catalogue with its defaults, on `interval`.
+/// The name of a condition that was given without one.
+const UNNAMED: &str = "when";
+
+/// The strategies that `calls` name and the conditions of `own`, or the whole catalogue with its
+/// defaults where there are none, on `interval`.
 ///
 /// # Errors
-/// Exit 2 naming an unknown strategy or parameter, or a value without a name.
-pub fn strategies(calls: &[Call], interval: finstage_model::Interval) -> Result<Vec<StrategySpec>> {
-    let spec = |name: &str, params| StrategySpec {
+/// Exit 2 naming an unknown strategy or parameter, a value without a name, or the place of what is
+/// wrong in a condition.
+pub fn strategies(calls: &[Call], own: &[When], interval: Interval) -> Result<Vec<StrategySpec>> {
+    let spec = |name: &str, params, when| StrategySpec {
         name: name.to_owned(),
         params,
         interval,
         symbols: Vec::new(),
+        when,
     };
-    if calls.is_empty() {
-        return Ok(CATALOG.iter().map(|entry| spec(entry.name, Vec::new())).collect());
+    if calls.is_empty() && own.is_empty() {
+        return Ok(CATALOG.iter().map(|entry| spec(entry.name, Vec::new(), None)).collect());
     }
     let mut specs = Vec::new();
     for call in calls {
@@ -46,7 +54,12 @@ pub fn strategies(calls: &[Call], interval: finstage_model::Interval) -> Result<
             params.push((name, *value));
         }
         entry.params(&params).map_err(Failure::usage)?;
-        specs.push(spec(entry.name, params));
+        specs.push(spec(entry.name, params, None));
+    }
+    for when in own {
+        let spec = spec(UNNAMED, Vec::new(), Some(when.clone()));
+        Rule::of(&spec, CATALOG).map_err(Failure::usage)?;
+        specs.push(spec);
     }
     Ok(specs)
 }
@@ -111,7 +124,7 @@ mod tests {
             .collect();
         let table = read_bars(&format!("1m file:x\n{rows}"), InstrumentId(9)).unwrap();
         let calls = ["ma_breakout_up(20)".parse().unwrap()];
-        let specs = strategies(&calls, table.interval).unwrap();
+        let specs = strategies(&calls, &[], table.interval).unwrap();
         let said = signals(&table.bars, &describe(&table.symbol), specs).unwrap();
         assert_eq!(said.len(), 1);
         assert_eq!(said[0].strategy, "ma_breakout_up(period=20)");

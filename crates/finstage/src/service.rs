@@ -1,15 +1,17 @@
 //! A running service: sessions and ticks into one channel, the engine on a thread of its own,
 //! dispatchers behind the outbox. `serve` and `demo` are this with other addresses and clocks.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use finstage_engine::series_depths;
 use finstage_feeds::{
-    PollVenue, Query, Session, SessionLimits, SessionOptions, SessionStats, Since, SymbolMap,
+    DecodeError, DecodeErrorKind, PollVenue, Query, Session, SessionLimits, SessionOptions,
+    SessionStats, Since, SymbolMap,
 };
-use finstage_model::{Bar, Clock, Event, Instrument, Interval, Payload, Timestamp};
+use finstage_model::{Bar, Clock, Event, Instrument, Interval, Payload, Symbol, Timestamp};
 use finstage_net::{Backoff, Client, Jitter, SocketOptions, retry_after};
 use finstage_notify::{Courier, Dispatcher, DispatcherOptions, Lines, Notifier, Stats};
 use finstage_strategies::CATALOG;
@@ -79,18 +81,21 @@ pub async fn run(
     let notifiers = wiring::notifiers(&plan.settings)?;
     let house = build_house(&plan, &notifiers, &wake)?;
     let client = wiring::client()?;
-    for feed in &plan.settings.feeds {
+    let mut feeds = plan.settings.feeds.clone();
+    let mut refused = BTreeSet::new();
+    for feed in &feeds {
         let mut stop = stop.clone();
         tokio::select! {
-            filled = fill_history(&house, feed, &client) => filled?,
+            filled = fill_history(&house, feed, &client, &mut refused) => filled?,
             _ = stop.wait_for(|stop| *stop) => return Ok(()),
         }
     }
+    watch_without(&mut feeds, &refused)?;
     let (quit, quitting) = watch::channel(false);
     let (events, received) = mpsc::channel(QUEUE_FRAMES);
     let mut gauges = Gauges::default();
     let mut tasks = Vec::new();
-    for feed in &plan.settings.feeds {
+    for feed in &feeds {
         let ends = (events.clone(), quitting.clone());
         let (task, stats) = start_session(&house, feed, &client, ends)?;
         tasks.push(task);
@@ -301,7 +306,14 @@ fn start_session(
 
 /// Fetches history that the strategies need and the store lacks, before the first engine is
 /// warmed. Keeps trying while the venue cannot be reached.
-async fn fill_history(house: &House, feed: &FeedSettings, client: &Client) -> Result<()> {
+///
+/// A symbol that the venue does not have goes to `refused`, with a warning.
+async fn fill_history(
+    house: &House,
+    feed: &FeedSettings,
+    client: &Client,
+    refused: &mut BTreeSet<Symbol>,
+) -> Result<()> {
     let (venue, endpoints) = wiring::venue(feed)?;
     let Some(build) = venue.poll else { return Ok(()) };
     let poll = build(&endpoints);
@@ -313,7 +325,8 @@ async fn fill_history(house: &House, feed: &FeedSettings, client: &Client) -> Re
         let Some(instrument) = house.instruments.iter().find(|i| i.symbol == symbol) else {
             continue;
         };
-        if !feed.symbols.contains(&symbol) || !feed.venue_intervals.contains(&interval) {
+        let is_ours = feed.symbols.contains(&symbol) && !refused.contains(&symbol);
+        if !is_ours || !feed.venue_intervals.contains(&interval) {
             continue;
         }
         let wanted = wiring::history_start(interval, depth, now);
@@ -323,7 +336,15 @@ async fn fill_history(house: &House, feed: &FeedSettings, client: &Client) -> Re
             Some(until) if until > wanted => until,
             _ => wanted,
         };
-        let bars = fetch(house, poll.as_ref(), client, (instrument, interval, from)).await;
+        let fetched = fetch(house, poll.as_ref(), client, (instrument, interval, from)).await;
+        let bars = match fetched {
+            Ok(bars) => bars,
+            Err(why) => {
+                tracing::warn!("{symbol} is not watched: {why}; correct it in [[feeds]]");
+                refused.insert(symbol);
+                continue;
+            }
+        };
         if !bars.is_empty() {
             let counts = house.history.import(&symbol, interval, &bars)?;
             tracing::info!("{symbol} {interval}: {} bars of history", counts.written);
@@ -332,13 +353,30 @@ async fn fill_history(house: &House, feed: &FeedSettings, client: &Client) -> Re
     Ok(())
 }
 
+/// Takes symbols that their venues do not have out of what is watched.
+fn watch_without(feeds: &mut Vec<FeedSettings>, refused: &BTreeSet<Symbol>) -> Result<()> {
+    feeds.iter_mut().for_each(|feed| feed.symbols.retain(|symbol| !refused.contains(symbol)));
+    feeds.retain(|feed| !feed.symbols.is_empty());
+    if feeds.is_empty() {
+        let names: Vec<&str> = refused.iter().map(Symbol::as_str).collect();
+        return Err(Failure::usage(format!(
+            "nothing to watch: the venue has no {}; correct the symbols in [[feeds]]",
+            names.join(", ")
+        )));
+    }
+    Ok(())
+}
+
 /// Asks for the closed bars of one series from `from` to now, page by page.
+///
+/// # Errors
+/// When the venue has no such symbol; whatever else goes wrong is tried again.
 async fn fetch(
     house: &House,
     poll: &dyn PollVenue,
     client: &Client,
     (instrument, interval, from): (&Instrument, Interval, Timestamp),
-) -> Vec<Bar> {
+) -> std::result::Result<Vec<Bar>, DecodeError> {
     let symbol = &instrument.symbol;
     let mut jitter = Jitter::seeded(house.rim.clock.now().nanos().unsigned_abs());
     let backoff = Backoff::default();
@@ -360,6 +398,7 @@ async fn fetch(
                     (next, attempt) = (following, 0);
                     continue;
                 }
+                Err(why) if why.kind() == DecodeErrorKind::NoSuchSymbol => return Err(why),
                 Err(why) => (why.to_string(), retry_after(&response, now)),
             },
             Err(why) => (why.to_string(), None),
@@ -376,5 +415,5 @@ async fn fetch(
         Payload::Bar(bar) => Some(bar),
         _ => None,
     };
-    events.into_iter().filter_map(bar).collect()
+    Ok(events.into_iter().filter_map(bar).collect())
 }

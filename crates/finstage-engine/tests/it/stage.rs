@@ -47,7 +47,7 @@ pub(crate) fn series(text: &str) -> EngineSettings {
 
 pub(crate) fn strategy(name: &str, param: Option<(&str, f64)>, interval: Interval) -> StrategySpec {
     let params = param.map(|(name, value)| (name.to_owned(), value)).into_iter().collect();
-    StrategySpec { name: name.to_owned(), params, interval, symbols: Vec::new() }
+    StrategySpec { name: name.to_owned(), params, interval, symbols: Vec::new(), when: None }
 }
 
 pub(crate) fn announce(id: InstrumentId, symbol: Symbol) -> Payload {

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use finstage_engine::{Catalog, Context, Entry, Firing, ParamSpec, Strategy};
 use finstage_model::{Bar, Direction, Facts, Interval};
 
-pub(crate) const TOYS: Catalog = &[CROSS, CHATTER, READER];
+pub(crate) const TOYS: Catalog = Catalog::new(&[CROSS, CHATTER, READER]);
 
 /// Long when the close goes above the mean of the last `n`, short when it goes below.
 pub(crate) const CROSS: Entry = Entry {

@@ -175,7 +175,12 @@ impl Repair {
                 }
                 self.go_on(book, now, out);
             }
-            Err(error) if error.kind() == DecodeErrorKind::Refused => {
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    DecodeErrorKind::Refused | DecodeErrorKind::NoSuchSymbol
+                ) =>
+            {
                 warn!(%error, instrument = job.instrument.0, "bars cannot be fetched, the gap stays");
                 self.give_up(book, out);
                 self.start(book, now, out);

@@ -414,11 +414,19 @@ fn from_json<'a, T: Deserialize<'a>>(what: &str, text: &'a str) -> Result<T, Dec
 
 /// An error answer, `{"code":-1121,"msg":"Invalid symbol."}`.
 fn refusal(status: u16, text: &str) -> DecodeError {
-    let reason = match serde_json::from_str::<Refusal>(text) {
-        Ok(Refusal { code, msg }) => format!("{} (code {code}, status {status})", quoted(&msg)),
-        Err(_) => format!("status {status} with an unknown body"),
+    let (kind, reason) = match serde_json::from_str::<Refusal>(text) {
+        Ok(Refusal { code, msg }) => {
+            // No such symbol; or characters that no symbol has.
+            let is_symbol = code == -1121 || (code == -1100 && msg.contains("'symbol'"));
+            let kind = match status {
+                400 if is_symbol => DecodeErrorKind::NoSuchSymbol,
+                _ => DecodeErrorKind::Refused,
+            };
+            (kind, format!("{} (code {code}, status {status})", quoted(&msg)))
+        }
+        Err(_) => (DecodeErrorKind::Refused, format!("status {status} with an unknown body")),
     };
-    error(DecodeErrorKind::Refused, format!("the venue refused: {reason}"))
+    error(kind, format!("the venue refused: {reason}"))
 }
 
 /// A venue's words, cut to a bound and to one line.

@@ -67,7 +67,6 @@ pub(super) const SPEC: Spec = Spec {
     column: |params, bars, out| {
         drive(Adx::new(params[0] as usize), bars, BarInput::range, |value| [value], out);
     },
-    fused: None,
 };
 
 #[cfg(test)]

@@ -9,7 +9,8 @@
 //!
 //! 0 while the market stands still from the first; after a last move it shrinks to 0 (see `wilder`). Warm-up n + 1. Memory 10.5 (2n - 1) + 1.
 
-use crate::indicators::trange::{TrueRange, true_range};
+use crate::blocks::{BLOCK, Many, columns};
+use crate::indicators::trange::TrueRange;
 use crate::spec::{Param, Spec, stream};
 use crate::wilder::Wilder;
 use crate::{BarColumns, BarInput, Field, HighLowClose, Indicator, MAX_PERIOD};
@@ -32,40 +33,27 @@ impl Atr {
     }
 }
 
-impl Atr {
-    /// The close before `place` and the bars from there on, where pairs of bars can be taken.
-    fn pairs_from<'a>(&self, bars: &BarColumns<'a>, place: usize) -> Option<(f64, Prices<'a>)> {
-        let before = self.range.previous_close()?;
-        let rest = [bars.high.get(place..)?, bars.low.get(place..)?, bars.close.get(place..)?];
-        self.average.takes_pairs().then_some((before, rest))
+impl Many<3, 1> for Atr {
+    fn is_warm(&self) -> bool {
+        self.average.is_warm()
     }
 
-    /// Takes pairs of bars until one of them is not usable; how many.
-    fn pairs(&mut self, (mut before, bars): (f64, Prices<'_>), out: &mut [f64]) -> usize {
-        let [high, low, close] = bars.map(|column| column.as_chunks::<2>().0);
-        let mut taken = 0;
-        let inputs = high.iter().zip(low).zip(close);
-        for (out, ((high, low), close)) in out.as_chunks_mut::<2>().0.iter_mut().zip(inputs) {
-            let pair = [0, 1].map(|nth| HighLowClose {
-                high: high[nth],
-                low: low[nth],
-                close: close[nth],
-            });
-            if !(pair[0].is_usable() & pair[1].is_usable()) {
-                break;
-            }
-            let ranges = [true_range(pair[0], before), true_range(pair[1], pair[0].close)];
-            *out = self.average.pair(ranges);
-            before = pair[1].close;
-            taken += 1;
-        }
-        self.range.follow(before);
-        taken
+    #[inline(always)]
+    fn many(&mut self, inputs: [&[f64]; 3], [out]: [&mut [f64]; 1]) {
+        let mut ranges = [0.0; BLOCK];
+        let ranges = &mut ranges[..out.len()];
+        self.range.many(inputs, [&mut *ranges]);
+        self.average.many(ranges, out);
+    }
+
+    fn input([high, low, close]: [f64; 3]) -> HighLowClose {
+        HighLowClose { high, low, close }
+    }
+
+    fn lines(output: f64) -> [f64; 1] {
+        [output]
     }
 }
-
-/// High, low and close.
-type Prices<'a> = [&'a [f64]; 3];
 
 impl Indicator for Atr {
     type Input = HighLowClose;
@@ -92,19 +80,8 @@ impl Indicator for Atr {
 /// # Panics
 /// As [`Atr::new`].
 pub fn atr(bars: &BarColumns<'_>, period: usize, out: &mut Vec<f64>) {
-    let len = bars.len();
-    let mut indicator = Atr::new(period);
-    out.resize(len, f64::NAN);
-    let mut place = 0;
-    while place < len {
-        if let Some((before, rest)) = indicator.pairs_from(bars, place) {
-            place += 2 * indicator.pairs((before, rest), &mut out[place..]);
-        }
-        if place < len {
-            out[place] = indicator.update(bars.get(place).range()).unwrap_or(f64::NAN);
-            place += 1;
-        }
-    }
+    columns(Atr::new(period), [bars.high, bars.low, bars.close], [out]);
+    out.resize(bars.len(), f64::NAN);
 }
 
 pub(super) const SPEC: Spec = Spec {
@@ -116,7 +93,6 @@ pub(super) const SPEC: Spec = Spec {
     undefined: None,
     build: |params| stream(Atr::new(params[0] as usize), BarInput::range, |value| [value]),
     column: |params, bars, out| atr(bars, params[0] as usize, &mut out[0]),
-    fused: None,
 };
 
 #[cfg(test)]

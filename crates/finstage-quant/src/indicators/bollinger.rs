@@ -8,18 +8,20 @@
 //! upper  = middle + up * deviation          lower = middle - down * deviation
 //! ```
 //!
-//! The deviation is taken in two passes over the n values, oldest first: n additions a bar (the
-//! column form does 16 bars side by side), but no
-//! cancellation (the one-pass formula loses all digits where prices are high and moves are small),
-//! never negative, and exactly 0 while the market stands still. Nothing older leaves a trace.
+//! The deviation is taken in two passes over the n values: n additions a bar (the column form does 8
+//! bars side by side), but no cancellation (the one-pass formula loses all digits where prices are
+//! high and moves are small), never negative, and exactly 0 while the market stands still. Nothing
+//! older leaves a trace. The squares are added up in four sums, which take the values in turn from the
+//! oldest on; then the first and the second, the third and the fourth, and both.
 //!
 //! Warm-up n, memory n.
 
-use crate::rolling::RollingMean;
-use crate::series::{checked_period, is_usable, runs};
+use crate::bands::{around, sum_of_squares};
+use crate::blocks::each;
+use crate::rolling::{RollingMean, means};
+use crate::series::{checked_period, is_usable};
 use crate::spec::{Param, Spec, stream};
-use crate::wide::{Block, wide};
-use crate::{Field, Indicator, MAX_PERIOD, sma};
+use crate::{Field, Indicator, MAX_PERIOD};
 
 /// Mean and bands over the last values.
 #[derive(Debug, Clone)]
@@ -53,7 +55,7 @@ impl Indicator for Bollinger {
             return None;
         }
         let middle = self.mean.push(input)?;
-        Some(self.params.bands(middle, self.mean.last().oldest_first()))
+        Some(self.params.bands(middle, sum_of_squares(self.mean.last().oldest_first(), middle)))
     }
 }
 
@@ -71,9 +73,8 @@ pub struct BollingerParams {
 }
 
 impl BollingerParams {
-    fn bands(&self, middle: f64, values: impl Iterator<Item = f64>) -> Bands {
-        let squares = sum_of_squares(values, middle);
-        let deviation = (squares / self.deviation.divisor(self.period)).sqrt();
+    pub(crate) fn bands(&self, middle: f64, squares: f64) -> Bands {
+        let deviation = (squares * self.deviation.share(self.period)).sqrt();
         Bands { upper: middle + self.up * deviation, middle, lower: middle - self.down * deviation }
     }
 }
@@ -89,10 +90,11 @@ pub enum Deviation {
 }
 
 impl Deviation {
-    fn divisor(self, period: usize) -> f64 {
+    /// What the sum of squares is multiplied with: 1/n or 1/(n-1), rounded.
+    pub(crate) fn share(self, period: usize) -> f64 {
         match self {
-            Self::Population => period as f64,
-            Self::Sample => (period - 1) as f64,
+            Self::Population => (period as f64).recip(),
+            Self::Sample => ((period - 1) as f64).recip(),
         }
     }
 }
@@ -130,66 +132,23 @@ pub struct BandColumns {
 /// # Panics
 /// As [`Bollinger::new`].
 pub fn bollinger(input: &[f64], params: &BollingerParams, out: &mut BandColumns) {
+    bands(input, params, [&mut out.upper, &mut out.middle, &mut out.lower]);
+}
+
+fn bands(input: &[f64], params: &BollingerParams, [upper, middle, lower]: [&mut Vec<f64>; 3]) {
     let period = checked_period(params.period, 2);
-    sma(input, period, &mut out.middle);
-    let divisor = params.deviation.divisor(period);
-    out.upper.clone_from(&out.middle);
-    out.lower.clone_from(&out.middle);
-    for range in runs(input) {
-        let first = range.start + period - 1;
-        if first >= range.end {
-            continue;
-        }
-        let (upper, lower) = (&mut out.upper[first..range.end], &mut out.lower[first..range.end]);
-        let bands = upper.chunks_mut(LANES).zip(lower.chunks_mut(LANES));
-        for (place, (upper, lower)) in (range.start..).step_by(LANES).zip(bands) {
-            let values = &input[place..place + period - 1 + upper.len()];
-            let deviations = wide(Deviations { values, middles: upper, period, divisor });
-            for ((upper, lower), deviation) in upper.iter_mut().zip(lower).zip(deviations) {
-                *upper += params.up * deviation;
-                *lower -= params.down * deviation;
-            }
-        }
-    }
-}
-
-/// Bars whose deviation is taken side by side. Each adds up its own values, oldest first.
-const LANES: usize = 16;
-
-/// The deviations of the values that end beside each middle.
-struct Deviations<'a> {
-    values: &'a [f64],
-    middles: &'a [f64],
-    period: usize,
-    divisor: f64,
-}
-
-impl Block for Deviations<'_> {
-    type Output = [f64; LANES];
-
-    #[inline(always)]
-    fn run(self) -> [f64; LANES] {
-        let mut squares = [0.0; LANES];
-        if let Ok(middles) = <&[f64; LANES]>::try_from(self.middles) {
-            for values in self.values.windows(LANES).take(self.period) {
-                for lane in 0..LANES {
-                    let distance = values[lane] - middles[lane];
-                    squares[lane] += distance * distance;
-                }
-            }
+    upper.resize(input.len(), f64::NAN);
+    lower.resize(input.len(), f64::NAN);
+    means(input, period, middle, |place, middles| {
+        let end = place + middles.len();
+        let (upper, lower) = (&mut upper[place..end], &mut lower[place..end]);
+        if middles[0].is_nan() {
+            upper.fill(f64::NAN);
+            lower.fill(f64::NAN);
         } else {
-            let lanes = self.middles.iter().zip(self.values.windows(self.period));
-            for (squares, (middle, values)) in squares.iter_mut().zip(lanes) {
-                *squares = sum_of_squares(values.iter().copied(), *middle);
-            }
+            around(params, (&input[place + 1 - period..end], middles), (upper, lower));
         }
-        squares.map(|squares| (squares / self.divisor).sqrt())
-    }
-}
-
-/// The squared distances from the middle, added up in order.
-fn sum_of_squares(values: impl Iterator<Item = f64>, middle: f64) -> f64 {
-    values.fold(0.0, |sum, value| sum + (value - middle) * (value - middle))
+    });
 }
 
 fn params_of(values: &[f64]) -> BollingerParams {
@@ -215,12 +174,7 @@ pub(super) const SPEC: Spec = Spec {
     outputs: &["upperband", "middleband", "lowerband"],
     undefined: None,
     build: |params| stream(Bollinger::new(params_of(params)), |bar| bar.close, Bands::lines),
-    column: |params, bars, out| {
-        let mut columns = BandColumns::default();
-        bollinger(bars.close, &params_of(params), &mut columns);
-        out.swap_with_slice(&mut [columns.upper, columns.middle, columns.lower]);
-    },
-    fused: None,
+    column: |params, bars, out| bands(bars.close, &params_of(params), each(out)),
 };
 
 #[cfg(test)]
@@ -242,7 +196,7 @@ mod tests {
         let expected = Bands { upper: 5.0 + 2.0 * five, middle: 5.0, lower: 5.0 - five };
         assert_eq!(last(population, &closes), Some(expected));
         let sample = BollingerParams { deviation: Deviation::Sample, ..population };
-        let wider = (20f64 / 3.0).sqrt();
+        let wider = (20f64 * 3f64.recip()).sqrt();
         let expected = Bands { upper: 5.0 + 2.0 * wider, middle: 5.0, lower: 5.0 - wider };
         assert_eq!(last(sample, &closes), Some(expected));
     }

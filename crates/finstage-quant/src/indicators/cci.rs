@@ -52,7 +52,7 @@ impl Indicator for Cci {
         let typical = bar.typical();
         let mean = self.mean.push(typical)?;
         let mut distances = 0.0;
-        for value in self.mean.last().oldest_first() {
+        for &value in self.mean.last().oldest_first() {
             distances += (value - mean).abs();
         }
         let deviation = distances / self.mean.period() as f64;
@@ -71,7 +71,6 @@ pub(super) const SPEC: Spec = Spec {
     column: |params, bars, out| {
         drive(Cci::new(params[0] as usize), bars, BarInput::range, |value| [value], out);
     },
-    fused: None,
 };
 
 #[cfg(test)]

@@ -68,7 +68,6 @@ pub(super) const SPEC: Spec = Spec {
     column: |params, bars, out| {
         drive(Dema::new(params[0] as usize), bars, |bar| bar.close, |value| [value], out);
     },
-    fused: None,
 };
 
 #[cfg(test)]

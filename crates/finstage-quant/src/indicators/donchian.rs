@@ -59,7 +59,6 @@ pub(super) const SPEC: Spec = Spec {
     column: |params, bars, out| {
         drive(Donchian::new(params[0] as usize), bars, BarInput::range, Bands::lines, out);
     },
-    fused: None,
 };
 
 #[cfg(test)]

@@ -5,11 +5,13 @@
 //! EMA(n)[i]   = EMA[i-1] + (x[i] - EMA[i-1]) * w,  w = 2 / (n + 1)      from i = n on
 //! ```
 //!
-//! Every second value is worked out from the one two bars before, which is the same number and halves
-//! the time that each step waits for the last:
+//! After the seed the values come in groups of four. All of a group are worked out from the last value
+//! before it, which is the same number and leaves one step in four that has to wait for another (v is
+//! the value before the group, x[1] its first input):
 //!
 //! ```text
-//! EMA(n)[i]   = EMA[i-2] + (x[i-1] - EMA[i-2]) * w * (1-w) + (x[i] - EMA[i-2]) * w
+//! d[1] = 0,  d[j] = d[j-1] * (1-w) + (x[j] - x[1]) * w                  the inputs among themselves
+//! EMA  = (v + d[j]) + (x[1] - v) * (1 - (1-w)^j)                        j = 1, 2, 3, 4
 //! ```
 //!
 //! Seeded with the simple mean of the first n values, as TA-Lib does it. The seed is gathered as a
@@ -19,8 +21,10 @@
 //! Warm-up n. Memory 10.5 n ([`ema_memory`]): the remaining weight of older values is
 //! (1 - 2 / (n + 1))^(10.5 n) <= 8e-10 for every n.
 
-use crate::lockstep::{Paired, lockstep};
-use crate::series::{checked_period, column_of_runs, is_usable};
+use std::hint::black_box;
+
+use crate::blocks::{Many, columns};
+use crate::series::{checked_period, is_usable};
 use crate::spec::{Param, Spec, scalar};
 use crate::{Field, Indicator, MAX_PERIOD};
 
@@ -29,10 +33,15 @@ use crate::{Field, Indicator, MAX_PERIOD};
 pub struct Ema {
     period: usize,
     seen: usize,
-    /// The mean of what was seen while `seen < period`; the average before `pending` afterwards.
+    weights: Weights,
+    /// The mean of what was seen while `seen < period`; the average before the group afterwards.
     value: f64,
-    /// The last input, if it is the first of two.
-    pending: Option<f64>,
+    /// The inputs of the group that were seen, 0 to 3.
+    nth: usize,
+    /// The first of them.
+    first: f64,
+    /// What the others add to each answer.
+    drift: [f64; 4],
 }
 
 impl Ema {
@@ -42,23 +51,149 @@ impl Ema {
     /// `invariant:` unless the period is between 1 and [`MAX_PERIOD`].
     #[must_use]
     pub fn new(period: usize) -> Self {
-        Self { period: checked_period(period, 1), seen: 0, value: 0.0, pending: None }
+        let weights = Weights::of(checked_period(period, 1));
+        Self { period, seen: 0, weights, value: 0.0, nth: 0, first: 0.0, drift: [0.0; 4] }
+    }
+
+    /// The next answer, once it is warm.
+    #[inline]
+    pub(super) fn step(&mut self, input: f64) -> f64 {
+        let nth = self.nth & 3;
+        if nth == 0 {
+            self.first = input;
+        }
+        let apart = input - self.first;
+        for (drift, weight) in self.drift.iter_mut().zip(&self.weights.apart[nth]) {
+            *drift += apart * weight;
+        }
+        let gap = self.first - self.value;
+        let answer = (self.value + self.drift[nth]) + gap * self.weights.reach[nth];
+        self.nth = nth + 1;
+        if self.nth == 4 {
+            (self.nth, self.drift, self.value) = (0, [0.0; 4], answer);
+        }
+        answer
+    }
+
+    /// Takes inputs one by one.
+    #[inline(never)]
+    pub(super) fn steps(&mut self, inputs: &[f64], out: &mut [f64]) {
+        for (out, &input) in out.iter_mut().zip(inputs) {
+            *out = self.step(input);
+        }
+    }
+
+    /// Inputs until a group begins, of this many that come.
+    #[inline(always)]
+    pub(super) fn until_group(&self, count: usize) -> usize {
+        count.min((4 - self.nth) % 4)
+    }
+
+    /// What is needed to take groups: the weights, and the value before the next one.
+    #[inline(always)]
+    pub(super) fn groups(&self) -> (Weights, f64) {
+        // Put together anew from few numbers, the compiler keeps them in registers.
+        let Weights { apart: [_, [_, take, older, oldest], ..], reach } = self.weights;
+        (Weights::from([take, older, oldest], reach), self.value)
+    }
+
+    /// Goes on with the last value of the groups that were taken.
+    #[inline(always)]
+    pub(super) fn follow(&mut self, value: f64) {
+        self.value = value;
     }
 }
 
-impl Paired for Ema {
-    fn takes_pairs(&self) -> bool {
-        self.seen == self.period && self.pending.is_none()
+/// What the inputs of a group weigh in its answers.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Weights {
+    /// In each answer, of the first, second, third and fourth input less the first: 0 where it comes
+    /// later, which changes nothing, as an average is never -0.
+    apart: [[f64; 4]; 4],
+    /// In each answer, of the first less the value before: 1 - (1-w)^j.
+    reach: [f64; 4],
+}
+
+impl Weights {
+    fn of(period: usize) -> Self {
+        let take = weight(period);
+        let keep = 1.0 - take;
+        let (older, oldest) = (take * keep, take * keep * keep);
+        let reach = [take, take + older, take + older + oldest];
+        let reach = [reach[0], reach[1], reach[2], reach[2] + oldest * keep];
+        Self::from([take, older, oldest], reach)
     }
 
     #[inline(always)]
-    fn pair(&mut self, [first, second]: [f64; 2]) -> [f64; 2] {
-        debug_assert!(self.takes_pairs(), "invariant: a pair begins after a pair");
-        let weight = weight(self.period);
-        let (of_first, of_second) = (first - self.value, second - self.value);
-        let between = self.value + of_first * weight;
-        self.value += of_first * (weight * (1.0 - weight)) + of_second * weight;
-        [between, self.value]
+    fn from([take, older, oldest]: [f64; 3], reach: [f64; 4]) -> Self {
+        let apart = [
+            [0.0, 0.0, 0.0, 0.0],
+            [0.0, take, older, oldest],
+            [0.0, 0.0, take, older],
+            [0.0, 0.0, 0.0, take],
+        ];
+        Self { apart, reach }
+    }
+
+    /// All answers of a group.
+    #[inline(always)]
+    pub(super) fn group(&self, value: f64, inputs: &[f64; 4]) -> [f64; 4] {
+        [
+            self.nth_of_group(0, value, inputs),
+            self.nth_of_group(1, value, inputs),
+            self.nth_of_group(2, value, inputs),
+            self.nth_of_group(3, value, inputs),
+        ]
+    }
+
+    /// The last answer of a group.
+    #[inline(always)]
+    fn last(&self, value: f64, inputs: &[f64; 4]) -> f64 {
+        self.nth_of_group(3, value, inputs)
+    }
+
+    #[inline(always)]
+    fn nth_of_group(&self, nth: usize, value: f64, inputs: &[f64; 4]) -> f64 {
+        let [first, second, third, fourth] = *inputs;
+        let [_, seconds, thirds, fourths] = &self.apart;
+        let drift = ((second - first) * seconds[nth] + (third - first) * thirds[nth])
+            + (fourth - first) * fourths[nth];
+        (value + drift) + (first - value) * self.reach[nth]
+    }
+}
+
+impl Many<1, 1> for Ema {
+    fn is_warm(&self) -> bool {
+        self.seen == self.period
+    }
+
+    #[inline(always)]
+    fn many(&mut self, [inputs]: [&[f64]; 1], [out]: [&mut [f64]; 1]) {
+        let single = self.until_group(inputs.len());
+        let (before, inputs) = inputs.split_at(single);
+        let (groups, after) = inputs.as_chunks::<4>();
+        let (out_before, out) = out.split_at_mut(single);
+        let (out_groups, out_after) = out.as_chunks_mut::<4>();
+        self.steps(before, out_before);
+        let (weights, mut value) = self.groups();
+        // The last answer of a group once more, apart from the other three: the next group waits for
+        // that number only, and not until four of them are taken asunder. The compiler would see that
+        // it is the same one.
+        let last = black_box(self.weights);
+        for (out, group) in out_groups.iter_mut().zip(groups) {
+            *out = weights.group(value, group);
+            value = last.last(value, group);
+        }
+        self.follow(value);
+        self.steps(after, out_after);
+    }
+
+    fn input([input]: [f64; 1]) -> f64 {
+        input
+    }
+
+    fn lines(output: f64) -> [f64; 1] {
+        [output]
     }
 }
 
@@ -79,18 +214,12 @@ impl Indicator for Ema {
             *self = Self::new(self.period);
             return None;
         }
-        if self.seen < self.period {
-            self.seen += 1;
-            self.value += (input - self.value) / self.seen as f64;
-            return (self.seen == self.period).then_some(self.value);
+        if self.seen == self.period {
+            return Some(self.step(input));
         }
-        Some(match self.pending.take() {
-            Some(first) => self.pair([first, input])[1],
-            None => {
-                self.pending = Some(input);
-                self.value + (input - self.value) * weight(self.period)
-            }
-        })
+        self.seen += 1;
+        self.value += (input - self.value) / self.seen as f64;
+        (self.seen == self.period).then_some(self.value)
     }
 }
 
@@ -110,23 +239,7 @@ fn weight(period: usize) -> f64 {
 /// # Panics
 /// As [`Ema::new`].
 pub fn ema(input: &[f64], period: usize, out: &mut Vec<f64>) {
-    checked_period(period, 1);
-    column_of_runs(input, period, out, |values, out| {
-        let (seed, rest) = values.split_at(period);
-        let mut average = Ema::new(period);
-        for &value in seed {
-            average.update(value);
-        }
-        out[period - 1] = average.value;
-        let (pairs, last) = rest.as_chunks::<2>();
-        let (outs, last_out) = out[period..].as_chunks_mut::<2>();
-        for (out, &pair) in outs.iter_mut().zip(pairs) {
-            *out = average.pair(pair);
-        }
-        if let (Some(out), Some(&value)) = (last_out.first_mut(), last.first()) {
-            *out = average.update(value).unwrap_or(f64::NAN);
-        }
-    });
+    columns(Ema::new(period), [input], [out]);
 }
 
 pub(super) const SPEC: Spec = Spec {
@@ -140,7 +253,6 @@ pub(super) const SPEC: Spec = Spec {
     column: |params, bars, out| {
         ema(bars.close, params[0] as usize, &mut out[0]);
     },
-    fused: Some(|sets, bars, out| lockstep(Ema::new, (sets, bars), out)),
 };
 
 #[cfg(test)]

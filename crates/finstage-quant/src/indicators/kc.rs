@@ -97,7 +97,6 @@ pub(super) const SPEC: Spec = Spec {
             out,
         );
     },
-    fused: None,
 };
 
 #[cfg(test)]

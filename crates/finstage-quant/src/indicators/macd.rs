@@ -16,8 +16,9 @@
 //!
 //! Warm-up slow + signal - 1. Memory: that of the slow EMA and then that of the signal EMA.
 
-use crate::lockstep::Paired;
-use crate::series::{blank, checked_period, is_usable, runs};
+use crate::blocks::{Many, columns, each};
+use crate::indicators::ema::Weights;
+use crate::series::{checked_period, is_usable};
 use crate::spec::{Param, Spec, stream};
 use crate::{Ema, Field, Indicator, MAX_PERIOD};
 
@@ -50,18 +51,67 @@ impl Macd {
     }
 }
 
+/// Groups by which the signal line follows the two averages in a block. Three averages side by side
+/// wait for their own last values only, not for each other.
+const LEAD: usize = 4;
+
 impl Macd {
-    /// Takes the two next usable inputs where it can ([`Macd::takes_pairs`]).
-    #[inline(always)]
-    fn pair(&mut self, inputs: [f64; 2]) -> [MacdValue; 2] {
-        let (fast, slow) = (self.fast.pair(inputs), self.slow.pair(inputs));
-        let macd = [fast[0] - slow[0], fast[1] - slow[1]];
-        let signal = self.signal.pair(macd);
-        [MacdValue::of(macd[0], signal[0]), MacdValue::of(macd[1], signal[1])]
+    /// Takes inputs one by one into the two averages, once they are warm.
+    fn differences(&mut self, inputs: &[f64], out: &mut [f64]) {
+        for (out, &input) in out.iter_mut().zip(inputs) {
+            *out = self.fast.step(input) - self.slow.step(input);
+        }
+    }
+}
+
+impl Many<1, 3> for Macd {
+    fn is_warm(&self) -> bool {
+        self.signal.is_warm()
     }
 
-    fn takes_pairs(&self) -> bool {
-        self.fast.takes_pairs() && self.slow.takes_pairs() && self.signal.takes_pairs()
+    #[inline(always)]
+    fn many(&mut self, [inputs]: [&[f64]; 1], [macd, signal, histogram]: [&mut [f64]; 3]) {
+        // Both averages began on the same bar, and so do their groups.
+        let mut place = self.fast.until_group(inputs.len());
+        self.differences(&inputs[..place], &mut macd[..place]);
+        let (groups, after) = inputs[place..].as_chunks::<4>();
+        let (lead, groups) = groups.split_at(LEAD.min(groups.len()));
+        let ((fasts, fast), (slows, slow)) = (self.fast.groups(), self.slow.groups());
+        let mut values = (fast, slow);
+        let weights = (fasts, slows);
+        for group in lead {
+            macd[place..place + 4].copy_from_slice(&difference(&weights, &mut values, group));
+            place += 4;
+        }
+        let mut follows = self.signal.until_group(place);
+        self.signal.steps(&macd[..follows], &mut signal[..follows]);
+        let (signals, mut value) = self.signal.groups();
+        for group in groups {
+            macd[place..place + 4].copy_from_slice(&difference(&weights, &mut values, group));
+            place += 4;
+            if let Some(group) = macd[follows..].first_chunk() {
+                let answers = signals.group(value, group);
+                signal[follows..follows + 4].copy_from_slice(&answers);
+                value = answers[3];
+            }
+            follows += 4;
+        }
+        self.signal.follow(value);
+        self.fast.follow(values.0);
+        self.slow.follow(values.1);
+        self.differences(after, &mut macd[place..]);
+        self.signal.many([&macd[follows..]], [&mut signal[follows..]]);
+        for ((histogram, macd), signal) in histogram.iter_mut().zip(macd).zip(signal) {
+            *histogram = *macd - *signal;
+        }
+    }
+
+    fn input([input]: [f64; 1]) -> f64 {
+        input
+    }
+
+    fn lines(output: MacdValue) -> [f64; 3] {
+        [output.macd, output.signal, output.histogram]
     }
 }
 
@@ -93,6 +143,18 @@ impl Indicator for Macd {
         let signal = self.signal.update(macd)?;
         Some(MacdValue::of(macd, signal))
     }
+}
+
+/// The next group of both averages, the slow ones taken from the fast ones.
+#[inline(always)]
+fn difference(
+    weights: &(Weights, Weights),
+    values: &mut (f64, f64),
+    inputs: &[f64; 4],
+) -> [f64; 4] {
+    let (fast, slow) = (weights.0.group(values.0, inputs), weights.1.group(values.1, inputs));
+    *values = (fast[3], slow[3]);
+    [fast[0] - slow[0], fast[1] - slow[1], fast[2] - slow[2], fast[3] - slow[3]]
 }
 
 /// The three periods.
@@ -147,36 +209,7 @@ pub struct MacdColumns {
 /// # Panics
 /// As [`Macd::new`].
 pub fn macd(input: &[f64], params: MacdParams, out: &mut MacdColumns) {
-    for column in [&mut out.macd, &mut out.signal, &mut out.histogram] {
-        blank(column, input.len());
-    }
-    let mut indicator = Macd::new(params);
-    for range in runs(input) {
-        indicator.update(f64::NAN);
-        let mut place = range.start;
-        let mut put = |place: usize, value: MacdValue| {
-            out.macd[place] = value.macd;
-            out.signal[place] = value.signal;
-            out.histogram[place] = value.histogram;
-        };
-        while place < range.end {
-            if indicator.takes_pairs() {
-                let (pairs, _) = input[place..range.end].as_chunks::<2>();
-                for &pair in pairs {
-                    let [first, second] = indicator.pair(pair);
-                    put(place, first);
-                    put(place + 1, second);
-                    place += 2;
-                }
-            }
-            if place < range.end {
-                if let Some(value) = indicator.update(input[place]) {
-                    put(place, value);
-                }
-                place += 1;
-            }
-        }
-    }
+    columns(Macd::new(params), [input], [&mut out.macd, &mut out.signal, &mut out.histogram]);
 }
 
 fn params_of(values: &[f64]) -> MacdParams {
@@ -194,19 +227,10 @@ pub(super) const SPEC: Spec = Spec {
     inputs: &[Field::Close],
     outputs: &["macd", "macdsignal", "macdhist"],
     undefined: None,
-    build: |params| {
-        stream(
-            Macd::new(params_of(params)),
-            |bar| bar.close,
-            |value| [value.macd, value.signal, value.histogram],
-        )
-    },
+    build: |params| stream(Macd::new(params_of(params)), |bar| bar.close, Macd::lines),
     column: |params, bars, out| {
-        let mut columns = MacdColumns::default();
-        macd(bars.close, params_of(params), &mut columns);
-        out.swap_with_slice(&mut [columns.macd, columns.signal, columns.histogram]);
+        columns(Macd::new(params_of(params)), [bars.close], each(out));
     },
-    fused: None,
 };
 
 #[cfg(test)]

@@ -83,7 +83,6 @@ pub(super) const SPEC: Spec = Spec {
     column: |params, bars, out| {
         drive(Mfi::new(params[0] as usize), bars, BarInput::at_typical, |value| [value], out);
     },
-    fused: None,
 };
 
 #[cfg(test)]

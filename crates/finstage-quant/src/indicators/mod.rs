@@ -11,6 +11,7 @@ pub(crate) mod dema;
 pub(crate) mod donchian;
 pub(crate) mod dx;
 pub(crate) mod ema;
+pub(crate) mod ichimoku;
 pub(crate) mod kc;
 pub(crate) mod macd;
 pub(crate) mod mfi;
@@ -48,6 +49,7 @@ pub const ALL: &[Spec] = &[
     donchian::SPEC,
     dx::SPEC,
     ema::SPEC,
+    ichimoku::SPEC,
     kc::SPEC,
     macd::SPEC,
     mfi::SPEC,

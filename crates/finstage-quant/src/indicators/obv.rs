@@ -65,7 +65,6 @@ pub(super) const SPEC: Spec = Spec {
     column: |_, bars, out| {
         drive(Obv::new(), bars, BarInput::at_close, |value| [value], out);
     },
-    fused: None,
 };
 
 #[cfg(test)]

@@ -62,7 +62,6 @@ pub(super) const SPEC: Spec = Spec {
     column: |params, bars, out| {
         drive(Roc::new(params[0] as usize), bars, |bar| bar.close, |value| [value], out);
     },
-    fused: None,
 };
 
 #[cfg(test)]

@@ -58,7 +58,6 @@ pub(super) const SPEC: Spec = Spec {
     column: |params, bars, out| {
         drive(Rocp::new(params[0] as usize), bars, |bar| bar.close, |value| [value], out);
     },
-    fused: None,
 };
 
 #[cfg(test)]

@@ -13,15 +13,19 @@
 //! **Flat input.** Before any move the share is 0/0. The answer is 50, neither strong nor weak;
 //! TA-Lib says 0 there, which reads as "oversold". After the last move the share stays what it was,
 //! for ever: the averages shrink together, and from 1e-200 on they are held so that their ratio
-//! never dissolves in rounding.
+//! never dissolves in rounding. Moves come in groups of four (see `wilder`); the averages before a group
+//! are held until it has a move.
 //!
 //! Warm-up n + 1 (n moves need n + 1 values). Memory 10.5 (2n - 1) + 1: Wilder's average of n is
 //! the exponential average of 2n - 1. It counts against moves of like size: what was before a
 //! market stood still is never outweighed by nothing.
 
-use crate::series::{checked_period, column_of_runs, is_usable};
+use std::hint::black_box;
+
+use crate::blocks::{BLOCK, Many, columns};
+use crate::series::{checked_period, is_usable};
 use crate::spec::{Param, Spec, scalar};
-use crate::wilder::{LEAST, is_nothing, shares};
+use crate::wilder::{LEAST, Weights, is_nothing};
 use crate::{Field, Indicator, MAX_PERIOD, ema_memory};
 
 /// Wilder's relative strength index.
@@ -30,7 +34,10 @@ pub struct Rsi {
     period: usize,
     previous: Option<f64>,
     moves: usize,
+    weights: Weights,
+    /// Means of the first moves, the averages before the group afterwards.
     averages: Averages,
+    group: Group,
 }
 
 impl Rsi {
@@ -40,8 +47,62 @@ impl Rsi {
     /// `invariant:` unless the period is between 1 and [`MAX_PERIOD`].
     #[must_use]
     pub fn new(period: usize) -> Self {
-        let period = checked_period(period, 1);
-        Self { period, previous: None, moves: 0, averages: Averages::default() }
+        let weights = Weights::of(checked_period(period, 1));
+        let (averages, group) = (Averages::default(), Group::default());
+        Self { period, previous: None, moves: 0, weights, averages, group }
+    }
+
+    /// The averages with the next move, once it is warm.
+    #[inline]
+    fn step(&mut self, (up, down): (f64, f64)) -> Averages {
+        let answer = self.group.averages(&self.weights, self.averages, (up, down));
+        if self.group.nth == 4 {
+            (self.group.nth, self.group.ups, self.group.downs) = (0, [0.0; 4], [0.0; 4]);
+            self.averages = answer.closed();
+            return self.averages;
+        }
+        answer
+    }
+
+    /// Takes moves one by one.
+    #[inline(never)]
+    fn steps(&mut self, (ups, downs): (&mut [f64], &mut [f64])) {
+        for (up, down) in ups.iter_mut().zip(downs) {
+            let averages = self.step((*up, *down));
+            (*up, *down) = (averages.up, averages.down);
+        }
+    }
+
+    /// Makes averages of moves, in their places.
+    #[inline(always)]
+    fn smooth(&mut self, (ups, downs): (&mut [f64], &mut [f64])) {
+        let single = ups.len().min((4 - self.group.nth) % 4);
+        let (ups_before, ups) = ups.split_at_mut(single);
+        let (downs_before, downs) = downs.split_at_mut(single);
+        let (up_groups, ups_after) = ups.as_chunks_mut::<4>();
+        let (down_groups, downs_after) = downs.as_chunks_mut::<4>();
+        self.steps((ups_before, downs_before));
+        // Each last average once more, apart: see `Wilder::many`.
+        let (weights, last) = (self.weights, black_box(self.weights));
+        let Averages { mut up, mut down } = self.averages;
+        for (ups, downs) in up_groups.iter_mut().zip(down_groups) {
+            let held = up + down <= LEAST;
+            let averages = (weights.group(up, ups), weights.group(down, downs));
+            let next = (last.last(up, ups), last.last(down, downs));
+            if held && [*ups, *downs] == [[0.0; 4]; 2] {
+                Averages { up, down } = Averages { up, down }.closed();
+                (*ups, *downs) = ([up; 4], [down; 4]);
+            } else if held | is_nothing(next.0) | is_nothing(next.1) {
+                self.averages = Averages { up, down };
+                self.steps((ups, downs));
+                Averages { up, down } = self.averages;
+            } else {
+                (*ups, *downs) = averages;
+                (up, down) = next;
+            }
+        }
+        self.averages = Averages { up, down };
+        self.steps((ups_after, downs_after));
     }
 }
 
@@ -62,14 +123,79 @@ impl Indicator for Rsi {
             *self = Self::new(self.period);
             return None;
         }
-        let change = input - self.previous.replace(input)?;
-        if self.moves < self.period {
-            self.moves += 1;
-            self.averages.gather(change, self.moves as f64);
-        } else {
-            self.averages.smooth(change, shares(self.period));
+        let moved = split(input - self.previous.replace(input)?);
+        if self.moves == self.period {
+            return Some(self.step(moved).share());
         }
+        self.moves += 1;
+        self.averages.gather(moved, self.moves as f64);
         (self.moves == self.period).then(|| self.averages.share())
+    }
+}
+
+impl Many<1, 1> for Rsi {
+    fn is_warm(&self) -> bool {
+        self.moves == self.period
+    }
+
+    #[inline(always)]
+    fn many(&mut self, [inputs]: [&[f64]; 1], [out]: [&mut [f64]; 1]) {
+        let (Some(before), Some(&last)) = (self.previous, inputs.last()) else { return };
+        let mut downs = [0.0; BLOCK];
+        let downs = &mut downs[..inputs.len()];
+        (out[0], downs[0]) = split(inputs[0] - before);
+        let places = out[1..].iter_mut().zip(&mut downs[1..]);
+        for ((up, down), pair) in places.zip(inputs.windows(2)) {
+            (*up, *down) = split(pair[1] - pair[0]);
+        }
+        self.smooth((out, downs));
+        for (out, &down) in out.iter_mut().zip(&*downs) {
+            *out = Averages { up: *out, down }.share();
+        }
+        self.previous = Some(last);
+    }
+
+    fn input([input]: [f64; 1]) -> f64 {
+        input
+    }
+
+    fn lines(output: f64) -> [f64; 1] {
+        [output]
+    }
+}
+
+/// The moves of a group that were seen.
+#[derive(Debug, Clone, Copy, Default)]
+struct Group {
+    nth: usize,
+    /// What they add to each average.
+    ups: [f64; 4],
+    downs: [f64; 4],
+    /// Whether the averages before it are held, as it has no move.
+    held: bool,
+}
+
+impl Group {
+    /// The averages with the next move; `before` the group they were that.
+    #[inline(always)]
+    fn averages(
+        &mut self,
+        weights: &Weights,
+        before: Averages,
+        (up, down): (f64, f64),
+    ) -> Averages {
+        if self.nth == 0 {
+            self.held = before.up + before.down <= LEAST;
+        }
+        if self.held {
+            self.held = up + down == 0.0;
+        }
+        let averages = Averages {
+            up: weights.average(before.up, &mut self.ups, (self.nth, up)),
+            down: weights.average(before.down, &mut self.downs, (self.nth, down)),
+        };
+        self.nth += 1;
+        if self.held { before } else { averages }
     }
 }
 
@@ -82,42 +208,29 @@ struct Averages {
 
 impl Averages {
     /// Takes the `nth` of the first moves into their plain mean.
-    fn gather(&mut self, change: f64, nth: f64) {
-        let (up, down) = split(change);
+    fn gather(&mut self, (up, down): (f64, f64), nth: f64) {
         self.up += (up - self.up) / nth;
         self.down += (down - self.down) / nth;
     }
 
-    /// Wilder's smoothing with these shares.
+    /// At the end of a group: without what is nothing beside the other one, and slow to work with.
+    fn closed(self) -> Self {
+        let nothing = |average| if is_nothing(average) { 0.0 } else { average };
+        Self { up: nothing(self.up), down: nothing(self.down) }
+    }
+
     #[inline(always)]
-    fn smooth(&mut self, change: f64, (keep, take): (f64, f64)) {
-        let (up, down) = split(change);
-        if up + down > 0.0 {
-            self.up = self.up * keep + up * take;
-            self.down = self.down * keep + down * take;
-        } else {
-            self.stand_still(keep);
-        }
-    }
-
-    /// A bar without a move: both shrink, until they are held or one is nothing beside the other.
-    fn stand_still(&mut self, keep: f64) {
-        if self.up + self.down > LEAST {
-            for average in [&mut self.up, &mut self.down] {
-                *average = if is_nothing(*average) { 0.0 } else { *average * keep };
-            }
-        }
-    }
-
     fn share(self) -> f64 {
         let all = self.up + self.down;
-        if all > 0.0 { 100.0 * (self.up / all) } else { 50.0 }
+        let share = 100.0 * (self.up / all);
+        if all > 0.0 { share } else { 50.0 }
     }
 }
 
 /// A move as upward and downward amount, one of them zero.
+#[inline(always)]
 fn split(change: f64) -> (f64, f64) {
-    (change.max(0.0), (0.0 - change).max(0.0))
+    (if change > 0.0 { change } else { 0.0 }, if change < 0.0 { -change } else { 0.0 })
 }
 
 /// Column form of [`Rsi`]: as many places as `input`, NaN where there is no answer.
@@ -125,19 +238,7 @@ fn split(change: f64) -> (f64, f64) {
 /// # Panics
 /// As [`Rsi::new`].
 pub fn rsi(input: &[f64], period: usize, out: &mut Vec<f64>) {
-    checked_period(period, 1);
-    column_of_runs(input, period + 1, out, |values, out| {
-        let mut averages = Averages::default();
-        for (nth, pair) in (1u32..).zip(values[..=period].windows(2)) {
-            averages.gather(pair[1] - pair[0], f64::from(nth));
-        }
-        out[period] = averages.share();
-        let shares = shares(period);
-        for (out, pair) in out[period + 1..].iter_mut().zip(values[period..].windows(2)) {
-            averages.smooth(pair[1] - pair[0], shares);
-            *out = averages.share();
-        }
-    });
+    columns(Rsi::new(period), [input], [out]);
 }
 
 pub(super) const SPEC: Spec = Spec {
@@ -151,8 +252,6 @@ pub(super) const SPEC: Spec = Spec {
     column: |params, bars, out| {
         rsi(bars.close, params[0] as usize, &mut out[0]);
     },
-    // Side by side they are no faster: the division is the limit, not the waiting.
-    fused: None,
 };
 
 #[cfg(test)]

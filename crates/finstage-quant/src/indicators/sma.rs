@@ -55,7 +55,7 @@ impl Indicator for Sma {
 /// As [`Sma::new`].
 pub fn sma(input: &[f64], period: usize, out: &mut Vec<f64>) {
     checked_period(period, 1);
-    means(input, period, out);
+    means(input, period, out, |_, _| {});
 }
 
 pub(super) const SPEC: Spec = Spec {
@@ -69,7 +69,6 @@ pub(super) const SPEC: Spec = Spec {
     column: |params, bars, out| {
         sma(bars.close, params[0] as usize, &mut out[0]);
     },
-    fused: None,
 };
 
 #[cfg(test)]

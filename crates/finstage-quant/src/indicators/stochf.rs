@@ -108,7 +108,6 @@ pub(super) const SPEC: Spec = Spec {
     column: |params, bars, out| {
         drive(of(params), bars, BarInput::range, StochValue::lines, out);
     },
-    fused: None,
 };
 
 #[cfg(test)]

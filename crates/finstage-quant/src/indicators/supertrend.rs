@@ -112,7 +112,6 @@ pub(super) const SPEC: Spec = Spec {
             out,
         );
     },
-    fused: None,
 };
 
 #[cfg(test)]

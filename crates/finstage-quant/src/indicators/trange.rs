@@ -8,8 +8,9 @@
 //!
 //! Warm-up 2, memory 2.
 
-use crate::spec::{Spec, drive, stream};
-use crate::{BarInput, Field, HighLowClose, Indicator};
+use crate::blocks::{Many, columns};
+use crate::spec::{Spec, stream};
+use crate::{BarColumns, BarInput, Field, HighLowClose, Indicator};
 
 /// The true range of each bar.
 #[derive(Debug, Clone, Default)]
@@ -23,14 +24,31 @@ impl TrueRange {
     pub fn new() -> Self {
         Self::default()
     }
+}
 
-    pub(super) fn previous_close(&self) -> Option<f64> {
-        self.previous_close
+impl Many<3, 1> for TrueRange {
+    fn is_warm(&self) -> bool {
+        self.previous_close.is_some()
     }
 
-    /// Goes on after a usable bar that somebody else looked at.
-    pub(super) fn follow(&mut self, close: f64) {
-        self.previous_close = Some(close);
+    #[inline(always)]
+    fn many(&mut self, [highs, lows, closes]: [&[f64]; 3], [out]: [&mut [f64]; 1]) {
+        let (Some(before), Some(&last)) = (self.previous_close, closes.last()) else { return };
+        let first = HighLowClose { high: highs[0], low: lows[0], close: closes[0] };
+        out[0] = true_range(first, before);
+        let bars = highs[1..].iter().zip(&lows[1..]).zip(closes.windows(2));
+        for (out, ((&high, &low), pair)) in out[1..].iter_mut().zip(bars) {
+            *out = true_range(HighLowClose { high, low, close: pair[1] }, pair[0]);
+        }
+        self.previous_close = Some(last);
+    }
+
+    fn input([high, low, close]: [f64; 3]) -> HighLowClose {
+        HighLowClose { high, low, close }
+    }
+
+    fn lines(output: f64) -> [f64; 1] {
+        [output]
     }
 }
 
@@ -52,7 +70,14 @@ impl Indicator for TrueRange {
     }
 }
 
+/// Column form of [`TrueRange`]: as many places as there are bars, NaN where there is no answer.
+fn true_ranges(bars: &BarColumns<'_>, out: &mut Vec<f64>) {
+    columns(TrueRange::new(), [bars.high, bars.low, bars.close], [out]);
+    out.resize(bars.len(), f64::NAN);
+}
+
 /// The range of a bar that follows the close `before`.
+#[inline(always)]
 pub(crate) fn true_range(bar: HighLowClose, before: f64) -> f64 {
     let high = if before > bar.high { before } else { bar.high };
     let low = if before < bar.low { before } else { bar.low };
@@ -67,10 +92,7 @@ pub(super) const SPEC: Spec = Spec {
     outputs: &["real"],
     undefined: None,
     build: |_| stream(TrueRange::new(), BarInput::range, |value| [value]),
-    column: |_, bars, out| {
-        drive(TrueRange::new(), bars, BarInput::range, |value| [value], out);
-    },
-    fused: None,
+    column: |_, bars, out| true_ranges(bars, &mut out[0]),
 };
 
 #[cfg(test)]

@@ -62,7 +62,6 @@ pub(super) const SPEC: Spec = Spec {
     column: |params, bars, out| {
         drive(VolumeRatio::new(params[0] as usize), bars, |bar| bar.volume, |value| [value], out);
     },
-    fused: None,
 };
 
 #[cfg(test)]

@@ -67,7 +67,6 @@ pub(super) const SPEC: Spec = Spec {
     column: |_, bars, out| {
         drive(Vwap::new(), bars, BarInput::at_typical, |value| [value], out);
     },
-    fused: None,
 };
 
 #[cfg(test)]

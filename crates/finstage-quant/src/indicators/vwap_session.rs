@@ -63,7 +63,6 @@ pub(super) const SPEC: Spec = Spec {
     column: |_, bars, out| {
         drive(SessionVwap::new(), bars, |bar| *bar, |value| [value], out);
     },
-    fused: None,
 };
 
 #[cfg(test)]

@@ -49,8 +49,7 @@ impl Indicator for Wma {
         if !self.last.is_full() {
             return None;
         }
-        let mut values = self.last.oldest_first();
-        let oldest = values.next()?;
+        let (&oldest, values) = self.last.oldest_first().split_first()?;
         let (mut weight, mut sum) = (1.0, 0.0);
         for value in values {
             weight += 1.0;
@@ -71,7 +70,6 @@ pub(super) const SPEC: Spec = Spec {
     column: |params, bars, out| {
         drive(Wma::new(params[0] as usize), bars, |bar| bar.close, |value| [value], out);
     },
-    fused: None,
 };
 
 #[cfg(test)]

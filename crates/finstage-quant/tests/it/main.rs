@@ -111,6 +111,18 @@ fn every_indicator_passes_the_suite_at_every_short_length() {
 }
 
 #[test]
+fn every_indicator_passes_the_suite_where_a_market_stands_still_or_falls_for_long() {
+    let still = vec![bar_of(0, (50.25, 0.0, 0.0, 10.0)); 4_000];
+    let falls = |step: i64| bar_of(step, (20_000.0 - step as f64, 0.0, 0.0, 10.0));
+    let bars = [walk(301), still, walk(302), (0..12_000).map(falls).collect(), walk(303)].concat();
+    for spec in ALL {
+        for period in [2, 14] {
+            suite::check(spec, &short(spec, period), &bars);
+        }
+    }
+}
+
+#[test]
 fn a_batch_says_what_its_columns_say() {
     let mut bars = walk(900);
     bars[555].close = f64::NAN;

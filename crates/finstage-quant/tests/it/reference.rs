@@ -27,7 +27,7 @@ fn twenty_thousand_minutes_of_btc_agree_with_talib() {
 }
 
 /// What TA-Lib does not have, or no reference column was made of.
-const NO_REFERENCE: [&str; 3] = ["RSI_CUTLER", "VOLUME_RATIO", "VWAP_SESSION"];
+const NO_REFERENCE: [&str; 4] = ["ICHIMOKU", "RSI_CUTLER", "VOLUME_RATIO", "VWAP_SESSION"];
 
 /// The least number of reference columns that must have been compared.
 const LEAST_COLUMNS: usize = 60;

@@ -10,7 +10,7 @@ use crate::{Error, ErrorKind};
 /// # Errors
 /// Names what is given twice or is one too many. Whether a name exists and a value fits is for the
 /// owner of `specs` to say.
-pub(super) fn named(call: &Call, specs: &[ParamSpec]) -> Result<Vec<(String, f64)>, Error> {
+pub(crate) fn named(call: &Call, specs: &[ParamSpec]) -> Result<Vec<(String, f64)>, Error> {
     let mut named: Vec<(String, f64)> = Vec::with_capacity(call.args.len());
     for (place, (name, value)) in call.args.iter().enumerate() {
         let name = match (name, specs.get(place)) {

@@ -41,7 +41,7 @@ fn whole_where_possible<S: Serializer>(size: &f64, to: S) -> Result<S::Ok, S::Er
 }
 
 /// The account of one run.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Ledger {
     pub(super) cash: f64,
     /// Held now; negative for a short.
@@ -63,9 +63,12 @@ struct Lot {
 }
 
 impl Ledger {
-    pub(super) fn new(cash: f64, rate: f64) -> Self {
-        let (lots, trades) = (Vec::new(), Vec::new());
-        Self { cash, units: 0.0, commission_paid: 0.0, trades, rate, lots }
+    /// Begins a new account in the memory of the old one.
+    pub(super) fn open_account(&mut self, cash: f64, rate: f64) {
+        (self.cash, self.rate) = (cash, rate);
+        (self.units, self.commission_paid) = (0.0, 0.0);
+        self.trades.clear();
+        self.lots.clear();
     }
 
     pub(super) fn is_flat(&self) -> bool {
@@ -153,9 +156,15 @@ impl Ledger {
 mod tests {
     use super::*;
 
+    fn account(cash: f64, rate: f64) -> Ledger {
+        let mut ledger = Ledger::default();
+        ledger.open_account(cash, rate);
+        ledger
+    }
+
     #[test]
     fn the_oldest_units_are_given_back_first_and_carry_their_share_of_the_commission() {
-        let mut ledger = Ledger::new(1_000.0, 0.01);
+        let mut ledger = account(1_000.0, 0.01);
         ledger.open(1, 10.0, 20.0);
         ledger.open(2, 20.0, 10.0);
         assert_eq!(ledger.cash, 1_000.0 - 202.0 - 202.0);
@@ -173,7 +182,7 @@ mod tests {
 
     #[test]
     fn a_short_brings_what_the_price_falls() {
-        let mut ledger = Ledger::new(1_000.0, 0.0);
+        let mut ledger = account(1_000.0, 0.0);
         ledger.open(1, 10.0, -20.0);
         assert_eq!((ledger.cash, ledger.equity(10.0)), (1_200.0, 1_000.0));
         ledger.close_all(2, 8.0);

@@ -11,6 +11,7 @@ use finstage_engine::ParamSpec;
 use finstage_model::{Bar, Call, Price};
 
 use super::arguments::{named, names, refuse};
+use super::fused::{Donchian, Fused, RsiLevels, SmaCross};
 use super::targets::Wants;
 use super::{Plan, Target};
 use crate::Error;
@@ -28,6 +29,7 @@ pub struct Maker {
     check: fn(&[f64]) -> Result<(), &'static str>,
     words: fn(&[f64]) -> String,
     make: fn(&[f64], &[Bar]) -> Vec<Target>,
+    fuse: fn(&[Bar]) -> Box<dyn Fused + '_>,
 }
 
 /// All such rules, each name once, none of them a strategy's.
@@ -54,7 +56,26 @@ impl Maker {
         })
     }
 
+    /// The rule for many parameters at once.
+    pub(crate) fn fused<'a>(&self, bars: &'a [Bar]) -> Box<dyn Fused + 'a> {
+        (self.fuse)(bars)
+    }
+
+    /// Whether values of its parameters, each within its bounds, make sense together.
+    pub(crate) fn check(&self, values: &[f64]) -> Result<(), &'static str> {
+        (self.check)(values)
+    }
+
     fn values(&self, call: &Call) -> Result<Vec<f64>, Error> {
+        let values = self.fill(call)?;
+        match (self.check)(&values) {
+            Ok(()) => Ok(values),
+            Err(why) => Err(refuse(call, why)),
+        }
+    }
+
+    /// The parameters of `call`, each within its bounds, in the order of their places.
+    pub(crate) fn fill(&self, call: &Call) -> Result<Vec<f64>, Error> {
         let given = named(call, self.params)?;
         if let Some((name, _)) =
             given.iter().find(|(name, _)| self.params.iter().all(|spec| spec.name != name))
@@ -76,10 +97,7 @@ impl Maker {
             }
             values.push(value);
         }
-        match (self.check)(&values) {
-            Ok(()) => Ok(values),
-            Err(why) => Err(refuse(call, why)),
-        }
+        Ok(values)
     }
 }
 
@@ -105,6 +123,7 @@ const SMA_CROSS: Maker = Maker {
         )
     },
     make: |values, bars| sma_cross(values[0] as usize, values[1] as usize, -values[2], bars),
+    fuse: |bars| Box::new(SmaCross::new(bars)),
 };
 
 /// States +1 on a strict cross upwards and `below` on one downwards.
@@ -171,6 +190,7 @@ const RSI_LEVELS: Maker = Maker {
         format!("long when RSI({period}) < {lower}, flat when RSI({period}) > {upper}")
     },
     make: |values, bars| rsi_levels(values[0] as usize, values[1], values[2], bars),
+    fuse: |bars| Box::new(RsiLevels::new(bars)),
 };
 
 fn rsi_levels(period: usize, lower: f64, upper: f64, bars: &[Bar]) -> Vec<Target> {
@@ -206,38 +226,54 @@ const DONCHIAN: Maker = Maker {
         )
     },
     make: |values, bars| donchian(values[0] as usize, values[1] as usize, bars),
+    fuse: |bars| Box::new(Donchian::new(bars)),
 };
 
 fn donchian(entry: usize, exit: usize, bars: &[Bar]) -> Vec<Target> {
-    let mut highest = Extreme::new(entry, |new, old| new >= old);
-    let mut lowest = Extreme::new(exit, |new, old| new <= old);
+    let mut highest = Extreme::highest(entry);
+    let mut lowest = Extreme::lowest(exit);
     let mut wants = Wants::default();
     for (place, bar) in bars.iter().enumerate() {
-        let (high, low) = (highest.before(place), lowest.before(place));
+        let is_above = broken(&mut highest, place, bar);
+        let is_below = broken(&mut lowest, place, bar);
         if place >= entry.max(exit) {
-            if high.is_some_and(|high| bar.close > high) {
+            if is_above {
                 wants.state(place, 1.0);
-            } else if low.is_some_and(|low| bar.close < low) {
+            } else if is_below {
                 wants.state(place, 0.0);
             }
         }
-        highest.push(place, bar.high);
-        lowest.push(place, bar.low);
     }
     wants.into_targets()
 }
 
-/// The greatest or least of the last prices: a queue of those that can still become it, so that a
-/// bar costs the same whatever the period.
-struct Extreme {
+/// Whether the close of the bar at `place` is beyond the extreme of the bars before, of which it
+/// becomes one.
+pub(super) fn broken(extreme: &mut Extreme, place: usize, bar: &Bar) -> bool {
+    let before = extreme.before(place);
+    extreme.push(place, if extreme.is_highest { bar.high } else { bar.low });
+    before.is_some_and(|before| extreme.is_beyond(bar.close, before))
+}
+
+/// The highest high or lowest low of the last bars: a queue of those that can still become it, so
+/// that a bar costs the same whatever the period.
+pub(super) struct Extreme {
     period: usize,
-    replaces: fn(Price, Price) -> bool,
+    is_highest: bool,
     queue: VecDeque<(usize, Price)>,
 }
 
 impl Extreme {
-    fn new(period: usize, replaces: fn(Price, Price) -> bool) -> Self {
-        Self { period, replaces, queue: VecDeque::new() }
+    pub(super) fn highest(period: usize) -> Self {
+        Self { period, is_highest: true, queue: VecDeque::new() }
+    }
+
+    pub(super) fn lowest(period: usize) -> Self {
+        Self { period, is_highest: false, queue: VecDeque::new() }
+    }
+
+    fn is_beyond(&self, price: Price, other: Price) -> bool {
+        if self.is_highest { price > other } else { price < other }
     }
 
     /// The extreme of the bars from `place - period` to `place - 1`.
@@ -249,7 +285,7 @@ impl Extreme {
     }
 
     fn push(&mut self, place: usize, price: Price) {
-        while self.queue.back().is_some_and(|&(_, old)| (self.replaces)(price, old)) {
+        while self.queue.back().is_some_and(|&(_, old)| !self.is_beyond(old, price)) {
             self.queue.pop_back();
         }
         self.queue.push_back((place, price));
@@ -280,7 +316,12 @@ mod tests {
 
     fn plan(rule: &str, closes: &[i64]) -> Result<String, String> {
         let call: Call = rule.parse().unwrap();
-        let plan = Plan::of_rule(&call, super::super::Exit::default(), &[], &bars(closes));
+        let plan = Plan::of_rule(
+            &call,
+            super::super::Exit::default(),
+            finstage_engine::Catalog::default(),
+            &bars(closes),
+        );
         let plan = plan.map_err(|error| error.to_string())?;
         let wants: Vec<_> = plan.targets.iter().map(|t| format!("{}:{}", t.bar, t.want)).collect();
         Ok(wants.join(" "))

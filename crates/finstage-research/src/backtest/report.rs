@@ -15,7 +15,8 @@ use std::fmt::Write;
 use finstage_model::Bar;
 
 use self::chart::{Chart, Line, Mark};
-use self::numbers::{Escaped, amount, maybe, percent};
+pub(crate) use self::numbers::{Escaped, amount};
+use self::numbers::{maybe, percent};
 use super::{Backtest, Options, Plan, Trade};
 
 /// The trades listed in the table: the first and the last half of this number when there are more.

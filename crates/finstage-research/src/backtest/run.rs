@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::fills::{Exit, Guard, Held, InBar, NoGuard, NoSlip, Side, Slip};
 use super::ledger::Ledger;
+use super::stats::{BLOCK, Path};
 use super::targets::check_targets;
 use super::{CloseFinal, Options, Slippage, Stats, Stops, Target, Trade};
 use crate::{BarSeries, Error, ErrorKind};
@@ -35,13 +36,72 @@ pub fn run(series: &BarSeries, targets: &[Target], options: &Options) -> Result<
     if series.is_empty() {
         return Err(Error::new(ErrorKind::Bars, "a backtest needs at least one bar"));
     }
+    let mut account = Account::default();
+    let (stats, refused_orders) = run_in(&mut account, series, targets, options);
+    let Account { ledger, equity, .. } = account;
+    Ok(Backtest { stats, refused_orders, trades: ledger.trades, equity })
+}
+
+/// The memory of a run, which the next run uses again.
+#[derive(Debug, Default)]
+pub(crate) struct Account {
+    ledger: Ledger,
+    equity: Vec<f64>,
+    keep: Keep,
+}
+
+/// What is kept of the equity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Keep {
+    /// Every bar.
+    #[default]
+    All,
+    /// What is being worked on: the rest would only travel to memory and back.
+    Recent,
+}
+
+impl Account {
+    /// The memory of runs that keep so much.
+    pub(crate) fn keeping(keep: Keep) -> Self {
+        Self { keep, ..Self::default() }
+    }
+
+    /// Cash plus the value of what was held at every close of the last run, as far as it is kept.
+    pub(crate) fn equity(&self) -> &[f64] {
+        &self.equity
+    }
+
+    /// The trades of the last run, in the order of their exits.
+    pub(crate) fn trades(&self) -> &[Trade] {
+        &self.ledger.trades
+    }
+}
+
+/// As [`run`], of input that was checked: the numbers about the run, and how many orders were
+/// refused.
+pub(crate) fn run_in(
+    account: &mut Account,
+    series: &BarSeries,
+    targets: &[Target],
+    options: &Options,
+) -> (Stats, usize) {
+    let terms = Terms { series, options };
     let is_unguarded = options.stops == Stops::default();
-    Ok(match (options.slippage, is_unguarded) {
-        (Slippage::None, true) => Runner::new(series, options, NoSlip, NoGuard).run(targets),
-        (Slippage::None, false) => Runner::new(series, options, NoSlip, options.stops).run(targets),
-        (slip, true) => Runner::new(series, options, slip, NoGuard).run(targets),
-        (slip, false) => Runner::new(series, options, slip, options.stops).run(targets),
-    })
+    match (options.slippage, is_unguarded) {
+        (Slippage::None, true) => Runner::new(account, terms, NoSlip, NoGuard).run(targets),
+        (Slippage::None, false) => Runner::new(account, terms, NoSlip, options.stops).run(targets),
+        (slip, true) => Runner::new(account, terms, slip, NoGuard).run(targets),
+        (slip, false) => Runner::new(account, terms, slip, options.stops).run(targets),
+    }
+}
+
+/// Bars whose equity is taken into the statistics together.
+const PIECE: usize = 4 * BLOCK;
+
+#[derive(Debug, Clone, Copy)]
+struct Terms<'a> {
+    series: &'a BarSeries,
+    options: &'a Options,
 }
 
 struct Runner<'a, S, G> {
@@ -49,9 +109,15 @@ struct Runner<'a, S, G> {
     options: &'a Options,
     slip: S,
     guard: G,
-    ledger: Ledger,
-    /// Of the bars done so far.
-    equity: Vec<f64>,
+    ledger: &'a mut Ledger,
+    /// Of the bars done so far, as far as it is kept.
+    equity: &'a mut Vec<f64>,
+    keep: Keep,
+    /// The number of bars done so far.
+    done: usize,
+    path: Path,
+    /// The place in `equity` that `path` has come to.
+    joined: usize,
     /// The last want stated.
     stated: f64,
     /// The want in force: the one stated, or nothing after a stop.
@@ -64,14 +130,26 @@ struct Runner<'a, S, G> {
 }
 
 impl<'a, S: Slip, G: Guard> Runner<'a, S, G> {
-    fn new(series: &'a BarSeries, options: &'a Options, slip: S, guard: G) -> Self {
+    fn new(account: &'a mut Account, terms: Terms<'a>, slip: S, guard: G) -> Self {
+        let Terms { series, options } = terms;
+        let Account { ledger, equity, keep } = account;
+        ledger.open_account(options.cash, options.commission);
+        equity.clear();
+        if *keep == Keep::All {
+            equity.reserve(series.len());
+        }
         Self {
             series,
             options,
             slip,
             guard,
-            ledger: Ledger::new(options.cash, options.commission),
-            equity: Vec::with_capacity(series.len()),
+            ledger,
+            equity,
+            keep: *keep,
+            done: 0,
+            // Nothing is held on the first bar.
+            path: Path::new(options.cash),
+            joined: 0,
             stated: 0.0,
             want: 0.0,
             is_ordered: false,
@@ -80,7 +158,7 @@ impl<'a, S: Slip, G: Guard> Runner<'a, S, G> {
         }
     }
 
-    fn run(mut self, targets: &[Target]) -> Backtest {
+    fn run(mut self, targets: &[Target]) -> (Stats, usize) {
         for target in targets {
             self.advance(target.bar + 1);
             self.decide(target.want);
@@ -98,19 +176,41 @@ impl<'a, S: Slip, G: Guard> Runner<'a, S, G> {
 
     /// Does the bars before `end`, over which the want does not change.
     fn advance(&mut self, end: usize) {
-        while self.equity.len() < end {
-            let bar = self.equity.len();
+        while self.done < end {
+            let bar = self.done;
             if self.is_ordered {
                 self.fill(bar);
             }
             if !G::IS_ACTIVE || self.ledger.is_flat() {
-                let (cash, units) = (self.ledger.cash, self.ledger.units);
-                let closes = &self.series.close()[bar..end];
-                self.equity.extend(closes.iter().map(|close| cash + units * close));
+                self.hold(end);
                 return;
             }
             self.watch(bar);
             self.equity.push(self.ledger.equity(self.series.close()[bar]));
+            self.done += 1;
+            self.settle();
+        }
+    }
+
+    /// Does the bars before `end`, over which nothing changes but the price.
+    fn hold(&mut self, end: usize) {
+        let (cash, units) = (self.ledger.cash, self.ledger.units);
+        for closes in self.series.close()[self.done..end].chunks(PIECE) {
+            self.equity.extend(closes.iter().map(|close| cash + units * close));
+            self.settle();
+        }
+        self.done = end;
+    }
+
+    /// Takes the equity into the statistics while it is near.
+    fn settle(&mut self) {
+        if self.equity.len() - self.joined < PIECE {
+            return;
+        }
+        self.joined += self.path.join_settled(&self.equity[self.joined..]);
+        if self.keep == Keep::Recent {
+            self.equity.drain(..self.joined);
+            self.joined = 0;
         }
     }
 
@@ -196,7 +296,7 @@ impl<'a, S: Slip, G: Guard> Runner<'a, S, G> {
         self.slip.price(seen, self.series.high()[before] - self.series.low()[before], side)
     }
 
-    fn finish(mut self) -> Backtest {
+    fn finish(mut self) -> (Stats, usize) {
         let last = self.series.len() - 1;
         if !self.ledger.is_flat() {
             let seen = match self.options.close_final {
@@ -205,11 +305,13 @@ impl<'a, S: Slip, G: Guard> Runner<'a, S, G> {
             };
             let price = self.price(last, seen, Side::closing(self.ledger.units));
             self.ledger.close_all(last, price);
-            self.equity[last] = self.ledger.cash;
+            let last = self.equity.last_mut().expect("invariant: the last bar was done");
+            *last = self.ledger.cash;
         }
-        let Ledger { commission_paid, trades, .. } = self.ledger;
-        let stats = Stats::new(self.series.close(), &self.equity, &trades, commission_paid);
-        let (refused_orders, equity) = (self.refused_orders, self.equity);
-        Backtest { stats, refused_orders, trades, equity }
+        self.joined += self.path.join_settled(&self.equity[self.joined..]);
+        self.path.finish(&self.equity[self.joined..]);
+        let Ledger { commission_paid, trades, .. } = &*self.ledger;
+        let stats = Stats::of_path(&self.path, self.series.close(), trades, *commission_paid);
+        (stats, self.refused_orders)
     }
 }

@@ -5,13 +5,14 @@
 //! opens a short one.
 
 use finstage_engine::{
-    Catalog, Engine, EngineSettings, Entry, Origin, Params, SeriesSpec, StrategySpec,
+    Catalog, Engine, EngineSettings, Entry, Origin, Rule as Strategy, SeriesSpec, StrategySpec,
+    When,
 };
 use finstage_model::{
-    Bar, Call, Category, Event, Instrument, Interval, Output, Payload, Symbol, Timestamp,
+    Bar, Call, Category, Direction, Event, Instrument, Interval, Output, Payload, Symbol, Timestamp,
 };
 
-use super::arguments::{named, refuse};
+use super::arguments::named;
 use super::targets::Wants;
 use super::{Plan, Target};
 use crate::series::check_bars;
@@ -31,12 +32,14 @@ pub struct SignalRule {
     pub exit: Exit,
 }
 
-/// What ends a position that a signal opened. With neither strategy nor hold, the counterpart of
-/// the entry strategy in [`PAIRS`] ends it.
+/// What ends a position that a signal opened. With no strategy, condition or hold, the counterpart
+/// of the entry strategy in [`PAIRS`] ends it.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Exit {
     /// A strategy of the opposite direction, whose signal ends the position.
     pub strategy: Option<Call>,
+    /// A condition of the user's own that ends the position where it becomes true.
+    pub when: Option<String>,
     /// Bars from the decision to open until the decision to end.
     pub hold: Option<usize>,
     /// What follows a signal of the exit strategy.
@@ -64,10 +67,29 @@ pub const PAIRS: &[(&str, &str)] = &[
     ("bb_touch_lower", "bb_touch_upper"),
     ("macd_bullish_cross", "macd_bearish_cross"),
     ("macd_zero_cross_up", "macd_zero_cross_down"),
+    ("triple_confirmation_up", "triple_confirmation_down"),
+    ("trend_agreement_up", "trend_agreement_down"),
+    ("squeeze_break_up", "squeeze_break_down"),
+    ("golden_cross_volume", "dead_cross_volume"),
+    ("oversold_breakout", "overbought_breakdown"),
+    ("supertrend_up", "supertrend_down"),
+    ("donchian_breakout_up", "donchian_breakout_down"),
+    ("rsi2_pullback", "rsi2_rally"),
+    ("macd_adx_bullish", "macd_adx_bearish"),
+    ("ichimoku_bullish", "ichimoku_bearish"),
+    ("volatility_breakout_up", "volatility_breakout_down"),
+    ("keltner_breakout_up", "keltner_breakout_down"),
+    ("stochastic_trend_up", "stochastic_trend_down"),
+    ("mfi_oversold", "mfi_overbought"),
+    ("williams_r_oversold", "williams_r_overbought"),
+    ("nr7_breakout_up", "nr7_breakout_down"),
 ];
 
 /// The greatest hold, in bars.
 const MAX_HOLD: usize = 100_000;
+
+/// The name of a condition that was given without one.
+const UNNAMED: &str = "when";
 
 impl SignalRule {
     /// The targets of this rule on bars of one series.
@@ -76,56 +98,80 @@ impl SignalRule {
     /// When a strategy is unknown, its parameters make no sense, no exit is named and none is
     /// known, or the bars are not one series.
     pub fn plan(&self, catalog: Catalog, bars: &[Bar]) -> Result<Plan, Error> {
-        let entry = Rule::of_call(&self.entry, catalog)?;
-        let exit = self.exit_rule(&entry, catalog)?;
-        if let Some(hold) = self.exit.hold
+        self.exit.plan(&Rule::of_call(&self.entry, catalog)?, catalog, bars)
+    }
+}
+
+impl Exit {
+    /// The targets of positions that a user's own condition opens.
+    pub(super) fn plan_of(
+        &self,
+        when: &When,
+        catalog: Catalog,
+        bars: &[Bar],
+    ) -> Result<Plan, Error> {
+        self.plan(&Rule::of_when(when, catalog)?, catalog, bars)
+    }
+
+    fn plan(&self, entry: &Rule, catalog: Catalog, bars: &[Bar]) -> Result<Plan, Error> {
+        let exit = self.rule(entry, catalog)?;
+        if let Some(hold) = self.hold
             && !(1..=MAX_HOLD).contains(&hold)
         {
-            return Err(refuse(&self.entry, &format!("hold = {hold} is not 1 to {MAX_HOLD} bars")));
+            return Err(entry.refuse(&format!("hold = {hold} is not 1 to {MAX_HOLD} bars")));
         }
         check_bars(bars)?;
-        let rules: Vec<&Rule> = std::iter::once(&entry).chain(&exit).collect();
+        let rules: Vec<&Rule> = std::iter::once(entry).chain(&exit).collect();
         let said = listen(&rules, catalog, bars)?;
-        let targets = self.positions(entry.entry.direction.sign(), &said);
+        let targets = self.positions(entry.of.direction.sign(), &said);
         Ok(Plan {
             targets,
-            canonical: self.canonical(&entry, exit.as_ref()),
-            words: self.words(&entry, exit.as_ref()),
+            canonical: self.canonical(entry, exit.as_ref()),
+            words: self.words(entry, exit.as_ref()),
         })
     }
 
-    /// The exit strategy: the one named, or the counterpart where nothing else ends the position.
-    fn exit_rule(&self, entry: &Rule, catalog: Catalog) -> Result<Option<Rule>, Error> {
-        let name = entry.entry.name;
-        let rule = match (&self.exit.strategy, self.exit.hold) {
-            (Some(call), _) => Rule::of_call(call, catalog)?,
-            (None, Some(_)) => return Ok(None),
-            (None, None) => {
+    /// The rule that ends it: the one given, or the counterpart where nothing else ends the position.
+    fn rule(&self, entry: &Rule, catalog: Catalog) -> Result<Option<Rule>, Error> {
+        let rule = match (&self.strategy, &self.when, self.hold) {
+            (Some(_), Some(_), _) => {
+                return Err(entry.refuse("it ends by a strategy or by a condition, not by both"));
+            }
+            (Some(call), None, _) => Rule::of_call(call, catalog)?,
+            (None, Some(text), _) => {
+                let direction = match entry.of.direction {
+                    Direction::Long => Direction::Short,
+                    Direction::Short => Direction::Long,
+                };
+                Rule::of_when(&When { direction, ..When::long(text) }, catalog)?
+            }
+            (None, None, Some(_)) => return Ok(None),
+            (None, None, None) => {
+                let name = entry.of.name.as_str();
                 let pair = PAIRS.iter().find(|pair| pair.0 == name || pair.1 == name);
-                let Some(&(one, other)) = pair else {
+                let Some(&(one, other)) = pair.filter(|_| entry.spec.when.is_none()) else {
                     let why = "say when it ends: an exit strategy, or a number of bars to hold";
-                    return Err(refuse(&self.entry, why));
+                    return Err(entry.refuse(why));
                 };
                 Rule::of_counterpart(entry, if one == name { other } else { one }, catalog)?
             }
         };
-        if rule.entry.direction == entry.entry.direction {
-            let (exit, direction) = (rule.entry.name, rule.entry.direction);
-            let why = format!("{exit} cannot end it: it is {direction} as well");
-            return Err(refuse(&self.entry, &why));
+        if rule.of.direction == entry.of.direction {
+            let (exit, direction) = (&rule.of.name, rule.of.direction);
+            return Err(entry.refuse(&format!("{exit} cannot end it: it is {direction} as well")));
         }
         Ok(Some(rule))
     }
 
     fn positions(&self, sign: f64, said: &[Said]) -> Vec<Target> {
-        let after_exit = match self.exit.then {
+        let after_exit = match self.then {
             OnExit::Flat => 0.0,
             OnExit::Reverse => -sign,
         };
         let mut wants = Wants::default();
         let (mut want, mut since) = (0.0, 0);
         for (bar, said) in said.iter().enumerate() {
-            let is_due = want != 0.0 && self.exit.hold.is_some_and(|hold| bar >= since + hold);
+            let is_due = want != 0.0 && self.hold.is_some_and(|hold| bar >= since + hold);
             let next = if said.exit {
                 after_exit
             } else if said.entry {
@@ -144,70 +190,76 @@ impl SignalRule {
     }
 
     fn canonical(&self, entry: &Rule, exit: Option<&Rule>) -> String {
-        let mut text = entry.canonical();
+        let mut text = entry.of.canonical.clone();
         if let Some(exit) = exit {
-            let verb = if self.exit.then == OnExit::Reverse { "reverse" } else { "exit" };
-            text.push_str(&format!(" {verb} {}", exit.canonical()));
+            let verb = if self.then == OnExit::Reverse { "reverse" } else { "exit" };
+            text.push_str(&format!(" {verb} {}", exit.of.canonical));
         }
-        if let Some(hold) = self.exit.hold {
+        if let Some(hold) = self.hold {
             text.push_str(&format!(" hold {hold}"));
         }
         text
     }
 
     fn words(&self, entry: &Rule, exit: Option<&Rule>) -> String {
-        let direction = entry.entry.direction;
-        let mut text = format!("{direction} on the signal \"{}\"", entry.words());
+        let direction = entry.of.direction;
+        let mut text = format!("{direction} on the signal \"{}\"", entry.of.words);
         if let Some(exit) = exit {
-            let then = match self.exit.then {
+            let then = match self.then {
                 OnExit::Flat => "flat",
-                OnExit::Reverse => exit.entry.direction.as_str(),
+                OnExit::Reverse => exit.of.direction.as_str(),
             };
-            text.push_str(&format!(", {then} on the signal \"{}\"", exit.words()));
+            text.push_str(&format!(", {then} on the signal \"{}\"", exit.of.words));
         }
-        if let Some(hold) = self.exit.hold {
+        if let Some(hold) = self.hold {
             text.push_str(&format!(", flat after {hold} bars"));
         }
         text
     }
 }
 
-/// A strategy with checked parameters.
+/// A strategy with what the engine is told of it; the interval is that of the bars.
 struct Rule {
-    entry: &'static Entry,
-    given: Vec<(String, f64)>,
-    params: Params,
+    spec: StrategySpec,
+    of: Strategy,
 }
 
 impl Rule {
-    fn new(entry: &'static Entry, given: Vec<(String, f64)>) -> Result<Self, Error> {
-        let params = entry.params(&given)?;
-        Ok(Self { entry, given, params })
+    fn new(spec: StrategySpec, catalog: Catalog) -> Result<Self, Error> {
+        let of = Strategy::of(&spec, catalog)?;
+        Ok(Self { spec, of })
     }
 
     fn of_call(call: &Call, catalog: Catalog) -> Result<Self, Error> {
         let entry = Entry::find(catalog, &call.name)?;
-        Self::new(entry, named(call, entry.params)?)
+        let params = named(call, entry.params)?;
+        Self::new(spec(entry.name, params, None), catalog)
+    }
+
+    fn of_when(when: &When, catalog: Catalog) -> Result<Self, Error> {
+        Self::new(spec(UNNAMED, Vec::new(), Some(when.clone())), catalog)
     }
 
     fn of_counterpart(of: &Self, name: &str, catalog: Catalog) -> Result<Self, Error> {
-        let entry = Entry::find(catalog, name)?;
+        let (entry, other) = (Entry::find(catalog, name)?, Entry::find(catalog, &of.of.name)?);
         let is_shared = |name: &str| {
             let default = |entry: &Entry| {
                 entry.params.iter().find(|spec| spec.name == name).map(|spec| spec.default)
             };
-            default(entry).is_some() && default(entry) == default(of.entry)
+            default(entry).is_some() && default(entry) == default(other)
         };
-        Self::new(entry, of.given.iter().filter(|(name, _)| is_shared(name)).cloned().collect())
+        let given = of.spec.params.iter().filter(|(name, _)| is_shared(name)).cloned();
+        Self::new(spec(name, given.collect(), None), catalog)
     }
 
-    fn canonical(&self) -> String {
-        self.entry.canonical(&self.params)
+    fn refuse(&self, why: &str) -> Error {
+        Error::new(ErrorKind::Strategy, format!("{}: {why}", self.of.name))
     }
+}
 
-    fn words(&self) -> String {
-        (self.entry.words)(&self.params)
-    }
+fn spec(name: &str, params: Vec<(String, f64)>, when: Option<When>) -> StrategySpec {
+    let (name, interval) = (name.to_owned(), Interval::D1);
+    StrategySpec { name, params, interval, symbols: Vec::new(), when }
 }
 
 /// What was said on one bar.
@@ -225,6 +277,8 @@ fn listen(rules: &[&Rule], catalog: Catalog, bars: &[Bar]) -> Result<Vec<Said>, 
     let mut engine = Engine::new(&settings(rules, &symbol, first.interval), catalog)?;
     let (id, category) = (first.instrument, Category::Other);
     let instrument = Instrument { id, symbol, tick: None, lot: None, currency: None, category };
+    // Longer bars that a strategy reads are said too.
+    let mut heard = 0;
     let mut outputs = Vec::new();
     let mut apply = |ts_recv: Timestamp, payload: Payload, outputs: &mut Vec<Output>| {
         outputs.clear();
@@ -237,11 +291,12 @@ fn listen(rules: &[&Rule], catalog: Catalog, bars: &[Bar]) -> Result<Vec<Said>, 
             match output {
                 Output::Signal(signal) if signal.strategy.0 == 0 => said.entry = true,
                 Output::Signal(_) => said.exit = true,
+                Output::Bar(bar) if bar.interval == first.interval => heard += 1,
                 _ => {}
             }
         }
     }
-    let (heard, given) = (engine.counters().bars, bars.len() as u64);
+    let given = bars.len();
     if heard != given {
         let why =
             format!("{} of {given} bars cannot be: their times are implausible", given - heard);
@@ -251,12 +306,7 @@ fn listen(rules: &[&Rule], catalog: Catalog, bars: &[Bar]) -> Result<Vec<Said>, 
 }
 
 fn settings(rules: &[&Rule], symbol: &Symbol, interval: Interval) -> EngineSettings {
-    let strategy = |rule: &&Rule| StrategySpec {
-        name: rule.entry.name.to_owned(),
-        params: rule.given.clone(),
-        interval,
-        symbols: Vec::new(),
-    };
+    let strategy = |rule: &&Rule| StrategySpec { interval, ..rule.spec.clone() };
     EngineSettings {
         strategies: rules.iter().map(strategy).collect(),
         series: vec![SeriesSpec { symbol: symbol.clone(), interval, origin: Origin::Venue }],

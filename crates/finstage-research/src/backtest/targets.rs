@@ -1,6 +1,6 @@
 //! What is wanted, and when: from a list, from a rule of this crate, or from a strategy's signals.
 
-use finstage_engine::{Catalog, Entry};
+use finstage_engine::{Catalog, Entry, When};
 use finstage_model::{Bar, Call};
 use serde::Serialize;
 
@@ -53,6 +53,19 @@ impl Plan {
             Entry::find(catalog, &rule.name)?;
         }
         SignalRule { entry: rule.clone(), exit }.plan(catalog, bars)
+    }
+
+    /// Targets by a condition of the user's own, which opens positions; `exit` says when they end.
+    ///
+    /// # Errors
+    /// When the condition cannot be read, an exit is missing, or the bars are not one series.
+    pub fn of_condition(
+        when: &When,
+        exit: &Exit,
+        catalog: Catalog,
+        bars: &[Bar],
+    ) -> Result<Self, Error> {
+        exit.plan_of(when, catalog, bars)
     }
 
     /// Targets from a list that someone else made, `words` saying who or what.
@@ -121,7 +134,7 @@ fn fault(target: Target, before: Option<&Target>) -> Option<String> {
 
 /// Collects targets: one for each change of the want.
 #[derive(Debug, Default)]
-pub(super) struct Wants {
+pub(crate) struct Wants {
     targets: Vec<Target>,
 }
 
@@ -130,6 +143,15 @@ impl Wants {
         if self.targets.last().is_none_or(|last| last.want != want) {
             self.targets.push(Target { bar, want });
         }
+    }
+
+    /// Forgets all of them.
+    pub(crate) fn clear(&mut self) {
+        self.targets.clear();
+    }
+
+    pub(crate) fn targets(&self) -> &[Target] {
+        &self.targets
     }
 
     pub(super) fn into_targets(self) -> Vec<Target> {

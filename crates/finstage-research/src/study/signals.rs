@@ -42,14 +42,15 @@ pub fn rules(
     interval: Interval,
 ) -> Result<Vec<Rule>, Error> {
     let engine = Engine::new(&settings(specs, &any_symbol(), interval), catalog)?;
-    let rule = |planned: &finstage_engine::Planned| Rule {
+    let directions = directions(specs, catalog)?;
+    let rule = |(planned, direction): (&finstage_engine::Planned, Direction)| Rule {
         canonical: planned.canonical.clone(),
-        family_key: planned.entry.name.to_owned(),
-        direction: planned.entry.direction,
+        family_key: planned.family.clone(),
+        direction,
         words: planned.words.clone(),
         warmup: planned.warmup,
     };
-    Ok(engine.strategies().iter().map(rule).collect())
+    Ok(engine.strategies().iter().zip(directions).map(rule).collect())
 }
 
 /// Lets an engine with these strategies hear the series, and once more its first half alone.
@@ -83,8 +84,7 @@ fn said(
     let Some(first) = bars.first() else { return Ok(events) };
     let symbol = instrument.symbol().clone();
     let mut engine = Engine::new(&settings(specs, &symbol, first.interval), catalog)?;
-    let directions: Vec<Direction> =
-        engine.strategies().iter().map(|planned| planned.entry.direction).collect();
+    let directions = directions(specs, catalog)?;
     let mut outputs = Vec::new();
     let (id, category) = (first.instrument, Category::Other);
     let announced = Announced { id, symbol, tick: None, lot: None, currency: None, category };
@@ -111,6 +111,11 @@ fn said(
         return Err(Error::new(ErrorKind::Bars, why));
     }
     Ok(events)
+}
+
+fn directions(specs: &[StrategySpec], catalog: Catalog) -> Result<Vec<Direction>, Error> {
+    let direction = |spec| Ok(finstage_engine::Rule::of(spec, catalog)?.direction);
+    specs.iter().map(direction).collect()
 }
 
 fn settings(specs: &[StrategySpec], symbol: &Symbol, interval: Interval) -> EngineSettings {

@@ -1,7 +1,12 @@
 //! Twenty runs that two other engines agree on, each under both conventions of the last bar.
 
+use finstage_engine::Catalog;
+use finstage_model::Call;
 use finstage_research::BarSeries;
-use finstage_research::backtest::{Backtest, CloseFinal, Exit, Options, Plan, Target, Trade, run};
+use finstage_research::backtest::{
+    Backtest, CloseFinal, Exit, Maker, Options, Plan, Target, Trade, run,
+};
+use finstage_research::sweep::{Axis, Grid, Row, Sweep, Work};
 use serde_json::Value;
 
 use crate::shared::Shared;
@@ -21,13 +26,7 @@ fn twenty_runs_agree_trade_by_trade_and_in_every_number() {
             (CloseFinal::Close, "result_final_at_last_close"),
         ] {
             let name = format!("{} {result}", case["name"]);
-            let options = Options {
-                cash: number(&case["cash"]),
-                commission: number(&case["commission"]),
-                size: number(&case["size"]),
-                close_final,
-                ..Options::default()
-            };
+            let options = options(case, close_final);
             let done = run(&series, &targets, &options).unwrap();
             compare_numbers(&name, &serde_json::to_value(&done).unwrap(), &case[result]);
             if close_final == CloseFinal::Open {
@@ -40,12 +39,72 @@ fn twenty_runs_agree_trade_by_trade_and_in_every_number() {
 }
 
 #[test]
+fn a_sweep_brings_what_the_reference_says() {
+    let Some(shared) = Shared::find() else { return };
+    for case in &cases(&shared) {
+        let bars = shared.bars(case["data"].as_str().unwrap());
+        let rule: Call = rule(case["strategy"].as_str().unwrap()).parse().unwrap();
+        let (name, axes) = axes(&rule);
+        let sweep =
+            Sweep::new(&name, Exit::default(), Catalog::default(), Grid::new(axes).unwrap())
+                .unwrap();
+        for (close_final, result) in [
+            (CloseFinal::Open, "result_final_at_last_open"),
+            (CloseFinal::Close, "result_final_at_last_close"),
+        ] {
+            let options = options(case, close_final);
+            let work = Work { threads: 2, ..Work::default() };
+            let rows = sweep.run(&bars, &options, &work).unwrap();
+            let values: Vec<f64> = rule.args.iter().take(2).map(|(_, value)| *value).collect();
+            let is_it = |row: &&Row| sweep.grid().values(row.place) == values;
+            let row = rows.iter().find(is_it).unwrap();
+            let (name, expected) = (format!("{} {result}", case["name"]), &case[result]);
+            assert_eq!(row.trades, count(&expected["trades"]), "{name}");
+            for (ours, field) in [
+                (row.final_equity, "final_equity"),
+                (row.return_pct, "return_pct"),
+                (row.sharpe.unwrap(), "sharpe_bar_sqrt252"),
+                (row.max_drawdown_pct, "max_drawdown_pct"),
+            ] {
+                assert_close(&format!("{name} {field}"), ours, number(&expected[field]));
+            }
+        }
+    }
+}
+
+/// The first two parameters as axes with two neighbours each, the rest fixed.
+fn axes(rule: &Call) -> (Call, Vec<Axis>) {
+    let maker = Maker::find(&rule.name).unwrap();
+    let args = rule.args.iter();
+    let axes = args.zip(maker.params).take(2).map(|((_, value), spec)| Axis {
+        name: spec.name.to_owned(),
+        values: vec![value - 1.0, *value, value + 1.0],
+    });
+    let axes = axes.collect();
+    let rest = rule.args.iter().zip(maker.params).skip(2);
+    let rest = rest.map(|((_, value), spec)| (Some(spec.name.to_owned()), *value)).collect();
+    (Call { name: rule.name.clone(), args: rest }, axes)
+}
+
+fn options(case: &Value, close_final: CloseFinal) -> Options {
+    Options {
+        cash: number(&case["cash"]),
+        commission: number(&case["commission"]),
+        size: number(&case["size"]),
+        close_final,
+        ..Options::default()
+    }
+}
+
+#[test]
 fn the_rules_want_what_the_reference_wants() {
     let Some(shared) = Shared::find() else { return };
     for case in &cases(&shared) {
         let rule = rule(case["strategy"].as_str().unwrap());
         let bars = shared.bars(case["data"].as_str().unwrap());
-        let plan = Plan::of_rule(&rule.parse().unwrap(), Exit::default(), &[], &bars).unwrap();
+        let plan =
+            Plan::of_rule(&rule.parse().unwrap(), Exit::default(), Catalog::default(), &bars)
+                .unwrap();
         assert_eq!(plan.targets, targets(case), "{} by {rule}", case["name"]);
     }
 }

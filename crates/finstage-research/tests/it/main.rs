@@ -8,6 +8,8 @@ mod properties;
 mod shared;
 mod speed;
 mod study;
+mod sweep;
+mod walk_forward;
 
 use finstage_model::{Bar, InstrumentId, Interval, Price, Qty, Timestamp};
 

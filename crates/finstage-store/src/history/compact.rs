@@ -62,7 +62,7 @@ impl History {
         Ok(done)
     }
 
-    /// As [`History::compact`] for one series, without looking for leftovers.
+    /// As [`History::compact`] for one series.
     ///
     /// # Errors
     /// As [`History::compact`].
@@ -72,10 +72,12 @@ impl History {
         interval: Interval,
         now: Timestamp,
     ) -> Result<Compacted, Error> {
-        match self.series_of(symbol, interval)? {
-            Some(series) => self.move_closed(&series, now, &|| true),
-            None => Ok(Compacted::default()),
+        let mut done = Compacted::default();
+        if let Some(series) = self.series_of(symbol, interval)? {
+            self.sweep_series(&series, &mut done.swept)?;
+            done.add(&self.move_closed(&series, now, &|| true)?);
         }
+        Ok(done)
     }
 
     /// Month by month, so that no transaction is longer than a month.

@@ -53,7 +53,7 @@ pub fn write_columns_csv(
 /// # Errors
 /// `InvalidData` when a stamp is no whole microsecond; whatever `out` says.
 pub fn write_parquet(bars: &[Bar], out: &mut dyn Write) -> io::Result<()> {
-    out.write_all(&parquet::encode(bars).map_err(refused)?)
+    out.write_all(&parquet::encode(bars).map_err(|fault| refused(&fault))?)
 }
 
 /// Which of the two Arrow IPC forms.
@@ -71,7 +71,7 @@ pub enum ArrowForm {
 /// Whatever `out` says.
 pub fn write_columns_parquet(columns: &BarColumns, out: &mut dyn Write) -> io::Result<()> {
     let file = parquet::batch_of_columns(columns).and_then(|batch| parquet::encode_batch(&batch));
-    out.write_all(&file.map_err(refused)?)
+    out.write_all(&file.map_err(|fault| refused(&fault))?)
 }
 
 /// Bars of one series as Arrow IPC, in the types that [`write_parquet`] gives them.
@@ -79,7 +79,7 @@ pub fn write_columns_parquet(columns: &BarColumns, out: &mut dyn Write) -> io::R
 /// # Errors
 /// As [`write_parquet`].
 pub fn write_arrow(bars: &[Bar], form: ArrowForm, out: &mut dyn Write) -> io::Result<()> {
-    write_batch(&parquet::batch(bars).map_err(refused)?, form, out)
+    write_batch(&parquet::batch(bars).map_err(|fault| refused(&fault))?, form, out)
 }
 
 /// Columns of doubles as Arrow IPC: `timestamp`, prices and `volume`.
@@ -91,7 +91,7 @@ pub fn write_columns_arrow(
     form: ArrowForm,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    write_batch(&parquet::batch_of_columns(columns).map_err(refused)?, form, out)
+    write_batch(&parquet::batch_of_columns(columns).map_err(|fault| refused(&fault))?, form, out)
 }
 
 /// In steps, so that a reader need not take everything at once.
@@ -126,7 +126,7 @@ fn failed(error: ArrowError) -> io::Error {
     }
 }
 
-fn refused(fault: parquet::Fault) -> io::Error {
+fn refused(fault: &parquet::Fault) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, fault.to_string())
 }
 

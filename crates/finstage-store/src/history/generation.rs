@@ -87,7 +87,7 @@ impl History {
         }
         let mut free = numbers.iter();
         let mut publications = Vec::with_capacity(changes.len());
-        let mut replaced = Vec::new();
+        let (mut written, mut replaced) = (Vec::new(), Vec::new());
         for change in changes {
             let file = match change.bars {
                 None => None,
@@ -95,7 +95,11 @@ impl History {
                     let number = *free.next().expect("a number was claimed for each new file");
                     replaced.extend(change.base);
                     let name = FileName::new(change.period, number);
-                    Some((number, self.write_file(&series.dir, name, &bars)?))
+                    let content = self.write_file(&series.dir, name, &bars);
+                    // Nobody may need them: on a full disk they stand in the way of the next try.
+                    let content = content.inspect_err(|_| self.give_up(&series.dir, &written))?;
+                    written.push(name);
+                    Some((number, content))
                 }
             };
             publications.push(Publication {
@@ -108,21 +112,26 @@ impl History {
             });
         }
         if !periods.is_empty() {
-            self.sync_dir(&series.dir)?;
+            let synced = self.sync_dir(&series.dir);
+            synced.inspect_err(|_| self.give_up(&series.dir, &written))?;
         }
         let published = self.records.publish(series.id, &publications);
-        let obsolete: Vec<FileName> = match &published {
-            Ok(()) => replaced.iter().map(|f| FileName::new(f.period, f.generation)).collect(),
-            Err(error) if error.kind() == ErrorKind::Stale => {
-                periods.iter().zip(&numbers).map(|(&p, &number)| FileName::new(p, number)).collect()
+        match &published {
+            Ok(()) => {
+                let name = |file: FileRow| FileName::new(file.period, file.generation);
+                let replaced: Vec<FileName> = replaced.into_iter().map(name).collect();
+                self.give_up(&series.dir, &replaced);
             }
+            Err(error) if error.kind() == ErrorKind::Stale => self.give_up(&series.dir, &written),
             // It is not known whether they count: the next sweep knows.
-            Err(_) => Vec::new(),
-        };
-        for name in obsolete {
-            self.remove_or_leave(&path_of(&series.dir, name));
+            Err(_) => {}
         }
         published.map(|()| periods.len() as u64)
+    }
+
+    /// Removes files that do not count, as far as it goes.
+    fn give_up(&self, dir: &Path, names: &[FileName]) {
+        names.iter().for_each(|name| self.remove_or_leave(&path_of(dir, *name)));
     }
 
     /// Removes what killed writers left behind. Safe beside writers at work: one whose unfinished
@@ -139,7 +148,7 @@ impl History {
         Ok(swept)
     }
 
-    fn sweep_series(&self, series: &Series, swept: &mut Swept) -> Result<(), Error> {
+    pub(super) fn sweep_series(&self, series: &Series, swept: &mut Swept) -> Result<(), Error> {
         let failed = |e| Error::io("listing", &series.dir, e);
         // The folder first: whatever is in it now was claimed before the manifest is read.
         let names = self.files.list(&series.dir).map_err(failed)?;

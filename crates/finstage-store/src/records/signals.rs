@@ -1,8 +1,8 @@
 //! Signals with their verdicts. What was said stays said: neither is ever overwritten.
 
 use finstage_model::{
-    CardId, Direction, Interval, Position, Price, Reason, Ruling, SignalId, Symbol, Timestamp,
-    Verdict,
+    CardId, Direction, FactName, Interval, Position, Price, Reason, Ruling, SignalId, Symbol,
+    Timestamp, Verdict,
 };
 use rusqlite::{Connection, Row, params};
 
@@ -92,7 +92,8 @@ pub(super) fn insert(
     position: Position,
 ) -> Result<bool, Trouble> {
     let signal = &new.signal;
-    let facts: Vec<(&str, f64)> = signal.facts.iter().map(|fact| (fact.name, fact.value)).collect();
+    let facts: Vec<(FactName, f64)> =
+        signal.facts.iter().map(|fact| (fact.name, fact.value)).collect();
     let facts = serde_json::to_string(&facts).expect("names and numbers are always JSON");
     let sql = "INSERT INTO signals (id, position, symbol, interval, strategy, direction, open_time,
             at, price, strength, facts)

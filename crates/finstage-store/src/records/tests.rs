@@ -49,7 +49,7 @@ fn what_was_stored_comes_back_exactly() {
     assert_eq!(rows.len(), 5);
     assert_eq!((rows[0].id, rows[0].price, rows[0].at), (newest.id, newest.price, newest.at));
     assert_eq!((rows[0].strength, &rows[0].strategy), (newest.strength, &strategy));
-    let facts: Vec<_> = newest.facts.iter().map(|f| (f.name.to_owned(), f.value)).collect();
+    let facts: Vec<_> = newest.facts.iter().map(|f| (f.name.to_string(), f.value)).collect();
     assert_eq!((&rows[0].facts, rows[0].direction), (&facts, newest.direction));
     assert_eq!(rows[0].ruling, Some(Ruling::Unproven { reason: Reason::NoEvidence }));
     assert_eq!(rows[0].position, position(13));

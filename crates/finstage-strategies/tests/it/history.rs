@@ -94,7 +94,10 @@ fn gspc() -> Option<Vec<Close>> {
             let cells: Vec<&str> = line.split(',').collect();
             let day: Timestamp = cells[0].parse().unwrap();
             let price: Price = cells[4].parse().unwrap();
-            Close { day, price, volume: cells[5].parse().unwrap() }
+            {
+                let (open, wick) = (price, Price::from_nanos(0));
+                Close { day, open, price, wick, volume: cells[5].parse().unwrap() }
+            }
         })
         .collect();
     assert!(closes.len() > 5_000, "{} has {} rows", path.display(), closes.len());

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "the whole binary is a test")]
 
 mod history;
+mod longer;
+mod own;
 
 use finstage_engine::{Engine, EngineSettings, Entry, Origin, SeriesSpec, StrategySpec};
 use finstage_model::{
@@ -15,20 +17,29 @@ use finstage_strategies::CATALOG;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Close {
     day: Timestamp,
+    /// The open; high and low lie `wick` beyond both.
+    open: Price,
     price: Price,
+    wick: Price,
     volume: Qty,
 }
 
 /// What the strategy says about these days.
 pub fn signals(name: &str, params: &[(&str, f64)], closes: &[Close]) -> Vec<Signal> {
-    let symbol: Symbol = "fixture:A".parse().unwrap();
-    let (id, interval) = (InstrumentId(0), Interval::D1);
     let strategy = StrategySpec {
         name: name.to_owned(),
         params: params.iter().map(|&(name, value)| (name.to_owned(), value)).collect(),
-        interval,
+        interval: Interval::D1,
         symbols: Vec::new(),
+        when: None,
     };
+    said(strategy, closes)
+}
+
+/// What a strategy of the settings says about these days.
+pub fn said(strategy: StrategySpec, closes: &[Close]) -> Vec<Signal> {
+    let symbol: Symbol = "fixture:A".parse().unwrap();
+    let (id, interval) = (InstrumentId(0), Interval::D1);
     let settings = EngineSettings {
         strategies: vec![strategy],
         series: vec![SeriesSpec { symbol: symbol.clone(), interval, origin: Origin::Venue }],
@@ -40,9 +51,10 @@ pub fn signals(name: &str, params: &[(&str, f64)], closes: &[Close]) -> Vec<Sign
     let mut outputs = Vec::new();
     let mut apply = |ts_recv, payload| engine.apply(&Event { ts_recv, payload }, &mut outputs);
     apply(closes[0].day, Payload::Instrument(Box::new(instrument)));
-    for &Close { day, price, volume } in closes {
-        let (open, high, low, close) = (price, price, price, price);
-        let trades = 0;
+    for &Close { day, open, price, wick, volume } in closes {
+        let (close, trades, wick) = (price, 0, wick.nanos());
+        let high = Price::from_nanos(open.max(close).nanos() + wick);
+        let low = Price::from_nanos(open.min(close).nanos() - wick);
         let bar = Bar {
             instrument: id,
             interval,
@@ -63,21 +75,28 @@ pub fn signals(name: &str, params: &[(&str, f64)], closes: &[Close]) -> Vec<Sign
     said.collect()
 }
 
+/// Days enough for the rarest rule of the catalogue.
+const DAYS: usize = 6_000;
+
 /// Waves of many lengths with some noise, so that every rule has its moments; the same in every run.
 fn waves(days: usize) -> Vec<Close> {
     let mut state = 1u64;
     let mut day: Timestamp = "2000-01-01".parse().unwrap();
     let mut closes = Vec::with_capacity(days);
+    let price_of = |price: f64| Price::from_f64_rounded(price, 4).unwrap();
+    let mut open = price_of(100.0);
     for step in 0..days {
         state =
             state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let noise = (state >> 33) as f64 / (1u64 << 31) as f64 - 0.5;
         let step = step as f64;
         let price = 100.0 + 12.0 * (step / 30.0).sin() + 5.0 * (step / 7.0).sin() + 3.0 * noise;
-        // One bar in thirty is a busy one.
-        let units = if state >> 20 & 0xfff < 136 { 600 } else { 20 + (state >> 40 & 0x7f) };
+        // One bar in six is a busy one.
+        let units = if state >> 20 & 0xfff < 683 { 600 } else { 20 + (state >> 40 & 0x7f) };
         let volume = Qty::from_nanos(u128::from(units) * 1_000_000_000);
-        closes.push(Close { day, price: Price::from_f64_rounded(price, 4).unwrap(), volume });
+        let (price, wick) = (price_of(price), price_of((state >> 52) as f64 / 2_000.0));
+        closes.push(Close { day, open, price, wick, volume });
+        open = price;
         day = Interval::D1.close_of(day);
     }
     closes
@@ -88,13 +107,18 @@ fn shape(entry: &Entry) -> (usize, usize) {
     (strategy.warmup(), strategy.memory())
 }
 
+/// Whether it waits for longer bars too, of which no number of its own makes sure.
+fn reads_longer(entry: &Entry) -> bool {
+    (entry.build)(&entry.params(&[]).unwrap()).longer(Interval::D1).is_some()
+}
+
 fn place(closes: &[Close], signal: &Signal) -> usize {
     closes.iter().position(|close| close.day == signal.open_time).unwrap()
 }
 
 #[test]
 fn every_strategy_speaks_after_its_warm_up_in_its_direction_and_in_finite_numbers() {
-    let closes = waves(2_000);
+    let closes = waves(DAYS);
     for entry in CATALOG {
         let said = signals(entry.name, &[], &closes);
         assert!(said.len() >= 5, "{} said {} signals", entry.name, said.len());
@@ -112,8 +136,11 @@ fn every_strategy_speaks_after_its_warm_up_in_its_direction_and_in_finite_number
 /// signal is still there, and gone with one bar less.
 #[test]
 fn no_warm_up_is_a_bar_too_long_or_too_short() {
-    let closes = waves(2_000);
-    for entry in CATALOG {
+    let closes = waves(DAYS);
+    // A stop of three ranges is not hit within a bar or two in these waves; its own tests
+    // draw it.
+    let is_seen = |entry: &&Entry| !reads_longer(entry) && !entry.name.starts_with("supertrend");
+    for entry in CATALOG.iter().filter(is_seen) {
         let (warmup, memory) = shape(entry);
         let mut heard = 0;
         for signal in signals(entry.name, &[], &closes) {
@@ -122,9 +149,11 @@ fn no_warm_up_is_a_bar_too_long_or_too_short() {
             assert_eq!(short, [], "{}: spoke on bar {}", entry.name, warmup - 1);
             let enough = signals(entry.name, &[], &closes[end - warmup..end]);
             heard += enough.len();
-            // What is made of a fixed number of bars needs no others.
-            let expected = if memory == warmup { vec![signal] } else { enough.clone() };
-            assert_eq!(enough, expected, "{}", entry.name);
+            // What is made of a fixed number of bars, or forgets within it, needs no others; a
+            // recursive average rounds otherwise where it begins elsewhere.
+            if memory == warmup {
+                compare(entry, &[signal], &enough, 1e-12);
+            }
         }
         assert!(heard > 0, "{}: never spoke on bar {warmup}", entry.name);
     }
@@ -135,7 +164,7 @@ fn what_is_older_than_the_memory_moves_no_fact_by_a_billionth() {
     const SHAKEN: usize = 300;
     for entry in CATALOG {
         let (warmup, memory) = shape(entry);
-        let closes = waves(SHAKEN + memory + 1_000);
+        let closes = waves(SHAKEN + memory + DAYS);
         let mut shaken = closes.clone();
         for (step, close) in shaken[..SHAKEN].iter_mut().enumerate() {
             let price = close.price.to_f64() * (1.0 + ((step * 7 % 13) as f64 - 6.0) / 300.0);
@@ -155,7 +184,7 @@ fn what_is_older_than_the_memory_moves_no_fact_by_a_billionth() {
 /// As the next day's engine is warmed: with so many bars, and none before them.
 #[test]
 fn started_as_deep_as_its_memory_a_strategy_says_what_it_said_all_along() {
-    let closes = waves(3_000);
+    let closes = waves(DAYS);
     for entry in CATALOG {
         let memory = shape(entry).1;
         for signal in signals(entry.name, &[], &closes) {

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use finstage_engine::When;
 use finstage_model::Bar;
 use finstage_research::BarSeries;
 use finstage_research::backtest::{
@@ -63,14 +64,22 @@ fn plan(args: &Args, bars: &[Bar]) -> Result<Plan> {
         let targets = parse_targets(&text).map_err(|e| Failure::usage(format!("{shown}: {e}")))?;
         return Ok(Plan::of_list(targets, &format!("targets of {shown}")));
     }
-    let rule = args.strategy.as_ref().ok_or_else(|| {
-        Failure::usage("what is to be tested? write --strategy 'NAME(p=v)' or --targets FILE")
-    })?;
     let exit = PositionExit {
         strategy: args.exit.clone(),
+        when: args.exit_when.clone(),
         hold: args.hold,
         then: if args.reverse { OnExit::Reverse } else { OnExit::Flat },
     };
+    if let Some(text) = &args.when {
+        let direction = args.direction.unwrap_or_default().into();
+        let when = When { direction, ..When::long(text) };
+        return Plan::of_condition(&when, &exit, CATALOG, bars).map_err(Failure::usage);
+    }
+    let rule = args.strategy.as_ref().ok_or_else(|| {
+        Failure::usage(
+            "what is to be tested? write --strategy 'NAME(p=v)', --when 'EXPR' or --targets FILE",
+        )
+    })?;
     Plan::of_rule(rule, exit, CATALOG, bars).map_err(Failure::usage)
 }
 

@@ -137,7 +137,7 @@ impl Shelves<'_> {
         let is_new = self.history.import_factors(symbol, factors)?;
         let rows = factors.rows();
         let file = args.factors.as_deref().unwrap_or_else(|| Path::new("factors"));
-        let what = if is_new { "stored beside the raw bars, which stay" } else { "known already" };
+        let what = if is_new { "stored beside the bars, which stay raw" } else { "known already" };
         if let (Some(first), Some(last)) = (rows.first(), rows.last()) {
             say(
                 self.global,

@@ -4,17 +4,22 @@
 mod alerts;
 mod backtest;
 mod bars;
+mod bench;
 mod config;
 mod demo;
 mod import;
 mod indicators;
+mod progress;
 mod replay;
+mod search;
 mod serve;
 mod signals;
 mod sim;
 mod strategies;
+mod sweep;
 mod trials;
 mod verify;
+mod walk_forward;
 
 use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
@@ -87,10 +92,13 @@ fn run(cli: &Cli) -> Result<Exit> {
         Command::Verify(args) => verify::run(global, args),
         Command::Trials(args) => trials::run(global, args),
         Command::Indicators(args) => indicators::run(global, args),
+        Command::Sweep(args) => sweep::run(global, args),
+        Command::WalkForward(args) => walk_forward::run(global, args),
         Command::Sim(args) => sim::run(global, args),
         Command::Signals(args) => signals::run(global, args),
         Command::Alerts(args) => alerts::run(global, args),
         Command::Config(args) => config::run(global, *args),
+        Command::Bench(args) => bench::run(global, args),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "finstage", &mut script);

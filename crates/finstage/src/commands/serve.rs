@@ -1,8 +1,9 @@
 //! `finstage serve`
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use finstage_model::{Decision, Event, FeedKind, Output, Symbol};
+use finstage_model::{Decision, Event, FeedKind, InstrumentId, Output, Symbol};
 use finstage_net::SystemClock;
 use finstage_notify::Lines;
 use tokio::sync::watch;
@@ -35,7 +36,7 @@ pub(super) fn run(global: &Global) -> Result<Exit> {
         store,
         clock: Arc::new(SystemClock),
         speed: 1.0,
-        observer: Arc::new(Log),
+        observer: Arc::new(Log::default()),
         lines: stderr_lines,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -98,8 +99,11 @@ impl std::io::Write for LineWriter {
 }
 
 /// Says in the log what is not an alert already.
-#[derive(Debug)]
-struct Log;
+#[derive(Debug, Default)]
+struct Log {
+    /// Whose feeds were up since this process began.
+    up: Mutex<BTreeSet<InstrumentId>>,
+}
 
 impl Observer for Log {
     fn said(&self, names: &Names, event: &Event, outputs: &[Output], freshness: Freshness) {
@@ -109,7 +113,11 @@ impl Observer for Log {
         if let finstage_model::Payload::Feed(status) = &event.payload
             && let Some(symbol) = names.symbol(status.instrument)
         {
-            report(symbol, status.kind);
+            let mut up = self.up.lock().unwrap_or_else(PoisonError::into_inner);
+            if status.kind == FeedKind::Up {
+                up.insert(status.instrument);
+            }
+            report(symbol, status.kind, up.contains(&status.instrument));
         }
         for output in outputs {
             match output {
@@ -140,8 +148,12 @@ impl Observer for Log {
 }
 
 /// What happened to a stream, in words.
-fn report(symbol: &Symbol, kind: FeedKind) {
+fn report(symbol: &Symbol, kind: FeedKind, was_up: bool) {
     match kind {
+        // Nothing is wrong: a service begins in the middle of a bar.
+        FeedKind::Gap { from, to } if !was_up => {
+            tracing::info!("{symbol}: the stream begins at {to}; bars since {from} are fetched");
+        }
         FeedKind::Up => tracing::info!("{symbol}: the feed is up"),
         FeedKind::Stale => tracing::warn!("{symbol}: the feed is silent; signals are withheld"),
         FeedKind::Gap { from, to } => {

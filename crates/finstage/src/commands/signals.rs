@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 
+use finstage_engine::When;
 use finstage_model::{Position, Symbol};
 use finstage_store::records::{Records, SignalRow};
 use serde_json::{Map, Value, json};
@@ -36,8 +37,10 @@ fn list(global: &Global, records: &Records, args: &SignalList) -> Result<()> {
         rows.extend(records.signals(&filter)?);
     }
     if let Some(strategy) = &args.strategy {
+        // `golden_cross(…)` of the catalogue, `mine: …` or `mine short: …` of the user's own.
+        let end = |c: char| !c.is_ascii_alphanumeric() && c != '_';
         let name =
-            |row: &SignalRow| row.strategy.split('(').next().is_some_and(|name| name == strategy);
+            |row: &SignalRow| row.strategy.split(end).next().is_some_and(|name| name == strategy);
         rows.retain(|row| row.strategy == *strategy || name(row));
     }
     rows.sort_by_key(|row| Reverse((row.at, row.id)));
@@ -76,13 +79,19 @@ fn table(rows: &[SignalRow]) -> Result<()> {
 fn generate(global: &Global, args: &SignalGenerate) -> Result<()> {
     let file = read_bars(global, &args.input, &args.bars)?;
     let symbol = symbol_of(&args.input, &args.bars)?;
-    let specs = strategies(&args.strategy, file.interval)?;
+    let specs = strategies(&args.strategy, &whens(args), file.interval)?;
     let said = signals(&file.bars, &wiring::describe(&symbol), specs)?;
     let rows: Vec<SignalRow> = said.into_iter().map(|said| row(&symbol, said)).collect();
     if global.json {
         return rows.iter().try_for_each(|row| print_line(&object(row).to_string()));
     }
     table(&rows)
+}
+
+/// The conditions of the command line.
+fn whens(args: &SignalGenerate) -> Vec<When> {
+    let direction = args.direction.unwrap_or_default().into();
+    args.when.iter().map(|text| When { direction, ..When::long(text) }).collect()
 }
 
 /// A generated signal in the form of a stored one. It follows from no journal.
@@ -99,7 +108,7 @@ fn row(symbol: &Symbol, said: Generated) -> SignalRow {
         at: signal.at,
         price: signal.price,
         strength: signal.strength,
-        facts: signal.facts.iter().map(|fact| (fact.name.to_owned(), fact.value)).collect(),
+        facts: signal.facts.iter().map(|fact| (fact.name.to_string(), fact.value)).collect(),
         ruling: Some(said.ruling),
     }
 }

@@ -208,7 +208,7 @@ fn overlay(table: &mut Table, name: &str, value: &str) -> Result<()> {
     }
     let read =
         toml::from_str::<Table>(&format!("v = {value}")).ok().and_then(|mut t| t.remove("v"));
-    let is_number = matches!(key.kind, Kind::Count | Kind::Numbers);
+    let is_number = matches!(key.kind, Kind::Count | Kind::Numbers | Kind::Flag);
     let read = read.filter(|read| is_number || read.is_str());
     at.insert(last.clone(), read.unwrap_or_else(|| Value::String(value.to_owned())));
     Ok(())

@@ -97,6 +97,9 @@ pub(crate) struct RawStrategy {
     pub(crate) params: BTreeMap<String, f64>,
     #[serde(default)]
     pub(crate) symbols: Vec<String>,
+    pub(crate) when: Option<String>,
+    pub(crate) direction: Option<String>,
+    pub(crate) every_bar: Option<bool>,
 }
 
 /// `[[watches]]`

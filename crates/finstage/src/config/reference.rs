@@ -38,6 +38,8 @@ pub enum Kind {
     Texts,
     /// Numbers by name.
     Numbers,
+    /// `true` or `false`.
+    Flag,
     /// `env:NAME`, `file:PATH`, or (with a warning) the secret itself.
     Secret,
 }
@@ -144,7 +146,13 @@ pub const KEYS: &[Key] = &[
         "\"venue\"",
         "\"venue\" takes the venue's bars, \"trades\" builds them from its trades",
     ),
-    asked("strategies[]", "name", Kind::Text, "\"golden_cross\"", "a strategy of the catalogue"),
+    asked(
+        "strategies[]",
+        "name",
+        Kind::Text,
+        "\"golden_cross\"",
+        "a strategy of the catalogue; with `when`, a name of your own",
+    ),
     asked("strategies[]", "interval", Kind::Text, "\"1d\"", "bar length it looks at"),
     key(
         "strategies[]",
@@ -159,6 +167,27 @@ pub const KEYS: &[Key] = &[
         Kind::Texts,
         "[]",
         "venue:SYMBOL names; empty means all instruments",
+    ),
+    key(
+        "strategies[]",
+        "when",
+        Kind::Text,
+        "\"\"",
+        "a condition of your own in place of the catalogue, \"cross_above(sma(50), sma(200))\"",
+    ),
+    key(
+        "strategies[]",
+        "direction",
+        Kind::OneOf(&["long", "short"]),
+        "\"long\"",
+        "with `when`: where the price is expected to go",
+    ),
+    key(
+        "strategies[]",
+        "every_bar",
+        Kind::Flag,
+        "false",
+        "with `when`: fire on every bar on which it is true, not only where it becomes true",
     ),
     asked("watches[]", "symbol", Kind::Text, "\"binance:BTCUSDT\"", "whose price"),
     asked(
@@ -265,6 +294,7 @@ fn takes(kind: Kind) -> String {
         Kind::Count => "whole number".into(),
         Kind::Texts => "list of texts".into(),
         Kind::Numbers => "numbers by name".into(),
+        Kind::Flag => "`true` or `false`".into(),
         Kind::Secret => "`env:NAME` or `file:PATH`".into(),
     }
 }
@@ -313,6 +343,7 @@ fn key_schema(key: &Key) -> Value {
         Kind::Count => json!({"type": "integer", "minimum": 0}),
         Kind::Texts => json!({"type": "array", "items": {"type": "string"}}),
         Kind::Numbers => json!({"type": "object", "additionalProperties": {"type": "number"}}),
+        Kind::Flag => json!({"type": "boolean"}),
     };
     schema["description"] = json!(key.describes);
     schema

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use finstage_engine::{
-    AlertRules, Engine, EngineSettings, Entry, FeedTiming, Origin, SeriesSpec, StrategySpec,
-    WatchRule, WatchSpec,
+    AlertRules, Engine, EngineSettings, FeedTiming, Origin, Rule, SeriesSpec, StrategySpec,
+    WatchRule, WatchSpec, When,
 };
-use finstage_model::{Interval, Symbol, parse_duration};
+use finstage_model::{Direction, Interval, Symbol, parse_duration};
 use finstage_seal::Secret;
 use finstage_strategies::CATALOG;
 
@@ -119,12 +119,10 @@ impl Resolver<'_> {
             feeds.push(settings);
         }
         self.venues(raw, &feeds)?;
-        let strategies = raw
-            .strategies
-            .iter()
-            .enumerate()
-            .map(|(i, s)| self.strategy(&format!("strategies[{i}]"), s, &mut series))
-            .collect::<Result<_>>()?;
+        let mut strategies = Vec::new();
+        for (i, strategy) in raw.strategies.iter().enumerate() {
+            strategies.push(self.strategy(&format!("strategies[{i}]"), strategy, &mut series)?);
+        }
         let watches = raw
             .watches
             .iter()
@@ -254,26 +252,37 @@ impl Resolver<'_> {
         Ok((settings, series))
     }
 
-    /// Checks a strategy against the catalogue and adds the series that it needs and that can be
-    /// rolled up from one that exists.
+    /// Checks a strategy against the catalogue, or its condition, and adds the series that it needs
+    /// and that can be rolled up from one that exists.
     fn strategy(
-        &self,
+        &mut self,
         key: &str,
         raw: &RawStrategy,
         series: &mut Vec<SeriesSpec>,
     ) -> Result<StrategySpec> {
         let interval = self.interval(&format!("{key}.interval"), &raw.interval)?;
         let params: Vec<(String, f64)> = raw.params.clone().into_iter().collect();
-        let checked = Entry::find(CATALOG, &raw.name).and_then(|entry| entry.params(&params));
-        if let Err(why) = checked {
-            return self.refuse(key, why);
-        }
+        let when = self.when(key, raw)?;
         let symbols = raw
             .symbols
             .iter()
             .map(|text| self.symbol(&format!("{key}.symbols"), text))
             .collect::<Result<Vec<_>>>()?;
-        let mut wanted = symbols.clone();
+        let spec = StrategySpec { name: raw.name.clone(), params, interval, symbols, when };
+        let rule = match Rule::of(&spec, CATALOG) {
+            Ok(rule) => rule,
+            Err(why) if spec.when.is_some() => return self.refuse(&format!("{key}.when"), why),
+            Err(why) => return self.refuse(key, why),
+        };
+        if let Some(typed) =
+            raw.direction.as_deref().filter(|typed| *typed != rule.direction.as_str())
+        {
+            let (name, own) = (&rule.name, rule.direction);
+            let why =
+                format!("\"{typed}\": {name} is {own}; only a condition has another direction");
+            return self.refuse(&format!("{key}.direction"), why);
+        }
+        let mut wanted = spec.symbols.clone();
         if wanted.is_empty() {
             wanted = series.iter().map(|s| s.symbol.clone()).collect();
             wanted.sort_unstable();
@@ -292,7 +301,40 @@ impl Resolver<'_> {
                 None => return self.refuse(&format!("{key}.interval"), format!("{symbol} has no bars of {interval} or finer: add \"{interval}\" to its feed's intervals")),
             }
         }
-        Ok(StrategySpec { name: raw.name.clone(), params, interval, symbols })
+        let longer = (rule.build)().longer(interval).filter(|longer| longer.is_made_of(interval));
+        if let Some(longer) = longer
+            && series.iter().all(|s| s.interval != longer)
+        {
+            let message = format!(
+                "reads {longer} bars too, which are rolled up from now on; \"{longer}\" in its feed's intervals brings their history"
+            );
+            self.warn(key, &message);
+        }
+        Ok(spec)
+    }
+
+    /// The condition of a strategy, if it has one.
+    fn when(&self, key: &str, raw: &RawStrategy) -> Result<Option<When>> {
+        let Some(text) = raw.when.clone().filter(|text| !text.trim().is_empty()) else {
+            return match raw.every_bar {
+                Some(true) => self.refuse(
+                    &format!("{key}.every_bar"),
+                    "belongs to a condition: write when = \"rsi(14) < 30\" beside it",
+                ),
+                _ => Ok(None),
+            };
+        };
+        let direction = match raw.direction.as_deref() {
+            None | Some("long") => Direction::Long,
+            Some("short") => Direction::Short,
+            Some(other) => {
+                return self.refuse(
+                    &format!("{key}.direction"),
+                    format!("\"{other}\": write \"long\" or \"short\""),
+                );
+            }
+        };
+        Ok(Some(When { text, direction, every_bar: raw.every_bar.unwrap_or(false) }))
     }
 
     fn watch(&self, key: &str, raw: &RawWatch, series: &[SeriesSpec]) -> Result<WatchSpec> {

@@ -140,8 +140,6 @@ fn how_a_bar_file_is_to_be_read_is_checked() {
             assert!(said.starts_with(says), "{said}");
         }
     }
-    let said = shell.run("import b.csv one.csv --symbol file:X").refused(2);
-    assert!(said.starts_with("--symbol names one instrument"), "{said}");
 }
 
 #[test]

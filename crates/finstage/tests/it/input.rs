@@ -46,6 +46,7 @@ fn a_real_series_is_imported_whole_and_only_once() {
             let counts = shell.run(&format!("import {} --json -q", path.display())).ok().quiet();
             let expected = serde_json::json!({
                 "read": rows, "written": written, "duplicates": duplicates, "rejected": 0,
+                "revisions": 0,
             });
             assert_eq!(counts.json(), expected, "{name}");
         }

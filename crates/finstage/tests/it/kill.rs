@@ -13,6 +13,7 @@ use finstage_lab::sim::ledger::Ledger;
 use finstage_lab::sim::telegram::{Chats, TelegramOptions, TelegramSim};
 use finstage_model::{Interval, Price, Timestamp};
 use finstage_net::{Request, SystemClock};
+use finstage_store::history::History;
 use finstage_store::records::Records;
 use finstage_store::suite::Rng;
 use serde_json::Value;
@@ -148,7 +149,7 @@ fn a_service_that_is_killed_again_and_again_loses_no_alert() {
     let replayed = shell.run("replay --check --json --config finstage.toml --data-dir data").ok();
     assert_eq!(replayed.json()["match"], true, "{replayed}");
     check_messages(&shell, &telegram, kills);
-    check_bars(&records);
+    check_bars(&records, &wiring::history(&shell.path("data"), &records));
     drop(telegram);
     runtime.shutdown_background();
 }
@@ -202,10 +203,10 @@ fn check_messages(shell: &Shell, telegram: &TelegramSim, kills: usize) {
 }
 
 /// What was missed while no service ran was fetched: the venue's bars have no hole.
-fn check_bars(records: &Records) {
+fn check_bars(records: &Records, history: &History) {
     for instrument in records.instruments().unwrap() {
-        let all = (Timestamp::MIN, Timestamp::MAX);
-        let bars = records.bars_between(instrument.id, Interval::M1, all.0, all.1).unwrap();
+        let all = Timestamp::MIN..Timestamp::MAX;
+        let bars = history.bars(&instrument.symbol, Interval::M1, all).unwrap();
         for pair in bars.windows(2) {
             assert_eq!(pair[0].close_time(), pair[1].open_time, "{}", instrument.symbol);
         }

@@ -122,6 +122,8 @@ pub(crate) struct Machine {
     pub(crate) keep: Option<Duration>,
     /// How often a thread syncs the journal; without, only segments and days are synced.
     pub(crate) fsync: Option<Duration>,
+    /// Whether bars are moved to Parquet files before each life, as if their months were over.
+    pub(crate) compacts: bool,
     shelf: Shelf,
     /// How many events of the script were received.
     handed_out: usize,
@@ -152,6 +154,7 @@ impl Machine {
             imports: Some(Duration::ZERO),
             keep: None,
             fsync: None,
+            compacts: false,
             shelf,
             clock: Arc::new(ManualClock::new(Timestamp::MIN)),
             killer: Arc::default(),
@@ -168,12 +171,16 @@ impl Machine {
 
     /// The instruments whose past was told again, in the order of the journal.
     pub(crate) fn resets(&self) -> Vec<InstrumentId> {
-        let events = self.runs().into_iter().flat_map(|run| self.events_of(run));
         let reset = |event: Event| match event.payload {
             Payload::Reset(instrument) => Some(instrument),
             _ => None,
         };
-        events.filter_map(reset).collect()
+        self.events().into_iter().filter_map(reset).collect()
+    }
+
+    /// Everything that the journal holds.
+    pub(crate) fn events(&self) -> Vec<Event> {
+        self.runs().into_iter().flat_map(|run| self.events_of(run)).collect()
     }
 
     /// A process from its start to its end.
@@ -184,6 +191,10 @@ impl Machine {
         };
         let wakes_at = self.script.events.get(next).or(self.script.events.last()).unwrap().ts_recv;
         self.clock.set(wakes_at);
+        if self.compacts {
+            let much_later = wakes_at.plus(Duration::from_secs(40 * 86_400));
+            self.history().compact(much_later, &|| true).unwrap();
+        }
         self.killer = Arc::default();
         let rim = Rim {
             clock: Arc::clone(&self.clock) as _,

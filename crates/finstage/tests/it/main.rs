@@ -1,6 +1,8 @@
 //! The product as a whole: what was said is said again, whatever happens to the process.
 #![expect(clippy::unwrap_used, reason = "a test that cannot set its scene fails here")]
 
+mod bars;
+mod bench;
 mod cli;
 mod errors;
 mod evidence;
@@ -12,3 +14,4 @@ mod parity;
 mod recovery;
 mod rewarm;
 mod script;
+mod sweep;

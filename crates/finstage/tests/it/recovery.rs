@@ -75,6 +75,7 @@ fn survive(reference: &Reference, seed: u64, shelf: Shelf) {
     let fsync = matches!(shelf, Shelf::File(_)).then_some(Duration::from_millis(1));
     let mut machine = Machine::new(&reference.script, seed, shelf);
     machine.fsync = fsync;
+    machine.compacts = seed % 5 == 2;
     machine.keep = (seed % 4 == 3).then_some(Duration::from_secs(24 * 3600));
     let deaths = 1 + rng.below(3);
     for _ in 0..deaths {

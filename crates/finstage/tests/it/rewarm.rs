@@ -3,15 +3,16 @@
 
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use finstage::exit::Exit;
-use finstage_model::{Event, InstrumentId, Payload};
+use finstage_model::{Bar, Event, InstrumentId, Interval, Payload};
 use finstage_store::suite::Rng;
 use serde_json::Value;
 
 use crate::cli::shell::Shell;
 use crate::machine::{After, Death, End, How, Machine, Said, Shelf};
-use crate::script::Script;
+use crate::script::{Import, Night, Script};
 
 /// Lives of a service in the usual run of the tests.
 const SEEDS: u64 = 400;
@@ -203,4 +204,74 @@ fn an_import_beside_serve_is_heard_and_a_replay_says_the_same() {
     assert!(!run.err.contains("re-warmed"), "{run}");
     let replayed = shell.run("replay --check --json --data-dir data").ok();
     assert_eq!(replayed.json()["match"], true, "{replayed}");
+}
+
+/// A script of which nobody else has a copy.
+fn own(script: Arc<Script>) -> Script {
+    Arc::try_unwrap(script).unwrap_or_else(|_| unreachable!("nobody else has it"))
+}
+
+/// The venue's quarters of an hour of the first instrument, with their places in the script.
+fn venue_bars(script: &Script) -> Vec<(usize, Bar)> {
+    let events = script.events.iter().enumerate();
+    let bars = events.filter_map(|(place, event)| match event.payload {
+        Payload::Bar(bar) if bar.interval == Interval::M15 => Some((place, bar)),
+        _ => None,
+    });
+    bars.collect()
+}
+
+#[test]
+fn many_imports_in_a_burst_are_one() {
+    let mut script = own(Script::new(5, Night::Busy));
+    let symbol = script.past[0].0.clone();
+    let hole: Vec<Bar> = script.past[0].1.drain(100..121).collect();
+    let evening = venue_bars(&script);
+    for (part, (place, _)) in hole.chunks(3).zip(&evening[4..]) {
+        script.imports.push(Import { place: *place, symbol: symbol.clone(), bars: part.to_vec() });
+    }
+    let script = Arc::new(script);
+    // The imports are a quarter of an hour apart.
+    for (pace, expected) in [(0, 7), (1_000, 1)] {
+        let mut machine = Machine::new(&script, 5, Shelf::Memory);
+        machine.imports = Some(Duration::from_secs(pace));
+        assert!(matches!(machine.live(None), End::Done));
+        assert_eq!(machine.resets(), vec![InstrumentId(0); expected], "looking every {pace} s");
+    }
+}
+
+#[test]
+fn a_bar_that_is_imported_before_the_venue_brings_it_is_said_all_the_same() {
+    let (_, said) = straight(&Script::new(6, Night::Busy), 6);
+    let mut script = own(Script::new(6, Night::Busy));
+    let symbol = script.past[0].0.clone();
+    for (place, bar) in venue_bars(&script).into_iter().step_by(3) {
+        script.imports.push(Import { place, symbol: symbol.clone(), bars: vec![bar] });
+    }
+    let (machine, found) = straight(&Arc::new(script), 6);
+    said.check(&found, "imported on the way");
+    assert_eq!(machine.resets(), [], "nothing is new to the engine");
+}
+
+#[test]
+fn bars_that_the_venue_never_brings_are_told_when_the_series_has_passed_them() {
+    let script = Script::new(7, Night::Busy);
+    let lost = &venue_bars(&script)[6..10];
+    let is_lost = |place: &usize| lost.iter().any(|(at, _)| at == place);
+    let left: Vec<usize> = (0..script.events.len()).filter(|place| !is_lost(place)).collect();
+    let passed = script.events[venue_bars(&script)[10].0].clone();
+    let mut script = own(script.only(&left));
+    let place = script.place_of(&passed).unwrap() - 5;
+    let bars = lost.iter().map(|(_, bar)| *bar).collect();
+    script.imports.push(Import { place, symbol: script.past[0].0.clone(), bars });
+    let (machine, _) = straight(&Arc::new(script), 7);
+    assert_eq!(machine.resets(), [InstrumentId(0)]);
+    let events = machine.events();
+    let reset = events.iter().position(|e| matches!(e.payload, Payload::Reset(_))).unwrap();
+    let passing = events.iter().position(|e| *e == passed).unwrap();
+    assert!(passing < reset, "first the venue's next bar, then what lies before it");
+    let Payload::Past(past) = &events[reset + 2].payload else { panic!("{:?}", events[reset + 2]) };
+    assert_eq!(past.interval, Interval::M15);
+    let told = lost.iter().all(|(_, bar)| past.bars.contains(bar));
+    assert!(told && past.bars.last().unwrap().open_time == lost[3].1.close_time(), "{past:?}");
 }

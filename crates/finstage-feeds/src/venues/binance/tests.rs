@@ -233,11 +233,23 @@ fn refusals_and_html_say_what_they_are() {
     assert_eq!(
         (refused.kind(), refused.is_retryable(), refused.to_string().as_str()),
         (
-            DecodeErrorKind::Refused,
+            DecodeErrorKind::NoSuchSymbol,
             false,
             "binance: the venue refused: Invalid symbol. (code -1121, status 400)"
         )
     );
+    let words =
+        "Illegal characters found in parameter 'symbol'; legal range is '^[A-Z0-9]{1,20}$'.";
+    for (status, code, msg, kind) in [
+        (400, -1100, words, DecodeErrorKind::NoSuchSymbol),
+        (400, -1100, "Illegal characters found in parameter 'limit'.", DecodeErrorKind::Refused),
+        (400, -1120, "Invalid interval.", DecodeErrorKind::Refused),
+        (429, -1003, "Too many requests.", DecodeErrorKind::Refused),
+        (503, -1121, "Invalid symbol.", DecodeErrorKind::Refused),
+    ] {
+        let answer = format!(r#"{{"code":{code},"msg":"{msg}"}}"#);
+        assert_eq!(read(&query(2), status, &answer).unwrap_err().kind(), kind, "{answer}");
+    }
     for status in [200, 403, 502] {
         let html = read(&query(2), status, "<html><h1>Bad gateway</h1></html>").unwrap_err();
         assert!(html.is_retryable() && html.to_string().contains("the venue answered HTML"));

@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// Text with the characters replaced that mean something in HTML.
-pub(super) struct Escaped<'a>(pub(super) &'a str);
+pub(crate) struct Escaped<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -22,7 +22,7 @@ impl fmt::Display for Escaped<'_> {
 }
 
 /// A number with thousands parted by a thin space: `12 345.60`.
-pub(super) fn amount(value: f64, decimals: usize) -> String {
+pub(crate) fn amount(value: f64, decimals: usize) -> String {
     let text = format!("{:.decimals$}", value.abs());
     let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
     let mut parted = String::with_capacity(text.len() + 8);

@@ -45,7 +45,7 @@ const DOWN: Entry = Entry {
 
 const ALONE: Entry = Entry { name: "alone", ..UP };
 
-const CATALOG: Catalog = &[UP, DOWN, ALONE];
+const CATALOG: Catalog = Catalog::new(&[UP, DOWN, ALONE]);
 
 /// One close for each digit.
 fn bars(closes: &str) -> Vec<Bar> {

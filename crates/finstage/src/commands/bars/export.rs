@@ -185,8 +185,13 @@ fn write_columns_json(columns: &BarColumns, out: &mut dyn Write) -> io::Result<(
 
 /// Writes a file whole or not at all: under another name first, then in one step.
 fn to_file(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
-    let failed =
-        |e: io::Error| Failure::new(Exit::Store, format!("writing {}: {e}", path.display()));
+    let failed = |e: io::Error| {
+        let why = match e.kind() {
+            io::ErrorKind::NotFound => "no such folder: make it first".to_owned(),
+            _ => e.to_string(),
+        };
+        Failure::new(Exit::Store, format!("writing {}: {why}", path.display()))
+    };
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let mut file = tempfile::Builder::new()
         .prefix(".finstage-export-")

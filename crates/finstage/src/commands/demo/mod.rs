@@ -81,6 +81,10 @@ impl Folder {
         }
     }
 
+    fn is_kept(&self) -> bool {
+        matches!(self, Self::Named(_))
+    }
+
     fn open(&self, files: Arc<dyn Files>) -> Result<Store> {
         Store::fresh_demo(self.path(), files)
     }

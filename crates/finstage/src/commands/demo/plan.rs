@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 
+use finstage_engine::Entry;
 use finstage_model::{Interval, Symbol};
 
 use crate::config;
@@ -55,16 +56,21 @@ pub(super) fn market(addresses: &Addresses) -> Result<Settings> {
     config::parse("the demo's configuration", &text, &[])
 }
 
-/// The demo on a user's own bars: the whole catalogue, with the classic averages.
+/// The demo on a user's own bars: the whole catalogue, with the classic averages. What reads longer
+/// bars is left out: it would add bars that are not in the file.
 pub(super) fn own_bars(
     addresses: &Addresses,
     symbol: &Symbol,
     interval: Interval,
 ) -> Result<Settings> {
+    let length = interval;
     let interval = interval.as_str();
     let wire = wire_name(symbol);
     let mut text = head(addresses, std::slice::from_ref(&wire), &[interval], 20);
-    for entry in finstage_strategies::CATALOG {
+    let reads_longer = |entry: &Entry| {
+        entry.params(&[]).is_ok_and(|params| (entry.build)(&params).longer(length).is_some())
+    };
+    for entry in finstage_strategies::CATALOG.iter().filter(|entry| !reads_longer(entry)) {
         if entry.name.starts_with("ma_breakout") {
             for period in [20, 50, 200] {
                 strategy(

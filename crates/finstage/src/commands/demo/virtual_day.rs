@@ -61,6 +61,10 @@ pub(super) fn run(global: &Global, args: &Demo, began: Timestamp) -> Result<Summ
     let screen = std::thread::spawn(move || show(&receive));
     let scenario = scenario(args.scenario.as_deref())?;
     let undecodable = tape.play(&store, &tally, scenario, stop)?;
+    if folder.is_kept() {
+        // As a service does at its next start.
+        store.history.compact(tape.until, &|| true)?;
+    }
     messenger.deliver(&wiring::notifiers(&tape.settings)?, &store.records)?;
     if let (true, true, Some(message)) = (told, args.fast, messenger.last_message()) {
         let mut screen = Screen::new(false, None);

@@ -80,7 +80,10 @@ fn tell(global: &Global, args: &Args, about: &BarFile) {
     }
     if let Some((line, reason)) = about.rejected.first() {
         let count = about.rejected_count;
-        say(global, format_args!("{file}: {count} rows were dropped; line {line}: {reason}"));
+        say(
+            global,
+            format_args!("{file}: rows dropped: {count}, the first in line {line}: {reason}"),
+        );
     }
 }
 

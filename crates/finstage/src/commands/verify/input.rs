@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use finstage_engine::When;
 use finstage_model::{Call, Interval, Symbol, Timestamp};
 use finstage_research::study::{Adjustment, Instrument};
 use finstage_store::history::{Factors, History, read_factor_file};
@@ -106,6 +107,12 @@ pub(super) fn calls(texts: &[String]) -> Result<Vec<Call>> {
         }
     }
     Ok(calls)
+}
+
+/// Conditions of the user's own.
+pub(super) fn own(args: &Args) -> Vec<When> {
+    let direction = args.direction.unwrap_or_default().into();
+    args.when.iter().map(|text| When { direction, ..When::long(text) }).collect()
 }
 
 #[cfg(test)]

@@ -32,7 +32,8 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit> {
         false => input::of_store(&wiring::history(&dir, &records), args)?,
     };
     let calls = input::calls(&args.strategies)?;
-    let specs = generate::strategies(&calls, instruments[0].interval())?;
+    let own = input::own(args);
+    let specs = generate::strategies(&calls, &own, instruments[0].interval())?;
     let plan = Plan::new(instruments, &groups(&args.groups)?, (specs, CATALOG), options(args)?)
         .map_err(Failure::usage)?;
     if let Some((horizon, interval)) = plan.too_short().first()
@@ -42,7 +43,7 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit> {
             format!("--horizons {horizon} is shorter than one bar of {interval}: leave it out");
         return Err(Failure::usage(message));
     }
-    let named: Vec<String> = match calls.is_empty() {
+    let named: Vec<String> = match calls.is_empty() && own.is_empty() {
         true => Vec::new(),
         false => plan.rules().iter().map(|rule| rule.canonical.clone()).collect(),
     };

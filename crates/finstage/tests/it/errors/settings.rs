@@ -101,6 +101,24 @@ fn a_wrong_setting_is_named_with_its_line_and_what_to_write() {
             ":6: watches[0].rule: \"rise 3\" is not a watch rule: write rise=3% drop=3% above=PRICE below=PRICE new_high drop_from_high=5% prev_high or prev_low",
         ),
         (
+            strategy("interval = \"1d\"\ndirection = \"short\"\n"),
+            ":7: strategies[0].direction: \"short\": golden_cross is long; only a condition has another direction",
+        ),
+        (
+            strategy("interval = \"1d\"\nevery_bar = true\n"),
+            ":7: strategies[0].every_bar: belongs to a condition: write when = \"rsi(14) < 30\" beside it",
+        ),
+        (
+            strategy("interval = \"1d\"\nwhen = \"close > 1\"\n"),
+            ":7: strategies[0].when: golden_cross: the catalogue has a strategy of that name: give yours another one",
+        ),
+        (
+            format!(
+                "{FEED}[[strategies]]\nname = \"dip\"\ninterval = \"1d\"\nwhen = \"close > 1\"\ndirection = \"up\"\n"
+            ),
+            ":8: strategies[0].direction: \"up\": write \"long\" or \"short\"",
+        ),
+        (
             "[[notify]]\nkind = \"sms\"\n".into(),
             ":2: notify[0].kind: \"sms\" is not a channel: write telegram or log",
         ),

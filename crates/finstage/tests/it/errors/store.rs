@@ -212,31 +212,43 @@ fn an_import_onto_a_full_disk_goes_on_when_there_is_space() {
     let shell = Shell::new();
     let Some(disk) = SmallDisk::mount(&shell, "2m") else { return };
     shell.write("small.csv", waves(100));
-    shell.write("large.csv", minutes(60_000));
+    shell.write("large.csv", minutes(15_000));
+    shell.write("huge.csv", minutes(120_000));
     shell.run("import small.csv -q --data-dir disk/data").ok();
+    let folder = "disk/data/history/interval=1m/venue=file/symbol=huge";
     for _ in 0..2 {
-        let said = shell.run("import large.csv -q --data-dir disk/data").refused(6);
-        assert_eq!(
-            said,
-            "importing bars into disk/data/records.db: disk full; free space on the disk of disk/data"
-        );
+        // Few bars go through the database, many straight to Parquet files.
+        let said = shell.run("import huge.csv -q --data-dir disk/data").refused(6);
+        assert!(said.starts_with(&format!("writing {folder}/20")), "{said}");
+        let says = ".parquet: disk full; free space on the disk of disk/data";
+        assert!(said.contains(says), "{said}");
+        assert_eq!(shell.names(folder), Vec::<String>::new(), "what is left fills the disk");
     }
+    let said = shell.run("import large.csv -q --data-dir disk/data").refused(6);
+    let says = " disk/data/records.db: disk full; free space on the disk of disk/data";
+    assert!(said.ends_with(says), "{said}");
     disk.grow("60m");
     let small = shell.run("import small.csv --json -q --data-dir disk/data").ok().quiet().json();
     assert_eq!(small["duplicates"], 100, "what was there is there");
-    let large = shell.run("import large.csv --json -q --data-dir disk/data").ok().quiet().json();
-    let count = |name: &str| large[name].as_u64().unwrap();
-    assert_eq!((count("written") + count("duplicates"), count("rejected")), (60_000, 0));
-    let again = shell.run("import large.csv --json -q --data-dir disk/data").ok().quiet().json();
-    assert_eq!(again["duplicates"], 60_000);
+    for (name, rows) in [("large.csv", 15_000), ("huge.csv", 120_000)] {
+        let import = format!("import {name} --json -q --data-dir disk/data");
+        let counts = shell.run(&import).ok().quiet().json();
+        let count = |name: &str| counts[name].as_u64().unwrap();
+        assert_eq!((count("written") + count("duplicates"), count("rejected")), (rows, 0));
+        assert_eq!(shell.run(&import).ok().quiet().json()["duplicates"], rows);
+    }
 }
 
-/// A file of one-minute bars.
+/// A file of one-minute bars whose digits nothing compresses.
 fn minutes(bars: u32) -> String {
     let mut text = String::from("timestamp,open,high,low,close,volume\n");
     for i in 0..bars {
         let (second, price) = (1_700_000_040 + 60 * u64::from(i), 100 + i % 50);
-        text += &format!("{second},{price}.123456,{price}.7,{price}.05,{price}.31,{}.25\n", i % 97);
+        let digits = |salt: u64| (u64::from(i) + salt) * 2_654_435_761 % 1_000_000;
+        let (open, close, volume) = (digits(1), digits(2), digits(3));
+        text += &format!(
+            "{second},{price}.{open:06},{price}.999999,{price},{price}.{close:06},{volume}.25\n"
+        );
     }
     text
 }

@@ -51,7 +51,7 @@ fn rule(signal: &str) -> &'static str {
 }
 
 fn ours(instrument: &Instrument, signal: &str) -> Vec<usize> {
-    let specs = generate::strategies(&[rule(signal).parse().unwrap()], Interval::D1).unwrap();
+    let specs = generate::strategies(&[rule(signal).parse().unwrap()], &[], Interval::D1).unwrap();
     let heard = listen(&specs, CATALOG, instrument).unwrap();
     assert_eq!(heard.repaints, [false]);
     heard.events[0].iter().copied().filter(|&bar| bar >= FIRST).collect()

@@ -154,7 +154,7 @@ fn the_future_changes_nothing_before_it() {
         *bar = Bar { open_time: bar.open_time, ..*other };
     }
     let heard = |bars: &[Bar]| {
-        let specs = finstage::generate::strategies(&[], finstage_model::Interval::D1).unwrap();
+        let specs = finstage::generate::strategies(&[], &[], finstage_model::Interval::D1).unwrap();
         let one = instrument("a", bars);
         finstage_research::study::listen(&specs, finstage_strategies::CATALOG, &one).unwrap()
     };

@@ -17,7 +17,7 @@ fn instrument(name: &str, bars: &[Bar]) -> Instrument {
 }
 
 fn plan(instruments: Vec<Instrument>, options: Options) -> Plan {
-    let specs = generate::strategies(&[], Interval::D1).unwrap();
+    let specs = generate::strategies(&[], &[], Interval::D1).unwrap();
     Plan::new(instruments, &Groups::Pooled, (specs, CATALOG), options).unwrap()
 }
 
