@@ -85,7 +85,7 @@ fn said(
     let symbol = instrument.symbol().clone();
     let mut engine = Engine::new(&settings(specs, &symbol, first.interval), catalog)?;
     let directions = directions(specs, catalog)?;
-    let mut outputs = Vec::new();
+    let (mut outputs, mut heard) = (Vec::new(), 0);
     let (id, category) = (first.instrument, Category::Other);
     let announced = Announced { id, symbol, tick: None, lot: None, currency: None, category };
     let payload = Payload::Instrument(Box::new(announced));
@@ -95,17 +95,23 @@ fn said(
         let event = Event { ts_recv: bar.close_time(), payload: Payload::Bar(*bar) };
         engine.apply(&event, &mut outputs);
         for output in &outputs {
-            let Output::Signal(signal) = output else { continue };
-            let strategy = usize::from(signal.strategy.0);
-            // A rule is judged by the direction that it declares.
-            if signal.direction == directions[strategy] {
-                events[strategy].push(place);
+            match output {
+                // Bars of a longer interval may be said beside those given.
+                Output::Bar(said) => heard += u64::from(said.interval == first.interval),
+                Output::Signal(signal) => {
+                    let strategy = usize::from(signal.strategy.0);
+                    // A rule is judged by the direction that it declares.
+                    if signal.direction == directions[strategy] {
+                        events[strategy].push(place);
+                    }
+                }
+                _ => {}
             }
         }
     }
-    let (heard, given) = (engine.counters().bars, bars.len() as u64);
-    if heard != given {
-        let (symbol, refused) = (instrument.symbol(), given - heard);
+    let refused = bars.len() as u64 - heard;
+    if refused > 0 {
+        let (symbol, given) = (instrument.symbol(), bars.len());
         let why =
             format!("{symbol}: {refused} of {given} bars cannot be: their times are implausible");
         return Err(Error::new(ErrorKind::Bars, why));
