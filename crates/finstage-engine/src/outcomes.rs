@@ -1,7 +1,7 @@
 //! What happened after a signal. The one outcome function of the house: jobs that follow up on
 //! signals and studies of history call this and nothing else.
 
-use finstage_model::{Bar, Calendar, Direction, Horizon, Outcome, SignalId, Timestamp};
+use finstage_model::{Bar, Calendar, Direction, Horizon, Outcome, Price, SignalId, Timestamp};
 
 /// What is asked: what became of this signal at this horizon?
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,9 +18,9 @@ pub struct Question {
 
 /// The answer to a [`Question`].
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Settlement {
+pub enum Settlement<T = Outcome> {
     /// This happened.
-    Settled(Outcome),
+    Settled(T),
     /// The bars do not reach that far yet.
     NotYet,
     /// The horizon is shorter than one bar.
@@ -28,6 +28,40 @@ pub enum Settlement {
     /// The bars cannot tell: the signal's own is not among them, or the entry price is not
     /// positive.
     Missing,
+}
+
+/// The prices that an outcome follows from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Course {
+    /// Open time of the bar of the entry.
+    pub entry_at: Timestamp,
+    /// Open of that bar; positive.
+    pub entry: Price,
+    /// Open time of the bar of the exit.
+    pub exit_at: Timestamp,
+    /// Open of that bar.
+    pub exit: Price,
+    /// Highest price from the entry until before the exit.
+    pub high: Price,
+    /// Lowest price from the entry until before the exit.
+    pub low: Price,
+}
+
+impl Course {
+    /// The outcome of `question` after this course of prices.
+    #[must_use]
+    pub fn outcome(&self, question: &Question) -> Outcome {
+        let Question { signal, direction, horizon, .. } = *question;
+        let base = self.entry.to_f64();
+        let up = (self.high.to_f64() / base - 1.0).max(0.0);
+        let down = (1.0 - self.low.to_f64() / base).max(0.0);
+        let ret = self.exit.to_f64() / base - 1.0;
+        let (mfe, mae) = match direction {
+            Direction::Long => (up, down),
+            Direction::Short => (down, up),
+        };
+        Outcome { signal, horizon, ret, mfe, mae, hit: direction.sign() * ret > 0.0 }
+    }
 }
 
 /// Settles a signal on the bars of its series, oldest first.
@@ -64,7 +98,18 @@ pub enum Settlement {
 /// ```
 #[must_use]
 pub fn settle(question: &Question, bars: &[Bar], calendar: &Calendar) -> Settlement {
-    let Question { signal, direction, open_time, horizon } = *question;
+    match trace(question, bars, calendar) {
+        Settlement::Settled(course) => Settlement::Settled(course.outcome(question)),
+        Settlement::NotYet => Settlement::NotYet,
+        Settlement::TooShort => Settlement::TooShort,
+        Settlement::Missing => Settlement::Missing,
+    }
+}
+
+/// The prices that [`settle`] judges by.
+#[must_use]
+pub fn trace(question: &Question, bars: &[Bar], calendar: &Calendar) -> Settlement<Course> {
+    let Question { open_time, horizon, .. } = *question;
     let Ok(place) = bars.binary_search_by_key(&open_time, |bar| bar.open_time) else {
         return Settlement::Missing;
     };
@@ -79,23 +124,13 @@ pub fn settle(question: &Question, bars: &[Bar], calendar: &Calendar) -> Settlem
         return Settlement::Missing;
     }
     let held = &bars[entry..exit];
-    let high = held.iter().map(|bar| bar.high).max().unwrap_or(entry_price);
-    let low = held.iter().map(|bar| bar.low).min().unwrap_or(entry_price);
-    let base = entry_price.to_f64();
-    let up = (high.to_f64() / base - 1.0).max(0.0);
-    let down = (1.0 - low.to_f64() / base).max(0.0);
-    let ret = exit_bar.open.to_f64() / base - 1.0;
-    let (mfe, mae) = match direction {
-        Direction::Long => (up, down),
-        Direction::Short => (down, up),
-    };
-    Settlement::Settled(Outcome {
-        signal,
-        horizon,
-        ret,
-        mfe,
-        mae,
-        hit: direction.sign() * ret > 0.0,
+    Settlement::Settled(Course {
+        entry_at: bars[entry].open_time,
+        entry: entry_price,
+        exit_at: exit_bar.open_time,
+        exit: exit_bar.open,
+        high: held.iter().map(|bar| bar.high).max().unwrap_or(entry_price),
+        low: held.iter().map(|bar| bar.low).min().unwrap_or(entry_price),
     })
 }
 

@@ -39,7 +39,7 @@ mod targets;
 
 pub(crate) use arguments::named;
 pub(crate) use fused::{Column, Fused};
-pub(crate) use report::{Escaped, amount};
+pub(crate) use report::{Chart, Escaped, Line, Mark, STYLE, amount, percent};
 pub(crate) use run::{Account, Keep, run_in};
 pub(crate) use targets::Wants;
 

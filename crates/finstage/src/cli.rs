@@ -1,6 +1,7 @@
 //! The command line: what can be typed. What it does is in [`crate::commands`].
 
 mod sweep;
+mod track;
 mod verify;
 
 use std::net::SocketAddr;
@@ -10,6 +11,7 @@ use clap::{Args, Parser, Subcommand};
 use finstage_model::{Call, Day, Direction, Interval, Symbol, Timestamp};
 
 pub use self::sweep::{Search, Sweep, WalkForward};
+pub use self::track::TrackRecord;
 pub use self::verify::{Trials, Verify};
 
 /// Watches markets around the clock; every alert carries its proof.
@@ -71,6 +73,9 @@ pub enum Command {
     /// The ledger of everything that was tried
     #[command(subcommand)]
     Trials(Trials),
+    /// What was said and what became of it, in a chain that anyone can check
+    #[command(subcommand)]
+    TrackRecord(TrackRecord),
     /// Indicators, and their values over a bar file
     #[command(subcommand)]
     Indicators(Indicators),
@@ -486,6 +491,9 @@ pub enum Signals {
     Show {
         /// Its id, or enough of its beginning
         id: String,
+        /// Write its proof: one HTML file with rule, chart, verdict, outcomes and place in the chain
+        #[arg(long, value_name = "FILE")]
+        proof: Option<PathBuf>,
     },
 }
 

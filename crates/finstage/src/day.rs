@@ -95,6 +95,21 @@ pub fn engine_day(at: Timestamp) -> Day {
     at.minus(RENEWAL_DELAY).day()
 }
 
+/// The last run of a journal.
+///
+/// # Errors
+/// When the journal cannot be read.
+pub fn last_run(
+    journal: &Journal,
+) -> std::result::Result<Option<(Day, RunNumber)>, finstage_store::Error> {
+    for day in journal.days()?.into_iter().rev() {
+        if let Some(run) = journal.runs(day)?.pop() {
+            return Ok(Some((day, run)));
+        }
+    }
+    Ok(None)
+}
+
 /// A run of a day that is ready to be read and written.
 #[derive(Debug, Clone, Copy)]
 struct Stage {
@@ -137,12 +152,7 @@ impl House {
     /// # Errors
     /// When the journal cannot be read.
     pub fn last_run(&self) -> Result<Option<(Day, RunNumber)>> {
-        for day in self.journal.days()?.into_iter().rev() {
-            if let Some(run) = self.journal.runs(day)?.pop() {
-                return Ok(Some((day, run)));
-            }
-        }
-        Ok(None)
+        Ok(last_run(&self.journal)?)
     }
 
     /// The last run of the journal, after the records were brought back to what it holds: a power

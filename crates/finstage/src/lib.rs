@@ -22,6 +22,7 @@ pub mod generate;
 pub mod live;
 mod rewarm;
 pub mod service;
+pub mod track;
 pub mod unsynced;
 pub mod virtual_time;
 pub mod wiring;

@@ -23,6 +23,7 @@ use crate::config::settings::{FeedSettings, Settings};
 use crate::day::{Feed, House, Renewal, Rim, engine_day};
 use crate::exit::{Exit, Failure, Result};
 use crate::live::{BATCH_MAX_EVENTS, Names, Observer, Safe};
+use crate::track;
 use crate::wiring::{self, Store};
 
 /// Frames that may wait for the engine before sockets are no longer read.
@@ -104,6 +105,9 @@ pub async fn run(
     tasks.push(tokio::spawn(tick(events, Arc::clone(&plan.clock), plan.speed, quitting.clone())));
     // Only now: what a power cut took was taken back, and missing history was fetched.
     let pace = Pace { clock: Arc::clone(&plan.clock), speed: plan.speed };
+    let stored = (house.records.clone(), house.history.clone());
+    let safe = house.rim.safe.clone();
+    tasks.push(tokio::spawn(track::run(stored, safe, pace.clone(), quitting.clone())));
     tasks.push(tokio::spawn(compactor::run(house.history.clone(), pace, quitting.clone())));
     let (deliver, delivering) = watch::channel(false);
     for notifier in notifiers {

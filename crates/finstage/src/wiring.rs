@@ -78,7 +78,9 @@ impl Store {
                 std::fs::remove_dir_all(folder)?;
             }
         }
-        for name in ["records.db", "records.db-wal", "records.db-shm"] {
+        let heads = ["trials.head", "track.head"];
+        let names = ["records.db", "records.db-wal", "records.db-shm"].into_iter().chain(heads);
+        for name in names {
             match std::fs::remove_file(dir.join(name)) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                     return Err(error.into());

@@ -14,9 +14,9 @@ use std::fmt::Write;
 
 use finstage_model::Bar;
 
-use self::chart::{Chart, Line, Mark};
-pub(crate) use self::numbers::{Escaped, amount};
-use self::numbers::{maybe, percent};
+pub(crate) use self::chart::{Chart, Line, Mark};
+use self::numbers::maybe;
+pub(crate) use self::numbers::{Escaped, amount, percent};
 use super::{Backtest, Options, Plan, Trade};
 
 /// The trades listed in the table: the first and the last half of this number when there are more.
@@ -59,7 +59,8 @@ fn tiles(subject: &Subject<'_>, done: &Backtest) -> [(&'static str, String, Stri
 /// The trades drawn into the price: those with the greatest profit or loss when there are more.
 pub const MAX_MARKED: usize = 400;
 
-const STYLE: &str = include_str!("report/style.css");
+/// The style of pages with a chart.
+pub(crate) const STYLE: &str = include_str!("report/style.css");
 
 /// What a report is about, besides the result.
 #[derive(Debug, Clone, Copy)]

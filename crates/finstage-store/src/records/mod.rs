@@ -8,6 +8,7 @@
 mod alerts;
 mod bars;
 mod batch;
+mod chain;
 mod db;
 mod history;
 mod instruments;
@@ -15,6 +16,7 @@ mod outbox;
 mod schema;
 mod signals;
 mod touched;
+mod track;
 mod trials;
 mod writer;
 
@@ -27,12 +29,14 @@ use rusqlite::{OptionalExtension, Row, params};
 pub use alerts::{AlertRow, AlertStatus};
 pub use bars::ImportCounts;
 pub use batch::{Applied, Batch, NewAlert, NewSignal, Rewound, Route};
+pub use chain::{Appended, ChainCheck, Head};
 pub use db::BUSY_TIMEOUT;
 pub(crate) use history::{Content, FileRow, PeriodRow, Publication, SeriesId, TailPart};
 pub use outbox::{Leased, OutboxCounts, Sent};
 pub use signals::SignalRow;
 pub use touched::Touched;
-pub use trials::{Appended, MAX_TRIALS, TrialRow, TrialsCheck};
+pub use track::{MAX_TRACK, OpenSignal, TrackEntry, TrackOutcome, TrackRow, TrackSignal};
+pub use trials::{MAX_TRIALS, TrialRow};
 pub use writer::{GROUP_BATCHES, RecordsWriter};
 
 use crate::Error;

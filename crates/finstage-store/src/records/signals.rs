@@ -131,7 +131,7 @@ pub(super) fn rule(tx: &Connection, verdict: &Verdict) -> Result<bool, Trouble> 
     Ok(ruled == 1)
 }
 
-fn rows(
+pub(super) fn rows(
     tx: &Connection,
     sql: &str,
     values: impl rusqlite::Params,

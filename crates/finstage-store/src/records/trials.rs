@@ -1,30 +1,18 @@
-//! The ledger of trials: append-only, each row chained to the one before by its SHA-256.
-//!
-//! A row that is changed, left out or put in between breaks the chain. The last rows could be cut off
-//! without breaking it, so their number and the last hash are kept in a second place, the file
-//! `trials.head` beside the database. Whoever changes both is noticed only by a copy of the head
-//! elsewhere, which is why it is printed with every result.
-//!
-//! The rows are committed before the file is written. After a crash between the two the file is
-//! behind: it then names a row of the chain, and the next trial mends it.
-
-use std::path::{Path, PathBuf};
+//! The ledger of trials: everything that was tried on data, once for each hypothesis and data.
 
 use finstage_model::{Timestamp, Trial};
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
-use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
+use rusqlite::{Transaction, params};
+use serde::Deserialize;
 
 use super::Records;
-use super::db::{Durability, Trouble};
-use crate::{DiskFiles, Error, ErrorKind, Files, OpenMode};
+use super::chain::{Appended, ChainCheck, Head, Ledger};
+use super::db::Trouble;
+use crate::Error;
 
 /// The greatest number of rows that are read.
 pub const MAX_TRIALS: u64 = 1_000_000;
-/// The name of the second place, in the folder of the database.
-const HEAD_FILE: &str = "trials.head";
-/// The largest file that can be a head.
-const MAX_HEAD_BYTES: usize = 4_096;
+
+const LEDGER: Ledger = Ledger { table: "trials", head_file: "trials.head", max_rows: MAX_TRIALS };
 
 /// A trial with its place in the chain.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,42 +29,12 @@ pub struct TrialRow {
     pub recorded_at: Timestamp,
 }
 
-/// What was added to the ledger.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Appended {
-    /// Rows that were not there yet.
-    pub added: u64,
-    /// Rows now.
-    pub entries: u64,
-    /// Hash of the last row; empty without one.
-    pub head: String,
-}
-
-/// Whether the ledger is whole.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TrialsCheck {
-    /// Rows that are there.
-    pub entries: u64,
-    /// Hash of the last row; empty without one.
-    pub head: String,
-    /// The first row that is not as it was written, or not there, and why; `None` when all is well.
-    pub fault: Option<(u64, String)>,
-}
-
-/// What is hashed.
-#[derive(Debug, Serialize, Deserialize)]
+/// What is hashed, less the number.
+#[derive(Debug, Deserialize)]
 struct Body {
-    number: u64,
     previous: String,
     #[serde(flatten)]
     trial: Trial,
-}
-
-/// The content of the second place.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-struct Head {
-    entries: u64,
-    head: String,
 }
 
 impl Records {
@@ -114,73 +72,22 @@ impl Records {
     /// `Corrupt` when rows are missing at the end, so that no later one hides it; as every writing
     /// call: `Full`, `Held`, `Corrupt` or `Io`.
     pub fn add_trials(&self, trials: &[Trial], now: Timestamp) -> Result<Appended, Error> {
-        let place = self.head_place();
-        let known = place.as_deref().map(read_head).transpose()?.flatten();
-        let appended = self.0.write("adding trials to", Durability::Kept, |tx| {
-            let mut last = last_row(tx)?;
-            if let Some(known) = &known
-                && known.entries > last.entries
-            {
-                let first = last.entries + 1;
-                return Err(Trouble::BadRow(format!(
-                    "row {first} of the trials is missing: put a backup in its place"
-                )));
-            }
+        LEDGER.add(&self.0, |tx, last| {
             let mut added = 0;
             for trial in trials {
-                added += u64::from(append(tx, trial, &mut last, now)?);
+                added += u64::from(append(tx, trial, last, now)?);
             }
-            Ok(Appended { added, entries: last.entries, head: last.head })
-        })?;
-        if let Some(place) = place {
-            let head = Head { entries: appended.entries, head: appended.head.clone() };
-            if known.as_ref() != Some(&head) && (head.entries > 0 || known.is_some()) {
-                write_head(&place, &head)?;
-            }
-        }
-        Ok(appended)
+            Ok(added)
+        })
     }
 
     /// Follows the chain from its first row and compares its end with the second place.
     ///
     /// # Errors
     /// As every reading call: `Corrupt`, `Held` or `Io`. A broken chain is no error but the result.
-    pub fn check_trials(&self) -> Result<TrialsCheck, Error> {
-        let place = self.head_place();
-        let known = place.as_deref().map(read_head).transpose()?;
-        let (check, hashes) = self.0.read("reading the trials in", chain)?;
-        let fault = match (&check.fault, known) {
-            (Some(_), _) | (None, None) => check.fault.clone(),
-            (None, Some(None)) if check.entries == 0 => None,
-            (None, Some(None)) => {
-                Some((check.entries, format!("the file {HEAD_FILE} that names it is missing")))
-            }
-            (None, Some(Some(known))) if known.entries > check.entries => {
-                Some((check.entries + 1, "it is missing".to_owned()))
-            }
-            // A file that is behind after a crash still names a row of the chain.
-            (None, Some(Some(known))) => {
-                let place = usize::try_from(known.entries).unwrap_or(usize::MAX);
-                let named = place.checked_sub(1).map(|place| hashes[place].as_str());
-                (named.unwrap_or("") != known.head)
-                    .then(|| (known.entries.max(1), format!("{HEAD_FILE} has another hash")))
-            }
-        };
-        Ok(TrialsCheck { fault, ..check })
+    pub fn check_trials(&self) -> Result<ChainCheck, Error> {
+        LEDGER.check(&self.0)
     }
-
-    /// The file of the second place; none for a database in memory.
-    fn head_place(&self) -> Option<PathBuf> {
-        self.0.path().map(|path| path.with_file_name(HEAD_FILE))
-    }
-}
-
-fn last_row(tx: &Connection) -> Result<Head, Trouble> {
-    let sql = "SELECT number, hash FROM trials ORDER BY number DESC LIMIT 1";
-    let row = |row: &rusqlite::Row<'_>| {
-        Ok(Head { entries: row.get::<_, i64>(0)?.unsigned_abs(), head: row.get(1)? })
-    };
-    Ok(tx.query_row(sql, (), row).optional()?.unwrap_or_default())
 }
 
 /// Adds one row after `last`; false when the trial is there.
@@ -195,100 +102,27 @@ fn append(
     if known {
         return Ok(false);
     }
-    let number = last.entries + 1;
-    let body = Body { number, previous: last.head.clone(), trial: trial.clone() };
-    // Keys of a `Value` are sorted: this text is the canonical form.
-    let text = serde_json::to_value(&body)
-        .map_err(|e| Trouble::BadRow(format!("a trial that cannot be written: {e}")))?
-        .to_string();
-    let hash = sha256(&text);
-    let row = params![number as i64, trial.hypothesis, trial.data_hash, text, hash, now.nanos()];
-    tx.prepare_cached("INSERT INTO trials VALUES (?, ?, ?, ?, ?, ?)")?.execute(row)?;
-    *last = Head { entries: number, head: hash };
+    let row = last.seal(trial)?;
+    let values = params![
+        row.number as i64,
+        trial.hypothesis,
+        trial.data_hash,
+        row.text,
+        row.hash,
+        now.nanos()
+    ];
+    tx.prepare_cached("INSERT INTO trials VALUES (?, ?, ?, ?, ?, ?)")?.execute(values)?;
     Ok(true)
-}
-
-/// Follows the chain; gives the hashes of its rows as well.
-fn chain(tx: &Connection) -> Result<(TrialsCheck, Vec<String>), Trouble> {
-    let mut query = tx.prepare("SELECT number, body, hash FROM trials ORDER BY number LIMIT ?")?;
-    let mut rows = query.query([MAX_TRIALS as i64])?;
-    let mut hashes: Vec<String> = Vec::new();
-    let mut fault = None;
-    while let Some(row) = rows.next()? {
-        let (number, text, hash): (i64, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        let wanted = hashes.len() as u64 + 1;
-        let before = hashes.last().map_or("", String::as_str);
-        if fault.is_none() {
-            fault = flaw(number.unsigned_abs(), &text, &hash, (wanted, before));
-        }
-        hashes.push(hash);
-    }
-    let head = hashes.last().cloned().unwrap_or_default();
-    Ok((TrialsCheck { entries: hashes.len() as u64, head, fault }, hashes))
-}
-
-/// What is wrong with a row, and the number that is to be named.
-fn flaw(
-    number: u64,
-    text: &str,
-    hash: &str,
-    (wanted, before): (u64, &str),
-) -> Option<(u64, String)> {
-    if number != wanted {
-        return Some((wanted, "it is missing".to_owned()));
-    }
-    if sha256(text) != hash {
-        return Some((number, "it was changed: its hash is another".to_owned()));
-    }
-    match serde_json::from_str::<Body>(text) {
-        Ok(body) if body.number == number && body.previous == before => None,
-        Ok(_) => Some((number, "it does not follow the row before it".to_owned())),
-        Err(e) => Some((number, format!("it cannot be read: {e}"))),
-    }
-}
-
-fn sha256(text: &str) -> String {
-    use std::fmt::Write as _;
-    let mut hex = String::with_capacity(64);
-    for byte in Sha256::digest(text.as_bytes()) {
-        write!(hex, "{byte:02x}").expect("writing to a string cannot fail");
-    }
-    hex
-}
-
-/// The content of the second place; `None` when there is none.
-fn read_head(path: &Path) -> Result<Option<Head>, Error> {
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(Error::io("reading", path, error)),
-    };
-    let head = (text.len() <= MAX_HEAD_BYTES).then(|| serde_json::from_str(&text).ok()).flatten();
-    let message = || format!("{} is damaged: put a backup in its place", path.display());
-    head.map(Some).ok_or_else(|| Error::new(ErrorKind::Corrupt, message()))
-}
-
-/// Writes the second place, whole and durable or not at all.
-fn write_head(path: &Path, head: &Head) -> Result<(), Error> {
-    let text = serde_json::to_string(head)
-        .map_err(|e| Error::new(ErrorKind::Io, format!("writing {}: {e}", path.display())))?;
-    let unfinished = path.with_extension("head.tmp");
-    let folder = path.parent().filter(|dir| !dir.as_os_str().is_empty());
-    let write = || {
-        let file = DiskFiles.open(&unfinished, OpenMode::Create)?;
-        file.append(format!("{text}\n").as_bytes())?;
-        file.sync()?;
-        DiskFiles.rename(&unfinished, path)?;
-        DiskFiles.sync_dir(folder.unwrap_or_else(|| Path::new(".")))
-    };
-    write().map_err(|e| Error::io("writing", path, e))
 }
 
 #[cfg(test)]
 mod tests {
     use finstage_model::{ClaimKind, Interval, TrialKind};
+    use rusqlite::Connection;
 
+    use super::super::chain::{read_head, sha256};
     use super::*;
+    use crate::ErrorKind;
 
     fn trial(hypothesis: &str, data_hash: &str) -> Trial {
         Trial {
@@ -396,7 +230,7 @@ mod tests {
     #[test]
     fn a_second_place_that_is_gone_or_altered_is_noticed() {
         let (dir, records) = three();
-        let file = dir.path().join(HEAD_FILE);
+        let file = dir.path().join(LEDGER.head_file);
         let text = std::fs::read_to_string(&file).unwrap();
         std::fs::remove_file(&file).unwrap();
         assert_eq!(fault(&records).0, 3);
@@ -407,7 +241,7 @@ mod tests {
     #[test]
     fn a_crash_between_rows_and_file_is_healed_by_the_next_trial() {
         let (dir, records) = three();
-        let file = dir.path().join(HEAD_FILE);
+        let file = dir.path().join(LEDGER.head_file);
         let behind = std::fs::read(&file).unwrap();
         records.add_trials(&[trial("d", "d")], now()).unwrap();
         std::fs::write(&file, behind).unwrap();

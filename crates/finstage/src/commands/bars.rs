@@ -2,6 +2,8 @@
 
 mod export;
 
+pub(super) use export::to_file;
+
 use finstage_model::{Category, Symbol, Timestamp};
 use finstage_store::history::{
     Finding, FindingKind, Gaps, History, Hole, Quality, Schedule, SeriesSummary, gaps, quality,

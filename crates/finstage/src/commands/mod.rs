@@ -17,6 +17,7 @@ mod signals;
 mod sim;
 mod strategies;
 mod sweep;
+mod track_record;
 mod trials;
 mod verify;
 mod walk_forward;
@@ -91,6 +92,7 @@ fn run(cli: &Cli) -> Result<Exit> {
         Command::Backtest(args) => backtest::run(global, args),
         Command::Verify(args) => verify::run(global, args),
         Command::Trials(args) => trials::run(global, args),
+        Command::TrackRecord(args) => track_record::run(global, args),
         Command::Indicators(args) => indicators::run(global, args),
         Command::Sweep(args) => sweep::run(global, args),
         Command::WalkForward(args) => walk_forward::run(global, args),

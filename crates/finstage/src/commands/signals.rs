@@ -1,5 +1,7 @@
 //! `finstage signals`
 
+mod proof;
+
 use std::cmp::Reverse;
 
 use finstage_engine::When;
@@ -8,7 +10,7 @@ use finstage_store::records::{Records, SignalRow};
 use serde_json::{Map, Value, json};
 
 use super::import::{read_bars, symbol_of};
-use super::{data_dir, load_without_channels, print_json, print_line, print_table};
+use super::{data_dir, load_without_channels, print_json, print_line, print_table, say};
 use crate::cli::{Global, Side, SignalGenerate, SignalList, Signals};
 use crate::exit::{Exit, Failure, Result};
 use crate::generate::{Generated, signals, strategies};
@@ -22,10 +24,18 @@ pub(super) fn run(global: &Global, args: &Signals) -> Result<Exit> {
         return generate(global, args).map(|()| Exit::Done);
     }
     let loaded = load_without_channels(global)?;
-    let records = wiring::read_records(&data_dir(global, &loaded))?;
+    let dir = data_dir(global, &loaded);
+    let records = wiring::read_records(&dir)?;
     match args {
         Signals::List(list) => self::list(global, &records, list)?,
-        Signals::Show { id } => show(global, &records, id)?,
+        Signals::Show { id, proof } => {
+            let row = records.signal(id).map_err(Failure::usage)?;
+            if let Some(path) = proof {
+                proof::write(path, &row, (&records, &wiring::history(&dir, &records)))?;
+                say(global, format_args!("proof: {}", path.display()));
+            }
+            show(global, &row)?;
+        }
         Signals::Generate(_) => {}
     }
     Ok(Exit::Done)
@@ -113,12 +123,11 @@ fn row(symbol: &Symbol, said: Generated) -> SignalRow {
     }
 }
 
-fn show(global: &Global, records: &Records, id: &str) -> Result<()> {
-    let row = records.signal(id).map_err(Failure::usage)?;
+fn show(global: &Global, row: &SignalRow) -> Result<()> {
     if global.json {
-        return print_json(&object(&row));
+        return print_json(&object(row));
     }
-    let (verdict, reasons) = verdict(&row);
+    let (verdict, reasons) = verdict(row);
     let facts: Vec<String> =
         row.facts.iter().map(|(name, value)| format!("{name} {value}")).collect();
     for (name, value) in [

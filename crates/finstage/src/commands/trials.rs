@@ -22,7 +22,7 @@ pub(super) fn run(global: &Global, args: &Trials) -> Result<Exit> {
     }
 }
 
-fn check(global: &Global, check: &finstage_store::records::TrialsCheck) -> Result<Exit> {
+fn check(global: &Global, check: &finstage_store::records::ChainCheck) -> Result<Exit> {
     let (entries, head) = (check.entries, &check.head);
     if global.json {
         let fault = check.fault.as_ref().map(|(row, why)| json!({"row": row, "why": why}));

@@ -15,3 +15,4 @@ mod recovery;
 mod rewarm;
 mod script;
 mod sweep;
+mod track;

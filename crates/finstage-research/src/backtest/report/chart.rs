@@ -13,37 +13,37 @@ const COLUMNS: usize = 1_000;
 const HEIGHT: f64 = 300.0;
 
 /// Lines over the same bars.
-pub(super) struct Chart<'a> {
-    pub(super) times: &'a [Timestamp],
-    pub(super) lines: Vec<Line<'a>>,
-    pub(super) marks: &'a [Mark],
+pub(crate) struct Chart<'a> {
+    pub(crate) times: &'a [Timestamp],
+    pub(crate) lines: Vec<Line<'a>>,
+    pub(crate) marks: &'a [Mark],
     /// Where the area under the first line ends, if it is to be filled.
-    pub(super) floor: Option<f64>,
+    pub(crate) floor: Option<f64>,
 }
 
 /// One line: a value for each bar.
-pub(super) struct Line<'a> {
-    pub(super) class: &'static str,
-    pub(super) values: &'a [f64],
+pub(crate) struct Line<'a> {
+    pub(crate) class: &'static str,
+    pub(crate) values: &'a [f64],
 }
 
 /// One trade: from a bar and price to a bar and price.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Mark {
-    pub(super) from: (usize, f64),
-    pub(super) to: (usize, f64),
-    pub(super) is_long: bool,
-    pub(super) is_won: bool,
+pub(crate) struct Mark {
+    pub(crate) from: (usize, f64),
+    pub(crate) to: (usize, f64),
+    pub(crate) is_long: bool,
+    pub(crate) is_won: bool,
 }
 
 /// The open time of a bar as people read it: the day, and below daily bars the minute.
-pub(super) fn moment(bar: &Bar) -> String {
+pub(crate) fn moment(bar: &Bar) -> String {
     let text = bar.open_time.to_string();
     if bar.interval >= Interval::D1 { text[..10].to_owned() } else { text[..16].replace('T', " ") }
 }
 
 impl Chart<'_> {
-    pub(super) fn html(&self) -> String {
+    pub(crate) fn html(&self) -> String {
         let scale = self.scale();
         let mut html = String::from("<div class=\"chart\">");
         let put = |html: &mut String, text: std::fmt::Arguments<'_>| {

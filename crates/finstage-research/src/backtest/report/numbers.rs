@@ -42,7 +42,7 @@ pub(crate) fn amount(value: f64, decimals: usize) -> String {
 }
 
 /// Percent with its sign: `+12.34 %`.
-pub(super) fn percent(value: f64) -> String {
+pub(crate) fn percent(value: f64) -> String {
     let sign = if value > 0.0 { "+" } else { "" };
     format!("{sign}{} %", amount(value, 2))
 }

@@ -184,7 +184,10 @@ fn write_columns_json(columns: &BarColumns, out: &mut dyn Write) -> io::Result<(
 }
 
 /// Writes a file whole or not at all: under another name first, then in one step.
-fn to_file(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
+pub(crate) fn to_file(
+    path: &Path,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<()> {
     let failed = |e: io::Error| {
         let why = match e.kind() {
             io::ErrorKind::NotFound => "no such folder: make it first".to_owned(),

@@ -1,0 +1,245 @@
+//! The track record, brought up to date: beside a running service at its start and then once an hour,
+//! and before an export.
+//!
+//! A late run settles what an early one would have: an outcome follows from the bars between the
+//! signal and its horizon and from nothing else. Where a market never closes, all of these must be
+//! there; a hole is waited for, because an import may still fill it.
+
+mod audit;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use finstage_engine::{Question, Settlement, trace};
+use finstage_model::{Bar, Calendar, Category, Horizon, Interval, Position, Symbol, Timestamp};
+use finstage_store::history::History;
+use finstage_store::records::{OpenSignal, Records, TrackOutcome, TrackSignal};
+use finstage_store::{Error, Journal};
+use tokio::sync::watch;
+use tokio::time::MissedTickBehavior;
+
+pub use self::audit::{Audit, audit, line};
+use crate::compactor::Pace;
+use crate::live::Safe;
+
+/// The time between two runs, of the service's clock.
+const EVERY: Duration = Duration::from_secs(3_600);
+/// The shortest real time between two runs, however fast the service's clock runs.
+const EVERY_MIN_REAL: Duration = Duration::from_secs(10);
+/// After its close a bar is waited for this long: the journal behind it is on disk by then, so no
+/// restart takes it back.
+const SETTLING: Duration = Duration::from_secs(60);
+/// Open signals that are looked at together.
+const PAGE: usize = 1_000;
+/// Signals of a series whose first and last are not farther apart share one reading of bars.
+const SHARED: Duration = Duration::from_secs(31 * 86_400);
+/// No exit is farther from its signal than this and three bars: a month of trading days is not.
+const FARTHEST: Duration = Duration::from_secs(62 * 86_400);
+
+/// How far what is stored can no longer change.
+#[derive(Debug, Clone, Copy)]
+pub struct Reach {
+    /// The journal is on disk up to here.
+    pub position: Position,
+    /// Bars that closed by then stay.
+    pub time: Timestamp,
+}
+
+/// What a run added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Update {
+    /// Signals.
+    pub signals: u64,
+    /// Outcomes.
+    pub outcomes: u64,
+}
+
+/// Keeps the track record up to date until `quit` turns true. A run that fails is said in the log;
+/// the next one adds what it left out.
+pub async fn run(
+    (records, history): (Records, History),
+    safe: Safe,
+    pace: Pace,
+    mut quit: watch::Receiver<bool>,
+) {
+    let every = EVERY.div_f64(pace.speed.max(1e-3)).max(EVERY_MIN_REAL);
+    let mut interval = tokio::time::interval(every);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    loop {
+        tokio::select! {
+            _ = interval.tick() => {}
+            _ = quit.wait_for(|quit| *quit) => return,
+        }
+        let reach = Reach { position: safe.position(), time: pace.clock.now().minus(SETTLING) };
+        let (records, history) = (records.clone(), history.clone());
+        match tokio::task::spawn_blocking(move || update(&records, &history, reach)).await {
+            Ok(Ok(Update { signals: 0, outcomes: 0 })) => {}
+            Ok(Ok(done)) => tracing::info!(
+                "track record: {} signals and {} outcomes added",
+                done.signals,
+                done.outcomes
+            ),
+            Ok(Err(error)) => {
+                tracing::warn!("the track record is behind until the next try: {error}");
+            }
+            Err(error) => tracing::error!("the track record's job broke off: {error}"),
+        }
+    }
+}
+
+/// Adds signals that can no longer change, and outcomes that are due.
+///
+/// # Errors
+/// When records or history cannot be read or written, or the chain is not whole.
+pub fn update(records: &Records, history: &History, reach: Reach) -> Result<Update, Error> {
+    let signals = records.track_signals(reach.position)?.added;
+    let (mut outcomes, mut after) = (0, 0);
+    loop {
+        let open = records.track_open(after, PAGE)?;
+        let Some(last) = open.last() else { return Ok(Update { signals, outcomes }) };
+        after = last.number;
+        outcomes += settle_page(records, history, open, reach.time)?;
+    }
+}
+
+/// As [`update`] in a folder that no service holds: what a power cut took from its journal is first
+/// taken out of the records, as the next start would.
+///
+/// # Errors
+/// As [`update`]; when the journal cannot be read.
+pub fn update_at_rest(
+    records: &Records,
+    history: &History,
+    journal: &Journal,
+) -> Result<Update, Error> {
+    let position = match crate::day::last_run(journal)? {
+        Some((day, run)) => {
+            let end = journal.writer(day, run)?.end();
+            records.rewind(end)?;
+            end
+        }
+        // Days that are no longer kept: nothing can take back what followed from them.
+        None => Position::from_i64(i64::MAX),
+    };
+    update(records, history, Reach { position, time: Timestamp::MAX })
+}
+
+fn settle_page(
+    records: &Records,
+    history: &History,
+    page: Vec<OpenSignal>,
+    until: Timestamp,
+) -> Result<u64, Error> {
+    let mut series: BTreeMap<(Symbol, Interval), Vec<OpenSignal>> = BTreeMap::new();
+    for open in page {
+        series.entry((open.signal.symbol.clone(), open.signal.interval)).or_default().push(open);
+    }
+    let (mut due, mut done) = (Vec::new(), Vec::new());
+    for ((symbol, interval), mut signals) in series {
+        let is_always_open = records
+            .instrument(&symbol)?
+            .is_some_and(|instrument| instrument.category == Category::Crypto);
+        signals.sort_by_key(|open| (open.signal.timestamp, open.number));
+        let is_near = |a: &OpenSignal, b: &OpenSignal| {
+            let place =
+                |open: &OpenSignal| open.signal.timestamp.nanos() / SHARED.as_nanos() as i64;
+            place(a) == place(b)
+        };
+        for near in signals.chunk_by(is_near) {
+            let (first, last) = (near[0].signal.timestamp, near[near.len() - 1].signal.timestamp);
+            let end = last.plus(FARTHEST).plus(interval.nominal().saturating_mul(3));
+            let bars = history.bars(&symbol, interval, first..end)?;
+            for open in near {
+                let market = Market { bars: &bars, is_always_open, until };
+                let (settled, is_done) = settle_signal(open, &market);
+                due.extend(settled.into_iter().map(|outcome| (open.number, outcome)));
+                if is_done {
+                    done.push(open.signal.id);
+                }
+            }
+        }
+    }
+    due.sort_by_key(|(number, outcome)| (outcome.exit_at, *number, outcome.horizon));
+    let due: Vec<TrackOutcome> = due.into_iter().map(|(_, outcome)| outcome).collect();
+    if due.is_empty() && done.is_empty() {
+        return Ok(0);
+    }
+    Ok(records.track_outcomes(&due, &done)?.added)
+}
+
+/// What signals of a series are settled on.
+struct Market<'a> {
+    bars: &'a [Bar],
+    is_always_open: bool,
+    until: Timestamp,
+}
+
+/// Outcomes that are new, and whether there are no more to come.
+fn settle_signal(open: &OpenSignal, market: &Market<'_>) -> (Vec<TrackOutcome>, bool) {
+    let calendar = match market.is_always_open {
+        true => Calendar::always(),
+        // Which days have bars is what the bars say: a horizon counts them.
+        false => Calendar::sessions(Vec::new()).expect("no span overlaps another"),
+    };
+    let (mut new, mut is_done) = (Vec::new(), true);
+    for horizon in Horizon::ALL {
+        let is_told = open.settled.contains(&horizon);
+        if is_told || !is_measured(&open.signal, horizon, market.is_always_open) {
+            continue;
+        }
+        let question = question(&open.signal, horizon);
+        match trace(&question, market.bars, &calendar) {
+            Settlement::TooShort => {}
+            Settlement::NotYet | Settlement::Missing => is_done = false,
+            Settlement::Settled(course) => {
+                let between = market.bars.iter();
+                let between: Vec<&Bar> = between
+                    .skip_while(|bar| bar.open_time < open.signal.timestamp)
+                    .take_while(|bar| bar.open_time <= course.exit_at)
+                    .collect();
+                let is_whole = !market.is_always_open
+                    || between.windows(2).all(|two| two[0].close_time() == two[1].open_time);
+                let is_final = between.last().is_some_and(|bar| bar.close_time() <= market.until);
+                if !(is_whole && is_final) {
+                    is_done = false;
+                    continue;
+                }
+                let outcome = course.outcome(&question);
+                new.push(TrackOutcome {
+                    id: open.signal.id,
+                    horizon,
+                    entry_at: course.entry_at,
+                    entry: course.entry,
+                    exit_at: course.exit_at,
+                    exit: course.exit,
+                    high: course.high,
+                    low: course.low,
+                    ret: outcome.ret,
+                    mfe: outcome.mfe,
+                    mae: outcome.mae,
+                    hit: outcome.hit,
+                });
+            }
+        }
+    }
+    (new, is_done)
+}
+
+/// Whether a horizon is a known number of bars: where markets close, how many bars a day has is not
+/// known before sessions have hours.
+fn is_measured(signal: &TrackSignal, horizon: Horizon, is_always_open: bool) -> bool {
+    let is_within_a_day = horizon.interval() < Interval::D1;
+    is_always_open || is_within_a_day || signal.interval >= Interval::D1
+}
+
+fn question(signal: &TrackSignal, horizon: Horizon) -> Question {
+    Question {
+        signal: signal.id,
+        direction: signal.direction,
+        open_time: signal.timestamp,
+        horizon,
+    }
+}
+
+#[cfg(test)]
+mod tests;

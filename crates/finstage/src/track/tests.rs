@@ -1,0 +1,155 @@
+use finstage_engine::settle;
+use finstage_model::{
+    Direction, Facts, InstrumentId, Price, Qty, Reason, Ruling, Signal, SignalId, StrategyId,
+    Verdict,
+};
+use finstage_store::records::{Batch, NewSignal, RunDigest, TrackEntry};
+
+use super::*;
+use crate::wiring;
+
+const REACH: Reach = Reach { position: Position::from_i64(i64::MAX), time: Timestamp::MAX };
+const STRATEGY: &str = "x(p=1)";
+
+/// An empty store that knows a market that never closes, with signals on bars 3 and 20.
+pub(super) struct World {
+    _dir: tempfile::TempDir,
+    pub(super) records: Records,
+    history: History,
+}
+
+pub(super) fn symbol() -> Symbol {
+    "binance:BTCUSDT".parse().unwrap()
+}
+
+impl World {
+    pub(super) fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let records = Records::open_in_memory().unwrap();
+        records.put_instrument(&wiring::describe(&symbol())).unwrap();
+        let history = wiring::history(dir.path(), &records);
+        let position = Position::new("2026-01-01".parse().unwrap(), 1, 9);
+        let mut batch = Batch::new(position, RunDigest::default());
+        for (place, direction) in [(3, Direction::Long), (20, Direction::Short)] {
+            let bar = bar(place);
+            let id = SignalId::of(STRATEGY, &symbol(), Interval::H1, bar.open_time, direction);
+            let signal = Signal {
+                id,
+                instrument: InstrumentId(0),
+                interval: Interval::H1,
+                strategy: StrategyId(0),
+                direction,
+                open_time: bar.open_time,
+                at: bar.close_time(),
+                price: bar.close,
+                strength: 1.0,
+                facts: Facts::default(),
+            };
+            let strategy = STRATEGY.to_owned();
+            batch.signals.push(NewSignal { signal, symbol: symbol(), strategy });
+            let ruling = Ruling::Unproven { reason: Reason::NoEvidence };
+            batch.verdicts.push(Verdict { signal: id, ruling });
+        }
+        records.apply(&batch).unwrap();
+        Self { _dir: dir, records, history }
+    }
+
+    pub(super) fn with(self, bars: std::ops::Range<i64>) -> Self {
+        let bars: Vec<Bar> = bars.map(bar).collect();
+        self.history.import(&symbol(), Interval::H1, &bars).unwrap();
+        self
+    }
+
+    pub(super) fn update(&self) -> Update {
+        update(&self.records, &self.history, REACH).unwrap()
+    }
+
+    /// What is in the track record of outcomes, in an order that does not depend on when.
+    fn outcomes(&self) -> Vec<TrackOutcome> {
+        let rows = self.records.track(0, 1_000).unwrap();
+        let outcome = |entry| match entry {
+            TrackEntry::Outcome(outcome) => Some(outcome),
+            TrackEntry::Signal(_) => None,
+        };
+        let mut outcomes: Vec<_> = rows.into_iter().filter_map(|row| outcome(row.entry)).collect();
+        outcomes.sort_by_key(|outcome| (outcome.id, outcome.horizon));
+        outcomes
+    }
+}
+
+fn bar(place: i64) -> Bar {
+    let price =
+        |offset: i64| Price::from_nanos((1_000 + (place * 37 % 101) + offset) * 1_000_000_000);
+    Bar {
+        instrument: InstrumentId(0),
+        interval: Interval::H1,
+        open_time: Timestamp::from_secs(1_767_225_600 + 3_600 * place),
+        open: price(0),
+        high: price(5),
+        low: price(-7),
+        close: price(3),
+        volume: Qty::ZERO,
+        trades: 1,
+    }
+}
+
+/// Enough for a month after both signals.
+const ALL: i64 = 800;
+
+#[test]
+fn an_outcome_is_the_same_settled_early_late_or_twice() {
+    let late = World::new().with(0..ALL);
+    assert_eq!(late.update(), Update { signals: 2, outcomes: 10 });
+    assert_eq!(late.update(), Update::default());
+    let mut early = World::new();
+    for place in (0..ALL).step_by(50) {
+        early = early.with(place..place + 50);
+        early.update();
+    }
+    assert_eq!(early.outcomes(), late.outcomes());
+    assert!(early.records.track_open(0, 10).unwrap().is_empty(), "nothing more to come");
+    assert_eq!(early.records.check_track().unwrap().fault, None);
+}
+
+#[test]
+fn an_outcome_is_what_the_one_function_says() {
+    let world = World::new().with(0..ALL);
+    world.update();
+    let bars: Vec<Bar> = (0..ALL).map(bar).collect();
+    let signals = World::new().with(0..1);
+    signals.update();
+    for OpenSignal { signal, .. } in signals.records.track_open(0, 10).unwrap() {
+        for horizon in Horizon::ALL {
+            let Settlement::Settled(expected) =
+                settle(&question(&signal, horizon), &bars, &Calendar::always())
+            else {
+                panic!("{horizon} is not settled")
+            };
+            let outcomes = world.outcomes();
+            let mut of = outcomes.iter().filter(|o| (o.id, o.horizon) == (signal.id, horizon));
+            assert_eq!(of.next().unwrap().outcome(), expected);
+        }
+    }
+}
+
+#[test]
+fn a_hole_is_waited_for() {
+    let world = World::new().with(0..30).with(33..ALL);
+    // 1h and 4h of both signals, and a day of the first, which ends before the hole.
+    assert_eq!(world.update(), Update { signals: 2, outcomes: 5 });
+    let world = world.with(30..33);
+    assert_eq!(world.update(), Update { signals: 0, outcomes: 5 });
+    let whole = World::new().with(0..ALL);
+    whole.update();
+    assert_eq!(world.outcomes(), whole.outcomes());
+}
+
+#[test]
+fn a_bar_that_may_be_taken_back_settles_nothing() {
+    let world = World::new().with(0..6);
+    let almost = Reach { time: bar(5).close_time().minus(Duration::from_secs(1)), ..REACH };
+    let done = update(&world.records, &world.history, almost).unwrap();
+    assert_eq!(done, Update { signals: 2, outcomes: 0 });
+    let reach = Reach { time: bar(5).close_time(), ..REACH };
+    assert_eq!(update(&world.records, &world.history, reach).unwrap().outcomes, 1);
+}
