@@ -93,6 +93,7 @@ struct Words {
     edge: &'static str,
     card: &'static str,
     unknown: &'static str,
+    least: &'static str,
     fact: &'static str,
     data_age: &'static str,
     data_ahead: &'static str,
@@ -125,6 +126,7 @@ const ENGLISH: Words = Words {
            tried.",
     card: "The evidence is {age} old.",
     unknown: "unknown",
+    least: "under 0.001",
     fact: "A fact about the price: it has no verdict.",
     data_age: "Data {age} old.",
     data_ahead: "Data stamped {age} ahead of our clock.",
@@ -190,6 +192,10 @@ fn figures(words: &Words, proof: &Proof, age: Duration) -> [String; 3] {
     let share = |value: Option<f64>| value.map_or_else(unknown, |v| format!("{:.1} %", 100.0 * v));
     let change =
         |value: Option<f64>| value.map_or_else(unknown, |v| format!("{:+.2} %", 100.0 * v));
+    let chance = |q: f64| match q {
+        ..0.000_5 => words.least.to_owned(),
+        _ => format!("{q:.3}"),
+    };
     let occasions = [
         ("n_eff", proof.n_eff.to_string()),
         ("n", proof.n.to_string()),
@@ -204,7 +210,7 @@ fn figures(words: &Words, proof: &Proof, age: Duration) -> [String; 3] {
         ("net", change(proof.theta_net)),
         ("low", change(proof.net_low)),
         ("high", change(proof.net_high)),
-        ("q", proof.q_value.map_or_else(unknown, |q| format!("{q:.3}"))),
+        ("q", proof.q_value.map_or_else(unknown, chance)),
         ("m", proof.family.to_string()),
     ];
     let age = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
