@@ -57,6 +57,8 @@ pub struct Counters {
     /// Announcements refused: an id beyond [`MAX_INSTRUMENTS`], or id and symbol paired otherwise
     /// before.
     pub refused_instruments: u64,
+    /// Cards of strategies that are not run here, or beyond [`MAX_CARDS`](crate::MAX_CARDS).
+    pub unused_cards: u64,
 }
 
 impl Engine {
@@ -72,7 +74,7 @@ impl Engine {
             plan,
             timeline: Timeline::new(),
             market: Market::default(),
-            verifier: Verifier,
+            verifier: Verifier::default(),
             alerts,
             counters: Counters::default(),
             firings: Vec::new(),
@@ -89,6 +91,7 @@ impl Engine {
             Payload::Tick => return self.on_tick(out),
             Payload::Instrument(instrument) => return self.on_instrument(instrument),
             Payload::Said(said) => return shared.alerts.on_said(said, shared.timeline.now()),
+            Payload::Card(card) => return shared.on_card(card),
             Payload::Trade(trade) => trade.instrument,
             Payload::Bar(bar) => bar.instrument,
             Payload::Feed(status) => status.instrument,
@@ -112,7 +115,7 @@ impl Engine {
             Payload::Feed(status) => desk.on_feed(status.kind, shared),
             Payload::Past(past) => desk.on_past(past, shared),
             Payload::Reset(_) => desk.on_reset(shared),
-            Payload::Instrument(_) | Payload::Said(_) | Payload::Tick => {}
+            Payload::Instrument(_) | Payload::Said(_) | Payload::Card(_) | Payload::Tick => {}
         }
     }
 

@@ -76,4 +76,4 @@ pub use settings::{
 };
 pub use strategy::{Context, Entry, Firing, ParamSpec, Params, Strategy, StrategyError, nearest};
 pub use timeline::{MAX_AHEAD, MAX_LATENESS};
-pub use verify::MAX_GAPS;
+pub use verify::{MAX_CARDS, MAX_GAPS};

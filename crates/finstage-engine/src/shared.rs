@@ -2,14 +2,14 @@
 //! one place where a strategy's firing becomes a signal, a verdict and an alert.
 
 use finstage_model::{
-    Alert, AlertId, AlertKind, Bar, Decision, Instrument, InstrumentId, Output, Signal, SignalId,
-    Verdict,
+    Alert, AlertId, AlertKind, Bar, CardNotice, Decision, Instrument, InstrumentId, Output, Proof,
+    Signal, SignalId, Verdict,
 };
 
 use crate::alerts::{AlertDesk, Request, RuleKey, with_facts};
 use crate::engine::Counters;
 use crate::market::Market;
-use crate::plan::Plan;
+use crate::plan::{Plan, Planned};
 use crate::strategy::Firing;
 use crate::timeline::Timeline;
 use crate::verify::{Gaps, Ground, Verifier};
@@ -67,8 +67,11 @@ impl Shared {
             is_stale: statement.is_stale,
             lost: statement.lost,
         };
-        let verdict = Verdict { signal: signal.id, ruling: self.verifier.judge(&signal, &ground) };
-        let alert = self.alert(&signal, verdict, statement.instrument);
+        let symbol = &statement.instrument.symbol;
+        let (ruling, proof) = self.verifier.judge(&signal, symbol, &ground);
+        let proof = proof.map(|proof| Box::new(proof.clone()));
+        let verdict = Verdict { signal: signal.id, ruling };
+        let alert = self.alert(&signal, verdict, proof, statement.instrument);
         out.push(Output::Signal(Box::new(signal)));
         out.push(Output::Verdict(verdict));
         out.push(Output::Alert(Box::new(alert)));
@@ -94,7 +97,24 @@ impl Shared {
         }
     }
 
-    fn alert(&mut self, signal: &Signal, verdict: Verdict, instrument: &Instrument) -> Alert {
+    /// Takes a card; one of a strategy that is not run here, or one too many, is only counted.
+    pub(crate) fn on_card(&mut self, card: &CardNotice) {
+        let runs = |planned: &Planned| {
+            planned.canonical == card.strategy && planned.interval == card.interval
+        };
+        let place = self.plan.strategies.iter().position(runs);
+        if !place.is_some_and(|place| self.verifier.on_card(place, card)) {
+            self.counters.unused_cards += 1;
+        }
+    }
+
+    fn alert(
+        &mut self,
+        signal: &Signal,
+        verdict: Verdict,
+        proof: Option<Box<Proof>>,
+        instrument: &Instrument,
+    ) -> Alert {
         let now = self.timeline.now();
         let planned = &self.plan.strategies[usize::from(signal.strategy.0)];
         let symbol = &instrument.symbol;
@@ -112,6 +132,7 @@ impl Shared {
             interval: signal.interval,
             direction: signal.direction,
             ruling: verdict.ruling,
+            proof,
         };
         Alert {
             id,

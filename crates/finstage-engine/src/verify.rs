@@ -1,18 +1,34 @@
 //! The verifier: may this signal be believed? First its data is judged, then the evidence for its
 //! strategy. What evidence there is stands in here alone; whoever asks passes the signal and the
 //! data under it.
+//!
+//! A strategy may have many cards: for several horizons, and for groups of instruments that
+//! overlap. Those that are about the instrument and the direction of the signal and knew nothing
+//! after it are compared, and the best one rules: one in term before an expired one, then the better
+//! verdict, then the newer evidence, then the shorter horizon. So a signal is verified when any
+//! horizon is, and rejected only when all that is known speaks against it.
 
+use std::cmp::Reverse;
 use std::time::Duration;
 
-use finstage_model::{Bar, FeedKind, Reason, Ruling, Signal, Timestamp};
+use finstage_model::{
+    Bar, CardNotice, CardVerdict, FeedKind, Objection, Proof, Reason, Ruling, Signal, Symbol,
+    Timestamp,
+};
 
 /// The greatest number of gaps of one instrument kept apart; beyond it the two oldest are taken
 /// for one.
 pub const MAX_GAPS: usize = 64;
 
+/// The greatest number of cards of one strategy; one more is refused.
+pub const MAX_CARDS: usize = 4_096;
+
 /// Rules on signals.
 #[derive(Debug, Default)]
-pub(crate) struct Verifier;
+pub(crate) struct Verifier {
+    /// The cards of each strategy, by its place in the plan; of each hypothesis the newest told.
+    cards: Vec<Vec<CardNotice>>,
+}
 
 /// The data that a signal rests on.
 #[derive(Debug)]
@@ -28,13 +44,65 @@ pub(crate) struct Ground<'a> {
 }
 
 impl Verifier {
-    /// The ruling on a signal. No strategy has evidence yet, so sound data makes it unproven.
-    pub(crate) fn judge(&self, signal: &Signal, ground: &Ground<'_>) -> Ruling {
-        match ground.fault(signal.at) {
-            Some(reason) => Ruling::Withheld { reason },
-            None => Ruling::Unproven { reason: Reason::NoEvidence },
+    /// Takes the card of the strategy at that place of the plan; false when there are too many.
+    pub(crate) fn on_card(&mut self, place: usize, card: &CardNotice) -> bool {
+        if self.cards.len() <= place {
+            self.cards.resize_with(place + 1, Vec::new);
         }
+        let cards = &mut self.cards[place];
+        let known = cards.iter().position(|known| known.is_about_the_same(card));
+        let has_room = known.is_some() || cards.len() < MAX_CARDS;
+        match known {
+            Some(known) => cards[known].clone_from(card),
+            None if has_room => cards.push(card.clone()),
+            None => {}
+        }
+        has_room
     }
+
+    /// The ruling on a signal, with the figures of the card that it rests on.
+    pub(crate) fn judge(
+        &self,
+        signal: &Signal,
+        symbol: &Symbol,
+        ground: &Ground<'_>,
+    ) -> (Ruling, Option<&Proof>) {
+        if let Some(reason) = ground.fault(signal.at) {
+            return (Ruling::Withheld { reason }, None);
+        }
+        let Some(card) = self.best(signal, symbol) else {
+            return (Ruling::Unproven { reason: Reason::NoEvidence }, None);
+        };
+        let reason = card.reason.map_or(Reason::NoEvidence, Reason::Card);
+        let ruling = match card.verdict {
+            _ if is_over(card, signal.at) => {
+                Ruling::Unproven { reason: Reason::Card(Objection::Expired) }
+            }
+            CardVerdict::Verified => Ruling::Verified { card: card.proof.card },
+            CardVerdict::Unproven => Ruling::Unproven { reason },
+            CardVerdict::Rejected => Ruling::Rejected { reason },
+        };
+        (ruling, Some(&card.proof))
+    }
+
+    fn best(&self, signal: &Signal, symbol: &Symbol) -> Option<&CardNotice> {
+        let cards = self.cards.get(usize::from(signal.strategy.0))?;
+        let speaks = |card: &&CardNotice| {
+            card.direction == signal.direction
+                && card.proof.issued <= signal.at
+                && card.members.binary_search(symbol).is_ok()
+        };
+        let rank = |card: &&CardNotice| {
+            let proof = &card.proof;
+            let is_in_term = !is_over(card, signal.at);
+            (is_in_term, card.verdict, proof.issued, Reverse(proof.horizon), proof.card)
+        };
+        cards.iter().filter(speaks).max_by_key(rank)
+    }
+}
+
+fn is_over(card: &CardNotice, at: Timestamp) -> bool {
+    at >= card.proof.expires
 }
 
 impl Ground<'_> {

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AlertId, CardId, Direction, IdHasher, Interval, Price, Reason, Ruling, SignalId, Symbol,
+    AlertId, CardId, Direction, IdHasher, Interval, Price, Proof, Reason, Ruling, SignalId, Symbol,
     Timestamp,
 };
 
@@ -20,6 +20,9 @@ pub enum AlertKind {
         /// What the verifier said.
         #[serde(flatten)]
         ruling: Ruling,
+        /// The figures of the card that the ruling rests on, where there is one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        proof: Option<Box<Proof>>,
     },
     /// A rule on price alone came true. A fact: it has no verdict.
     Watch {
@@ -135,6 +138,7 @@ struct AlertForm {
     verdict: Option<String>,
     card: Option<CardId>,
     reason: Option<Reason>,
+    proof: Option<Box<Proof>>,
     base: Option<Price>,
     symbol: Symbol,
     rule: String,
@@ -156,6 +160,7 @@ impl AlertForm {
                 interval: self.interval?,
                 direction: self.direction?,
                 ruling: self.ruling()?,
+                proof: self.proof.clone(),
             }),
             _ => None,
         }
@@ -196,19 +201,30 @@ impl TryFrom<AlertForm> for Alert {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Card, Objection};
 
     #[test]
     fn an_alert_reads_what_it_wrote_with_every_digit() {
+        let card: Card = serde_json::from_str(include_str!("card/golden.json")).unwrap();
         let exact: Price = "9223372036.854775807".parse().unwrap();
         let signal = |ruling| AlertKind::Signal {
             signal: SignalId(3),
             interval: Interval::H1,
             direction: Direction::Short,
             ruling,
+            proof: None,
+        };
+        let proven = AlertKind::Signal {
+            signal: SignalId(4),
+            interval: Interval::D1,
+            direction: Direction::Long,
+            ruling: Ruling::Unproven { reason: Reason::Card(Objection::QAbove) },
+            proof: Some(Box::new(Proof::of(&card))),
         };
         let reason = Reason::NoEvidence;
         for kind in [
             AlertKind::Watch { base: exact },
+            proven,
             signal(Ruling::Verified { card: CardId(9) }),
             signal(Ruling::Unproven { reason }),
             signal(Ruling::Rejected { reason }),

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CardId, Direction, Horizon, IdHasher, Interval, Symbol, Timestamp};
+use crate::{CardId, Direction, Horizon, IdHasher, Interval, Symbol, Timestamp, Trial};
 
 /// What is claimed about the bars after a signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -357,6 +357,14 @@ pub struct Card {
 }
 
 impl Card {
+    /// The hash that names its hypothesis, the same as that of its [`Trial`].
+    #[must_use]
+    pub fn hypothesis(&self) -> String {
+        let members: Vec<&str> = self.members.iter().map(|one| one.symbol.as_str()).collect();
+        let asked = format!("{} {}", self.horizon, self.claim);
+        Trial::hypothesis_of(&self.strategy, &members.join(","), self.interval, &asked)
+    }
+
     /// The id that follows from the content: a hash of its JSON form without the id.
     #[must_use]
     pub fn content_id(&self) -> CardId {

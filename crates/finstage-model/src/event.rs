@@ -1,4 +1,4 @@
-use crate::{Bar, FeedStatus, Instrument, InstrumentId, Past, Said, Timestamp, Trade};
+use crate::{Bar, CardNotice, FeedStatus, Instrument, InstrumentId, Past, Said, Timestamp, Trade};
 
 /// Something that happened, with the moment at which this process received it.
 ///
@@ -30,6 +30,8 @@ pub enum Payload {
     Reset(InstrumentId),
     /// An alert of the last 24 hours, so that cooldowns and budgets outlive a process.
     Said(Box<Said>),
+    /// An evidence card is in force, in place of an earlier one of the same hypothesis.
+    Card(Box<CardNotice>),
     /// Time passed.
     Tick,
 }

@@ -1,4 +1,4 @@
-use crate::{Alert, Bar, Signal, Verdict};
+use crate::{Alert, AlertKind, Bar, Ruling, Signal, Verdict};
 
 /// Everything that leaves the engine.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,6 +49,9 @@ impl Output {
                 to.extend(verdict.signal.0.to_le_bytes());
                 to.extend(verdict.ruling.as_str().as_bytes());
                 to.extend(verdict.ruling.reason().map_or("", |r| r.as_str()).as_bytes());
+                if let Ruling::Verified { card } = verdict.ruling {
+                    to.extend(card.0.to_le_bytes());
+                }
             }
             Self::Alert(alert) => {
                 to.push(4);
@@ -60,6 +63,10 @@ impl Output {
                 to.extend(alert.said_at.nanos().to_le_bytes());
                 to.extend(alert.data_age_ms.to_le_bytes());
                 to.extend(format!("{:?}", alert.decision).as_bytes());
+                // The id of a card is a hash of all its figures.
+                if let AlertKind::Signal { proof: Some(proof), .. } = &alert.kind {
+                    to.extend(proof.card.0.to_le_bytes());
+                }
             }
         }
         to.push(b'\n');

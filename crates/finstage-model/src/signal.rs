@@ -2,7 +2,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CardId, IdHasher, InstrumentId, Interval, Price, SignalId, Symbol, Timestamp};
+use crate::{
+    CardId, IdHasher, InstrumentId, Interval, Objection, Price, SignalId, Symbol, Timestamp,
+};
 
 /// Which configured strategy, as a dense number: the place in the engine settings of the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -208,6 +210,9 @@ pub enum Reason {
     Gap,
     /// Too few bars are known.
     WarmUp,
+    /// What stands between the strategy's evidence card and `verified`; said by its own word.
+    #[serde(untagged)]
+    Card(Objection),
 }
 
 impl Reason {
@@ -219,6 +224,7 @@ impl Reason {
             Self::StaleFeed => "stale_feed",
             Self::Gap => "gap",
             Self::WarmUp => "warm_up",
+            Self::Card(objection) => objection.as_str(),
         }
     }
 
@@ -230,6 +236,7 @@ impl Reason {
             Self::StaleFeed => "the data feed is silent",
             Self::Gap => "data is missing in the bars it rests on",
             Self::WarmUp => "too few bars are known",
+            Self::Card(objection) => objection.words(),
         }
     }
 }
@@ -333,5 +340,9 @@ mod tests {
     fn a_ruling_is_one_flat_json_object() {
         let json = serde_json::to_string(&Ruling::Withheld { reason: Reason::Gap }).unwrap();
         assert_eq!(json, r#"{"verdict":"withheld","reason":"gap"}"#);
+        let ruling = Ruling::Unproven { reason: Reason::Card(Objection::QAbove) };
+        let json = serde_json::to_string(&ruling).unwrap();
+        assert_eq!(json, r#"{"verdict":"unproven","reason":"q_above"}"#);
+        assert_eq!(serde_json::from_str::<Ruling>(&json).unwrap(), ruling);
     }
 }

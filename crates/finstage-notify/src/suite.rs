@@ -6,7 +6,8 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use finstage_model::{
-    Alert, AlertId, AlertKind, CardId, Decision, Direction, Interval, Reason, Ruling, SignalId,
+    Alert, AlertId, AlertKind, CardId, Decision, Direction, Interval, Objection, Proof, Reason,
+    Ruling, SignalId,
 };
 use finstage_seal::Secret;
 
@@ -45,6 +46,7 @@ pub(crate) fn signal() -> Alert {
             interval: Interval::H1,
             direction: Direction::Long,
             ruling: Ruling::Unproven { reason: Reason::NoEvidence },
+            proof: None,
         },
         symbol: "binance:BTCUSDT".parse().unwrap(),
         rule: "golden_cross(fast=50,slow=200)".into(),
@@ -56,6 +58,49 @@ pub(crate) fn signal() -> Alert {
         said_at: "2026-11-21T09:00:01.2Z".parse().unwrap(),
         data_age_ms: 1_234,
         decision: Decision::Send,
+    }
+}
+
+/// The figures of a card that proves something, 30 days old.
+pub(crate) fn proof() -> Proof {
+    let issued = "2026-10-22T09:00:00Z".parse().unwrap();
+    Proof {
+        card: CardId(0xca4d),
+        horizon: "1w".parse().unwrap(),
+        n: 61,
+        n_eff: 48,
+        hit_rate: Some(0.6458),
+        hit_low: Some(0.5044),
+        hit_high: Some(0.7657),
+        base_rate: Some(0.5349),
+        mean_net: Some(0.00621),
+        theta_net: Some(0.005),
+        net_low: Some(0.00104),
+        net_high: Some(0.00897),
+        q_value: Some(0.0031),
+        family: 105,
+        issued,
+        expires: "2027-01-20T09:00:00Z".parse().unwrap(),
+    }
+}
+
+/// A signal whose card proves nothing, and lacks figures that need more events.
+pub(crate) fn unproven() -> AlertKind {
+    AlertKind::Signal {
+        signal: SignalId(7),
+        interval: Interval::D1,
+        direction: Direction::Long,
+        ruling: Ruling::Unproven { reason: Reason::Card(Objection::FewEvents) },
+        proof: Some(Box::new(Proof {
+            n: 1,
+            n_eff: 1,
+            theta_net: None,
+            net_low: None,
+            net_high: None,
+            q_value: None,
+            mean_net: Some(-0.01),
+            ..proof()
+        })),
     }
 }
 
@@ -139,13 +184,16 @@ fn every_channel_writes_its_golden_messages() {
         interval: Interval::D1,
         direction: Direction::Short,
         ruling: Ruling::Verified { card: CardId(0xca4d) },
+        proof: Some(Box::new(proof())),
     };
     let verified = Alert { kind: verified, ..signal() };
+    let unproven = Alert { kind: unproven(), ..signal() };
     let repeat = Delivery { repeat: Repeat::Possible, ..Delivery::FIRST };
     each(|kind, notifier| {
         for (case, alert, delivery) in [
             ("signal", signal(), Delivery::FIRST),
             ("verified", verified.clone(), Delivery::FIRST),
+            ("unproven", unproven.clone(), Delivery::FIRST),
             ("watch", watch(), Delivery::FIRST),
             ("special", special(), Delivery::FIRST),
             ("repeat", signal(), repeat),

@@ -8,7 +8,9 @@
 //! Every word stands in one table, [`ENGLISH`]; a sentence is a pattern with named places, so
 //! another language is another table with another word order.
 
-use finstage_model::{Alert, AlertKind, Direction, Price, Reason, Ruling, Timestamp};
+use std::time::Duration;
+
+use finstage_model::{Alert, AlertKind, Direction, Price, Proof, Reason, Ruling, Timestamp};
 use jiff::tz::TimeZone;
 
 use crate::message::{Line, Message, Style, clean};
@@ -39,7 +41,7 @@ impl Template {
     #[must_use]
     pub fn message(&self, alert: &Alert, repeat: Repeat) -> Message {
         let words = &ENGLISH;
-        let mut lines = Vec::with_capacity(10);
+        let mut lines = Vec::with_capacity(13);
         if repeat == Repeat::Possible {
             lines.push(Line::new(Style::Italic, words.repeat));
         }
@@ -50,6 +52,10 @@ impl Template {
             lines.push(Line::new(Style::Plain, rule));
         }
         lines.push(Line::new(Style::Plain, evidence(words, &alert.kind)));
+        if let AlertKind::Signal { proof: Some(proof), .. } = &alert.kind {
+            let age = alert.at.since(proof.issued);
+            lines.extend(figures(words, proof, age).map(|line| Line::new(Style::Plain, line)));
+        }
         lines.push(Line::new(Style::Plain, data_age(words, alert.data_age_ms)));
         lines.push(Line::new(Style::Plain, moment(words, alert.at, &self.zone)));
         lines.push(Line::new(Style::Plain, words.id).then(Style::Code, alert.id.to_string()));
@@ -83,6 +89,11 @@ struct Words {
     unproven: &'static str,
     rejected: &'static str,
     withheld: &'static str,
+    occasions: &'static str,
+    edge: &'static str,
+    card: &'static str,
+    unknown: &'static str,
+    least: &'static str,
     fact: &'static str,
     data_age: &'static str,
     data_ahead: &'static str,
@@ -105,10 +116,17 @@ const ENGLISH: Words = Words {
     watch: "● price watch {rule}",
     place_of_signal: "{symbol} at {price}, {interval} bars",
     place_of_watch: "{symbol} at {price}, compared with {base}",
-    verified: "Evidence: this signal is VERIFIED by evidence card {card}.",
+    verified: "Evidence: proven on past data — this signal is VERIFIED by card {card}.",
     unproven: "Evidence: {reason} — this signal is UNPROVEN.",
     rejected: "Evidence: {reason} — this signal is REJECTED.",
     withheld: "Evidence: {reason} — this signal is WITHHELD.",
+    occasions: "Separate occasions: {n_eff} (signals: {n}). After {horizon} {hit} had gone this way (95 %: {low} \
+                to {high}); of any bars {base}.",
+    edge: "Mean after costs {mean}, against random entry {net} (95 %: {low} to {high}); q {q} with {m} things \
+           tried.",
+    card: "The evidence is {age} old.",
+    unknown: "unknown",
+    least: "under 0.001",
     fact: "A fact about the price: it has no verdict.",
     data_age: "Data {age} old.",
     data_ahead: "Data stamped {age} ahead of our clock.",
@@ -166,6 +184,45 @@ fn evidence(words: &Words, kind: &AlertKind) -> String {
         Ruling::Rejected { reason } => because(words.rejected, reason),
         Ruling::Withheld { reason } => because(words.withheld, reason),
     }
+}
+
+/// The figures of the card, and its age.
+fn figures(words: &Words, proof: &Proof, age: Duration) -> [String; 3] {
+    let unknown = || words.unknown.to_owned();
+    let share = |value: Option<f64>| value.map_or_else(unknown, |v| format!("{:.1} %", 100.0 * v));
+    let change =
+        |value: Option<f64>| value.map_or_else(unknown, |v| format!("{:+.2} %", 100.0 * v));
+    let chance = |q: f64| match q {
+        ..0.000_5 => words.least.to_owned(),
+        _ => format!("{q:.3}"),
+    };
+    let occasions = [
+        ("n_eff", proof.n_eff.to_string()),
+        ("n", proof.n.to_string()),
+        ("horizon", proof.horizon.to_string()),
+        ("hit", share(proof.hit_rate)),
+        ("low", share(proof.hit_low)),
+        ("high", share(proof.hit_high)),
+        ("base", share(proof.base_rate)),
+    ];
+    let edge = [
+        ("mean", change(proof.mean_net)),
+        ("net", change(proof.theta_net)),
+        ("low", change(proof.net_low)),
+        ("high", change(proof.net_high)),
+        ("q", proof.q_value.map_or_else(unknown, chance)),
+        ("m", proof.family.to_string()),
+    ];
+    let age = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
+    let fill_all = |pattern, values: &[(&str, String)]| {
+        let values: Vec<(&str, &str)> = values.iter().map(|(k, v)| (*k, v.as_str())).collect();
+        fill(pattern, &values)
+    };
+    [
+        fill_all(words.occasions, &occasions),
+        fill_all(words.edge, &edge),
+        fill(words.card, &[("age", &duration(words, age))]),
+    ]
 }
 
 /// The venue's stamp may be ahead of our clock; that is said and not rounded to zero.

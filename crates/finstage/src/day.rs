@@ -2,18 +2,19 @@
 //!
 //! A recursive indicator remembers where it began, so "the last N bars, then live" never equals a
 //! process that ran on. Hence every UTC day starts anew: a *preamble* (instruments, stored bars as
-//! deep as the strategies remember, alerts that cooldowns and budgets still count, what was
+//! deep as the strategies remember, evidence cards, alerts that cooldowns and budgets still count, what was
 //! received since 00:00) is written whole or not at all, and a new engine is run through it. A
 //! restart reads the day's folder from its start: it is in exactly the state of a process that
 //! never stopped.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use finstage_engine::{Engine, EngineSettings, RunError, run, series_depths};
+use finstage_engine::{Engine, EngineSettings, Planned, RunError, run, series_depths};
 use finstage_model::{
-    Bar, Clock, Day, Event, Instrument, Interval, Past, Payload, Position, RunNumber, Symbol,
-    Timestamp,
+    Bar, CardNotice, Clock, Day, Event, Instrument, Interval, Past, Payload, Position, RunNumber,
+    Symbol, Timestamp,
 };
 use finstage_store::history::History;
 use finstage_store::journal::{FORMAT, Journal, Origin, SyncThread};
@@ -33,6 +34,9 @@ const SAID_SPAN: Duration = Duration::from_secs(24 * 3600);
 const WRITER_QUEUE_BATCHES: usize = 64;
 /// The key of the records' meta table that holds the last run whose journal is not read again.
 pub const CLOSED: &str = "closed";
+
+/// Canonical strategies, each with the length of its bars.
+pub(crate) type Rules = BTreeSet<(String, Interval)>;
 
 /// Where new events come from.
 pub trait Feed {
@@ -282,6 +286,9 @@ impl House {
                 say(Payload::Past(Box::new(Past { instrument: instrument.id, interval, bars })));
             }
         }
+        for card in self.cards_since(0, &self.rules()?)?.0 {
+            say(Payload::Card(Box::new(card)));
+        }
         let span = SAID_SPAN.max(self.settings.longest_cooldown());
         for said in self.records.said_since(at.minus(span))? {
             say(Payload::Said(Box::new(said)));
@@ -302,6 +309,27 @@ impl House {
         depth: usize,
     ) -> Result<Vec<Bar>> {
         Ok(self.history.last_bars(&instrument.symbol, interval, until, depth)?)
+    }
+
+    /// What the house runs: strategies, each with the length of its bars.
+    pub(crate) fn rules(&self) -> Result<Rules> {
+        let engine = Engine::new(&self.settings, CATALOG).map_err(Failure::usage)?;
+        let rule = |planned: &Planned| (planned.canonical.clone(), planned.interval);
+        Ok(engine.strategies().iter().map(rule).collect())
+    }
+
+    /// The evidence cards that were put in force since the verification `number` and that are about
+    /// what the house runs, with the number of the newest verification.
+    pub(crate) fn cards_since(&self, number: i64, rules: &Rules) -> Result<(Vec<CardNotice>, i64)> {
+        let rows = self.records.cards_since(number)?;
+        let newest = rows.last().map_or(number, |row| row.number);
+        let is_own = |card: &CardNotice| {
+            let is_member = |i: &Instrument| card.members.binary_search(&i.symbol).is_ok();
+            rules.contains(&(card.strategy.clone(), card.interval))
+                && self.instruments.iter().any(is_member)
+        };
+        let notices = rows.iter().filter_map(|row| CardNotice::of(&row.card));
+        Ok((notices.filter(is_own).collect(), newest))
     }
 
     /// Makes what earlier runs said safe from a power cut: from the next run on nobody derives it

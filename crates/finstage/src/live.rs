@@ -308,8 +308,9 @@ impl Sink for LiveSink<'_> {
         self.names.learn(event);
         self.voice.add(outputs);
         let end = at.plus(1);
-        // What was imported is among the bars that the next preamble begins with.
-        let is_stored = matches!(event.payload, Payload::Past(_) | Payload::Reset(_));
+        // What was imported or verified is among what the next preamble begins with.
+        let is_stored =
+            matches!(event.payload, Payload::Past(_) | Payload::Reset(_) | Payload::Card(_));
         if !is_stored && (!self.after_midnight.is_empty() || event.ts_recv >= self.day_end) {
             self.after_midnight.push(event.clone());
         }

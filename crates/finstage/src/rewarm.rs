@@ -1,4 +1,4 @@
-//! What another process imports beside a running service, told to its engine.
+//! What another process imports or verifies beside a running service, told to its engine.
 //!
 //! An import leaves a mark in the records ([`Records::touched_since`]). The engine's thread looks
 //! for new marks between two batches, when everything before is applied and recorded, so nothing
@@ -14,6 +14,9 @@
 //! event, tells them again. Nothing has to be remembered for that: what an engine knows follows
 //! from its journal.
 //!
+//! Evidence cards that `verify` keeps are heard in the same way, by their numbers: those that the
+//! engine does not know come in front of the next batch.
+//!
 //! [`Records::touched_since`]: finstage_store::records::Records::touched_since
 
 use std::cell::RefCell;
@@ -23,18 +26,25 @@ use std::time::Duration;
 
 use finstage_engine::{FeedTiming, Sink, SinkError, series_depths};
 use finstage_model::{
-    Bar, Event, Instrument, InstrumentId, Interval, Output, Past, Payload, Position, Timestamp,
+    Bar, CardId, CardNotice, Event, Horizon, Instrument, InstrumentId, Interval, Output, Past,
+    Payload, Position, Symbol, Timestamp,
 };
 use finstage_store::records::RecordsWriter;
 use finstage_strategies::CATALOG;
 
-use crate::day::{Feed, House};
+use crate::day::{Feed, House, Rules};
 use crate::exit::{Failure, Result};
 
 /// Looks that wait at most for an import to come to its end.
 const LOOKS_MAX: u32 = 30;
 
 type Key = (InstrumentId, Interval);
+/// What a card is about.
+type CardKey = (String, Interval, Horizon, Vec<Symbol>);
+
+fn key_of(card: &CardNotice) -> CardKey {
+    (card.strategy.clone(), card.interval, card.proof.horizon, card.members.clone())
+}
 
 /// Imports beside one run.
 pub(crate) struct Imports<'a> {
@@ -42,6 +52,7 @@ pub(crate) struct Imports<'a> {
     writer: &'a RecordsWriter,
     /// What each watched instrument's series need, coarser ones first.
     depths: Vec<(Instrument, Vec<(Interval, usize)>)>,
+    rules: Rules,
     known: RefCell<Known>,
 }
 
@@ -51,6 +62,8 @@ struct Known {
     series: BTreeMap<Key, Series>,
     /// When time passed last: bars due by then have closed.
     ticked: Option<Timestamp>,
+    /// The cards it goes by.
+    cards: BTreeMap<CardKey, CardId>,
 }
 
 /// What it knows of one series.
@@ -82,7 +95,8 @@ impl<'a> Imports<'a> {
                 _ => depths.push((instrument.clone(), vec![(interval, depth)])),
             }
         }
-        Ok(Self { house, writer, depths, known: RefCell::new(known) })
+        let rules = house.rules()?;
+        Ok(Self { house, writer, depths, rules, known: RefCell::new(known) })
     }
 
     /// A sink that learns what the engine knows on the way to `sink`.
@@ -158,9 +172,14 @@ impl Known {
         self.series.get(&key).is_some_and(|s| s.opens.binary_search(&bar.open_time).is_ok())
     }
 
+    fn has_card(&self, card: &CardNotice) -> bool {
+        self.cards.get(&key_of(card)) == Some(&card.proof.card)
+    }
+
     fn hear(&mut self, event: &Event, outputs: &[Output]) {
         match &event.payload {
             Payload::Tick => self.ticked = self.ticked.max(Some(event.ts_recv)),
+            Payload::Card(card) => drop(self.cards.insert(key_of(card), card.proof.card)),
             Payload::Past(past) => past.bars.iter().for_each(|bar| self.learn(bar)),
             // Where the series end is still known: what was said stays said.
             Payload::Reset(instrument) => {
@@ -229,6 +248,8 @@ struct Looks {
     newest: i64,
     /// For how many looks there has been a newer one each time.
     waited: u32,
+    /// The newest verification whose cards were told.
+    verified: i64,
     /// Series with stored bars that the engine's own have not passed yet.
     beyond: BTreeMap<Key, Timestamp>,
 }
@@ -296,6 +317,16 @@ impl Beside<'_> {
         drop(known);
         if !due.is_empty() {
             looks.beyond.extend(imports.tell(&due, now, told)?);
+        }
+        let known = imports.known.borrow();
+        let (cards, newest) = imports.house.cards_since(looks.verified, &imports.rules)?;
+        looks.verified = newest;
+        let new = cards.into_iter().filter(|card| !known.has_card(card));
+        let before = told.len();
+        told.extend(new.map(|card| Event { ts_recv: now, payload: Payload::Card(Box::new(card)) }));
+        let count = told.len() - before;
+        if count > 0 {
+            tracing::info!("{count} evidence cards are new");
         }
         Ok(())
     }

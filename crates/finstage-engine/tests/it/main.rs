@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot read its own fixture stops there")]
 
 mod allocations;
+mod cards;
 mod catalogue;
 mod drive;
 mod parity;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use finstage_engine::{EngineSettings, WatchSpec};
 use finstage_model::{
-    Aggressor, AlertId, Bar, Event, FeedKind, FeedStatus, InstrumentId, Interval, Output, Past,
-    Payload, Price, Qty, Said, Timestamp, Trade, TradeId,
+    Aggressor, AlertId, Bar, CardVerdict, Event, FeedKind, FeedStatus, InstrumentId, Interval,
+    Output, Past, Payload, Price, Qty, Said, Timestamp, Trade, TradeId,
 };
 use proptest::prelude::*;
 
@@ -219,12 +219,19 @@ fn payload() -> impl Strategy<Value = Payload> {
         let (symbol, rule) = (symbol(), "rise=1%".to_owned());
         Payload::Said(Box::new(Said { id: AlertId(id), symbol, rule, said_at }))
     });
+    let card =
+        (moment(), moment(), 0..3usize, any::<bool>()).prop_map(|(issued, expires, n, own)| {
+            let verdict = CardVerdict::ALL[n];
+            let strategy = if own { "chatter(warmup=1)" } else { "nobody" };
+            Payload::Card(Box::new(crate::cards::notice(strategy, verdict, (issued, expires))))
+        });
     prop_oneof![
         10 => any_trade().prop_map(Payload::Trade),
         4 => any_bar().prop_map(Payload::Bar),
         1 => (id(), feed).prop_map(|(instrument, kind)| Payload::Feed(FeedStatus { instrument, kind })),
         1 => past,
         1 => said,
+        1 => card,
         1 => id().prop_map(|id| announce(id, format!("x:I{}", id.0 % 7).parse().unwrap())),
         1 => id().prop_map(Payload::Reset),
         3 => Just(Payload::Tick),

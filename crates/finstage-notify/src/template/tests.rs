@@ -36,6 +36,27 @@ fn a_signal_says_everything_that_the_contract_asks_for() {
 }
 
 #[test]
+fn evidence_is_told_in_figures() {
+    let kind = crate::suite::unproven();
+    check(
+        &Template::default().message(&Alert { kind, ..signal() }, Repeat::No),
+        "
+        ▲ bullish golden_cross(fast=50,slow=200)
+        binance:BTCUSDT at 42850.1 USDT, 1d bars
+        The average of 50 bars rose above the average of 200 bars: 42810.2 over 42790.8.
+        Evidence: fewer than 30 events — this signal is UNPROVEN.
+        Separate occasions: 1 (signals: 1). After 1w 64.6 % had gone this way (95 %: 50.4 % to 76.6 %); of any bars 53.5 %.
+        Mean after costs -1.00 %, against random entry unknown (95 %: unknown to unknown); q unknown with 105 things tried.
+        The evidence is 30 d 0 h old.
+        Data 1.2 s old.
+        2026-11-21 09:00:00 UTC
+        id 6612e67625440d59f48240661d66392b
+        Not advice.
+        ",
+    );
+}
+
+#[test]
 fn a_watch_states_a_fact_and_no_verdict() {
     check(
         &Template::default().message(&watch(), Repeat::No),
@@ -75,12 +96,14 @@ fn every_ruling_has_its_words() {
                 interval: Interval::D1,
                 direction: Direction::Short,
                 ruling,
+                proof: None,
             },
         )
     };
     assert_eq!(
         line(Ruling::Verified { card: CardId(10) }),
-        "Evidence: this signal is VERIFIED by evidence card 0000000000000000000000000000000a."
+        "Evidence: proven on past data — this signal is VERIFIED by card \
+         0000000000000000000000000000000a."
     );
     for reason in [Reason::NoEvidence, Reason::StaleFeed, Reason::Gap, Reason::WarmUp] {
         let words = reason.words();

@@ -34,6 +34,7 @@ pub(crate) fn alert(id: u128) -> Alert {
             interval: Interval::H1,
             direction: Direction::Long,
             ruling: Ruling::Unproven { reason: Reason::NoEvidence },
+            proof: None,
         },
         symbol: "binance:BTCUSDT".parse().unwrap(),
         rule: "golden_cross(fast=50,slow=200)".into(),

@@ -12,6 +12,7 @@ mod measure;
 mod page;
 mod parallel;
 mod plan;
+mod renewal;
 mod result;
 mod words;
 
@@ -22,6 +23,7 @@ pub use ledger::{Ledger, Spending};
 pub use measure::Measured;
 pub use page::page;
 pub use plan::{Groups, Plan};
+pub use renewal::{RENEWAL_P, in_force};
 pub use result::{Evidence, SmallestEdge};
 pub use words::LIMITS;
 

@@ -5,7 +5,7 @@ use std::fmt;
 use finstage_model::{
     Alert, AlertId, AlertKind, Decision, Position, Said, Symbol, Timestamp, WithheldAlert,
 };
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::batch::{NewAlert, Route};
 use super::db::Trouble;
@@ -85,6 +85,19 @@ impl Records {
                     rows(tx, sql, params![limit])
                 }
             }
+        })
+    }
+
+    /// The alert with that id, as the engine made it.
+    ///
+    /// # Errors
+    /// As every reading call: `Corrupt`, `Held` or `Io`.
+    pub fn alert(&self, id: AlertId) -> Result<Option<Alert>, Error> {
+        self.0.read("looking up an alert in", |tx| {
+            let mut query = tx.prepare_cached("SELECT json FROM alerts WHERE id = ?")?;
+            let json: Option<String> =
+                query.query_row([id.to_string()], |row| row.get(0)).optional()?;
+            json.map(|json| alert(&json)).transpose()
         })
     }
 

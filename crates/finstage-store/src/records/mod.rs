@@ -8,6 +8,7 @@
 mod alerts;
 mod bars;
 mod batch;
+mod cards;
 mod chain;
 mod db;
 mod history;
@@ -29,6 +30,7 @@ use rusqlite::{OptionalExtension, Row, params};
 pub use alerts::{AlertRow, AlertStatus};
 pub use bars::ImportCounts;
 pub use batch::{Applied, Batch, NewAlert, NewSignal, Rewound, Route};
+pub use cards::{CardRow, MAX_CARDS};
 pub use chain::{Appended, ChainCheck, Head};
 pub use db::BUSY_TIMEOUT;
 pub(crate) use history::{Content, FileRow, PeriodRow, Publication, SeriesId, TailPart};

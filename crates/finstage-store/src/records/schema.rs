@@ -24,6 +24,7 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     Migration { version: 2, name: "history", sql: include_str!("migrations/0002_history.sql") },
     Migration { version: 3, name: "touched", sql: include_str!("migrations/0003_touched.sql") },
     Migration { version: 4, name: "trials", sql: include_str!("migrations/0004_trials.sql") },
+    Migration { version: 5, name: "cards", sql: include_str!("migrations/0005_cards.sql") },
     Migration { version: 6, name: "track", sql: include_str!("migrations/0006_track.sql") },
 ];
 

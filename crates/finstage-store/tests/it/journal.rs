@@ -158,7 +158,7 @@ fn a_journal_of_a_newer_finstage_is_refused_and_kept() {
 }
 
 #[test]
-fn a_journal_of_the_first_version_is_read_as_before() {
+fn journals_of_earlier_versions_are_read_as_before() {
     let disk = FaultyFiles::new(0);
     let journal = journal_on(&disk, 1 << 20);
     let run = journal.create_run(DAY, &Origin::new("test", "{}"), &events(0, 3)).unwrap();
@@ -170,10 +170,13 @@ fn a_journal_of_the_first_version_is_read_as_before() {
     written.read_at(0, &mut bytes).unwrap();
     let begins = format!("finstage-journal {FORMAT}\n");
     let rest = bytes.strip_prefix(begins.as_bytes()).unwrap();
-    let file = disk.open(path, OpenMode::Create).unwrap();
-    file.append(&[b"finstage-journal 1\n", rest].concat()).unwrap();
-    assert_eq!(journal.reader(DAY, run).unwrap().header().format, 1);
-    assert_eq!(journal::read_all(&journal, DAY, run).unwrap(), events(0, 9));
+    for earlier in 1..FORMAT {
+        let file = disk.open(path, OpenMode::Create).unwrap();
+        let begins = format!("finstage-journal {earlier}\n");
+        file.append(&[begins.as_bytes(), rest].concat()).unwrap();
+        assert_eq!(journal.reader(DAY, run).unwrap().header().format, earlier);
+        assert_eq!(journal::read_all(&journal, DAY, run).unwrap(), events(0, 9));
+    }
 }
 
 #[test]

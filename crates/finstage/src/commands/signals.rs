@@ -5,7 +5,7 @@ mod proof;
 use std::cmp::Reverse;
 
 use finstage_engine::When;
-use finstage_model::{Position, Symbol};
+use finstage_model::{AlertId, AlertKind, Position, Symbol};
 use finstage_store::records::{Records, SignalRow};
 use serde_json::{Map, Value, json};
 
@@ -34,7 +34,7 @@ pub(super) fn run(global: &Global, args: &Signals) -> Result<Exit> {
                 proof::write(path, &row, (&records, &wiring::history(&dir, &records)))?;
                 say(global, format_args!("proof: {}", path.display()));
             }
-            show(global, &row)?;
+            show(global, &records, &row)?;
         }
         Signals::Generate(_) => {}
     }
@@ -123,10 +123,13 @@ fn row(symbol: &Symbol, said: Generated) -> SignalRow {
     }
 }
 
-fn show(global: &Global, row: &SignalRow) -> Result<()> {
+fn show(global: &Global, records: &Records, row: &SignalRow) -> Result<()> {
     if global.json {
-        return print_json(&object(row));
+        let mut shown = object(row);
+        shown["card"] = card(records, row)?.unwrap_or_default();
+        return print_json(&shown);
     }
+    let card = card(records, row)?;
     let (verdict, reasons) = verdict(row);
     let facts: Vec<String> =
         row.facts.iter().map(|(name, value)| format!("{name} {value}")).collect();
@@ -147,7 +150,26 @@ fn show(global: &Global, row: &SignalRow) -> Result<()> {
     ] {
         print_line(&format!("{name:<10} {value}"))?;
     }
+    for (name, value) in card.iter().filter_map(Value::as_object).flatten() {
+        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        print_line(&format!("card.{name:<24} {value}"))?;
+    }
     Ok(())
+}
+
+/// The card that the ruling rests on: the whole row of `verify` as long as it is in force, else the
+/// figures that went with the alert.
+fn card(records: &Records, row: &SignalRow) -> Result<Option<Value>> {
+    let id = AlertId::of_signal(&row.strategy, row.id);
+    let Some(AlertKind::Signal { proof: Some(proof), .. }) = records.alert(id)?.map(|a| a.kind)
+    else {
+        return Ok(None);
+    };
+    let value = match records.card(proof.card)? {
+        Some(card) => serde_json::to_value(card),
+        None => serde_json::to_value(proof),
+    };
+    value.map(Some).map_err(Failure::usage)
 }
 
 fn verdict(row: &SignalRow) -> (String, Vec<&'static str>) {
@@ -156,7 +178,7 @@ fn verdict(row: &SignalRow) -> (String, Vec<&'static str>) {
     (verdict.to_owned(), reasons.into_iter().collect())
 }
 
-/// The signal in the contract's words. There is no card before evidence exists.
+/// The signal in the contract's words, in a list without its card.
 fn object(row: &SignalRow) -> Value {
     let (verdict, reasons) = verdict(row);
     let facts: Map<String, Value> =

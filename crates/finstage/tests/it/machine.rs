@@ -167,6 +167,8 @@ impl Machine {
             let interval = import.bars[0].interval;
             self.records.import_bars(&import.symbol, interval, &import.bars).unwrap();
         }
+        let cards = self.script.cards.iter().filter(|(at, _)| *at == place);
+        self.records.keep_cards(cards.map(|(_, card)| card)).unwrap();
     }
 
     /// The instruments whose past was told again, in the order of the journal.
@@ -493,7 +495,9 @@ struct ScriptFeed<'a> {
 impl Feed for ScriptFeed<'_> {
     fn next(&mut self, events: &mut Vec<Event>) -> bool {
         let script = Arc::clone(&self.machine.script);
-        let next_import = script.imports.iter().map(|i| i.place).filter(|at| *at > self.next);
+        let next_import =
+            script.imports.iter().map(|i| i.place).chain(script.cards.iter().map(|card| card.0));
+        let next_import = next_import.filter(|at| *at > self.next);
         let left = next_import.min().unwrap_or(script.events.len()) - self.next;
         let mut count = left.min(1 + self.machine.rng.below(BATCH_EVENTS));
         if let Some(death) = self.death

@@ -6,7 +6,11 @@ use std::thread;
 use std::time::Duration;
 
 use finstage::exit::Exit;
-use finstage_model::{Bar, Event, InstrumentId, Interval, Payload};
+use finstage_model::{
+    Bar, Card, CardId, CardMember, CardVerdict, Event, InstrumentId, Interval, Objection, Payload,
+    Reason, Ruling, Symbol,
+};
+use finstage_store::records::SignalRow;
 use finstage_store::suite::Rng;
 use serde_json::Value;
 
@@ -152,6 +156,103 @@ fn a_reset_whose_past_a_crash_took_is_told_again_before_anything_else() {
         said.check(&machine.said(&alerts), &format!("cut at {cut}"));
         let events = finstage_store::suite::journal::read_all(&machine.journal, day, run).unwrap();
         assert_eq!(events[cut.seq() as usize].payload, Payload::Reset(instrument));
+    }
+}
+
+/// A script in which cards are kept on the way: one proves a strategy before the first midnight,
+/// one takes that back after it, and one is about something that nobody runs.
+fn with_cards(seed: u64) -> (Arc<Script>, Card, Card) {
+    let mut script = own(Script::new(seed, Night::Busy));
+    let midnight = script.renewals[0];
+    let (place, later) = (midnight / 3, (midnight + script.renewals[1]) / 2);
+    let card = |strategy: &str, place: usize, verdict: CardVerdict| {
+        let golden = include_str!("../../../finstage-model/src/card/golden.json");
+        let golden: Card = serde_json::from_str(golden).unwrap();
+        let member =
+            |(symbol, _): &(Symbol, Vec<Bar>)| CardMember { symbol: symbol.clone(), n: 40 };
+        let issued = script.events[place].ts_recv.minus(Duration::from_secs(3_600));
+        let reasons = match verdict {
+            CardVerdict::Verified => Vec::new(),
+            _ => vec![Objection::WrongDirection],
+        };
+        let mut card = Card {
+            strategy: strategy.to_owned(),
+            interval: Interval::M15,
+            members: script.past[..2].iter().map(member).collect(),
+            issued,
+            expires: issued.plus(Duration::from_secs(90 * 86_400)),
+            verdict,
+            reasons,
+            ..golden
+        };
+        card.id = card.content_id();
+        card
+    };
+    let strategy = "ma_breakout_up(period=10)";
+    let proven = card(strategy, place, CardVerdict::Verified);
+    let rejected = card(strategy, later, CardVerdict::Rejected);
+    let foreign = card("ma_breakout_up(period=11)", place, CardVerdict::Verified);
+    script.cards = vec![(place, foreign), (place, proven.clone()), (later, rejected.clone())];
+    (Arc::new(script), proven, rejected)
+}
+
+/// Cards in the journal: how many were told, preambles aside.
+fn cards_heard(machine: &Machine) -> Vec<CardId> {
+    let events = machine.events();
+    let mut heard: Vec<CardId> = events
+        .iter()
+        .filter_map(|event| match &event.payload {
+            Payload::Card(card) => Some(card.proof.card),
+            _ => None,
+        })
+        .collect();
+    heard.dedup();
+    heard
+}
+
+#[test]
+fn cards_kept_beside_a_service_rule_from_then_on_and_a_replay_rules_the_same() {
+    let (script, proven, rejected) = with_cards(8);
+    let (machine, said) = straight(&script, 8);
+    assert_eq!(cards_heard(&machine), [proven.id, rejected.id]);
+    let [first, second] =
+        [script.cards[1].0, script.cards[2].0].map(|at| script.events[at].ts_recv);
+    let mut counts = [0; 3];
+    let judged = |signal: &&SignalRow| {
+        let is_sound = !matches!(signal.ruling, Some(Ruling::Withheld { .. }));
+        is_sound && signal.strategy == proven.strategy
+    };
+    for signal in said.signals.iter().filter(judged) {
+        let (place, expected) = match signal.at {
+            at if at < first => (0, Ruling::Unproven { reason: Reason::NoEvidence }),
+            at if at < second => (1, Ruling::Verified { card: proven.id }),
+            _ => (2, Ruling::Rejected { reason: Reason::Card(Objection::WrongDirection) }),
+        };
+        counts[place] += 1;
+        assert_eq!(signal.ruling, Some(expected), "{signal:?}");
+    }
+    assert!(counts.iter().all(|count| *count > 0), "{counts:?}");
+    for run in machine.replay_all() {
+        assert_eq!(run.matches, Some(true), "{run:?}");
+    }
+    // Killed where the cards come and at midnights, it says the same.
+    for seed in 0..SEEDS / 8 {
+        let context = format!("seed {seed}");
+        let mut rng = Rng::new(seed);
+        let mut machine = Machine::new(&script, seed, Shelf::Memory);
+        let place = match rng.below(3) {
+            0 => script.renewals[0],
+            1 => script.cards[1].0,
+            _ => script.cards[2].0,
+        };
+        let at = place.saturating_sub(2) + rng.below(5);
+        let how = [How::Feed, How::Applied(rng.below(6) as i64)][rng.below(2)];
+        if !matches!(machine.live(Some(Death { at, how })), End::Done) {
+            machine.restart(After::Kill);
+            assert!(matches!(machine.live(None), End::Done), "{context}");
+        }
+        said.check(&machine.said(&machine.alerts()), &context);
+        assert_eq!(cards_heard(&machine), [proven.id, rejected.id], "{context}");
     }
 }
 

@@ -8,7 +8,7 @@ use finstage::config;
 use finstage::config::settings::Settings;
 use finstage::day::RENEWAL_DELAY;
 use finstage_model::{
-    Aggressor, Bar, Event, FeedKind, FeedStatus, InstrumentId, Interval, Payload, Price, Qty,
+    Aggressor, Bar, Card, Event, FeedKind, FeedStatus, InstrumentId, Interval, Payload, Price, Qty,
     Symbol, Timestamp, Trade, TradeId,
 };
 use finstage_store::suite::Rng;
@@ -127,6 +127,8 @@ pub(crate) struct Script {
     pub(crate) renewals: Vec<usize>,
     /// What another process imports meanwhile.
     pub(crate) imports: Vec<Import>,
+    /// Cards that another process keeps just before an event comes.
+    pub(crate) cards: Vec<(usize, Card)>,
 }
 
 /// Bars that another process imports just before an event comes.
@@ -161,7 +163,7 @@ impl Script {
         let past = [aaa.clone(), bbb, aaa].into_iter().zip(writer.past).collect();
         let renewals = renewals(&events);
         assert_eq!(renewals.len(), 2, "two midnights");
-        Arc::new(Self { settings, past, events, renewals, imports: Vec::new() })
+        Arc::new(Self { settings, past, events, renewals, imports: Vec::new(), cards: Vec::new() })
     }
 
     /// The script with holes in what is stored before its start; other processes fill them while
@@ -207,6 +209,7 @@ impl Script {
             events,
             renewals,
             imports: Vec::new(),
+            cards: Vec::new(),
         })
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use finstage_model::{CardVerdict, Clock as _, Symbol, Timestamp, Trial};
 use finstage_net::SystemClock;
-use finstage_research::evidence::{Evidence, Groups, Ledger, Options, Plan};
+use finstage_research::evidence::{Evidence, Groups, Ledger, Options, Plan, in_force};
 use finstage_store::records::{Records, StoreKind, TrialRow};
 use finstage_strategies::CATALOG;
 
@@ -57,6 +57,9 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit> {
     let evidence = plan.measure().map_err(Failure::usage)?.judge(&ledger);
     let appended = records.add_trials(&evidence.trials, SystemClock.now())?;
     let evidence = evidence.seal(&appended.head);
+    if !args.symbols.is_empty() {
+        keep(global, &records, &evidence)?;
+    }
     if let (Some(path), Some(form)) = (&args.output, form) {
         form.write(path, &evidence)?;
         say(global, format_args!("figures: {}", path.display()));
@@ -69,6 +72,23 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit> {
     output::show(global, &evidence)?;
     say(global, format_args!("{}", evidence.summary));
     require(args.require, &named, &evidence)
+}
+
+/// Puts the cards in force, from which a service rules on signals.
+fn keep(global: &Global, records: &Records, evidence: &Evidence) -> Result<()> {
+    let mut kept = Vec::with_capacity(evidence.rows.len());
+    for card in &evidence.rows {
+        let known = records.card_of(&card.hypothesis())?;
+        kept.extend(in_force(known.as_ref(), card));
+    }
+    records.keep_cards(&kept)?;
+    let (count, stay) = (kept.len(), evidence.rows.len() - kept.len());
+    let stay = match stay {
+        0 => String::new(),
+        n => format!(", {n} stay as they were: this is no look at which they are judged anew"),
+    };
+    say(global, format_args!("keeps {count} cards for alerts{stay}"));
+    Ok(())
 }
 
 /// Says what is about to be tried.

@@ -9,7 +9,7 @@ use crate::cli::shell::Shell;
 
 const SOME: &str = "--strategies volume_breakout_up,rsi_oversold --horizons 1d,1w";
 
-fn csv(bars: &[finstage_model::Bar]) -> String {
+pub(super) fn csv(bars: &[finstage_model::Bar]) -> String {
     let mut text = String::from("timestamp,open,high,low,close,volume\n");
     for bar in bars {
         let day = bar.open_time.day();

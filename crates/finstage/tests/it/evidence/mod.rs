@@ -4,6 +4,7 @@
 mod command;
 mod golden;
 mod honest;
+mod policy;
 
 use finstage::generate;
 use finstage_model::{Bar, CardVerdict, ClaimKind, Interval, Trial};
