@@ -119,6 +119,7 @@ fn a_missing_segment_is_an_error() {
 #[test]
 fn a_damaged_preamble_is_an_error() {
     const PREAMBLE: &str = "/j/2026-11-21/001/preamble";
+    const VERSION_DIGIT: usize = "finstage-journal ".len();
     let make = || {
         let disk = FaultyFiles::new(0);
         let journal = journal_on(&disk, 1 << 20);
@@ -130,10 +131,13 @@ fn a_damaged_preamble_is_an_error() {
     for offset in 0..size as usize {
         let (disk, journal) = make();
         disk.damage(Path::new(PREAMBLE), offset).unwrap();
-        let error = journal::read_all(&journal, DAY, 1).unwrap_err();
-        // The digit of the version becomes another one there.
-        let expected = if offset == 17 { ErrorKind::Newer } else { ErrorKind::Corrupt };
-        assert_eq!(error.kind(), expected, "byte {offset}: {error}");
+        match journal::read_all(&journal, DAY, 1) {
+            // The digit of the version becomes that of an earlier one there, which had the same
+            // form for what is in this preamble.
+            Ok(read) => assert_eq!((offset, read), (VERSION_DIGIT, events(0, 5))),
+            Err(error) if offset == VERSION_DIGIT => assert_eq!(error.kind(), ErrorKind::Newer),
+            Err(error) => assert_eq!(error.kind(), ErrorKind::Corrupt, "byte {offset}: {error}"),
+        }
         assert_eq!(journal.create_run(DAY, &Origin::new("test", "{}"), &[]).unwrap(), 2);
         assert_eq!(journal.runs(DAY).unwrap(), [1, 2], "a run with segments is never removed");
     }
@@ -146,7 +150,8 @@ fn a_journal_of_a_newer_finstage_is_refused_and_kept() {
     let dir = Path::new("/j/2026-11-21/001");
     journal.create_run(DAY, &Origin::new("test", "{}"), &[]).unwrap();
     let file = disk.open(&dir.join("preamble"), OpenMode::Create).unwrap();
-    file.append(b"finstage-journal 3\nwho knows").unwrap();
+    let newer = format!("finstage-journal {}\nwho knows", FORMAT + 1);
+    file.append(newer.as_bytes()).unwrap();
     for refused in [
         journal.reader(DAY, 1).map(drop),
         journal.writer(DAY, 1).map(drop),
