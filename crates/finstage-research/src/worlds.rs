@@ -15,8 +15,14 @@ const VOLUME_DEVIATION: f64 = 0.35;
 const EVENT_RETURN: f64 = 0.015;
 /// How many times the usual volume such a bar has.
 const EVENT_VOLUME: f64 = 6.0;
+/// How many times the usual volume a bar has that is marked by nothing else.
+const MARK_VOLUME: f64 = 1e4;
+/// Above every volume but that of a marked bar, which is above it.
+pub const MARK: f64 = 1e9;
 /// Bars over which a planted edge is paid out.
 const EDGE_BARS: usize = 5;
+/// Bars at the beginning in which nothing is planted: no strategy that listens to volume may speak yet.
+const WARMUP: usize = 30;
 
 /// Where returns come from.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -42,6 +48,15 @@ pub struct Edge {
     pub drift: f64,
 }
 
+/// On which bars the instruments of a panel have their events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dates {
+    /// Each on random bars of its own.
+    Apart,
+    /// All on the same.
+    Shared,
+}
+
 /// Bars of one instrument.
 #[must_use]
 pub fn world(noise: Noise<'_>, seed: u64, bars: usize) -> Vec<Bar> {
@@ -57,9 +72,7 @@ pub fn panel(instruments: usize, correlation: f64, seed: u64, bars: usize) -> Ve
     let shared: Vec<f64> = (0..bars).map(|_| common.normal()).collect();
     let one = |number: usize| {
         let mut stream = Stream(SplitMix64::of_draw(seed, number as u64 + 1));
-        let own = (1.0 - correlation).sqrt();
-        let mix = |shared: &f64| DEVIATION * (correlation.sqrt() * shared + own * stream.normal());
-        let returns: Vec<f64> = shared.iter().map(mix).collect();
+        let returns = stream.mixed(&shared, correlation);
         stream.bars(&returns, &vec![1.0; bars])
     };
     (0..instruments).map(one).collect()
@@ -69,31 +82,55 @@ pub fn panel(instruments: usize, correlation: f64, seed: u64, bars: usize) -> Ve
 /// ascending.
 #[must_use]
 pub fn planted(edge: Edge, seed: u64, bars: usize) -> (Vec<Bar>, Vec<usize>) {
-    /// Bars at the beginning that no strategy that listens to volume may speak about.
-    const WARMUP: usize = 30;
     let mut stream = Stream(SplitMix64::of_draw(seed, 0));
     let mut returns = stream.returns(Noise::Normal, bars);
     let mut volumes = vec![1.0; bars];
-    let room = bars.saturating_sub(WARMUP + EDGE_BARS + 2);
-    let mut events: Vec<usize> = Vec::new();
-    while events.len() < edge.events.min(room) {
-        let bar = WARMUP + (stream.0.uniform() * room as f64) as usize;
-        if !events.contains(&bar) {
-            events.push(bar);
-        }
-    }
-    events.sort_unstable();
+    let events = stream.events(edge.events, bars);
     for &event in &events {
         returns[event] = EVENT_RETURN;
         volumes[event] = EVENT_VOLUME;
     }
-    for &event in &events {
-        // The position is entered at the open after the event and left at the open of the sixth bar.
+    pay(&mut returns, &events, edge.drift);
+    (stream.bars(&returns, &volumes), events)
+}
+
+/// A panel as [`panel`] makes it, in which every instrument has the events of `edge`: bars that are
+/// marked by a volume above [`MARK`] and by nothing else, and the drift after them.
+#[must_use]
+pub fn marked(
+    (instruments, correlation): (usize, f64),
+    (edge, dates): (Edge, Dates),
+    seed: u64,
+    bars: usize,
+) -> Vec<Vec<Bar>> {
+    let mut common = Stream(SplitMix64::of_draw(seed, 0));
+    let shared: Vec<f64> = (0..bars).map(|_| common.normal()).collect();
+    let all = common.events(edge.events, bars);
+    let one = |number: usize| {
+        let mut stream = Stream(SplitMix64::of_draw(seed, number as u64 + 1));
+        let mut returns = stream.mixed(&shared, correlation);
+        let events = match dates {
+            Dates::Shared => all.clone(),
+            Dates::Apart => stream.events(edge.events, bars),
+        };
+        let mut volumes = vec![1.0; bars];
+        for &event in &events {
+            volumes[event] = MARK_VOLUME;
+        }
+        pay(&mut returns, &events, edge.drift);
+        stream.bars(&returns, &volumes)
+    };
+    (0..instruments).map(one).collect()
+}
+
+/// Adds a drift after each event. The position is entered at the open after the event and left at the
+/// open of the sixth bar.
+fn pay(returns: &mut [f64], events: &[usize], drift: f64) {
+    for &event in events {
         for after in &mut returns[event + 1..=event + EDGE_BARS] {
-            *after += edge.drift / EDGE_BARS as f64;
+            *after += drift / EDGE_BARS as f64;
         }
     }
-    (stream.bars(&returns, &volumes), events)
 }
 
 struct Stream(SplitMix64);
@@ -110,6 +147,27 @@ impl Stream {
         let top = self.normal();
         let squares: f64 = (0..5).map(|_| self.normal()).map(|z| z * z).sum();
         top / (squares / 5.0).sqrt() * 0.6f64.sqrt()
+    }
+
+    /// Normal returns with a part in common with others.
+    fn mixed(&mut self, shared: &[f64], correlation: f64) -> Vec<f64> {
+        let own = (1.0 - correlation).sqrt();
+        let mix = |shared: &f64| DEVIATION * (correlation.sqrt() * shared + own * self.normal());
+        shared.iter().map(mix).collect()
+    }
+
+    /// So many random bars, ascending, each once; as many as there is room for.
+    fn events(&mut self, count: usize, bars: usize) -> Vec<usize> {
+        let room = bars.saturating_sub(WARMUP + EDGE_BARS + 2);
+        let mut events: Vec<usize> = Vec::new();
+        while events.len() < count.min(room) {
+            let bar = WARMUP + (self.0.uniform() * room as f64) as usize;
+            if !events.contains(&bar) {
+                events.push(bar);
+            }
+        }
+        events.sort_unstable();
+        events
     }
 
     fn returns(&mut self, noise: Noise<'_>, bars: usize) -> Vec<f64> {
@@ -213,6 +271,26 @@ mod tests {
         let after: f64 = events.iter().map(|&bar| open(bar + 6) / open(bar + 1) - 1.0).sum();
         // The open of the first bar has some of its drift behind it; other events add to the rest.
         assert!((after / 400.0 - 0.02).abs() < 0.004, "{}", after / 400.0);
+    }
+
+    #[test]
+    fn marked_bars_are_known_by_their_volume_alone() {
+        let edge = Edge { events: 200, drift: 0.01 };
+        let bars_of = |panel: &[Vec<Bar>]| -> Vec<Vec<usize>> {
+            let is_marked = |bar: &Bar| bar.volume.to_f64() > MARK;
+            let marks =
+                |bars: &Vec<Bar>| (0..bars.len()).filter(|&i| is_marked(&bars[i])).collect();
+            panel.iter().map(marks).collect()
+        };
+        let apart = marked((2, 0.3), (edge, Dates::Apart), 5, 20_000);
+        let events = bars_of(&apart);
+        assert_eq!((events[0].len(), events[1].len()), (200, 200));
+        assert_ne!(events[0], events[1]);
+        let shared = bars_of(&marked((2, 0.3), (edge, Dates::Shared), 5, 20_000));
+        assert_eq!(shared[0], shared[1]);
+        let open = |bar: usize| apart[0][bar].open.to_f64();
+        let after: f64 = events[0].iter().map(|&bar| open(bar + 6) / open(bar + 1) - 1.0).sum();
+        assert!((after / 200.0 - 0.01).abs() < 0.006, "{}", after / 200.0);
     }
 
     #[test]

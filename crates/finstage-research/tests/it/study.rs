@@ -4,6 +4,8 @@ use finstage_engine::{Question, Settlement, settle};
 use finstage_model::{
     Bar, Calendar, Direction, Horizon, Interval, Price, SignalId, Span, Timestamp,
 };
+use finstage_quant::stats::event_study::{Claim, Member, Scope};
+use finstage_quant::stats::inference::{Estimate, mean_block};
 use finstage_research::study::{Adjustment, Instrument};
 use finstage_research::worlds::{Noise, world};
 
@@ -136,4 +138,39 @@ fn where_opens_repeat_the_close_before_closes_are_traded() {
         let wanted = price(&bars[place + 6]).to_f64() / price(&bars[place + 1]).to_f64() - 1.0;
         assert_eq!(returns[place], wanted, "{place}");
     }
+}
+
+#[test]
+fn a_market_that_rises_for_everybody_proves_no_skill() {
+    const HORIZON: usize = 5;
+    let bars = days(2_000);
+    let times: Vec<Timestamp> = bars.iter().map(|bar| bar.open_time).collect();
+    let events: Vec<usize> = (25..1_990).step_by(13).collect();
+    let eligible: Vec<bool> = (0..2_000).map(|bar| (20..=1_993).contains(&bar)).collect();
+    let estimate = |drift: f64| {
+        let mut level = 1.0;
+        let mut opens = Vec::new();
+        for bar in &bars {
+            opens.push(bar.open.to_f64() * level);
+            level *= 1.0 + drift;
+        }
+        let after =
+            |bar: usize| opens.get(bar + 1 + HORIZON).map(|exit| exit / opens[bar + 1] - 1.0);
+        let returns: Vec<f64> = (0..2_000).map(|bar| after(bar).unwrap_or(f64::NAN)).collect();
+        let member = Member {
+            name: "a",
+            times: &times,
+            returns: &returns,
+            eligible: &eligible,
+            volatility: &[],
+        };
+        let scope = [member];
+        let scope = Scope::new(&scope, HORIZON).unwrap();
+        let study = scope.study(Claim::Direction(Direction::Long), &[&events]).unwrap();
+        (study.base_return, Estimate::of(&study, 0.0, mean_block(HORIZON)).unwrap().t)
+    };
+    let (base, t) = estimate(0.0);
+    let (risen, same) = estimate(0.002);
+    assert!(risen > base + 0.009, "{base} {risen}");
+    assert!((same / t - 1.0).abs() < 1e-9, "{t} {same}");
 }

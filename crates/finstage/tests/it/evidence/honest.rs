@@ -21,13 +21,18 @@ fn options(cost: f64) -> Options {
     }
 }
 
+/// Sizes are free of costs: where there is a cost, or nothing is asked about them, they are left out.
+fn of_directions(cost: f64) -> Options {
+    Options { claims: vec![ClaimKind::Direction], ..options(cost) }
+}
+
 /// How many worlds are asked for where the protocol has `full`; `None` for a sample.
-fn long(full: u64) -> Option<u64> {
+pub(super) fn long(full: u64) -> Option<u64> {
     asked().map(|count| if count <= 1 { full } else { count.min(full) })
 }
 
 #[expect(clippy::disallowed_methods, reason = "FINSTAGE_LONG asks for the long tests")]
-fn asked() -> Option<u64> {
+pub(super) fn asked() -> Option<u64> {
     std::env::var("FINSTAGE_LONG").ok().map(|count| count.parse().unwrap_or(1))
 }
 
@@ -45,7 +50,8 @@ fn promoted(worlds: u64, cost: f64, make: &dyn Fn(u64) -> Vec<Vec<Bar>>) -> (usi
         let name = |number: usize| format!("{seed}-{number:02}");
         let instruments =
             series.iter().enumerate().map(|(number, bars)| instrument(&name(number), bars));
-        let evidence = verify(instruments.collect(), options(cost), &[]);
+        let options = if cost > 0.0 { of_directions(cost) } else { options(cost) };
+        let evidence = verify(instruments.collect(), options, &[]);
         directions += usize::from(!verified(&evidence, ClaimKind::Direction).is_empty());
         sizes += usize::from(!verified(&evidence, ClaimKind::Size).is_empty());
     }
@@ -110,7 +116,7 @@ fn a_planted_edge_is_found() {
         let found = (0..worlds).filter(|seed| {
             let edge = Edge { events, drift: net + 0.002 };
             let (bars, _) = planted(edge, 70_000 + 1_000 * events as u64 + seed, BARS);
-            let evidence = verify(vec![instrument("planted", &bars)], options(0.001), &[]);
+            let evidence = verify(vec![instrument("planted", &bars)], of_directions(0.001), &[]);
             verified(&evidence, ClaimKind::Direction)
                 .iter()
                 .any(|strategy| strategy.starts_with("volume_breakout_up("))
@@ -135,7 +141,8 @@ fn looks_are_paid_for() {
         let mut past: Vec<Trial> = Vec::new();
         let mut is_promoted = false;
         for end in (1_260..=BARS).step_by(step) {
-            let evidence = verify(vec![instrument("grown", &bars[..end])], options(cost), &past);
+            let evidence =
+                verify(vec![instrument("grown", &bars[..end])], of_directions(cost), &past);
             is_promoted |= !verified(&evidence, ClaimKind::Direction).is_empty();
             past.extend(evidence.trials);
         }
