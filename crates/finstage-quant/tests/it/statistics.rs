@@ -53,6 +53,10 @@ fn worked_examples_of_the_primary_sources_come_out() {
     let deflated = |sample, trials| sharpe::deflated(sample, variance, trials).unwrap();
     let luck = sharpe::best_of_luck(variance, number(&inputs["N"])).unwrap();
     agree(luck, &computed["sr0_per_period"], "SR0");
+    let printed = &published["dsr_bailey_lopez_de_prado_2014"]["printed"];
+    is_printed(luck, &printed["sr0_per_period"]);
+    is_printed(deflated(&sample, number(&inputs["N"])), &printed["dsr"]);
+    is_printed(deflated(&sample, 46.0), &printed["dsr_N46"]);
     agree(deflated(&sample, number(&inputs["N"])), &computed["dsr"], "DSR");
     agree(deflated(&sample, 46.0), &computed["dsr_N46"], "DSR, 46 trials");
     let normal = shape(whole(&inputs["T"]), ratio, 0.0, 3.0);
@@ -66,6 +70,9 @@ fn worked_examples_of_the_primary_sources_come_out() {
     let normal = shape(whole(&inputs["n"]), ratio, 0.0, 3.0);
     agree(sharpe::probabilistic(&sample, 0.0).unwrap(), &computed["psr0"], "PSR");
     agree(sharpe::probabilistic(&normal, 0.0).unwrap(), &computed["psr0_normal"], "PSR, normal");
+    let printed = &published["psr_bailey_lopez_de_prado_2012"]["printed"];
+    is_printed(sharpe::probabilistic(&sample, 0.0).unwrap(), &printed["psr0"]);
+    is_printed(sharpe::probabilistic(&normal, 0.0).unwrap(), &printed["psr0_normal"]);
     let least = |sample| sharpe::least_track_record(sample, 0.95).unwrap();
     agree(least(&sample), &computed["mintrl_95"], "track record");
     agree(least(&normal), &computed["mintrl_95_normal"], "track record, normal");
@@ -77,6 +84,38 @@ fn worked_examples_of_the_primary_sources_come_out() {
     agree_all(&multiple::benjamini_yekutieli(&p), &bh["q_by"], "BY");
     agree_all(&multiple::holm(&p), &bh["p_holm"], "Holm");
     assert_eq!(q.iter().filter(|&&q| q <= 0.05).count(), whole(&bh["rejected_bh_05"]));
+    let bonferroni = p.iter().filter(|&&p| p * 15.0 <= 0.05).count();
+    assert_eq!(bonferroni, whole(&bh["rejected_bonferroni_05"]));
+}
+
+#[test]
+fn adjusted_closes_are_those_of_the_reference() {
+    let Some(golden) = Golden::read() else { return };
+    for (name, days) in golden.values["adjusted_close"].as_object().unwrap() {
+        let series = &golden.series[name.as_str()];
+        for (day, wanted) in days.as_object().unwrap() {
+            let place = series.times.binary_search(&day.parse().unwrap()).unwrap();
+            agree(series.closes[place], wanted, day);
+        }
+    }
+}
+
+#[test]
+fn the_variance_in_closed_form_is_what_draws_come_to() {
+    let Some(golden) = Golden::read() else { return };
+    let wanted = &golden.values["sharpe_check"];
+    let closes = &golden.series[wanted["series"].as_str().unwrap()].closes;
+    let returns: Vec<f64> = closes.windows(2).map(|pair| pair[1] / pair[0] - 1.0).collect();
+    let block = number(&wanted["L"]);
+    let exact = stationary_variance(&returns, block).unwrap();
+    agree(exact, &wanted["closed_form"], "variance");
+    let draws = Draws::new(returns.len(), block, 1).unwrap();
+    let means = means_of_draws(&draws, &[&returns], 5_000).remove(0);
+    let drawn = Moments::of(&means).unwrap().deviation.powi(2);
+    // Two other sets of draws: the error of a variance of 5,000 is 2 %.
+    for other in [exact, number(&wanted["arch_5000_draws"])] {
+        assert!((drawn / other - 1.0).abs() < 0.08, "{drawn} {other}");
+    }
 }
 
 #[test]
@@ -108,6 +147,8 @@ fn sharpe_figures_of_five_real_series_agree() {
             agree(lengths.stationary, &wanted["stationary"], name);
             agree(lengths.circular, &wanted["circular"], name);
         }
+        let lags = [1, 2, 5].map(|lag| autocorrelation(&returns, lag));
+        agree_all(&lags, &wanted["autocorrelation_1_2_5"], name);
         for (block, wanted) in wanted["sb_variance_of_mean"].as_object().unwrap() {
             let variance = stationary_variance(&returns, block.parse().unwrap()).unwrap();
             agree(variance, wanted, name);
@@ -214,6 +255,11 @@ fn every_case_of_the_event_study_agrees_from_prices_to_q_values() {
         let draws = Draws::new(dates, mean_block(horizon), seed).unwrap();
         let psi: Vec<&[f64]> = places.iter().map(|&place| studies[place].psi.as_slice()).collect();
         let stars = draws.t_stars(&PrefixSums::new(&psi).unwrap(), 0..DRAWS);
+        for (means, place) in means_of_draws(&draws, &psi, DRAWS).into_iter().zip(&places) {
+            // The population deviation.
+            let spread = Moments::of(&means).unwrap().deviation * (1.0 - 1.0 / DRAWS as f64).sqrt();
+            agree(spread, &cases[*place].json["result"]["boot_se"], &cases[*place].name);
+        }
         for (column, place) in places.into_iter().enumerate() {
             check_study(&studies[place], &cases[place]);
             check_blocks(&draws, &cases[place]);
@@ -299,6 +345,44 @@ fn adding_real_instruments_that_never_signal_leaves_the_effect_unchanged() {
         assert_eq!((alone.n, alone.n_eff), (wider.n, wider.n_eff));
         assert_eq!(alone.base_hit_rate, wider.base_hit_rate);
     }
+}
+
+/// The mean of each series in each of the first draws, straight from its blocks.
+fn means_of_draws(draws: &Draws, series: &[&[f64]], count: u64) -> Vec<Vec<f64>> {
+    let length = series[0].len();
+    let sums: Vec<Vec<f64>> = series
+        .iter()
+        .map(|values| {
+            let twice = values.iter().chain(*values);
+            let running = twice.scan(0.0, |sum, value| {
+                *sum += value;
+                Some(*sum)
+            });
+            std::iter::once(0.0).chain(running).collect()
+        })
+        .collect();
+    let mut means = vec![Vec::new(); series.len()];
+    let mut blocks = Vec::new();
+    for draw in 0..count {
+        blocks.clear();
+        draws.blocks(draw, &mut blocks);
+        for (sums, means) in sums.iter().zip(&mut means) {
+            let part = |block: &Block| {
+                let start = block.start as usize;
+                sums[start + block.length as usize] - sums[start]
+            };
+            means.push(blocks.iter().map(part).sum::<f64>() / length as f64);
+        }
+    }
+    means
+}
+
+/// Of the whole series around its mean.
+fn autocorrelation(values: &[f64], lag: usize) -> f64 {
+    let mean = values.iter().sum::<f64>() / values.len() as f64;
+    let product = |pair: (&f64, &f64)| (pair.0 - mean) * (pair.1 - mean);
+    let lagged: f64 = values.iter().zip(&values[lag..]).map(product).sum();
+    lagged / values.iter().zip(values).map(product).sum::<f64>()
 }
 
 /// Sum of the last `length` values up to each place, divided.
@@ -470,6 +554,13 @@ fn agree_all(said: &[f64], wanted: &Value, what: &str) {
     for (said, wanted) in said.iter().zip(list(wanted)) {
         agree(*said, wanted, what);
     }
+}
+
+/// Agreement with a figure as its source printed it.
+fn is_printed(said: f64, printed: &Value) {
+    let text = printed.to_string();
+    let decimals = text.split_once('.').map_or(0, |(_, part)| part.len());
+    assert_eq!(format!("{said:.decimals$}"), text);
 }
 
 fn agree_interval(said: Interval, wanted: &Value, what: &str) {
