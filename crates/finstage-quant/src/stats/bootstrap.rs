@@ -21,7 +21,7 @@
 
 use std::ops::Range;
 
-use super::random::SplitMix64;
+use super::random::{SplitMix64, uniform_of};
 use crate::wide::{Block as Loop, wide};
 
 /// The seed unless another is asked for.
@@ -66,8 +66,8 @@ impl Draws {
         let mut stream = SplitMix64::of_draw(self.seed, draw);
         let mut left = self.dates;
         while left > 0 {
-            let start = (stream.uniform() * f64::from(self.dates)) as u32;
-            let length = self.lengths.of(stream.uniform()).min(left);
+            let start = start(stream.next_bits(), self.dates);
+            let length = self.lengths.of(stream.next_bits()).min(left);
             blocks.push(Block { start, length });
             left -= length;
         }
@@ -144,6 +144,17 @@ impl Draws {
     }
 }
 
+/// ⌊u·dates⌋ of the uniform u that the bits stand for, as doubles have it: the whole part of the exact
+/// product, unless that is so near to the next number that a double is rounded up to it.
+fn start(bits: u64, dates: u32) -> u32 {
+    // A double below 2^31 is exact to 2^-22.
+    const NEAR: u64 = 0xffff << 48;
+    const UNUSED: u64 = (1 << 11) - 1;
+    let product = u128::from(bits & !UNUSED) * u128::from(dates);
+    let (whole, part) = ((product >> 64) as u32, product as u64);
+    if part >= NEAR { (uniform_of(bits) * f64::from(dates)) as u32 } else { whole }
+}
+
 /// Lengths of blocks: geometric with mean L, `1 + ⌊ln(1−u)/ln(1−1/L)⌋` of a uniform u.
 ///
 /// As lengths grow with u, all u of a small range have the same one where both of its ends have; only
@@ -153,28 +164,29 @@ struct Lengths {
     /// ln(1 − 1/L), at which the chance of a longer block falls with its length.
     log_stay: f64,
     /// The length of each range of u; 0 where it is not the same all over.
-    ranges: Vec<u32>,
+    ranges: Box<[u32; RANGES]>,
 }
 
-impl Lengths {
-    /// Ranges of u.
-    const RANGES: u32 = 4_096;
+/// Ranges of u: its upper 12 bits.
+const RANGES: usize = 1 << 12;
 
+impl Lengths {
     fn new(mean_block: f64) -> Self {
         let log_stay = libm::log(1.0 - 1.0 / mean_block);
-        let range = |range: u32| {
-            let first = f64::from(range) / f64::from(Self::RANGES);
-            let beyond = f64::from(range + 1) / f64::from(Self::RANGES);
+        let range = |range: usize| {
+            let first = range as f64 / RANGES as f64;
+            let beyond = (range + 1) as f64 / RANGES as f64;
             // The last of the numbers with 53 bits.
             let (low, high) = (by_logarithm(first, log_stay), beyond - f64::EPSILON / 2.0);
             if low == by_logarithm(high, log_stay) { low } else { 0 }
         };
-        Self { log_stay, ranges: (0..Self::RANGES).map(range).collect() }
+        Self { log_stay, ranges: Box::new(std::array::from_fn(range)) }
     }
 
-    fn of(&self, uniform: f64) -> u32 {
-        match self.ranges[(uniform * f64::from(Self::RANGES)) as usize] {
-            0 => by_logarithm(uniform, self.log_stay),
+    /// Of the uniform that the bits stand for.
+    fn of(&self, bits: u64) -> u32 {
+        match self.ranges[(bits >> 52) as usize] {
+            0 => by_logarithm(uniform_of(bits), self.log_stay),
             length => length,
         }
     }
@@ -422,15 +434,36 @@ mod tests {
             let lengths = Lengths::new(mean_block);
             let mut stream = SplitMix64::new(17);
             for _ in 0..20_000 {
-                let uniform = stream.uniform();
-                assert_eq!(lengths.of(uniform), by_logarithm(uniform, lengths.log_stay));
+                let bits = stream.next_bits();
+                let wanted = by_logarithm(uniform_of(bits), lengths.log_stay);
+                assert_eq!(lengths.of(bits), wanted);
             }
-            for edge in [0.0, 0.25, 1.0 - f64::EPSILON / 2.0] {
-                assert_eq!(lengths.of(edge), by_logarithm(edge, lengths.log_stay));
+            for edge in [0, 1 << 62, u64::MAX] {
+                let wanted = by_logarithm(uniform_of(edge), lengths.log_stay);
+                assert_eq!(lengths.of(edge), wanted);
             }
         }
-        let sum: u64 =
-            (0..1_000).map(|k| u64::from(Lengths::new(5.0).of(f64::from(k) / 1e3))).sum();
+        let bits = |k: u64| k * (u64::MAX / 1_000);
+        let sum: u64 = (0..1_000).map(|k| u64::from(Lengths::new(5.0).of(bits(k)))).sum();
         assert!((4_900..5_100).contains(&sum), "{sum}");
+    }
+
+    #[test]
+    fn starts_are_those_of_doubles_even_where_they_are_rounded_up() {
+        let mut stream = SplitMix64::new(23);
+        let as_doubles = |bits, dates| (uniform_of(bits) * f64::from(dates)) as u32;
+        for dates in [1, 2, 3, 819, 2_520, 1_000_003, (1 << 31) - 1, 1 << 31] {
+            for _ in 0..20_000 {
+                let bits = stream.next_bits();
+                assert_eq!(start(bits, dates), as_doubles(bits, dates));
+            }
+            // Just before a whole number.
+            for whole in 1..dates.min(500) {
+                let next = ((u128::from(whole) << 64) / u128::from(dates)) as u64;
+                for bits in [next.wrapping_sub(1), next, next.wrapping_add(1 << 11), u64::MAX] {
+                    assert_eq!(start(bits, dates), as_doubles(bits, dates), "{bits} {dates}");
+                }
+            }
+        }
     }
 }

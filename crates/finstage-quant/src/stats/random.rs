@@ -35,11 +35,16 @@ impl SplitMix64 {
     }
 
     /// The next number of [0, 1): the upper 53 bits.
-    #[expect(clippy::cast_precision_loss, reason = "53 bits fit")]
     pub const fn uniform(&mut self) -> f64 {
-        const UNIT: f64 = 1.0 / (1u64 << 53) as f64;
-        (self.next_bits() >> 11) as f64 * UNIT
+        uniform_of(self.next_bits())
     }
+}
+
+/// The number of [0, 1) that 64 bits stand for: their upper 53.
+#[expect(clippy::cast_precision_loss, reason = "53 bits fit")]
+pub(super) const fn uniform_of(bits: u64) -> f64 {
+    const UNIT: f64 = 1.0 / (1u64 << 53) as f64;
+    (bits >> 11) as f64 * UNIT
 }
 
 /// The finaliser.
