@@ -63,14 +63,9 @@ impl Draws {
     /// The blocks of draw number `draw`, appended to `blocks`: starts are uniform, lengths are
     /// geometric, the last one is cut where the draw has as many dates as the sample.
     pub fn blocks(&self, draw: u64, blocks: &mut Vec<Block>) {
-        let mut stream = SplitMix64::of_draw(self.seed, draw);
-        let mut left = self.dates;
-        while left > 0 {
-            let start = start(stream.next_bits(), self.dates);
-            let length = self.lengths.of(stream.next_bits()).min(left);
-            blocks.push(Block { start, length });
-            left -= length;
-        }
+        let mut raw = Raw::default();
+        raw.draw(self, draw, self.dates);
+        raw.cut(0, self.dates, blocks);
     }
 
     /// `t* = m*/se*` of each of the numbered draws for each column, with `m* = ΣS/D` and
@@ -83,10 +78,7 @@ impl Draws {
     /// When `sums` has another number of dates than the draws.
     #[must_use]
     pub fn t_stars(&self, sums: &PrefixSums, numbers: Range<u64>) -> TStars {
-        let length = numbers.end.saturating_sub(numbers.start) as usize;
-        let mut columns = vec![vec![0.0; length]; sums.columns];
-        self.visit(sums, numbers, |column, place, t| columns[column][place] = t);
-        TStars { columns }
+        t_stars_together(&[(self, sums)], numbers).remove(0)
     }
 
     /// For each column the number of the numbered draws with t* ≥ its threshold; nothing is stored,
@@ -103,32 +95,81 @@ impl Draws {
         thresholds: &[f64],
         numbers: Range<u64>,
     ) -> Vec<u64> {
-        assert_eq!(thresholds.len(), sums.columns, "a threshold for each column");
-        let mut counts = vec![0; sums.columns];
-        self.visit(sums, numbers, |column, _, t| {
-            counts[column] += u64::from(is_exceeded(thresholds[column], t));
-        });
-        counts
+        exceedances_together(&[(self, sums)], &[thresholds], numbers).remove(0)
     }
+}
 
-    /// Tells `each` every column, place within the range, and t*.
-    fn visit(
-        &self,
-        sums: &PrefixSums,
-        numbers: Range<u64>,
-        mut each: impl FnMut(usize, usize, f64),
-    ) {
-        assert_eq!(sums.dates(), self.dates as usize, "draws are made for the sample's dates");
-        let mut batch = Batch::default();
-        let mut results = Vec::new();
-        let mut next = numbers.start;
-        while next < numbers.end {
-            let first = (next - numbers.start) as usize;
+/// [`Draws::t_stars`] of several samples whose draws differ in their dates alone: what is random about
+/// a draw is made once for all of them.
+///
+/// # Panics
+///
+/// When the draws differ in seed or block length, or as [`Draws::t_stars`].
+#[must_use]
+pub fn t_stars_together(samples: &[(&Draws, &PrefixSums)], numbers: Range<u64>) -> Vec<TStars> {
+    let length = numbers.end.saturating_sub(numbers.start) as usize;
+    let empty = |(_, sums): &(&Draws, &PrefixSums)| TStars {
+        columns: vec![vec![0.0; length]; sums.columns],
+    };
+    let mut all: Vec<TStars> = samples.iter().map(empty).collect();
+    visit(samples, numbers, |at, t| all[at.sample].columns[at.column][at.place] = t);
+    all
+}
+
+/// [`Draws::exceedances`] of several samples whose draws differ in their dates alone.
+///
+/// # Panics
+///
+/// When the draws differ in seed or block length, or as [`Draws::exceedances`].
+#[must_use]
+pub fn exceedances_together(
+    samples: &[(&Draws, &PrefixSums)],
+    thresholds: &[&[f64]],
+    numbers: Range<u64>,
+) -> Vec<Vec<u64>> {
+    assert_eq!(thresholds.len(), samples.len(), "thresholds for each sample");
+    for (thresholds, (_, sums)) in thresholds.iter().zip(samples) {
+        assert_eq!(thresholds.len(), sums.columns, "a threshold for each column");
+    }
+    let mut counts: Vec<Vec<u64>> = thresholds.iter().map(|all| vec![0; all.len()]).collect();
+    visit(samples, numbers, |at, t| {
+        let threshold = thresholds[at.sample][at.column];
+        counts[at.sample][at.column] += u64::from(is_exceeded(threshold, t));
+    });
+    counts
+}
+
+/// Whose t* it is.
+struct At {
+    sample: usize,
+    column: usize,
+    /// Within the range of draws.
+    place: usize,
+}
+
+/// Tells `each` of every sample, column and draw the t*.
+fn visit(samples: &[(&Draws, &PrefixSums)], numbers: Range<u64>, mut each: impl FnMut(At, f64)) {
+    let Some(&(first, _)) = samples.first() else { return };
+    for (draws, sums) in samples {
+        assert_eq!(sums.dates(), draws.dates as usize, "draws are made for the sample's dates");
+        let same = draws.seed == first.seed && draws.lengths.log_stay == first.lengths.log_stay;
+        assert!(same, "samples share a seed and a block length");
+    }
+    let most = samples.iter().map(|(draws, _)| draws.dates).max().unwrap_or(0);
+    let (mut raw, mut batch, mut results) = (Raw::default(), Batch::default(), Vec::new());
+    let mut next = numbers.start;
+    while next < numbers.end {
+        let begin = (next - numbers.start) as usize;
+        raw.clear();
+        while next < numbers.end && raw.lengths.len() < BLOCKS_AT_ONCE {
+            raw.draw(first, next, most);
+            next += 1;
+        }
+        for (sample, (draws, sums)) in samples.iter().enumerate() {
             batch.clear();
-            while next < numbers.end && batch.blocks.len() < BLOCKS_AT_ONCE {
-                self.blocks(next, &mut batch.blocks);
+            for draw in 0..raw.ends.len() {
+                raw.cut(draw, draws.dates, &mut batch.blocks);
                 batch.ends.push(batch.blocks.len());
-                next += 1;
             }
             for (tile, rows) in sums.tiles.iter().enumerate() {
                 results.clear();
@@ -136,9 +177,55 @@ impl Draws {
                 let columns = tile * TILE..sums.columns.min((tile + 1) * TILE);
                 for (lane, column) in columns.enumerate() {
                     for (place, row) in results.iter().enumerate() {
-                        each(column, first + place, row.0[lane]);
+                        each(At { sample, column, place: begin + place }, row.0[lane]);
                     }
                 }
+            }
+        }
+    }
+}
+
+/// What is random about some draws: where blocks start, in bits, and how long they are. It does not
+/// depend on the number of dates.
+#[derive(Default)]
+struct Raw {
+    starts: Vec<u64>,
+    lengths: Vec<u32>,
+    /// Where each draw ends.
+    ends: Vec<usize>,
+}
+
+impl Raw {
+    fn clear(&mut self) {
+        self.starts.clear();
+        self.lengths.clear();
+        self.ends.clear();
+    }
+
+    /// Adds a draw, long enough for so many dates.
+    fn draw(&mut self, draws: &Draws, number: u64, dates: u32) {
+        let mut stream = SplitMix64::of_draw(draws.seed, number);
+        let mut left = dates;
+        while left > 0 {
+            self.starts.push(stream.next_bits());
+            let length = draws.lengths.of(stream.next_bits());
+            self.lengths.push(length);
+            left = left.saturating_sub(length);
+        }
+        self.ends.push(self.lengths.len());
+    }
+
+    /// Appends the blocks of the draw at that place, cut at so many dates.
+    fn cut(&self, place: usize, dates: u32, blocks: &mut Vec<Block>) {
+        let begin = if place == 0 { 0 } else { self.ends[place - 1] };
+        let mut left = dates;
+        let all = self.starts[begin..].iter().zip(&self.lengths[begin..]);
+        for (&bits, &length) in all {
+            let length = length.min(left);
+            blocks.push(Block { start: start(bits, dates), length });
+            left -= length;
+            if left == 0 {
+                break;
             }
         }
     }

@@ -1,7 +1,9 @@
 //! Laws that the statistics of evidence keep on any input.
 
 use finstage_model::{Direction, Timestamp};
-use finstage_quant::stats::bootstrap::{DRAWS, Draws, MORE_DRAWS, PrefixSums, SEED, Tail};
+use finstage_quant::stats::bootstrap::{
+    DRAWS, Draws, MORE_DRAWS, PrefixSums, SEED, Tail, exceedances_together, t_stars_together,
+};
 use finstage_quant::stats::event_study::{Claim, Member, Scope, Study};
 use finstage_quant::stats::inference::{Estimate, ascending, mean_block};
 use finstage_quant::stats::long_run::stationary_variance;
@@ -219,6 +221,27 @@ fn draws_are_equal_however_they_are_split_over_threads() {
     let counted = draws.exceedances(&some, &[0.5, -0.5], 0..301);
     assert_eq!(counted[0], Tail::of(whole.column(18), 0.5).exceedances);
     assert_eq!(counted[1], Tail::of(whole.column(3), -0.5).exceedances);
+}
+
+#[test]
+fn samples_of_other_dates_share_draws_without_a_difference() {
+    let columns: Vec<Vec<f64>> = (0..11).map(|k| walk_psi(k, 400)).collect();
+    let sums = |dates: usize, count: usize| {
+        let some: Vec<&[f64]> = columns[..count].iter().map(|all| &all[..dates]).collect();
+        PrefixSums::new(&some).unwrap()
+    };
+    let all = [(400, 3), (97, 11), (1, 1), (399, 9)]
+        .map(|(dates, count)| (Draws::new(dates, 10.0, 3).unwrap(), sums(dates, count)));
+    let together: Vec<_> = all.iter().map(|(draws, sums)| (draws, sums)).collect();
+    let stars = t_stars_together(&together, 5..205);
+    let thresholds: Vec<Vec<f64>> = all.iter().map(|(_, sums)| vec![0.4; sums.columns()]).collect();
+    let thresholds: Vec<&[f64]> = thresholds.iter().map(Vec::as_slice).collect();
+    let counts = exceedances_together(&together, &thresholds, 5..205);
+    for (number, (draws, sums)) in all.iter().enumerate() {
+        assert_eq!(stars[number], draws.t_stars(sums, 5..205));
+        assert_eq!(counts[number], draws.exceedances(sums, thresholds[number], 5..205));
+    }
+    assert!(t_stars_together(&[], 0..9).is_empty());
 }
 
 #[test]

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use finstage_model::{ClaimKind, Timestamp};
-use finstage_quant::stats::bootstrap::{DRAWS, Draws, MORE_DRAWS, PrefixSums, Tail};
+use finstage_quant::stats::bootstrap::{
+    DRAWS, Draws, MORE_DRAWS, PrefixSums, Tail, exceedances_together, t_stars_together,
+};
 use finstage_quant::stats::event_study::{Claim, Member, Scope, Study};
 use finstage_quant::stats::inference::{Estimate, ascending, mean_block};
 use finstage_quant::stats::long_run::block_lengths;
@@ -19,8 +21,8 @@ use crate::study::{Heard, listen};
 
 /// Scopes that are measured together: they share draws, and their series fill the memory.
 const SCOPES_AT_ONCE: usize = 16;
-/// Columns of one piece of work.
-const COLUMNS_AT_ONCE: usize = 64;
+/// Columns of one piece of work, about.
+const COLUMNS_AT_ONCE: usize = 32;
 
 /// The figures of all hypotheses of a plan, in its order.
 #[derive(Debug)]
@@ -165,17 +167,26 @@ impl Plan {
 
     /// Draws for all hypotheses of a batch that have a standard error.
     fn draw(&self, places: &[usize], figures: &mut [Figures]) {
-        let mut families: BTreeMap<(usize, u64), Vec<usize>> = BTreeMap::new();
+        // Blocks of the same mean length share what is random about a draw; the same dates, all of it.
+        let mut lengths: BTreeMap<u64, BTreeMap<usize, Vec<usize>>> = BTreeMap::new();
         for &place in places {
             let Figures { study: Some(study), estimate: Some(_), mean_block, .. } = &figures[place]
             else {
                 continue;
             };
-            families.entry((study.psi.len(), mean_block.to_bits())).or_default().push(place);
+            let dates = lengths.entry(mean_block.to_bits()).or_default();
+            dates.entry(study.psi.len()).or_default().push(place);
         }
-        let mut pieces = Vec::new();
-        for columns in families.values() {
-            pieces.extend(columns.chunks(COLUMNS_AT_ONCE).map(<[usize]>::to_vec));
+        let mut pieces: Vec<Vec<Vec<usize>>> = Vec::new();
+        for dates in lengths.into_values() {
+            let mut piece: Vec<Vec<usize>> = Vec::new();
+            for sample in dates.values().flat_map(|all| all.chunks(COLUMNS_AT_ONCE)) {
+                if piece.iter().map(Vec::len).sum::<usize>() + sample.len() > COLUMNS_AT_ONCE {
+                    pieces.extend((!piece.is_empty()).then(|| std::mem::take(&mut piece)));
+                }
+                piece.push(sample.to_vec());
+            }
+            pieces.push(piece);
         }
         let seed = self.options.seed;
         let known = &*figures;
@@ -248,30 +259,72 @@ impl Ground {
     }
 }
 
-/// Tail and interval of some hypotheses with the same dates and blocks.
-fn drawn(piece: &[usize], figures: &[Figures], seed: u64) -> Vec<(usize, Tail, Option<Interval>)> {
-    let with_all = piece.iter().filter_map(|&place| {
-        let study = figures[place].study.as_ref()?;
-        Some((place, study, figures[place].estimate?))
-    });
-    let columns: Vec<(usize, &Study, Estimate)> = with_all.collect();
-    let psi: Vec<&[f64]> = columns.iter().map(|(_, study, _)| study.psi.as_slice()).collect();
-    let Some(sums) = PrefixSums::new(&psi) else { return Vec::new() };
-    let mean_block = figures[columns[0].0].mean_block;
-    let Some(draws) = Draws::new(sums.dates(), mean_block, seed) else { return Vec::new() };
-    let stars = draws.t_stars(&sums, 0..DRAWS);
-    let mut done = Vec::with_capacity(columns.len());
-    for (number, (place, _, estimate)) in columns.iter().enumerate() {
-        let column = stars.column(number);
-        done.push((*place, Tail::of(column, estimate.t), estimate.interval(&ascending(column))));
+/// Tail and interval of some hypotheses with the same blocks, those with the same dates together.
+fn drawn(
+    piece: &[Vec<usize>],
+    figures: &[Figures],
+    seed: u64,
+) -> Vec<(usize, Tail, Option<Interval>)> {
+    let samples: Vec<Sample> =
+        piece.iter().filter_map(|places| Sample::new(places, figures, seed)).collect();
+    let together: Vec<_> = samples.iter().map(|one| (&one.draws, &one.sums)).collect();
+    let stars = t_stars_together(&together, 0..DRAWS);
+    let mut done: Vec<Vec<(usize, Tail, Option<Interval>)>> = Vec::with_capacity(samples.len());
+    for (sample, stars) in samples.iter().zip(&stars) {
+        let of = |(number, (place, estimate)): (usize, &(usize, Estimate))| {
+            let column = stars.column(number);
+            let interval = estimate.interval(&ascending(column));
+            (*place, Tail::of(column, estimate.t), interval)
+        };
+        done.push(sample.columns.iter().enumerate().map(of).collect());
     }
-    let few: Vec<usize> = (0..done.len()).filter(|&number| done[number].1.needs_more()).collect();
-    if let Some(rest) = sums.pick(&few) {
-        let thresholds: Vec<f64> = few.iter().map(|&number| columns[number].2.t).collect();
-        let counts = draws.exceedances(&rest, &thresholds, DRAWS..MORE_DRAWS);
-        for (number, count) in few.into_iter().zip(counts) {
-            done[number].1 = done[number].1.and(count, MORE_DRAWS - DRAWS);
+    draw_more(&samples, &mut done);
+    done.into_iter().flatten().collect()
+}
+
+/// Goes on for the hypotheses that had few exceedances.
+fn draw_more(samples: &[Sample], done: &mut [Vec<(usize, Tail, Option<Interval>)>]) {
+    let mut few = Vec::new();
+    for (number, (sample, done)) in samples.iter().zip(&*done).enumerate() {
+        let columns: Vec<usize> =
+            (0..done.len()).filter(|&column| done[column].1.needs_more()).collect();
+        let thresholds: Vec<f64> =
+            columns.iter().map(|&column| sample.columns[column].1.t).collect();
+        if let Some(sums) = sample.sums.pick(&columns) {
+            few.push((number, columns, sums, thresholds));
         }
     }
-    done
+    let together: Vec<_> =
+        few.iter().map(|(number, _, sums, _)| (&samples[*number].draws, sums)).collect();
+    let thresholds: Vec<&[f64]> = few.iter().map(|(.., all)| all.as_slice()).collect();
+    let counts = exceedances_together(&together, &thresholds, DRAWS..MORE_DRAWS);
+    for ((number, columns, ..), counts) in few.iter().zip(counts) {
+        for (&column, count) in columns.iter().zip(counts) {
+            let tail = &mut done[*number][column].1;
+            *tail = tail.and(count, MORE_DRAWS - DRAWS);
+        }
+    }
+}
+
+/// Hypotheses with the same dates and blocks.
+struct Sample {
+    columns: Vec<(usize, Estimate)>,
+    sums: PrefixSums,
+    draws: Draws,
+}
+
+impl Sample {
+    fn new(places: &[usize], figures: &[Figures], seed: u64) -> Option<Self> {
+        let mut columns = Vec::with_capacity(places.len());
+        let mut psi: Vec<&[f64]> = Vec::with_capacity(places.len());
+        for &place in places {
+            if let Figures { study: Some(study), estimate: Some(estimate), .. } = &figures[place] {
+                columns.push((place, *estimate));
+                psi.push(&study.psi);
+            }
+        }
+        let sums = PrefixSums::new(&psi)?;
+        let draws = Draws::new(sums.dates(), figures[columns[0].0].mean_block, seed)?;
+        Some(Self { columns, sums, draws })
+    }
 }
