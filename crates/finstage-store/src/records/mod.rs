@@ -13,6 +13,7 @@ mod chain;
 mod db;
 mod history;
 mod instruments;
+mod notices;
 mod outbox;
 mod schema;
 mod signals;
@@ -34,7 +35,10 @@ pub use cards::{CardRow, MAX_CARDS};
 pub use chain::{Appended, ChainCheck, Head};
 pub use db::BUSY_TIMEOUT;
 pub(crate) use history::{Content, FileRow, PeriodRow, Publication, SeriesId, TailPart};
-pub use outbox::{Leased, OutboxCounts, Sent};
+pub use notices::{
+    MAX_NOTICE_LINE_CHARS, MAX_NOTICE_LINES, Notice, NoticeKind, NoticeStyle, NoticeText,
+};
+pub use outbox::{Item, Leased, OutboxCounts, Sent};
 pub use signals::SignalRow;
 pub use touched::Touched;
 pub use track::{MAX_TRACK, OpenSignal, TrackEntry, TrackOutcome, TrackRow, TrackSignal};
