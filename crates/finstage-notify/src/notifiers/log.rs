@@ -7,7 +7,7 @@
 use finstage_store::records::Item;
 
 use super::Kind;
-use crate::message::{Message, clean};
+use crate::message::{Line, Message, clean};
 use crate::notifier::{Accepted, Delivery, Notifier, Outgoing, Reply};
 use crate::pacer::Pace;
 use crate::template::Template;
@@ -46,7 +46,9 @@ impl Notifier for Log {
 
     fn render(&self, item: &Item, delivery: &Delivery<'_>) -> Vec<Outgoing> {
         let line = |part: &Message| {
-            let text = part.plain().replace('\n', " · ");
+            let lines = part.lines().iter().map(Line::plain);
+            let lines: Vec<String> = lines.filter(|line| !line.is_empty()).collect();
+            let text = lines.join(" · ");
             Outgoing::Line(clean(&text, MAX_LINE_CHARS))
         };
         match item {

@@ -188,7 +188,7 @@ impl Notifier for Telegram {
             Item::Notice(notice) => self.template.notice(notice, delivery.repeat),
         };
         let text = |part: &Message| match delivery.form {
-            Form::Rich => html(part),
+            Form::Rich => telegram_markup(part),
             Form::Plain => part.plain(),
         };
         message
@@ -264,7 +264,9 @@ struct Parameters {
     retry_after: Option<u64>,
 }
 
-fn html(message: &Message) -> String {
+/// A message in Telegram's markup.
+#[must_use]
+pub fn telegram_markup(message: &Message) -> String {
     let lines: Vec<String> = message.lines().iter().map(html_line).collect();
     lines.join("\n")
 }

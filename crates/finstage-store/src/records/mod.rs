@@ -10,6 +10,7 @@ mod bars;
 mod batch;
 mod cards;
 mod chain;
+mod days;
 mod db;
 mod history;
 mod instruments;
@@ -33,6 +34,7 @@ pub use bars::ImportCounts;
 pub use batch::{Applied, Batch, NewAlert, NewSignal, Rewound, Route};
 pub use cards::{CardRow, MAX_CARDS};
 pub use chain::{Appended, ChainCheck, Head};
+pub use days::{AlertCount, Known, MAX_WITHIN, Moments};
 pub use db::BUSY_TIMEOUT;
 pub(crate) use history::{Content, FileRow, PeriodRow, Publication, SeriesId, TailPart};
 pub use notices::{
