@@ -107,8 +107,8 @@ words! {
     verified_title: "Verified", "검증된 신호";
     none_verified: "No signal of this day was verified.", "당일 검증된 신호는 없습니다.";
     rest_title: "All others, by strategy", "그 밖의 신호 (전략별)";
-    rest_note: "Nothing below is proven. The edge to expect is shrunken by how the whole library did; before costs.",
-        "아래 신호는 입증된 것이 아닙니다. 기대 우위는 전체 전략의 성과로 축소 추정한 값이며 비용 전입니다.";
+    rest_note: "None of these is proven. The edge to expect is shrunken by how the whole library did; before costs.",
+        "위 신호는 입증된 것이 아닙니다. 기대 우위는 전체 전략의 성과로 축소 추정한 값이며 비용 전입니다.";
     strategy: "Strategy", "전략";
     said: "Said", "발생";
     where_said: "On", "대상";
@@ -164,7 +164,7 @@ words! {
     nothing_proven: "Nothing in {count} tests of direction is proven: a normal result. The smallest edge we could have seen: {edges}.",
         "방향 검정 {count}건 중 입증된 것은 없습니다. 흔한 결과입니다. 감지할 수 있었던 최소 우위: {edges}.";
     some_proven: "{proven} of {count} tests of direction are proven.", "방향 검정 {count}건 중 {proven}건이 입증되었습니다.";
-    one_edge: "{horizon} on {interval} bars {edge}", "{interval} 봉 {horizon} {edge}";
+    one_edge: "{horizon} on {interval} bars {edge}", "{horizon} 후 {edge} ({interval} 봉)";
     none: "none", "없음";
     expiring: "Expire within 7 days", "7일 이내 만료";
     expires_line: "{strategy} after {horizon} ({scope}), {verdict}: {date}", "{strategy} {horizon} ({scope}), {verdict}: {date}";
@@ -182,7 +182,7 @@ words! {
     withheld_for_data: "Signals withheld because data could not be trusted: {list}.", "데이터를 신뢰할 수 없어 보류한 신호: {list}.";
     none_withheld_for_data: "No signal was withheld for its data.", "데이터 문제로 보류한 신호가 없습니다.";
 
-    track: "Track record", "기록";
+    track: "Track record", "신호 기록";
     trials: "Trials", "시험 기록";
     track_note: "Posted before the outcomes of the signals above are known. `finstage track-record verify FILE --head HASH` checks any later export against it.",
         "위 신호의 결과가 알려지기 전에 공개됩니다. 이후 내보낸 기록은 `finstage track-record verify FILE --head HASH`로 대조할 수 있습니다.";
@@ -197,11 +197,11 @@ words! {
     details: "All details: finstage report daily --date {date} --format html -o report.html", "자세한 내용: finstage report daily --date {date} --format html -o report.html";
     short_signals: "{total} said: {verified} verified, {unproven} unproven, {rejected} rejected, {withheld} withheld.",
         "{total}건 발생: 검증됨 {verified}, 미입증 {unproven}, 기각 {rejected}, 보류 {withheld}.";
-    short_alerts: "{delivered} delivered, {failed} failed, {expired} too old, {withheld} withheld ({share} of the last 7 days).",
-        "전송 {delivered}, 실패 {failed}, 만료 {expired}, 보류 {withheld} (최근 7일 보류 비율 {share}).";
-    short_outcome: "{horizon} {verdict}: {hits} of {n} hit, {occasions} occasions (95 %: {low} to {high}), base rate {base}, mean after costs {mean}.",
+    short_alerts: "{delivered} delivered, {failed} failed, {expired} too old, {withheld} withheld. Last 7 days: {share} withheld.",
+        "전송 {delivered}, 실패 {failed}, 만료 {expired}, 보류 {withheld}. 최근 7일 보류: {share}.";
+    short_outcome: "{horizon} {verdict}: {hits} of {n} hit, separate occasions {occasions} (95 %: {low} to {high}), base rate {base}, mean after costs {mean}.",
         "{horizon} {verdict}: {n}건 중 {hits}건 적중, 독립 사례 {occasions}건 (95% 신뢰구간 {low} ~ {high}), 기준 적중률 {base}, 비용 후 평균 {mean}.";
-    short_track: "{entries} entries, head ", "{entries}개 항목, 머리 해시 ";
+    short_track: "{entries} entries, head ", "{entries}개 항목, 최신 해시 ";
     short_missing: "{missing} bars missing in {series} of {all} series.", "시계열 {all}개 중 {series}개에서 봉 {missing}개 누락.";
     short_cards: "{cards} cards in force: {verified} verified, {unproven} unproven, {rejected} rejected.",
         "유효 카드 {cards}장: 검증됨 {verified}, 미입증 {unproven}, 기각 {rejected}.";
