@@ -42,6 +42,14 @@ impl Message {
         let mut parts: Vec<Self> = Vec::new();
         let mut room = 0_usize; // what the last part still takes, a line break included
         for line in &self.lines {
+            if line.units() == 0 {
+                // It parts what is around it, and needs no part of its own.
+                if let Some(part) = parts.last_mut().filter(|_| room > 0) {
+                    room -= 1;
+                    part.lines.push(Line::default());
+                }
+                continue;
+            }
             let first = if line.units() > limit { room.saturating_sub(1) } else { limit };
             for piece in line.pieces(first, limit) {
                 let units = piece.units();
@@ -152,8 +160,7 @@ pub enum Style {
 /// reading direction, white space collapsed, at most `max_chars` characters (cut with `…`).
 #[must_use]
 pub fn clean(text: &str, max_chars: usize) -> String {
-    let visible: String =
-        text.chars().map(|c| if c.is_control() || turns_direction(c) { ' ' } else { c }).collect();
+    let visible: String = text.chars().map(harmless).collect();
     let line = visible.split_whitespace().collect::<Vec<_>>().join(" ");
     match line.char_indices().nth(max_chars) {
         None => line,
@@ -162,6 +169,11 @@ pub fn clean(text: &str, max_chars: usize) -> String {
             format!("{}…", kept.trim_end())
         }
     }
+}
+
+/// The character itself, or a space in place of one that controls the line or its direction.
+pub(crate) fn harmless(c: char) -> char {
+    if c.is_control() || turns_direction(c) { ' ' } else { c }
 }
 
 const fn turns_direction(c: char) -> bool {
@@ -207,6 +219,18 @@ mod tests {
     #[test]
     fn a_short_message_is_one_part() {
         assert_eq!(split(&["ab", "cd"], 5), ["ab\ncd"]);
+    }
+
+    #[test]
+    fn an_empty_line_parts_what_is_around_it_and_begins_nothing() {
+        let lines = [Line::new(Style::Plain, "ab"), Line::default(), Line::new(Style::Plain, "cd")];
+        let split = |limit| {
+            let parts = Message::new(lines.to_vec()).split(limit);
+            parts.iter().map(Message::plain).collect::<Vec<_>>()
+        };
+        assert_eq!(split(6), ["ab\n\ncd"]);
+        assert_eq!(split(5), ["ab\n", "cd"]);
+        assert_eq!(split(2), ["ab", "cd"]);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The command line: what can be typed. What it does is in [`crate::commands`].
 
+mod report;
 mod sweep;
 mod track;
 mod verify;
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use finstage_model::{Call, Day, Direction, Interval, Symbol, Timestamp};
 
+pub use self::report::{Report, ReportDaily, ReportFormat};
 pub use self::sweep::{Search, Sweep, WalkForward};
 pub use self::track::TrackRecord;
 pub use self::verify::{Trials, Verify};
@@ -76,6 +78,9 @@ pub enum Command {
     /// What was said and what became of it, in a chain that anyone can check
     #[command(subcommand)]
     TrackRecord(TrackRecord),
+    /// The daily report: what happened, what was withheld and why, what became of earlier signals
+    #[command(subcommand)]
+    Report(Report),
     /// Indicators, and their values over a bar file
     #[command(subcommand)]
     Indicators(Indicators),

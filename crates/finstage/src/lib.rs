@@ -20,6 +20,7 @@ pub mod day;
 pub mod exit;
 pub mod generate;
 pub mod live;
+pub mod report;
 mod rewarm;
 pub mod service;
 pub mod track;

@@ -15,6 +15,7 @@ use finstage_model::{Bar, Clock, Event, Instrument, Interval, Payload, Symbol, T
 use finstage_net::{Backoff, Client, Jitter, SocketOptions, retry_after};
 use finstage_notify::{Courier, Dispatcher, DispatcherOptions, Lines, Notifier, Stats};
 use finstage_strategies::CATALOG;
+use jiff::tz::TimeZone;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 
@@ -23,6 +24,7 @@ use crate::config::settings::{FeedSettings, Settings};
 use crate::day::{Feed, House, Renewal, Rim, engine_day};
 use crate::exit::{Exit, Failure, Result};
 use crate::live::{BATCH_MAX_EVENTS, Names, Observer, Safe};
+use crate::report::job::{self, Job};
 use crate::track;
 use crate::wiring::{self, Store};
 
@@ -107,7 +109,9 @@ pub async fn run(
     let pace = Pace { clock: Arc::clone(&plan.clock), speed: plan.speed };
     let stored = (house.records.clone(), house.history.clone());
     let safe = house.rim.safe.clone();
-    tasks.push(tokio::spawn(track::run(stored, safe, pace.clone(), quitting.clone())));
+    tasks.push(tokio::spawn(track::run(stored, safe.clone(), pace.clone(), quitting.clone())));
+    let reports = report_job(&plan, &house)?;
+    tasks.push(tokio::spawn(job::run(reports, safe, pace.clone(), quitting.clone())));
     tasks.push(tokio::spawn(compactor::run(house.history.clone(), pace, quitting.clone())));
     let (deliver, delivering) = watch::channel(false);
     for notifier in notifiers {
@@ -149,6 +153,18 @@ fn build_house(plan: &Plan, notifiers: &[Arc<dyn Notifier>], wake: &Arc<Notify>)
         settings: settings.engine.clone(),
         instruments: wiring::instruments(settings, &plan.store.records)?,
         rim,
+    })
+}
+
+fn report_job(plan: &Plan, house: &House) -> Result<Job> {
+    Ok(Job {
+        records: house.records.clone(),
+        history: house.history.clone(),
+        zone: TimeZone::get(&plan.settings.timezone).map_err(Failure::usage)?,
+        daily: plan.settings.report.daily,
+        language: plan.settings.report.language,
+        watched: house.instruments.iter().map(|one| one.symbol.clone()).collect(),
+        notifiers: house.rim.notifiers.clone(),
     })
 }
 

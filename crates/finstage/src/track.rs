@@ -8,6 +8,7 @@
 mod audit;
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use finstage_engine::{Question, Settlement, trace};
@@ -28,7 +29,9 @@ const EVERY: Duration = Duration::from_secs(3_600);
 const EVERY_MIN_REAL: Duration = Duration::from_secs(10);
 /// After its close a bar is waited for this long: the journal behind it is on disk by then, so no
 /// restart takes it back.
-const SETTLING: Duration = Duration::from_secs(60);
+pub const SETTLING: Duration = Duration::from_secs(60);
+/// One run at a time: a service has two places that ask for one.
+static TURN: Mutex<()> = Mutex::new(());
 /// Open signals that are looked at together.
 const PAGE: usize = 1_000;
 /// Signals of a series whose first and last are not farther apart share one reading of bars.
@@ -92,6 +95,8 @@ pub async fn run(
 /// # Errors
 /// When records or history cannot be read or written, or the chain is not whole.
 pub fn update(records: &Records, history: &History, reach: Reach) -> Result<Update, Error> {
+    // A run that broke off left nothing half done.
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let signals = records.track_signals(reach.position)?.added;
     let (mut outcomes, mut after) = (0, 0);
     loop {

@@ -6,7 +6,9 @@ mod log;
 mod telegram;
 
 pub use log::{Log, MAX_LINE_CHARS};
-pub use telegram::{DEFAULT_WAIT, MAX_TEXT_UNITS, MAX_WAIT, Telegram, TelegramOptions};
+pub use telegram::{
+    DEFAULT_WAIT, MAX_TEXT_UNITS, MAX_WAIT, Telegram, TelegramOptions, telegram_markup,
+};
 
 /// A kind of channel that can be configured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

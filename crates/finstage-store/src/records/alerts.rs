@@ -179,7 +179,7 @@ pub(super) fn insert(
     Ok(Some(queued))
 }
 
-fn rows(
+pub(super) fn rows(
     tx: &Connection,
     sql: &str,
     values: impl rusqlite::Params,

@@ -10,9 +10,11 @@ mod bars;
 mod batch;
 mod cards;
 mod chain;
+mod days;
 mod db;
 mod history;
 mod instruments;
+mod notices;
 mod outbox;
 mod schema;
 mod signals;
@@ -32,9 +34,13 @@ pub use bars::ImportCounts;
 pub use batch::{Applied, Batch, NewAlert, NewSignal, Rewound, Route};
 pub use cards::{CardRow, MAX_CARDS};
 pub use chain::{Appended, ChainCheck, Head};
+pub use days::{AlertCount, Known, MAX_WITHIN, Moments};
 pub use db::BUSY_TIMEOUT;
 pub(crate) use history::{Content, FileRow, PeriodRow, Publication, SeriesId, TailPart};
-pub use outbox::{Leased, OutboxCounts, Sent};
+pub use notices::{
+    MAX_NOTICE_LINE_CHARS, MAX_NOTICE_LINES, Notice, NoticeKind, NoticeStyle, NoticeText,
+};
+pub use outbox::{Item, Leased, OutboxCounts, Sent};
 pub use signals::SignalRow;
 pub use touched::Touched;
 pub use track::{MAX_TRACK, OpenSignal, TrackEntry, TrackOutcome, TrackRow, TrackSignal};

@@ -182,7 +182,7 @@ impl Records {
             let mut rows = query.query(params![number as i64, limit as i64])?;
             let mut open = Vec::new();
             while let Some(row) = rows.next()? {
-                let TrackRow { number, entry, .. } = track_row(row)?;
+                let TrackRow { number, entry, .. } = self::row(row)?;
                 let TrackEntry::Signal(signal) = entry else {
                     return Err(Trouble::BadRow(format!("row {number} of the track is no signal")));
                 };
@@ -237,7 +237,7 @@ impl Records {
             let mut rows = query.query(values)?;
             let mut entries = Vec::new();
             while let Some(row) = rows.next()? {
-                entries.push(track_row(row)?);
+                entries.push(self::row(row)?);
             }
             Ok(entries)
         })
@@ -308,7 +308,7 @@ fn insert(
     Ok(())
 }
 
-fn track_row(row: &Row<'_>) -> Result<TrackRow, Trouble> {
+pub(super) fn row(row: &Row<'_>) -> Result<TrackRow, Trouble> {
     let number = row.get::<_, i64>(0)?.unsigned_abs();
     let text: String = row.get(1)?;
     let entry = serde_json::from_str(&text)

@@ -81,6 +81,14 @@ impl Records {
         })
     }
 
+    /// The end of the chain as it stands; it is not followed.
+    ///
+    /// # Errors
+    /// As every reading call: `Corrupt`, `Held` or `Io`.
+    pub fn trials_head(&self) -> Result<Head, Error> {
+        self.0.read("reading the trials in", |tx| LEDGER.last_row(tx))
+    }
+
     /// Follows the chain from its first row and compares its end with the second place.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ mod import;
 mod indicators;
 mod progress;
 mod replay;
+mod report;
 mod search;
 mod serve;
 mod signals;
@@ -93,6 +94,7 @@ fn run(cli: &Cli) -> Result<Exit> {
         Command::Verify(args) => verify::run(global, args),
         Command::Trials(args) => trials::run(global, args),
         Command::TrackRecord(args) => track_record::run(global, args),
+        Command::Report(args) => report::run(global, args),
         Command::Indicators(args) => indicators::run(global, args),
         Command::Sweep(args) => sweep::run(global, args),
         Command::WalkForward(args) => walk_forward::run(global, args),

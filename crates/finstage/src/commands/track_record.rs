@@ -63,7 +63,7 @@ fn export(global: &Global, output: Option<&Path>) -> Result<Exit> {
 }
 
 /// The records with everything in the track record that can be, as far as nobody else holds them.
-fn up_to_date(global: &Global, dir: &Path) -> Result<Records> {
+pub(super) fn up_to_date(global: &Global, dir: &Path) -> Result<Records> {
     let reading = wiring::read_records(dir);
     if matches!(&reading, Err(failure) if failure.exit == Exit::Usage) {
         return reading;

@@ -20,6 +20,9 @@ pub(crate) struct Raw {
     /// `[display]`
     #[serde(default)]
     pub(crate) display: RawDisplay,
+    /// `[report]`
+    #[serde(default)]
+    pub(crate) report: RawReport,
     /// `[venues.NAME]`
     #[serde(default)]
     pub(crate) venues: BTreeMap<String, RawVenue>,
@@ -67,6 +70,14 @@ pub(crate) struct RawAlerts {
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawDisplay {
     pub(crate) timezone: Option<String>,
+}
+
+/// `[report]`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawReport {
+    pub(crate) daily: Option<String>,
+    pub(crate) language: Option<String>,
 }
 
 /// `[venues.NAME]`

@@ -110,6 +110,20 @@ pub const KEYS: &[Key] = &[
         "\"UTC\"",
         "IANA zone of times in messages: Asia/Seoul, America/New_York",
     ),
+    key(
+        "report",
+        "daily",
+        Kind::Text,
+        "\"08:00\"",
+        "time of the day, in the zone of [display], at which the report of the day before is sent; \"off\" sends none",
+    ),
+    key(
+        "report",
+        "language",
+        Kind::OneOf(&["en", "ko"]),
+        "\"en\"",
+        "language of reports: English or Korean",
+    ),
     asked(
         "venues.*",
         "rest",
@@ -228,6 +242,7 @@ const SECTIONS: &[(&str, &str)] = &[
     ("journal", "the log of everything that happened"),
     ("alerts", "what is sent, and how often"),
     ("display", "how people read it"),
+    ("report", "the daily report, which comes even when nothing was sent"),
     ("venues.*", "other addresses for a venue: a mirror, or the simulator"),
     ("feeds[]", "what is watched; at least one for `finstage serve`"),
     ("strategies[]", "what makes signals"),

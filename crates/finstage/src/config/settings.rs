@@ -10,11 +10,13 @@ use finstage_engine::{
 use finstage_model::{Direction, Interval, Symbol, parse_duration};
 use finstage_seal::Secret;
 use finstage_strategies::CATALOG;
+use jiff::civil::Time;
 
 use super::place::Place;
-use super::raw::{Raw, RawAlerts, RawFeed, RawNotify, RawStrategy, RawWatch};
+use super::raw::{Raw, RawAlerts, RawFeed, RawNotify, RawReport, RawStrategy, RawWatch};
 use super::{Reference, dereference};
 use crate::exit::{Failure, Result};
+use crate::report::Language;
 
 /// Everything a command may ask of the configuration.
 #[derive(Debug, Clone)]
@@ -29,6 +31,8 @@ pub struct Settings {
     pub max_age: Duration,
     /// IANA zone of times in messages.
     pub timezone: String,
+    /// The daily report.
+    pub report: ReportSettings,
     /// What is watched.
     pub feeds: Vec<FeedSettings>,
     /// Where alerts go; to the log where none is named.
@@ -37,6 +41,15 @@ pub struct Settings {
     pub engine: EngineSettings,
     /// Things that work and should be changed all the same.
     pub warnings: Vec<String>,
+}
+
+/// `[report]`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReportSettings {
+    /// The time of the day, in the zone of `[display]`, at which it is sent; `None`: never.
+    pub daily: Option<Time>,
+    /// Its language.
+    pub language: Language,
 }
 
 /// One `[[feeds]]` with the addresses of its venue.
@@ -158,11 +171,38 @@ impl Resolver<'_> {
             )?,
             max_age: self.duration("alerts.max_age", raw.alerts.max_age.as_deref(), minutes(15))?,
             timezone,
+            report: self.report(&raw.report)?,
             feeds,
             notify,
             engine,
             warnings: self.warnings,
         })
+    }
+
+    fn report(&self, raw: &RawReport) -> Result<ReportSettings> {
+        let daily = match raw.daily.as_deref().unwrap_or("08:00") {
+            "off" => None,
+            typed => match Time::strptime("%H:%M", typed) {
+                Ok(time) => Some(time),
+                Err(_) => {
+                    return self.refuse(
+                        "report.daily",
+                        format!(
+                            "\"{typed}\" is not a time of the day: write \"08:00\", or \"off\""
+                        ),
+                    );
+                }
+            },
+        };
+        let language = match raw.language.as_deref().map(str::parse) {
+            None => Language::default(),
+            Some(Ok(language)) => language,
+            Some(Err(why)) => {
+                let typed = raw.language.as_deref().unwrap_or_default();
+                return self.refuse("report.language", format!("\"{typed}\": {why}"));
+            }
+        };
+        Ok(ReportSettings { daily, language })
     }
 
     fn alerts(&self, raw: &RawAlerts) -> Result<AlertRules> {

@@ -79,7 +79,7 @@ impl World {
         let (rest, ws) = (binance["rest"].as_str().unwrap(), binance["ws"].as_str().unwrap());
         let telegram = self.telegram.url();
         let mut text = format!(
-            "[alerts]\nsend = \"unproven\"\ncooldown = \"1s\"\nper_hour = 10000\nmax_age = \"24h\"\n\
+            "[alerts]\nsend = \"unproven\"\ncooldown = \"1s\"\nper_hour = 10000\nmax_age = \"24h\"\n[report]\ndaily = \"off\"\n\
              [venues.binance]\nrest = \"{rest}\"\nws = \"{ws}\"\n\
              [[feeds]]\nvenue = \"binance\"\nsymbols = {SYMBOLS:?}\nintervals = [\"1m\"]\n\
              [[notify]]\nkind = \"telegram\"\nchat = \"42\"\ntoken = \"env:TOKEN\"\nurl = \"{telegram}\"\n"

@@ -12,6 +12,7 @@ mod kill;
 mod machine;
 mod parity;
 mod recovery;
+mod report;
 mod rewarm;
 mod script;
 mod sweep;

@@ -2,15 +2,14 @@
 
 use std::path::Path;
 
-use finstage_engine::Entry;
-use finstage_model::{Call, Reason, Ruling};
+use finstage_model::{Reason, Ruling};
 use finstage_research::proof::{BARS_AFTER, BARS_BEFORE, Became, Place, Proof, page};
 use finstage_store::history::History;
 use finstage_store::records::{Records, SignalRow, TrackEntry, TrackRow};
-use finstage_strategies::CATALOG;
 
 use crate::commands::bars::to_file;
 use crate::exit::Result;
+use crate::report::rule_words;
 
 /// Writes the page about a signal; the file appears whole or not at all.
 pub(super) fn write(
@@ -40,7 +39,7 @@ pub(super) fn write(
         price: row.price,
         strength: row.strength,
         strategy: &row.strategy,
-        words: &words(&row.strategy),
+        words: &rule_words(&row.strategy),
         facts: &row.facts,
         verdict: row.ruling.map_or("pending", |ruling| ruling.as_str()),
         why: match row.ruling {
@@ -70,30 +69,4 @@ fn became(row: &TrackRow) -> Option<Became> {
         exit: (outcome.exit_at, outcome.exit),
         number: row.number,
     })
-}
-
-/// A rule of the catalogue in words. A condition of one's own is its words, and so is the rule of a
-/// catalogue that has it no more.
-fn words(strategy: &str) -> String {
-    let entry = || {
-        let call: Call = strategy.parse().ok()?;
-        let entry = Entry::find(CATALOG, &call.name).ok()?;
-        let named = |(name, value): &(Option<String>, f64)| Some((name.clone()?, *value));
-        let given: Option<Vec<(String, f64)>> = call.args.iter().map(named).collect();
-        entry.params(&given?).ok().map(|params| (entry.words)(&params))
-    };
-    entry().unwrap_or_else(|| strategy.to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_rule_is_said_in_words_where_the_catalogue_has_them() {
-        assert_eq!(words("golden_cross(fast=50,slow=200)"), "SMA(50) crossed above SMA(200)");
-        for own in ["dip: rsi(14) < 30", "gone(n=3)", "golden_cross(fast=0,slow=200)"] {
-            assert_eq!(words(own), own);
-        }
-    }
 }

@@ -1,0 +1,77 @@
+//! `finstage report`
+
+use std::path::Path;
+
+use finstage_model::{Clock as _, Symbol};
+use finstage_net::SystemClock;
+use finstage_notify::notifiers::{MAX_TEXT_UNITS, telegram_markup};
+use finstage_notify::{Repeat, Template};
+use jiff::tz::TimeZone;
+
+use super::bars::to_file;
+use super::track_record::up_to_date;
+use super::{data_dir, load_without_channels, print_line, say};
+use crate::cli::{Global, Report, ReportDaily, ReportFormat};
+use crate::exit::{Exit, Failure, Result};
+use crate::report::{Asked, DailyReport, Language, day_of, gather, html, job, text};
+use crate::wiring;
+
+pub(super) fn run(global: &Global, args: &Report) -> Result<Exit> {
+    match args {
+        Report::Daily(args) => daily(global, args),
+    }
+}
+
+fn daily(global: &Global, args: &ReportDaily) -> Result<Exit> {
+    let loaded = load_without_channels(global)?;
+    let settings = &loaded.settings;
+    let dir = data_dir(global, &loaded);
+    let records = up_to_date(global, &dir)?;
+    let zone = TimeZone::get(&settings.timezone).map_err(Failure::usage)?;
+    let now = SystemClock.now();
+    let feeds = settings.feeds.iter().flat_map(|feed| feed.symbols.iter().cloned());
+    let watched: Vec<Symbol> = feeds.collect();
+    let asked = Asked {
+        day: args.date.unwrap_or_else(|| day_of(now, &zone).previous()),
+        zone: &zone,
+        now,
+        watched: &watched,
+        daily: settings.report.daily,
+    };
+    let report = gather(&records, &wiring::history(&dir, &records), &asked)?;
+    let language = args.lang.unwrap_or(settings.report.language);
+    let shown = match format(global, args) {
+        ReportFormat::Text => text(&report, language),
+        ReportFormat::Telegram => telegram(&report, language, zone),
+        ReportFormat::Html => html(&report, language),
+        ReportFormat::Json => serde_json::to_string_pretty(&report)
+            .map_err(|e| Failure::usage(format!("writing JSON: {e}")))?,
+    };
+    let shown = shown.trim_end();
+    match &args.output {
+        None => print_line(shown)?,
+        Some(path) => {
+            to_file(path, |out| writeln!(out, "{shown}"))?;
+            say(global, format_args!("report of {}: {}", report.date, path.display()));
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn format(global: &Global, args: &ReportDaily) -> ReportFormat {
+    let ending = args.output.as_deref().and_then(Path::extension).and_then(|end| end.to_str());
+    args.format.unwrap_or(match ending {
+        _ if global.json => ReportFormat::Json,
+        Some("html" | "htm") => ReportFormat::Html,
+        Some("json") => ReportFormat::Json,
+        _ => ReportFormat::Text,
+    })
+}
+
+/// The messages as a chat gets them, with an empty line between two.
+fn telegram(report: &DailyReport, language: Language, zone: TimeZone) -> String {
+    let notice = job::notice(report, language, report.until);
+    let message = Template { zone, link: None }.notice(&notice, Repeat::No);
+    let parts: Vec<String> = message.split(MAX_TEXT_UNITS).iter().map(telegram_markup).collect();
+    parts.join("\n\n")
+}

@@ -1,0 +1,129 @@
+//! The report, sent by a running service: once a day, about the day that ended.
+//!
+//! Whether it was said is a row of the store, so a restart says nothing twice, and one that was missed
+//! is said late, as long as it is not older than a day. Before it is gathered the track record is
+//! brought up to date.
+
+use std::time::Duration;
+
+use finstage_model::{Day, Position, Symbol, Timestamp};
+use finstage_store::Error;
+use finstage_store::history::History;
+use finstage_store::records::{Notice, NoticeKind, Records};
+use jiff::civil;
+use jiff::tz::TimeZone;
+use tokio::sync::watch;
+use tokio::time::MissedTickBehavior;
+
+use super::{Asked, DailyReport, Language, day_of, gather, telegram};
+use crate::compactor::Pace;
+use crate::live::Safe;
+use crate::track::{self, Reach};
+
+/// A report older than this is not sent.
+pub const MAX_AGE: Duration = Duration::from_secs(24 * 3_600);
+/// What closes at the end of the day is said, judged and on disk by then.
+const SETTLING: Duration = Duration::from_secs(120);
+/// The time between two looks at the clock, of the service's clock.
+const EVERY: Duration = Duration::from_secs(20);
+/// The shortest real time between two looks.
+const EVERY_MIN_REAL: Duration = Duration::from_millis(500);
+/// Remembers the first start with reports: nothing is said about the time before.
+const SINCE: &str = "reports_since";
+
+/// What the job works with.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// What was said.
+    pub records: Records,
+    /// All bars.
+    pub history: History,
+    /// The zone of its days.
+    pub zone: TimeZone,
+    /// The time of the day, in the zone, at which the report is due; `None`: never.
+    pub daily: Option<civil::Time>,
+    /// Its language.
+    pub language: Language,
+    /// The instruments that are watched.
+    pub watched: Vec<Symbol>,
+    /// Who is told.
+    pub notifiers: Vec<String>,
+}
+
+/// Says reports when they are due, until `quit` turns true. One that fails is said in the log and
+/// tried again.
+pub async fn run(job: Job, safe: Safe, pace: Pace, mut quit: watch::Receiver<bool>) {
+    if job.daily.is_none() {
+        return;
+    }
+    let every = EVERY.div_f64(pace.speed.max(1e-3)).max(EVERY_MIN_REAL);
+    let mut interval = tokio::time::interval(every);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    loop {
+        tokio::select! {
+            _ = interval.tick() => {}
+            _ = quit.wait_for(|quit| *quit) => return,
+        }
+        let (job, now, position) = (job.clone(), pace.clock.now(), safe.position());
+        match tokio::task::spawn_blocking(move || job.step(now, position)).await {
+            Ok(Ok(None)) => {}
+            Ok(Ok(Some(day))) => tracing::info!("the report of {day} is on its way"),
+            Ok(Err(error)) => tracing::warn!("the daily report waits for the next try: {error}"),
+            Err(error) => tracing::error!("the daily report's job broke off: {error}"),
+        }
+    }
+}
+
+impl Job {
+    /// Says the report that is due at `now` and was not said yet, and of which day it is. `safe` is
+    /// how far the journal is on disk.
+    ///
+    /// # Errors
+    /// When records or history cannot be read or written.
+    pub fn step(&self, now: Timestamp, safe: Position) -> Result<Option<Day>, Error> {
+        let Some(time) = self.daily else { return Ok(None) };
+        let today = day_of(now, &self.zone);
+        let asked =
+            |day| Asked { day, zone: &self.zone, now, watched: &self.watched, daily: self.daily };
+        let due_on = |day: Day| asked(day).at(day, time);
+        let day = if due_on(today) <= now { today } else { today.previous() };
+        let due = due_on(day);
+        let asked = asked(day.previous());
+        let ripe = due.max(asked.moments().until.plus(SETTLING));
+        if now < ripe || now.since(due) > MAX_AGE || due < self.since(now)? {
+            return Ok(None);
+        }
+        if self.records.notice(NoticeKind::Report.id(&asked.day.to_string()))?.is_some() {
+            return Ok(None);
+        }
+        let reach = Reach { position: safe, time: now.minus(track::SETTLING) };
+        track::update(&self.records, &self.history, reach)?;
+        let report = gather(&self.records, &self.history, &asked)?;
+        let said = notice(&report, self.language, due);
+        self.records.announce(&said, &self.notifiers)?;
+        Ok(Some(asked.day))
+    }
+
+    /// When this store first ran with reports.
+    fn since(&self, now: Timestamp) -> Result<Timestamp, Error> {
+        let known = self.records.meta(SINCE)?.and_then(|text| text.parse().ok());
+        if let Some(since) = known {
+            return Ok(since);
+        }
+        self.records.set_meta(SINCE, &now.to_string())?;
+        Ok(now)
+    }
+}
+
+/// The report as a notice that was due at `due`.
+#[must_use]
+pub fn notice(report: &DailyReport, language: Language, due: Timestamp) -> Notice {
+    let kind = NoticeKind::Report;
+    Notice {
+        id: kind.id(&report.date.to_string()),
+        kind,
+        said_at: due,
+        max_age: MAX_AGE,
+        lines: telegram::lines(report, language),
+    }
+}
