@@ -69,6 +69,13 @@ pub fn panel(instruments: usize, correlation: f64, seed: u64, bars: usize) -> Ve
 /// ascending.
 #[must_use]
 pub fn planted(edge: Edge, seed: u64, bars: usize) -> (Vec<Bar>, Vec<usize>) {
+    fading(edge, seed, bars, bars)
+}
+
+/// As [`planted`], with nothing after the events from bar `until` on: the edge is gone, its occasions
+/// are not.
+#[must_use]
+pub fn fading(edge: Edge, seed: u64, bars: usize, until: usize) -> (Vec<Bar>, Vec<usize>) {
     /// Bars at the beginning that no strategy that listens to volume may speak about.
     const WARMUP: usize = 30;
     let mut stream = Stream(SplitMix64::of_draw(seed, 0));
@@ -87,7 +94,7 @@ pub fn planted(edge: Edge, seed: u64, bars: usize) -> (Vec<Bar>, Vec<usize>) {
         returns[event] = EVENT_RETURN;
         volumes[event] = EVENT_VOLUME;
     }
-    for &event in &events {
+    for &event in events.iter().filter(|event| **event < until) {
         // The position is entered at the open after the event and left at the open of the sixth bar.
         for after in &mut returns[event + 1..=event + EDGE_BARS] {
             *after += edge.drift / EDGE_BARS as f64;
@@ -213,6 +220,19 @@ mod tests {
         let after: f64 = events.iter().map(|&bar| open(bar + 6) / open(bar + 1) - 1.0).sum();
         // The open of the first bar has some of its drift behind it; other events add to the rest.
         assert!((after / 400.0 - 0.02).abs() < 0.004, "{}", after / 400.0);
+    }
+
+    #[test]
+    fn an_edge_fades_and_its_events_stay() {
+        let edge = Edge { events: 400, drift: 0.02 };
+        let (faded, events) = fading(edge, 5, 20_000, 10_000);
+        let (whole, same) = planted(edge, 5, 20_000);
+        assert_eq!(events, same);
+        assert_eq!(faded[..10_000], whole[..10_000]);
+        let open = |bar: usize| faded[bar].open.to_f64();
+        let late: Vec<usize> = events.into_iter().filter(|event| *event >= 10_010).collect();
+        let after: f64 = late.iter().map(|&bar| open(bar + 6) / open(bar + 1) - 1.0).sum();
+        assert!((after / late.len() as f64).abs() < 0.004, "{}", after / late.len() as f64);
     }
 
     #[test]

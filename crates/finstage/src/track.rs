@@ -4,6 +4,8 @@
 //! A late run settles what an early one would have: an outcome follows from the bars between the
 //! signal and its horizon and from nothing else. Where a market never closes, all of these must be
 //! there; a hole is waited for, because an import may still fill it.
+//!
+//! After each run verified cards are held against the new outcomes, and muted where they do not hold.
 
 mod audit;
 
@@ -20,6 +22,7 @@ use tokio::time::MissedTickBehavior;
 
 pub use self::audit::{Audit, audit, line};
 use crate::compactor::Pace;
+use crate::drift::mute_drifted;
 use crate::live::Safe;
 
 /// The time between two runs, of the service's clock.
@@ -71,8 +74,8 @@ pub async fn run(
             _ = quit.wait_for(|quit| *quit) => return,
         }
         let reach = Reach { position: safe.position(), time: pace.clock.now().minus(SETTLING) };
-        let (records, history) = (records.clone(), history.clone());
-        match tokio::task::spawn_blocking(move || update(&records, &history, reach)).await {
+        let (kept, history) = (records.clone(), history.clone());
+        match tokio::task::spawn_blocking(move || update(&kept, &history, reach)).await {
             Ok(Ok(Update { signals: 0, outcomes: 0 })) => {}
             Ok(Ok(done)) => tracing::info!(
                 "track record: {} signals and {} outcomes added",
@@ -83,6 +86,12 @@ pub async fn run(
                 tracing::warn!("the track record is behind until the next try: {error}");
             }
             Err(error) => tracing::error!("the track record's job broke off: {error}"),
+        }
+        let kept = records.clone();
+        match tokio::task::spawn_blocking(move || mute_drifted(&kept)).await {
+            Ok(Ok(muted)) => muted.iter().for_each(|one| tracing::warn!("{}", one.message())),
+            Ok(Err(error)) => tracing::warn!("drift is not watched until the next try: {error}"),
+            Err(error) => tracing::error!("the watch on drift broke off: {error}"),
         }
     }
 }

@@ -14,7 +14,7 @@ use finstage_quant::stats::occasions::Holding;
 
 pub use calibration::{BINS, Calibration, Reliability, Said, calibration, shrunk};
 pub use drift::{Drift, drift, mute};
-pub use statistics::{FEW, Group, Statistics, statistics};
+pub use statistics::{FEW, Group, Statistics, base_rate, statistics};
 
 /// A live signal at one horizon: said, and perhaps settled.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,6 +1,6 @@
 //! What live signals came to, by strategy, length of bars, direction and horizon.
 
-use finstage_model::{Direction, Horizon, Interval};
+use finstage_model::{Bar, Direction, Horizon, Interval};
 use finstage_quant::stats::moments::{Moments, mean};
 use finstage_quant::stats::occasions::{Holding, occasion_means, occasions};
 use finstage_quant::stats::proportion::wilson;
@@ -43,8 +43,8 @@ pub struct Statistics {
     pub win_low: Option<f64>,
     /// Upper end.
     pub win_high: Option<f64>,
-    /// Share of all bars of the same instruments and time that went this way; filled in by who has
-    /// the bars.
+    /// Share of all bars of the same instruments and time that went this way ([`base_rate`]); filled
+    /// in by who has the bars.
     pub base_rate: Option<f64>,
     /// Mean return.
     pub mean: f64,
@@ -70,6 +70,19 @@ pub fn statistics(followed: &[Followed]) -> Vec<Statistics> {
     settled.sort_by(|(a, x), (b, y)| a.cmp(b).then(x.0.cmp(&y.0)).then(x.1.total_cmp(&y.1)));
     let groups = settled.chunk_by(|a, b| a.0 == b.0);
     groups.map(|group| Statistics::of(group[0].0.clone(), group)).collect()
+}
+
+/// Share of the positions of `length` bars that could have been entered and left within `bars`, oldest
+/// first, that went the way of `direction`: the base rate of a horizon. `None` where there are none.
+#[must_use]
+pub fn base_rate(bars: &[Bar], length: usize, direction: Direction) -> Option<f64> {
+    let wins = |(entry, exit): &(&Bar, &Bar)| match direction {
+        Direction::Long => exit.open > entry.open,
+        Direction::Short => exit.open < entry.open,
+    };
+    let all = || bars.iter().zip(bars.iter().skip(length)).filter(|_| length > 0);
+    let count = all().count();
+    (count > 0).then(|| all().filter(wins).count() as f64 / count as f64)
 }
 
 impl Group {

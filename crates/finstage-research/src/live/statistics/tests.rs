@@ -96,3 +96,14 @@ fn the_order_of_outcomes_changes_nothing_and_open_ones_do_not_count() {
     assert_eq!(statistics(&all), found);
     assert!(statistics(&[]).is_empty());
 }
+
+#[test]
+fn the_base_rate_is_that_of_every_position_in_the_time() {
+    let bars = crate::worlds::world(crate::worlds::Noise::Normal, 11, 300);
+    let up = (0..295).filter(|&t| bars[t + 5].open > bars[t].open).count() as f64 / 295.0;
+    let down = (0..295).filter(|&t| bars[t + 5].open < bars[t].open).count() as f64 / 295.0;
+    assert_eq!(base_rate(&bars, 5, Direction::Long), Some(up));
+    assert_eq!(base_rate(&bars, 5, Direction::Short), Some(down));
+    assert_eq!(base_rate(&bars[..5], 5, Direction::Long), None);
+    assert_eq!(base_rate(&bars, 0, Direction::Long), None);
+}
