@@ -131,6 +131,10 @@ content_id! {
     /// Names an evidence card.
     CardId
 }
+content_id! {
+    /// Names a notice, a message of the service itself: hash of its kind and a key, such as the day.
+    NoticeId
+}
 
 /// A venue's own id of a trade.
 ///

@@ -47,7 +47,7 @@ pub use card::{Card, CardMember, CardVerdict, ClaimKind, Grade, Objection, OutOf
 pub use decimal::DecimalError;
 pub use event::{Event, Payload};
 pub use feed::{FeedKind, FeedStatus};
-pub use id::{AlertId, CardId, IdHasher, ParseIdError, SignalId, TradeId};
+pub use id::{AlertId, CardId, IdHasher, NoticeId, ParseIdError, SignalId, TradeId};
 pub use instrument::{Category, Instrument, InstrumentId, Symbol, SymbolError};
 pub use interval::{Interval, UnknownInterval};
 pub use outcome::{Horizon, Outcome};

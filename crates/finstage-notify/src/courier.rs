@@ -1,4 +1,4 @@
-//! Carries one alert out by one channel.
+//! Carries one alert or notice out by one channel.
 //!
 //! The courier keeps what a notifier may not: the pace, the address the channel moved to, and how
 //! far a message of several parts has come. It sends the parts in order and stops at the first
@@ -11,9 +11,9 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use finstage_model::{Alert, Clock};
+use finstage_model::Clock;
 use finstage_net::{Client, ErrorKind, Request, retry_after};
-use finstage_store::records::Sent;
+use finstage_store::records::{Item, Sent};
 use tokio::time::Instant;
 
 use crate::blocking::blocking;
@@ -82,10 +82,10 @@ impl Courier {
         self.pacer.ready_at().saturating_sub(self.began.elapsed())
     }
 
-    /// Sends what is missing of an alert and says how it went.
+    /// Sends what is missing of an alert or notice and says how it went.
     ///
     /// Dropped before its end, it leaves unknown whether the part in flight arrived.
-    pub async fn send(&mut self, alert: &Alert, mut progress: Progress) -> Sending {
+    pub async fn send(&mut self, item: &Item, mut progress: Progress) -> Sending {
         let mut moves = 0;
         loop {
             let delivery = Delivery {
@@ -93,7 +93,7 @@ impl Courier {
                 form: progress.form,
                 address: self.address.as_deref(),
             };
-            let parts = self.notifier.render(alert, &delivery);
+            let parts = self.notifier.render(item, &delivery);
             let Some(part) = parts.into_iter().nth(progress.done) else {
                 return Sending::Delivered { receipt: progress.receipt };
             };

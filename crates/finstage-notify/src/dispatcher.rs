@@ -12,17 +12,17 @@
 //! 2. A refusal in the service's own words is retried at most [`MAX_REFUSALS`] times, a final one
 //!    never; then the row is a dead letter with the reason.
 //! 3. An alert older than [`MAX_AGE`] is recorded as expired and not sent: catching up after an
-//!    outage spams nobody.
+//!    outage spams nobody. A notice of the service brings an age of its own.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use finstage_model::{Alert, Clock, IdHasher, Position, Timestamp};
+use finstage_model::{Clock, IdHasher, Position, Timestamp};
 use finstage_net::{Backoff, Jitter};
 use finstage_store::ErrorKind;
-use finstage_store::records::{Leased, Records, Sent};
+use finstage_store::records::{Item, Leased, Records, Sent};
 use tokio::sync::{Notify, watch};
 use tokio::time::{sleep, timeout};
 
@@ -177,28 +177,32 @@ impl Dispatcher {
 
     async fn handle(&mut self, leased: Leased, shutdown: &mut watch::Receiver<bool>) {
         let progress = self.partial.remove(&leased.row);
-        let age = self.options.clock.now().since(leased.alert.said_at);
-        let end = if age > self.options.max_age {
+        let age = self.options.clock.now().since(leased.item.said_at());
+        let max_age = match &leased.item {
+            Item::Alert(_) => self.options.max_age,
+            Item::Notice(notice) => notice.max_age,
+        };
+        let end = if age > max_age {
             End::Expired(format!(
                 "{} s old when its turn came, {} s are allowed",
                 age.as_secs(),
-                self.options.max_age.as_secs()
+                max_age.as_secs()
             ))
         } else if let Some(reason) = self.stats.disabled() {
             End::Failed(format!("the channel is disabled: {reason}"))
         } else {
             let repeat = if leased.possible_repeat { Repeat::Possible } else { Repeat::No };
             let progress = progress.unwrap_or_else(|| Progress::new(repeat));
-            let sending = self.attempt(&leased.alert, progress, shutdown).await;
+            let sending = self.attempt(&leased.item, progress, shutdown).await;
             self.judge(&leased, sending)
         };
-        self.report(&leased.alert, &end);
+        self.report(&leased.item, &end);
         self.record(&leased, end).await;
     }
 
     async fn attempt(
         &mut self,
-        alert: &Alert,
+        item: &Item,
         progress: Progress,
         shutdown: &mut watch::Receiver<bool>,
     ) -> Sending {
@@ -208,7 +212,7 @@ impl Dispatcher {
         };
         tokio::select! {
             biased;
-            sending = timeout(MAX_ATTEMPT, self.courier.send(alert, progress)) => {
+            sending = timeout(MAX_ATTEMPT, self.courier.send(item, progress)) => {
                 sending.unwrap_or_else(|_elapsed| cut("the attempt took too long"))
             }
             () = drained(shutdown) => cut("the service stopped before the answer came"),
@@ -251,24 +255,28 @@ impl Dispatcher {
     }
 
     /// Counts the end of an attempt and writes it to the log.
-    fn report(&self, alert: &Alert, end: &End) {
-        let (notifier, alert) = (self.courier.name(), alert.id);
+    fn report(&self, item: &Item, end: &End) {
+        let (notifier, id) = (self.courier.name(), item.id());
+        let what = match item {
+            Item::Alert(_) => "alert",
+            Item::Notice(_) => "notice",
+        };
         match end {
             End::Delivered(receipt) => {
                 self.stats.count_delivered();
-                tracing::info!(notifier, %alert, receipt, "alert delivered");
+                tracing::info!(notifier, id, receipt, "{what} delivered");
             }
             End::Retry { reason, .. } => {
                 self.stats.count_retried(reason);
-                tracing::warn!(notifier, %alert, reason, "alert will be tried again");
+                tracing::warn!(notifier, id, reason, "{what} will be tried again");
             }
             End::Failed(reason) => {
                 self.stats.count_failed(reason);
-                tracing::error!(notifier, %alert, reason, "alert given up");
+                tracing::error!(notifier, id, reason, "{what} given up");
             }
             End::Expired(reason) => {
                 self.stats.count_expired();
-                tracing::warn!(notifier, %alert, reason, "alert too old to send");
+                tracing::warn!(notifier, id, reason, "{what} too old to send");
             }
         }
     }

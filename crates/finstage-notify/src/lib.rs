@@ -1,7 +1,7 @@
-//! Alerts to people: one file per channel that renders, one dispatcher that delivers.
+//! Alerts and notices to people: one file per channel that renders, one dispatcher that delivers.
 //!
-//! A [`Notifier`] turns an alert into requests or lines and an answer into its meaning: plain
-//! functions. A [`Dispatcher`] takes alerts from the durable outbox and delivers each at least
+//! A [`Notifier`] turns an alert, or a notice of the service itself, into requests or lines and an answer into its meaning: plain
+//! functions. A [`Dispatcher`] takes them from the durable outbox and delivers each at least
 //! once per id, paced, retried, and marked where it may be a repeat.
 //!
 //! This crate does not decide what is worth an alert (the engine does), keeps no state of its own
@@ -29,7 +29,7 @@
 //!     data_age_ms: 1_200,
 //!     decision: Decision::Send,
 //! };
-//! let sent = Log::new(Template::default()).render(&alert, &Delivery::FIRST);
+//! let sent = Log::new(Template::default()).render(&alert.into(), &Delivery::FIRST);
 //! let [Outgoing::Line(line)] = &sent[..] else { panic!("one line") };
 //! assert!(line.starts_with("● price watch rise=3% · binance:BTCUSDT at 103.2 USDT"));
 //! assert!(line.ends_with("Not advice."));

@@ -152,8 +152,7 @@ pub enum Style {
 /// reading direction, white space collapsed, at most `max_chars` characters (cut with `…`).
 #[must_use]
 pub fn clean(text: &str, max_chars: usize) -> String {
-    let visible: String =
-        text.chars().map(|c| if c.is_control() || turns_direction(c) { ' ' } else { c }).collect();
+    let visible: String = text.chars().map(harmless).collect();
     let line = visible.split_whitespace().collect::<Vec<_>>().join(" ");
     match line.char_indices().nth(max_chars) {
         None => line,
@@ -162,6 +161,11 @@ pub fn clean(text: &str, max_chars: usize) -> String {
             format!("{}…", kept.trim_end())
         }
     }
+}
+
+/// The character itself, or a space in place of one that controls the line or its direction.
+pub(crate) fn harmless(c: char) -> char {
+    if c.is_control() || turns_direction(c) { ' ' } else { c }
 }
 
 const fn turns_direction(c: char) -> bool {

@@ -1,4 +1,4 @@
-//! What a channel is: two pure functions, from an alert to requests and from an answer to its
+//! What a channel is: two pure functions, from an alert or a notice to requests and from an answer to its
 //! meaning.
 //!
 //! A notifier opens no connection, reads no clock and keeps no state. Pacing, retries, leases and
@@ -8,9 +8,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use finstage_model::Alert;
 use finstage_net::Request;
-use finstage_store::records::Sent;
+use finstage_store::records::{Item, Sent};
 
 use crate::pacer::Pace;
 use crate::template::Repeat;
@@ -23,11 +22,11 @@ pub trait Notifier: Send + Sync + fmt::Debug {
     /// How fast its service may be asked.
     fn pace(&self) -> Pace;
 
-    /// What to send for `alert`, in order.
+    /// What to send for `item`, an alert or a notice of the service, in order.
     ///
-    /// The same alert and `repeat` give the same number of parts in every form and to every
+    /// The same item and `repeat` give the same number of parts in every form and to every
     /// address, so that a sender that changes either goes on with the part it stopped at.
-    fn render(&self, alert: &Alert, delivery: &Delivery<'_>) -> Vec<Outgoing>;
+    fn render(&self, item: &Item, delivery: &Delivery<'_>) -> Vec<Outgoing>;
 
     /// What the service's answer to one part means.
     fn accepted(&self, reply: &Reply<'_>) -> Accepted;

@@ -4,12 +4,14 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
+use std::time::Duration;
 
 use finstage_model::{
     Alert, AlertId, AlertKind, CardId, Decision, Direction, Interval, Objection, Proof, Reason,
     Ruling, SignalId,
 };
 use finstage_seal::Secret;
+use finstage_store::records::{Item, Notice, NoticeKind, NoticeStyle, NoticeText};
 
 use crate::notifier::{Accepted, Delivery, Form, Notifier, Outgoing, Reply};
 use crate::notifiers::{ALL, Log, MAX_LINE_CHARS, MAX_TEXT_UNITS, Telegram, TelegramOptions};
@@ -154,6 +156,29 @@ pub(crate) fn long() -> Alert {
     Alert { words, ..signal() }
 }
 
+/// A notice of some lines, one of them with markup of other places.
+pub(crate) fn report(lines: usize) -> Notice {
+    let plain = |text: String| NoticeText::new(NoticeStyle::Plain, text);
+    let mut text = vec![
+        vec![NoticeText::new(NoticeStyle::Bold, "Daily report, 2026-11-20")],
+        vec![plain("<b>S&P</b>\u{202e}\r\n rose".into())],
+        vec![
+            plain("Track record: 12 entries, head ".into()),
+            NoticeText::new(NoticeStyle::Code, "abc123"),
+        ],
+    ];
+    let line = |n| vec![plain(format!("line {n} of a long report"))];
+    text.extend((0..lines).map(line));
+    text.push(vec![NoticeText::new(NoticeStyle::Italic, "Not advice.")]);
+    Notice {
+        id: NoticeKind::Report.id("2026-11-20"),
+        kind: NoticeKind::Report,
+        said_at: "2026-11-21T08:00:00Z".parse().unwrap(),
+        max_age: Duration::from_secs(86_400),
+        lines: text,
+    }
+}
+
 fn show(sent: &[Outgoing]) -> String {
     let mut text = String::new();
     for part in sent {
@@ -222,8 +247,47 @@ fn every_channel_writes_its_golden_messages() {
             ("special", special(), Delivery::FIRST),
             ("repeat", signal(), repeat),
         ] {
-            golden(&format!("{kind}.{case}.txt"), &show(&notifier.render(&alert, &delivery)));
+            let sent = notifier.render(&alert.into(), &delivery);
+            golden(&format!("{kind}.{case}.txt"), &show(&sent));
         }
+    });
+}
+
+#[test]
+fn every_channel_writes_notices_of_the_service() {
+    let repeat = Delivery { repeat: Repeat::Possible, ..Delivery::FIRST };
+    each(|kind, notifier| {
+        for (case, delivery) in [("notice", Delivery::FIRST), ("notice-repeat", repeat)] {
+            let sent = notifier.render(&report(0).into(), &delivery);
+            golden(&format!("{kind}.{case}.txt"), &show(&sent));
+        }
+    });
+}
+
+#[test]
+fn a_long_notice_goes_out_in_parts_that_lose_no_line() {
+    each(|kind, notifier| {
+        let sent = notifier.render(&report(390).into(), &Delivery::FIRST);
+        assert!(sent.len() > 1, "{kind}");
+        let shown: Vec<String> = sent
+            .iter()
+            .map(|part| match part {
+                Outgoing::Line(line) => {
+                    assert!(line.chars().count() <= MAX_LINE_CHARS && !line.contains('…'));
+                    line.clone()
+                }
+                Outgoing::Http(request) => {
+                    let body: serde_json::Value =
+                        serde_json::from_slice(request.body_bytes()).unwrap();
+                    let text = visible(body["text"].as_str().unwrap());
+                    assert!(text.encode_utf16().count() <= MAX_TEXT_UNITS);
+                    text
+                }
+            })
+            .collect();
+        let all = shown.join("\n");
+        assert!((0..390).all(|n| all.contains(&format!("line {n} of"))), "{kind}");
+        assert!(all.ends_with(&report(0).id.to_string()), "{kind}");
     });
 }
 
@@ -232,7 +296,7 @@ fn no_part_passes_the_limit_of_its_service() {
     let max = Alert { words: "📈 ".repeat(20_000), ..signal() };
     each(|_, notifier| {
         for alert in [signal(), long(), max.clone()] {
-            for part in notifier.render(&alert, &Delivery::FIRST) {
+            for part in notifier.render(&alert.into(), &Delivery::FIRST) {
                 match part {
                     Outgoing::Line(line) => {
                         assert!(line.chars().count() <= MAX_LINE_CHARS);
@@ -255,9 +319,10 @@ fn no_part_passes_the_limit_of_its_service() {
 #[test]
 fn form_and_address_never_change_the_number_of_parts() {
     each(|kind, notifier| {
-        for alert in [signal(), watch(), special(), long()] {
+        let alerts = [signal(), watch(), special(), long()].map(Item::from);
+        for item in alerts.into_iter().chain([report(400).into()]) {
             let parts = |form, address| {
-                notifier.render(&alert, &Delivery { form, address, ..Delivery::FIRST }).len()
+                notifier.render(&item, &Delivery { form, address, ..Delivery::FIRST }).len()
             };
             let first = parts(Form::Rich, None);
             assert!(first >= 1, "{kind}");
@@ -275,7 +340,8 @@ fn no_secret_is_in_anything_printed() {
         format!("<html>/bot{CANARY}/</html>"),
     ];
     each(|kind, notifier| {
-        let mut printed = format!("{notifier:?} {:?}", notifier.render(&long(), &Delivery::FIRST));
+        let mut printed =
+            format!("{notifier:?} {:?}", notifier.render(&long().into(), &Delivery::FIRST));
         for body in &bodies {
             for status in [200, 302, 400, 401, 403, 404, 429, 500, 502] {
                 let reply = Reply { status, retry_after: None, body: body.as_bytes() };

@@ -11,9 +11,10 @@
 use std::time::Duration;
 
 use finstage_model::{Alert, AlertKind, Direction, Price, Proof, Reason, Ruling, Timestamp};
+use finstage_store::records::{Notice, NoticeStyle, NoticeText};
 use jiff::tz::TimeZone;
 
-use crate::message::{Line, Message, Style, clean};
+use crate::message::{Line, Message, Style, clean, harmless};
 
 /// The most characters of the rule in words that are shown; longer text is cut with `…`.
 pub const MAX_WORDS_CHARS: usize = 8_000;
@@ -67,6 +68,19 @@ impl Template {
             lines.push(Line::new(Style::Plain, link));
         }
         lines.push(Line::new(Style::Italic, words.not_advice));
+        Message::new(lines)
+    }
+
+    /// The message of `notice`, whose words are its own; its id stands at its end.
+    #[must_use]
+    pub fn notice(&self, notice: &Notice, repeat: Repeat) -> Message {
+        let words = &ENGLISH;
+        let mut lines = Vec::with_capacity(notice.lines.len() + 2);
+        if repeat == Repeat::Possible {
+            lines.push(Line::new(Style::Italic, words.repeat));
+        }
+        lines.extend(notice.lines.iter().map(|line| notice_line(line)));
+        lines.push(Line::new(Style::Plain, words.id).then(Style::Code, notice.id.to_string()));
         Message::new(lines)
     }
 }
@@ -166,6 +180,20 @@ fn title(words: &Words, alert: &Alert) -> String {
         AlertKind::Watch { .. } => words.watch,
     };
     fill(pattern, &[("rule", &rule)])
+}
+
+fn notice_line(texts: &[NoticeText]) -> Line {
+    texts.iter().fold(Line::default(), |line, piece| {
+        let style = match piece.style {
+            NoticeStyle::Plain => Style::Plain,
+            NoticeStyle::Bold => Style::Bold,
+            NoticeStyle::Italic => Style::Italic,
+            NoticeStyle::Code => Style::Code,
+        };
+        // Cleaning trims: the spaces around a piece are kept.
+        let text: String = piece.text.chars().map(harmless).collect();
+        line.then(style, text)
+    })
 }
 
 fn place(words: &Words, alert: &Alert) -> String {

@@ -1,12 +1,13 @@
-//! The log as a channel: one line per alert to a writer of the binary's choice.
+//! The log as a channel: one line per alert to a writer of the binary's choice; one for each part of
+//! a notice.
 //!
 //! It goes through the same outbox as every other channel, so what stands in the log was
 //! recorded as delivered, once per alert.
 
-use finstage_model::Alert;
+use finstage_store::records::Item;
 
 use super::Kind;
-use crate::message::clean;
+use crate::message::{Message, clean};
 use crate::notifier::{Accepted, Delivery, Notifier, Outgoing, Reply};
 use crate::pacer::Pace;
 use crate::template::Template;
@@ -16,6 +17,9 @@ pub(super) const KIND: Kind =
 
 /// The most characters of one line; more than the template writes, so that no id is cut off.
 pub const MAX_LINE_CHARS: usize = 10_000;
+
+/// The longest part of a notice that becomes one line: each of its line ends takes three characters.
+const MAX_PART_UNITS: usize = 5_000;
 
 /// Writes alerts as single lines.
 #[derive(Debug, Default)]
@@ -40,9 +44,18 @@ impl Notifier for Log {
         Pace::UNLIMITED
     }
 
-    fn render(&self, alert: &Alert, delivery: &Delivery<'_>) -> Vec<Outgoing> {
-        let text = self.template.message(alert, delivery.repeat).plain().replace('\n', " · ");
-        vec![Outgoing::Line(clean(&text, MAX_LINE_CHARS))]
+    fn render(&self, item: &Item, delivery: &Delivery<'_>) -> Vec<Outgoing> {
+        let line = |part: &Message| {
+            let text = part.plain().replace('\n', " · ");
+            Outgoing::Line(clean(&text, MAX_LINE_CHARS))
+        };
+        match item {
+            Item::Alert(alert) => vec![line(&self.template.message(alert, delivery.repeat))],
+            Item::Notice(notice) => {
+                let message = self.template.notice(notice, delivery.repeat);
+                message.split(MAX_PART_UNITS).iter().map(line).collect()
+            }
+        }
     }
 
     /// A line has no answer; a service that gives one to this channel is a mistake of ours.

@@ -13,10 +13,9 @@
 
 use std::time::Duration;
 
-use finstage_model::Alert;
 use finstage_net::Request;
 use finstage_seal::Secret;
-use finstage_store::records::Sent;
+use finstage_store::records::{Item, Sent};
 use serde::{Deserialize, Serialize};
 
 use super::Kind;
@@ -182,9 +181,12 @@ impl Notifier for Telegram {
         }
     }
 
-    fn render(&self, alert: &Alert, delivery: &Delivery<'_>) -> Vec<Outgoing> {
+    fn render(&self, item: &Item, delivery: &Delivery<'_>) -> Vec<Outgoing> {
         let chat = delivery.address.unwrap_or(&self.chat);
-        let message = self.template.message(alert, delivery.repeat);
+        let message = match item {
+            Item::Alert(alert) => self.template.message(alert, delivery.repeat),
+            Item::Notice(notice) => self.template.notice(notice, delivery.repeat),
+        };
         let text = |part: &Message| match delivery.form {
             Form::Rich => html(part),
             Form::Plain => part.plain(),

@@ -110,8 +110,36 @@ async fn a_courier_alone_sends_one_alert_and_gives_its_receipt() {
     let mut service = ChatService::start([]).await;
     let house = House::new();
     let mut courier = telegram(&house, &service, "42");
-    let sending = courier.send(&alert(1), Progress::new(Repeat::No)).await;
+    let sending = courier.send(&alert(1).into(), Progress::new(Repeat::No)).await;
     assert_eq!(sending, Sending::Delivered { receipt: "101".into() });
     assert!(service.message().await.text().starts_with("<b>▲ bullish"));
     assert!(courier.wait() > Duration::ZERO, "the next one has to wait");
+}
+
+#[tokio::test]
+async fn a_notice_of_the_service_arrives_once_and_outlives_alerts() {
+    let mut service = ChatService::start([]).await;
+    let house = House::new();
+    house.announce(&["telegram"]);
+    house.announce(&["telegram"]);
+    house.queue("telegram", &alert(1));
+    house.later(Duration::from_secs(3 * 3_600));
+    let running = house.start(telegram(&house, &service, "42"));
+    assert_eq!(service.message().await.text().lines().next(), Some("<b>Daily report</b>"));
+    running.looked(3).await;
+    let stats = running.stop().await;
+    assert_eq!((stats.delivered(), stats.expired()), (1, 1), "the alert is too old");
+    assert!(service.rest().is_empty());
+}
+
+#[tokio::test]
+async fn a_notice_older_than_its_own_age_is_not_sent() {
+    let mut service = ChatService::start([]).await;
+    let house = House::new();
+    house.announce(&["telegram"]);
+    house.later(Duration::from_secs(86_401));
+    let running = house.start(telegram(&house, &service, "42"));
+    running.looked(2).await;
+    assert_eq!(running.stop().await.expired(), 1);
+    assert!(service.rest().is_empty());
 }

@@ -13,7 +13,10 @@ use finstage_net::{Client, ClientOptions};
 use finstage_notify::notifiers::{Log, Telegram, TelegramOptions};
 use finstage_notify::{Courier, Dispatcher, DispatcherOptions, LEASE, MAX_AGE, Stats, Template};
 use finstage_seal::Secret;
-use finstage_store::records::{Batch, Filter, NewAlert, Records, Route, RunDigest, Sent};
+use finstage_store::records::{
+    Batch, Filter, NewAlert, Notice, NoticeKind, NoticeStyle, NoticeText, Records, Route,
+    RunDigest, Sent,
+};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
@@ -84,6 +87,19 @@ impl House {
         let mut batch = Batch::new(position(), RunDigest::default());
         batch.alerts.push(NewAlert { alert: alert.clone(), route });
         assert_eq!(self.records.apply(&batch).unwrap().queued, 1);
+    }
+
+    /// The service says the report of a day, for a day.
+    pub(crate) fn announce(&self, notifiers: &[&str]) {
+        let notice = Notice {
+            id: NoticeKind::Report.id("2026-11-20"),
+            kind: NoticeKind::Report,
+            said_at: START,
+            max_age: Duration::from_secs(86_400),
+            lines: vec![vec![NoticeText::new(NoticeStyle::Bold, "Daily report")]],
+        };
+        let names: Vec<String> = notifiers.iter().map(|&name| name.to_owned()).collect();
+        self.records.announce(&notice, &names).unwrap();
     }
 
     /// What became of an alert: status, and the reason or nothing.

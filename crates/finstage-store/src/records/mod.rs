@@ -14,6 +14,7 @@ mod db;
 mod followed;
 mod history;
 mod instruments;
+mod notices;
 mod outbox;
 mod schema;
 mod signals;
@@ -36,7 +37,10 @@ pub use chain::{Appended, ChainCheck, Head};
 pub use db::BUSY_TIMEOUT;
 pub use followed::{FollowedSignal, MAX_FOLLOWED};
 pub(crate) use history::{Content, FileRow, PeriodRow, Publication, SeriesId, TailPart};
-pub use outbox::{Leased, OutboxCounts, Sent};
+pub use notices::{
+    MAX_NOTICE_LINE_CHARS, MAX_NOTICE_LINES, Notice, NoticeKind, NoticeStyle, NoticeText,
+};
+pub use outbox::{Item, Leased, OutboxCounts, Sent};
 pub use signals::SignalRow;
 pub use touched::Touched;
 pub use track::{MAX_TRACK, OpenSignal, TrackEntry, TrackOutcome, TrackRow, TrackSignal};

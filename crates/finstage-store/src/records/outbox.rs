@@ -1,4 +1,4 @@
-//! The durable queue between an alert and each notifier.
+//! The durable queue between an alert, or a notice, and each notifier.
 //!
 //! A message that left the house cannot be called back, and a process can die between sending and
 //! writing that down. So a row is *leased* before it is sent, and the lease is durable first. The
@@ -9,15 +9,57 @@
 
 use std::time::Duration;
 
-use finstage_model::{Alert, AlertId, Position, Timestamp};
+use finstage_model::{Alert, AlertId, NoticeId, Position, Timestamp};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::alerts::alert;
 use super::db::{Durability, Trouble};
+use super::notices::{Notice, notice};
 use super::{Records, parse};
 use crate::{Error, ErrorKind};
 
-/// An alert that this notifier must send, or give back.
+/// What leaves the house by a notifier.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Item {
+    /// What the engine decided to send.
+    Alert(Alert),
+    /// What the service itself has to say.
+    Notice(Notice),
+}
+
+impl Item {
+    /// Its id, as text.
+    #[must_use]
+    pub fn id(&self) -> String {
+        match self {
+            Self::Alert(alert) => alert.id.to_string(),
+            Self::Notice(notice) => notice.id.to_string(),
+        }
+    }
+
+    /// When it was said.
+    #[must_use]
+    pub const fn said_at(&self) -> Timestamp {
+        match self {
+            Self::Alert(alert) => alert.said_at,
+            Self::Notice(notice) => notice.said_at,
+        }
+    }
+}
+
+impl From<Alert> for Item {
+    fn from(alert: Alert) -> Self {
+        Self::Alert(alert)
+    }
+}
+
+impl From<Notice> for Item {
+    fn from(notice: Notice) -> Self {
+        Self::Notice(notice)
+    }
+}
+
+/// An alert or a notice that this notifier must send, or give back.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Leased {
     /// The row, to be named when giving it back.
@@ -25,7 +67,7 @@ pub struct Leased {
     /// The number of this lease, to be named when giving it back.
     pub fence: i64,
     /// What to send.
-    pub alert: Alert,
+    pub item: Item,
     /// How many times it was leased, this time included.
     pub attempts: u32,
     /// Whether the outcome of an earlier attempt is unknown: people may have it already.
@@ -41,7 +83,7 @@ pub enum Sent {
     Unknown,
 }
 
-/// How many rows are in which state.
+/// How many rows of alerts are in which state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct OutboxCounts {
     /// Waiting.
@@ -65,8 +107,8 @@ struct End<'a> {
 }
 
 impl Records {
-    /// Takes the oldest alert that `notifier` may send at `now`, for the time of `lease`. `None`
-    /// when there is none; [`Records::outbox_next_at`] tells when to ask again.
+    /// Takes what `notifier` may send at `now` and was queued first, for the time of `lease`. `None`
+    /// when there is nothing; [`Records::outbox_next_at`] tells when to ask again.
     ///
     /// # Errors
     /// As every writing call: `Full`, `Held`, `Corrupt` or `Io`.
@@ -183,14 +225,14 @@ impl Records {
         self.finish(row, fence, &End { state: "expired", at, receipt: None, reason: Some(reason) })
     }
 
-    /// How many rows are in which state.
+    /// How many rows of alerts are in which state; notices are not counted.
     ///
     /// # Errors
     /// As every reading call: `Corrupt`, `Held` or `Io`.
     pub fn outbox_counts(&self) -> Result<OutboxCounts, Error> {
         self.0.read("counting alerts in", |tx| {
-            let mut query =
-                tx.prepare_cached("SELECT state, count(*) FROM outbox GROUP BY state")?;
+            let sql = "SELECT state, count(*) FROM outbox WHERE alert IS NOT NULL GROUP BY state";
+            let mut query = tx.prepare_cached(sql)?;
             let mut rows = query.query(())?;
             let mut counts = OutboxCounts::default();
             while let Some(row) = rows.next()? {
@@ -228,10 +270,11 @@ impl Records {
         self.0.write("noting the end of an alert in", Durability::Kept, |tx| {
             let sql = "UPDATE outbox SET state = ?3, finished_at = ?4, receipt = ?5,
                     reason = ?6, lease_until = NULL
-                WHERE id = ?1 AND fence = ?2 AND state = 'sending' RETURNING alert";
+                WHERE id = ?1 AND fence = ?2 AND state = 'sending' RETURNING ifnull(alert, '')";
             let values = params![row, fence, end.state, end.at.nanos(), end.receipt, end.reason];
             let alert: Option<String> =
                 tx.prepare_cached(sql)?.query_row(values, |row| row.get(0)).optional()?;
+            // A notice has no list that tells what became of it: its row does.
             settle_alert(tx, &alert.ok_or_else(|| stale(row))?)
         })
     }
@@ -251,19 +294,31 @@ fn settle_alert(tx: &Connection, alert: &str) -> Result<(), Trouble> {
 }
 
 fn leased(tx: &Connection, row: i64) -> Result<Leased, Trouble> {
-    let sql = "SELECT outbox.fence, outbox.attempts, outbox.possible_repeat, alerts.json, alerts.id
-        FROM outbox JOIN alerts ON alerts.id = outbox.alert WHERE outbox.id = ?";
+    let sql = "SELECT outbox.fence, outbox.attempts, outbox.possible_repeat, outbox.notice,
+            alerts.json, alerts.id
+        FROM outbox LEFT JOIN alerts ON alerts.id = outbox.alert WHERE outbox.id = ?";
     let mut query = tx.prepare_cached(sql)?;
     let mut rows = query.query([row])?;
     let Some(found) = rows.next()? else { return Err(stale(row)) };
-    let alert = alert(&found.get::<_, String>("json")?)?;
-    if alert.id != parse::<AlertId>(found, "id")? {
-        return Err(Trouble::BadRow(format!("alert {} lies under another id", alert.id)));
-    }
+    let is_notice = found.get::<_, Option<String>>("notice")?.is_some();
+    let item = match is_notice {
+        true => {
+            let id = parse::<NoticeId>(found, "notice")?;
+            let missing = || Trouble::BadRow(format!("notice {id} is not there"));
+            Item::Notice(notice(tx, id)?.ok_or_else(missing)?)
+        }
+        false => {
+            let alert = alert(&found.get::<_, String>("json")?)?;
+            if alert.id != parse::<AlertId>(found, "id")? {
+                return Err(Trouble::BadRow(format!("alert {} lies under another id", alert.id)));
+            }
+            Item::Alert(alert)
+        }
+    };
     Ok(Leased {
         row,
         fence: found.get("fence")?,
-        alert,
+        item,
         attempts: found.get("attempts")?,
         possible_repeat: found.get("possible_repeat")?,
     })

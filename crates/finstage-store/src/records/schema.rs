@@ -26,6 +26,7 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     Migration { version: 4, name: "trials", sql: include_str!("migrations/0004_trials.sql") },
     Migration { version: 5, name: "cards", sql: include_str!("migrations/0005_cards.sql") },
     Migration { version: 6, name: "track", sql: include_str!("migrations/0006_track.sql") },
+    Migration { version: 7, name: "notices", sql: include_str!("migrations/0007_notices.sql") },
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS migrations (

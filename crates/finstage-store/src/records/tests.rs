@@ -164,7 +164,8 @@ fn an_alert_is_leased_once_and_only_when_its_cause_is_durable() {
     let before = records.outbox_lease("log", t(0), LEASE, Position::new(DAY, 1, 0)).unwrap();
     assert_eq!(before, None, "the event is not synced yet");
     let leased = records.outbox_lease("log", t(0), LEASE, position(1)).unwrap().unwrap();
-    assert_eq!((&leased.alert, leased.attempts, leased.possible_repeat), (&alert(0), 1, false));
+    assert_eq!((&leased.item, leased.attempts), (&Item::Alert(alert(0)), 1));
+    assert!(!leased.possible_repeat);
     assert_eq!(lease(&records, 29), None, "another has it");
     assert_eq!(records.outbox_next_at("log").unwrap(), Some(t(30)));
     records.outbox_delivered(leased.row, leased.fence, t(1), "msg 5").unwrap();
@@ -235,8 +236,9 @@ fn a_retry_waits_its_time_and_remembers_what_is_unknown() {
 #[test]
 fn the_oldest_alert_is_leased_first_and_a_waiting_one_holds_up_nobody() {
     let records = with_events(9);
-    let ids: Vec<u128> = (0..3).map(|_| lease(&records, 0).unwrap().alert.id.0).collect();
-    assert_eq!((ids, lease(&records, 0)), (vec![0, 4, 8], None));
+    let ids: Vec<String> = (0..3).map(|_| lease(&records, 0).unwrap().item.id()).collect();
+    let oldest_first = [0, 4, 8].map(|n| alert(n).id.to_string());
+    assert_eq!((ids.as_slice(), lease(&records, 0)), (&oldest_first[..], None));
 }
 
 #[test]
@@ -261,7 +263,7 @@ fn an_alert_on_its_way_is_never_removed() {
     let records = with_events(5);
     let leased = records.outbox_lease("log", t(0), LEASE, position(5)).unwrap().unwrap();
     let rewound = records.rewind(position(2)).unwrap();
-    assert_eq!(rewound.inconsistent, [format!("{} to log", leased.alert.id)]);
+    assert_eq!(rewound.inconsistent, [format!("{} to log", leased.item.id())]);
     assert_eq!((rewound.alerts, rewound.queued), (1, 3));
     records.outbox_delivered(leased.row, leased.fence, t(1), "").unwrap();
 }

@@ -13,7 +13,7 @@ use finstage_model::{
 
 use super::journal::{DAY, events, read_all};
 use super::{Fault, FaultyFiles, Rng};
-use crate::records::{Batch, Filter, NewAlert, NewSignal, Route, RunDigest};
+use crate::records::{Batch, Filter, Item, NewAlert, NewSignal, Route, RunDigest};
 use crate::{Error, Journal, JournalOptions, Origin, Records};
 
 /// The notifiers of the suite's alerts.
@@ -162,7 +162,8 @@ impl House {
                 continue;
             };
             told = true;
-            let (times, unwarned) = self.sent.entry((leased.alert.id, notifier)).or_default();
+            let Item::Alert(alert) = &leased.item else { panic!("nobody announced a notice") };
+            let (times, unwarned) = self.sent.entry((alert.id, notifier)).or_default();
             *times += 1;
             *unwarned += u32::from(!leased.possible_repeat);
             if !forget {

@@ -23,7 +23,7 @@ use finstage_model::{
 };
 use finstage_store::history::History;
 use finstage_store::journal::{Journal, JournalOptions};
-use finstage_store::records::{AlertRow, Batch, Filter, Records, RunDigest, SignalRow};
+use finstage_store::records::{AlertRow, Batch, Filter, Item, Records, RunDigest, SignalRow};
 use finstage_store::suite::{Fault, FaultyFiles, Rng};
 use tempfile::TempDir;
 
@@ -605,8 +605,9 @@ impl People {
         let Some(leased) = records.outbox_lease(CHANNEL, now, LEASE, synced).unwrap() else {
             return false;
         };
-        assert_eq!(leased.alert.decision, Decision::Send);
-        let (times, unwarned) = self.told.entry(leased.alert.id).or_default();
+        let Item::Alert(alert) = &leased.item else { panic!("nobody announced a notice") };
+        assert_eq!(alert.decision, Decision::Send);
+        let (times, unwarned) = self.told.entry(alert.id).or_default();
         *times += 1;
         *unwarned += u32::from(!leased.possible_repeat);
         if !forget {

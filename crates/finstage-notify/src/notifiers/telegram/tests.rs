@@ -1,3 +1,5 @@
+use finstage_model::Alert;
+
 use super::*;
 use crate::suite::{CANARY, long, special, telegram, visible};
 
@@ -6,7 +8,7 @@ fn bodies(channel: &Telegram, alert: &Alert, delivery: &Delivery<'_>) -> Vec<ser
         Outgoing::Http(request) => serde_json::from_slice(request.body_bytes()).unwrap(),
         Outgoing::Line(line) => panic!("telegram sends requests, not {line}"),
     };
-    channel.render(alert, delivery).into_iter().map(body).collect()
+    channel.render(&alert.clone().into(), delivery).into_iter().map(body).collect()
 }
 
 fn meaning(status: u16, retry_after: Option<u64>, body: &str) -> Accepted {

@@ -82,3 +82,29 @@ fn another_programs_database_is_refused() {
     let error = migrate(&mut connection, &other, &[changed]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt);
 }
+
+#[test]
+fn alerts_on_their_way_stay_so_when_the_outbox_learns_to_carry_notices() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("records.db");
+    let mut connection = Connection::open(&path).unwrap();
+    connection.pragma_update(None, "foreign_keys", true).unwrap();
+    migrate(&mut connection, &path, &MIGRATIONS[..6]).unwrap();
+    let rows = "INSERT INTO alerts VALUES ('a', 5, '{}', 'watch', 'r', 's:x', 1, 2, 'send', 'queued', NULL);
+        INSERT INTO outbox (id, alert, notifier, position, state, attempts, fence, lease_until)
+            VALUES (7, 'a', 'log', 5, 'sending', 2, 3, 99), (9, 'a', 'chat', 5, 'ready', 0, 0, NULL);";
+    connection.execute_batch(rows).unwrap();
+    migrate(&mut connection, &path, MIGRATIONS).unwrap();
+    let sql =
+        "SELECT group_concat(row, ' ') FROM (SELECT id || alert || notifier || position || state
+            || attempts || fence || ifnull(lease_until, '-') row
+        FROM outbox WHERE notice IS NULL ORDER BY id)";
+    let kept: String = connection.query_row(sql, (), |row| row.get(0)).unwrap();
+    assert_eq!(kept, "7alog5sending2399 9achat5ready00-");
+    let neither = "INSERT INTO outbox (notifier, position) VALUES ('log', 0)";
+    assert!(connection.execute(neither, ()).is_err(), "a row carries something");
+    connection.execute("DELETE FROM outbox", ()).unwrap();
+    let next = "INSERT INTO outbox (alert, notifier, position) VALUES ('a', 'log', 5) RETURNING id";
+    let id: i64 = connection.query_row(next, (), |row| row.get(0)).unwrap();
+    assert!(id > 9, "no number of a row is used again");
+}

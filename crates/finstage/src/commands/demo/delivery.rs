@@ -71,7 +71,7 @@ impl Messenger {
                 LEASE,
                 Position::from_i64(i64::MAX),
             )? {
-                let at = leased.alert.said_at.max(self.clock.now());
+                let at = leased.item.said_at().max(self.clock.now());
                 self.clock.set(at);
                 let receipt = self.runtime.block_on(self.carry(notifier.as_ref(), &leased));
                 match receipt {
@@ -87,7 +87,7 @@ impl Messenger {
 
     async fn carry(&self, notifier: &dyn Notifier, leased: &Leased) -> Result<String, String> {
         let mut receipt = String::new();
-        for part in notifier.render(&leased.alert, &Delivery::FIRST) {
+        for part in notifier.render(&leased.item, &Delivery::FIRST) {
             let Outgoing::Http(request) = part else { continue };
             let response = self.client.send(&request).await.map_err(|e| e.to_string())?;
             let reply = Reply {
