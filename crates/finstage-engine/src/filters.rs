@@ -20,6 +20,9 @@ pub(crate) const TREND_DAYS: usize = 5;
 const TREND_PERCENT: i128 = 5;
 const TREND_SPAN: Duration = Duration::from_secs(TREND_DAYS as u64 * 86_400);
 
+/// Whether a filter objects to a signal.
+type Objects = fn(&AlertFilters, &Case<'_>) -> bool;
+
 /// A signal with what filters look at.
 #[derive(Debug)]
 pub(crate) struct Case<'a> {
@@ -37,7 +40,7 @@ pub(crate) struct Case<'a> {
 impl AlertFilters {
     /// Why the signal's alert is not to be sent, if so.
     pub(crate) fn objection(&self, case: &Case<'_>) -> Option<WithheldAlert> {
-        let all: [(WithheldAlert, fn(&Self, &Case<'_>) -> bool); 6] = [
+        let all: [(WithheldAlert, Objects); 6] = [
             (WithheldAlert::StrategyOff, Self::is_off),
             (WithheldAlert::FewOccasions, Self::has_few_occasions),
             (WithheldAlert::LowHitRate, Self::has_low_hit_rate),

@@ -1,37 +1,61 @@
 //! Verified cards, watched by what became of the signals since: one that no longer holds is muted.
 //!
 //! A muted card is a newer one of its hypothesis, so a running engine hears of it as of any other,
-//! and a verification keeps it until the next look.
+//! and a verification keeps it until the next look. People are told once, by a notice that is named
+//! after the muted card.
 
-use finstage_model::{Card, CardVerdict, ClaimKind, Timestamp};
+use std::time::Duration;
+
+use finstage_model::{Card, CardVerdict, ClaimKind, Objection, Timestamp};
 use finstage_quant::stats::occasions::Holding;
 use finstage_research::live::{Drift, Followed, Settled, drift, mute};
 use finstage_store::Error;
-use finstage_store::records::{FollowedSignal, Records, TrackOutcome};
+use finstage_store::records::{
+    FollowedSignal, Notice, NoticeKind, NoticeStyle, NoticeText, Records, TrackOutcome,
+};
 
-/// A card that was muted just now.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Muted {
-    /// It, as it is in force now.
-    pub card: Card,
-    /// What spoke against it.
-    pub drift: Drift,
+/// A notice that nobody could be told for so long is old news.
+const NOTICE_MAX_AGE: Duration = Duration::from_secs(7 * 86_400);
+
+/// What people are told about a muted card, line by line.
+#[must_use]
+pub fn message(muted: &Card) -> [String; 4] {
+    let Card { strategy, scope, interval, horizon, direction, words, .. } = muted;
+    [
+        format!("Muted: {strategy}"),
+        format!("{direction} on {scope}, {interval} bars, after {horizon}"),
+        words.clone(),
+        "Its signals are not sent. It returns only through the next look of `finstage verify`."
+            .to_owned(),
+    ]
 }
 
-impl Muted {
-    /// What people are told, in one line.
-    #[must_use]
-    pub fn message(&self) -> String {
-        let Self { card, drift } = self;
-        let Card { strategy, scope, interval, horizon, direction, words, .. } = card;
-        let percent = |value: f64| format!("{:+.2} %", 100.0 * value);
-        let mean = drift.run_mean.map_or_else(|| "nothing".to_owned(), percent);
-        format!(
-            "{words} {strategy} on {scope} ({direction}, {interval} bars, after {horizon}) averaged {mean} \
-             against any bar after costs, and {} was expected. It returns only through the next look.",
-            percent(drift.expected)
-        )
+/// Tells people of the cards that are muted, each once, whoever muted them; how many are new.
+///
+/// # Errors
+/// When the records cannot be read or written.
+pub fn announce(records: &Records, notifiers: &[String], now: Timestamp) -> Result<u64, Error> {
+    let mut queued = 0;
+    for card in muted(records)? {
+        let [title, rest @ ..] = message(&card);
+        let line = |style, text| vec![NoticeText::new(style, text)];
+        let mut lines = vec![line(NoticeStyle::Bold, title)];
+        lines.extend(rest.into_iter().map(|text| line(NoticeStyle::Plain, text)));
+        let kind = NoticeKind::Muted;
+        let id = kind.id(&card.id.to_string());
+        let notice = Notice { id, kind, said_at: now, max_age: NOTICE_MAX_AGE, lines };
+        queued += records.announce(&notice, notifiers)?;
     }
+    Ok(queued)
+}
+
+/// The muted cards in force.
+///
+/// # Errors
+/// When the records cannot be read.
+pub fn muted(records: &Records) -> Result<Vec<Card>, Error> {
+    let cards = records.cards_since(0)?.into_iter().map(|row| row.card);
+    Ok(cards.filter(|card| card.reasons.contains(&Objection::Drift)).collect())
 }
 
 /// The verified direction cards in force, each with how it has fared.
@@ -59,11 +83,11 @@ pub fn watched(records: &Records) -> Result<Vec<(Card, Drift)>, Error> {
     Ok(watched)
 }
 
-/// Mutes the verified cards whose live outcomes look like chance.
+/// Mutes the verified cards whose live outcomes look like chance; gives those.
 ///
 /// # Errors
 /// When the records cannot be read or written.
-pub fn mute_drifted(records: &Records) -> Result<Vec<Muted>, Error> {
+pub fn mute_drifted(records: &Records) -> Result<Vec<Card>, Error> {
     let mut muted = Vec::new();
     for (card, drift) in watched(records)? {
         if drift.muted_at.is_none() {
@@ -72,7 +96,7 @@ pub fn mute_drifted(records: &Records) -> Result<Vec<Muted>, Error> {
         let now = mute(&card, &drift);
         // A verification may have put another card there in the meantime: that one decides.
         if records.replace_card(card.id, &now)? {
-            muted.push(Muted { card: now, drift });
+            muted.push(now);
         }
     }
     Ok(muted)
@@ -118,7 +142,7 @@ fn at_horizon(one: &FollowedSignal, horizon: finstage_model::Horizon) -> Followe
 pub fn state(card: &Card, drift: Option<&Drift>) -> &'static str {
     match drift {
         Some(drift) if drift.muted_at.is_some() => "drifted",
-        _ if card.reasons.contains(&finstage_model::Objection::Drift) => "muted",
+        _ if card.reasons.contains(&Objection::Drift) => "muted",
         _ if card.verdict == CardVerdict::Verified => "holds",
         _ => "unproven",
     }

@@ -22,7 +22,7 @@ use tokio::time::MissedTickBehavior;
 
 pub use self::audit::{Audit, audit, line};
 use crate::compactor::Pace;
-use crate::drift::mute_drifted;
+use crate::drift::{announce, message, mute_drifted};
 use crate::live::Safe;
 
 /// The time between two runs, of the service's clock.
@@ -57,11 +57,12 @@ pub struct Update {
     pub outcomes: u64,
 }
 
-/// Keeps the track record up to date until `quit` turns true. A run that fails is said in the log;
-/// the next one adds what it left out.
+/// Keeps the track record up to date until `quit` turns true, and mutes what it speaks against, of
+/// which the notifiers of these names are told. A run that fails is said in the log; the next one adds
+/// what it left out.
 pub async fn run(
     (records, history): (Records, History),
-    safe: Safe,
+    (safe, notifiers): (Safe, Vec<String>),
     pace: Pace,
     mut quit: watch::Receiver<bool>,
 ) {
@@ -87,9 +88,15 @@ pub async fn run(
             }
             Err(error) => tracing::error!("the track record's job broke off: {error}"),
         }
-        let kept = records.clone();
-        match tokio::task::spawn_blocking(move || mute_drifted(&kept)).await {
-            Ok(Ok(muted)) => muted.iter().for_each(|one| tracing::warn!("{}", one.message())),
+        let (kept, notifiers, now) = (records.clone(), notifiers.clone(), pace.clock.now());
+        let watch = move || {
+            let muted = mute_drifted(&kept)?;
+            announce(&kept, &notifiers, now).map(|_| muted)
+        };
+        match tokio::task::spawn_blocking(watch).await {
+            Ok(Ok(muted)) => {
+                muted.iter().for_each(|card| tracing::warn!("{}", message(card).join("; ")));
+            }
             Ok(Err(error)) => tracing::warn!("drift is not watched until the next try: {error}"),
             Err(error) => tracing::error!("the watch on drift broke off: {error}"),
         }

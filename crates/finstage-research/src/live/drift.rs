@@ -98,11 +98,17 @@ pub fn mute(card: &Card, drift: &Drift) -> Card {
         1 => "the last occasion looks".to_owned(),
         n => format!("the last {n} occasions look"),
     };
+    let percent = |value: f64| format!("{:+.2} %", 100.0 * value);
+    let mean = drift.run_mean.map_or_else(|| "nothing".to_owned(), percent);
+    let expected = percent(drift.expected);
     let mut muted = Card {
         verdict: CardVerdict::Unproven,
         grade: None,
         reasons: vec![Objection::Drift],
-        words: format!("Muted: {occasions} like chance."),
+        words: format!(
+            "Muted: {occasions} like chance. After costs they averaged {mean} against any bar; \
+             {expected} was expected."
+        ),
         proven_at: None,
         ..card.clone()
     };

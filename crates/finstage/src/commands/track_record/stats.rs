@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use finstage_model::{
-    AlertKind, Bar, Card, Category, Horizon, Interval, Objection, SignalId, Symbol, Timestamp,
+    AlertKind, Bar, Card, Category, Horizon, Interval, SignalId, Symbol, Timestamp,
 };
 use finstage_research::live::{
     Calibration, Drift, Followed, Group, Said, Statistics, base_rate, calibration, statistics,
@@ -28,12 +28,7 @@ pub(super) fn show(global: &Global, records: &Records, history: &History) -> Res
         group.base_rate = any_bar(&group.group, &settled, (records, history))?;
     }
     let watched = drift::watched(records)?;
-    let muted: Vec<Card> = records
-        .cards_since(0)?
-        .into_iter()
-        .map(|row| row.card)
-        .filter(|card| card.reasons.contains(&Objection::Drift))
-        .collect();
+    let muted = drift::muted(records)?;
     let calibration = calibration(&forecasts(records, &settled)?);
     if global.json {
         let cards: Vec<Value> = watched

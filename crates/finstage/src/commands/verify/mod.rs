@@ -15,7 +15,7 @@ use finstage_strategies::CATALOG;
 use super::signals::whens;
 use super::{data_dir, load_without_channels, say};
 use crate::cli::{Global, Verify as Args};
-use crate::drift::mute_drifted;
+use crate::drift::{message, mute_drifted};
 use crate::exit::{Exit, Failure, Result};
 use crate::{generate, wiring};
 
@@ -79,7 +79,7 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit> {
 /// outcomes speak against, so that none of them is renewed.
 fn keep(global: &Global, records: &Records, evidence: &Evidence) -> Result<()> {
     for muted in mute_drifted(records)? {
-        say(global, format_args!("{}", muted.message()));
+        say(global, format_args!("{}", message(&muted).join("; ")));
     }
     let mut kept = Vec::with_capacity(evidence.rows.len());
     for card in &evidence.rows {
