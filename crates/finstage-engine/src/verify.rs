@@ -78,7 +78,8 @@ impl Verifier {
         };
         let reason = card.reason.map_or(Reason::NoEvidence, Reason::Card);
         let ruling = match card.verdict {
-            _ if is_over(card, signal.at) => {
+            // What was muted stays so until a look: that says more than the age of the card.
+            _ if is_over(card, signal.at) && card.reason != Some(Objection::Drift) => {
                 Ruling::Unproven { reason: Reason::Card(Objection::Expired) }
             }
             CardVerdict::Verified => Ruling::Verified { card: card.proof.card },

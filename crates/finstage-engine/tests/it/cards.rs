@@ -119,6 +119,10 @@ fn a_card_proves_nothing_from_its_expiry_on() {
     let until = |expires| notice(CHATTER, CardVerdict::Verified, (at("09:00"), at(expires)));
     assert_eq!(verdict(&[until("12:01")]), "verdict unproven expired", "at its moment");
     assert_eq!(verdict(&[until("12:01:01")]), "verdict verified");
+    let mut muted = notice(CHATTER, CardVerdict::Unproven, (at("09:00"), at("12:00")));
+    assert_eq!(verdict(std::slice::from_ref(&muted)), "verdict unproven expired");
+    muted.reason = Some(Objection::Drift);
+    assert_eq!(verdict(&[muted]), "verdict unproven drift", "muted until a look");
 }
 
 #[test]
