@@ -8,10 +8,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use finstage_model::{
-    AlertId, Decision, Facts, IdHasher, Ruling, Said, Symbol, Timestamp, WithheldAlert,
+    AlertId, Decision, Facts, IdHasher, Proof, Ruling, Said, Symbol, Timestamp, WithheldAlert,
 };
 
-use crate::AlertRules;
+use crate::{AlertFilters, AlertRules};
 
 /// How long a sent alert is remembered at least.
 pub const MEMORY: Duration = Duration::from_secs(24 * 3_600);
@@ -70,14 +70,21 @@ impl AlertDesk {
         Duration::from_millis(self.rules.cooldown_ms)
     }
 
-    /// Why a signal with that ruling is not worth an alert, if so.
-    pub(crate) fn objection(&self, ruling: Ruling) -> Option<WithheldAlert> {
+    /// Why a signal with that ruling is not worth an alert, if so. Larger moves that are verified
+    /// are worth one whatever its direction is, and rest on data that can be trusted.
+    pub(crate) fn objection(&self, ruling: Ruling, size: Option<&Proof>) -> Option<WithheldAlert> {
         match ruling {
+            Ruling::Withheld { .. } => Some(WithheldAlert::Data),
+            _ if size.is_some() => None,
             Ruling::Verified { .. } => None,
             Ruling::Unproven { .. } if self.rules.send_unproven => None,
             Ruling::Unproven { .. } | Ruling::Rejected { .. } => Some(WithheldAlert::NotVerified),
-            Ruling::Withheld { .. } => Some(WithheldAlert::Data),
         }
+    }
+
+    /// What the user filters.
+    pub(crate) const fn filters(&self) -> &AlertFilters {
+        &self.rules.filters
     }
 
     /// Decides on an alert at engine time `now`; one that is sent counts.

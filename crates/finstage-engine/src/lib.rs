@@ -50,6 +50,7 @@ mod alerts;
 mod bars;
 mod desk;
 mod engine;
+mod filters;
 pub mod harness;
 mod market;
 mod outcomes;
@@ -71,8 +72,8 @@ pub use plan::{MAX_DEPTH, MAX_STRATEGIES, Planned, RECORD_DAYS, series_depths};
 pub use rule::{Build, Catalog, Language, Rule};
 pub use run::{Flow, RunError, RunSummary, Sink, SinkError, Source, SourceError, run};
 pub use settings::{
-    AlertRules, EngineSettings, FeedTiming, Origin, SeriesSpec, StrategySpec, WatchRule,
-    WatchRuleError, WatchSpec, When,
+    AlertFilters, AlertRules, EngineSettings, FeedTiming, MarketRule, Origin, SeriesSpec,
+    StrategySpec, WatchRule, WatchRuleError, WatchSpec, When,
 };
 pub use strategy::{Context, Entry, Firing, ParamSpec, Params, Strategy, StrategyError, nearest};
 pub use timeline::{MAX_AHEAD, MAX_LATENESS};

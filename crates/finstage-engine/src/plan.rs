@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use finstage_model::{Direction, Interval, StrategyId, Symbol};
 
+use crate::filters::{VOLUME_BARS, trend_depth};
 use crate::{
-    Build, Catalog, EngineSettings, FeedTiming, Origin, Rule, SeriesSpec, Strategy, StrategyError,
-    StrategySpec, WatchRule, WatchSpec,
+    AlertFilters, Build, Catalog, EngineSettings, FeedTiming, MarketRule, Origin, Rule, SeriesSpec,
+    Strategy, StrategyError, StrategySpec, WatchRule, WatchSpec,
 };
 
 /// The greatest number of strategies: a [`StrategyId`] is 16 bits wide.
@@ -74,6 +75,13 @@ impl Planned {
         })
     }
 
+    /// Whether `text` is its name or its canonical text.
+    #[must_use]
+    pub fn is(&self, text: &str) -> bool {
+        let name = self.canonical.split(['(', ':']).next().unwrap_or_default();
+        text == self.canonical || text == name
+    }
+
     /// Whether it looks at that instrument.
     #[must_use]
     pub fn serves(&self, symbol: &Symbol) -> bool {
@@ -117,6 +125,7 @@ pub(crate) struct Plan {
     feeds: Vec<FeedTiming>,
     watches: Vec<WatchSpec>,
     cooldown_ms: u64,
+    filters: AlertFilters,
 }
 
 impl Plan {
@@ -132,6 +141,7 @@ impl Plan {
             feeds: settings.feeds.clone(),
             watches: settings.watches.clone(),
             cooldown_ms: settings.alerts.cooldown_ms,
+            filters: settings.alerts.filters.clone(),
         };
         plan.sort_series();
         plan.check_series()?;
@@ -240,10 +250,27 @@ impl Plan {
         })
     }
 
-    /// How many bars of each of its series an instrument's strategies need. One depth for all,
-    /// because a strategy may read its neighbours through [`crate::Context::series`].
+    /// How many bars of each of its series an instrument's strategies and the filters of their
+    /// alerts need. One depth for all, because a strategy may read its neighbours through
+    /// [`crate::Context::series`].
     pub(crate) fn depth(&self, symbol: &Symbol) -> usize {
-        self.strategies_of(symbol).map(|p| p.memory.max(p.warmup)).max().unwrap_or(1)
+        let needed = self.strategies_of(symbol).map(|p| p.memory.max(p.warmup)).max();
+        needed.map_or(1, |needed| needed.max(self.filtered(symbol)))
+    }
+
+    fn filtered(&self, symbol: &Symbol) -> usize {
+        let volume = if self.filters.min_volume_ratio > 0.0 { VOLUME_BARS } else { 0 };
+        let trend = match self.filters.market {
+            MarketRule::Any => None,
+            MarketRule::Agree => self.trend(symbol),
+        };
+        volume.max(trend.map_or(0, trend_depth))
+    }
+
+    /// The series of an instrument that shows where its market goes: the longest up to a day.
+    pub(crate) fn trend(&self, symbol: &Symbol) -> Option<Interval> {
+        let intervals = self.series_of(symbol).iter().map(|spec| spec.interval);
+        intervals.filter(|interval| *interval <= Interval::D1).max()
     }
 
     pub(crate) fn timing(&self, symbol: &Symbol) -> FeedTiming {

@@ -120,7 +120,7 @@ impl FeedTiming {
 }
 
 /// When alerts are let through.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AlertRules {
     /// Whether alerts of unproven signals are sent, marked so.
@@ -129,12 +129,56 @@ pub struct AlertRules {
     pub cooldown_ms: u64,
     /// Most alerts of one instrument within any 60 minutes.
     pub per_hour: u32,
+    /// What else the alert of a strategy must pass.
+    #[serde(default, skip_serializing_if = "AlertFilters::are_off")]
+    pub filters: AlertFilters,
 }
 
 impl Default for AlertRules {
     fn default() -> Self {
-        Self { send_unproven: false, cooldown_ms: 3_600_000, per_hour: 20 }
+        let filters = AlertFilters::default();
+        Self { send_unproven: false, cooldown_ms: 3_600_000, per_hour: 20, filters }
     }
+}
+
+/// Filters on the alerts of strategies; the default filters nothing. Watches pass them unseen.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AlertFilters {
+    /// Only these strategies alert, by name or canonical text; empty means all.
+    pub strategies: Vec<String>,
+    /// Separate occasions that the card must know; without a card there are none.
+    pub min_occasions: u64,
+    /// Least hit rate of the card, from 0 to 1; an unknown one passes.
+    pub min_hit_rate: f64,
+    /// Least strength without its sign, in the strategy's own unit.
+    pub min_strength: f64,
+    /// Least volume of the signal's bar over the mean of the last 20, itself among them. With fewer
+    /// bars, or where none reports a volume, it is unknown and passes.
+    pub min_volume_ratio: f64,
+    /// Whether the market must go the signal's way.
+    pub market: MarketRule,
+}
+
+impl AlertFilters {
+    /// Whether nothing is filtered.
+    #[must_use]
+    pub fn are_off(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// What the market must do for an alert.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MarketRule {
+    /// Nothing.
+    #[default]
+    Any,
+    /// It must not go against the signal: over the last five days the instrument may not have
+    /// fallen by more than 5 % for a bullish signal, nor risen by more for a bearish one. An
+    /// unknown change passes.
+    Agree,
 }
 
 /// A rule on the price of one instrument.

@@ -3,11 +3,12 @@
 
 use finstage_model::{
     Alert, AlertId, AlertKind, Bar, CardNotice, Decision, Instrument, InstrumentId, Output, Proof,
-    Signal, SignalId, Verdict,
+    Ruling, Signal, SignalId, Symbol, Verdict, WithheldAlert,
 };
 
 use crate::alerts::{AlertDesk, Request, RuleKey, with_facts};
 use crate::engine::Counters;
+use crate::filters::Case;
 use crate::market::Market;
 use crate::plan::{Plan, Planned};
 use crate::strategy::Firing;
@@ -40,6 +41,15 @@ pub(crate) struct Statement<'a> {
     pub(crate) lost: &'a Gaps,
 }
 
+/// What an alert rests on.
+struct Grounds {
+    ruling: Ruling,
+    /// The card behind the ruling.
+    proof: Option<Box<Proof>>,
+    /// The card that verifies larger moves, where the direction is not verified.
+    size: Option<Box<Proof>>,
+}
+
 impl Shared {
     /// What was said about the bar, at most once in each direction: the first.
     pub(crate) fn take_firings(&mut self) -> impl Iterator<Item = Firing> + use<> {
@@ -70,8 +80,15 @@ impl Shared {
         let symbol = &statement.instrument.symbol;
         let (ruling, proof) = self.verifier.judge(&signal, symbol, &ground);
         let proof = proof.map(|proof| Box::new(proof.clone()));
+        let size = match ruling {
+            Ruling::Unproven { .. } | Ruling::Rejected { .. } => {
+                self.verifier.size(&signal, symbol).map(|proof| Box::new(proof.clone()))
+            }
+            Ruling::Verified { .. } | Ruling::Withheld { .. } => None,
+        };
         let verdict = Verdict { signal: signal.id, ruling };
-        let alert = self.alert(&signal, verdict, proof, statement.instrument);
+        let grounds = Grounds { ruling, proof, size };
+        let alert = self.alert(&signal, grounds, statement.instrument);
         out.push(Output::Signal(Box::new(signal)));
         out.push(Output::Verdict(verdict));
         out.push(Output::Alert(Box::new(alert)));
@@ -108,18 +125,16 @@ impl Shared {
         }
     }
 
-    fn alert(
-        &mut self,
-        signal: &Signal,
-        verdict: Verdict,
-        proof: Option<Box<Proof>>,
-        instrument: &Instrument,
-    ) -> Alert {
+    fn alert(&mut self, signal: &Signal, grounds: Grounds, instrument: &Instrument) -> Alert {
         let now = self.timeline.now();
         let planned = &self.plan.strategies[usize::from(signal.strategy.0)];
         let symbol = &instrument.symbol;
         let id = AlertId::of_signal(&planned.canonical, signal.id);
-        let decision = match self.alerts.objection(verdict.ruling) {
+        let objection = self
+            .alerts
+            .objection(grounds.ruling, grounds.size.as_deref())
+            .or_else(|| self.filtered(signal, &grounds, symbol));
+        let decision = match objection {
             Some(why) => Decision::Withhold(why),
             None => {
                 let rule = RuleKey::of(&planned.canonical, symbol);
@@ -127,12 +142,14 @@ impl Shared {
                 self.alerts.admit(&Request { id, rule, symbol, cooldown }, now)
             }
         };
+        let Grounds { ruling, proof, size } = grounds;
         let kind = AlertKind::Signal {
             signal: signal.id,
             interval: signal.interval,
             direction: signal.direction,
-            ruling: verdict.ruling,
+            ruling,
             proof,
+            size,
         };
         Alert {
             id,
@@ -147,5 +164,26 @@ impl Shared {
             data_age_ms: self.data_age_ms(instrument.id),
             decision,
         }
+    }
+
+    /// What the user's filters have against the signal.
+    fn filtered(
+        &self,
+        signal: &Signal,
+        grounds: &Grounds,
+        symbol: &Symbol,
+    ) -> Option<WithheldAlert> {
+        let filters = self.alerts.filters();
+        if filters.are_off() {
+            return None;
+        }
+        filters.objection(&Case {
+            signal,
+            planned: &self.plan.strategies[usize::from(signal.strategy.0)],
+            proof: grounds.size.as_deref().or(grounds.proof.as_deref()),
+            has_direction: grounds.size.is_none(),
+            market: &self.market,
+            trend: self.plan.trend(symbol),
+        })
     }
 }

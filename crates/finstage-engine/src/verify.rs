@@ -7,13 +7,16 @@
 //! after it are compared, and the best one rules: one in term before an expired one, then the better
 //! verdict, then the newer evidence, then the shorter horizon. So a signal is verified when any
 //! horizon is, and rejected only when all that is known speaks against it.
+//!
+//! Cards about the size of moves rule on no direction. One that is verified and in term is told beside
+//! a ruling that is not verified.
 
 use std::cmp::Reverse;
 use std::time::Duration;
 
 use finstage_model::{
-    Bar, CardNotice, CardVerdict, FeedKind, Objection, Proof, Reason, Ruling, Signal, Symbol,
-    Timestamp,
+    Bar, CardNotice, CardVerdict, ClaimKind, FeedKind, Objection, Proof, Reason, Ruling, Signal,
+    Symbol, Timestamp,
 };
 
 /// The greatest number of gaps of one instrument kept apart; beyond it the two oldest are taken
@@ -70,12 +73,13 @@ impl Verifier {
         if let Some(reason) = ground.fault(signal.at) {
             return (Ruling::Withheld { reason }, None);
         }
-        let Some(card) = self.best(signal, symbol) else {
+        let Some(card) = self.best(ClaimKind::Direction, signal, symbol) else {
             return (Ruling::Unproven { reason: Reason::NoEvidence }, None);
         };
         let reason = card.reason.map_or(Reason::NoEvidence, Reason::Card);
         let ruling = match card.verdict {
-            _ if is_over(card, signal.at) => {
+            // What was muted stays so until a look: that says more than the age of the card.
+            _ if is_over(card, signal.at) && card.reason != Some(Objection::Drift) => {
                 Ruling::Unproven { reason: Reason::Card(Objection::Expired) }
             }
             CardVerdict::Verified => Ruling::Verified { card: card.proof.card },
@@ -85,10 +89,19 @@ impl Verifier {
         (ruling, Some(&card.proof))
     }
 
-    fn best(&self, signal: &Signal, symbol: &Symbol) -> Option<&CardNotice> {
+    /// The figures of the card that verifies larger moves than usual after the signal, if there is
+    /// one in term.
+    pub(crate) fn size(&self, signal: &Signal, symbol: &Symbol) -> Option<&Proof> {
+        let best = self.best(ClaimKind::Size, signal, symbol)?;
+        let is_proven = best.verdict == CardVerdict::Verified && !is_over(best, signal.at);
+        is_proven.then_some(&best.proof)
+    }
+
+    fn best(&self, claim: ClaimKind, signal: &Signal, symbol: &Symbol) -> Option<&CardNotice> {
         let cards = self.cards.get(usize::from(signal.strategy.0))?;
         let speaks = |card: &&CardNotice| {
-            card.direction == signal.direction
+            card.claim == claim
+                && card.direction == signal.direction
                 && card.proof.issued <= signal.at
                 && card.members.binary_search(symbol).is_ok()
         };

@@ -23,6 +23,10 @@ pub enum AlertKind {
         /// The figures of the card that the ruling rests on, where there is one.
         #[serde(skip_serializing_if = "Option::is_none")]
         proof: Option<Box<Proof>>,
+        /// The figures of a card in term that verifies larger moves than usual, where the direction
+        /// is not verified: then this is what the alert says, and no direction.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        size: Option<Box<Proof>>,
     },
     /// A rule on price alone came true. A fact: it has no verdict.
     Watch {
@@ -44,6 +48,18 @@ pub enum WithheldAlert {
     NotVerified,
     /// The verifier withheld the signal: its data cannot be trusted.
     Data,
+    /// The configuration names strategies that may alert, and this is none of them.
+    StrategyOff,
+    /// The card knows fewer separate occasions than the configuration asks for.
+    FewOccasions,
+    /// The hit rate of the card is lower than the configuration asks for.
+    LowHitRate,
+    /// The signal is weaker than the configuration asks for.
+    Weak,
+    /// The bar had less volume, compared with those before it, than the configuration asks for.
+    Thin,
+    /// The price went the other way over the last five days.
+    AgainstMarket,
 }
 
 impl WithheldAlert {
@@ -55,6 +71,12 @@ impl WithheldAlert {
             Self::HourlyBudget => "hourly_budget",
             Self::NotVerified => "not_verified",
             Self::Data => "data",
+            Self::StrategyOff => "strategy_off",
+            Self::FewOccasions => "few_occasions",
+            Self::LowHitRate => "low_hit_rate",
+            Self::Weak => "weak",
+            Self::Thin => "thin",
+            Self::AgainstMarket => "against_market",
         }
     }
 }
@@ -139,6 +161,7 @@ struct AlertForm {
     card: Option<CardId>,
     reason: Option<Reason>,
     proof: Option<Box<Proof>>,
+    size: Option<Box<Proof>>,
     base: Option<Price>,
     symbol: Symbol,
     rule: String,
@@ -161,6 +184,7 @@ impl AlertForm {
                 direction: self.direction?,
                 ruling: self.ruling()?,
                 proof: self.proof.clone(),
+                size: self.size.clone(),
             }),
             _ => None,
         }
@@ -213,6 +237,7 @@ mod tests {
             direction: Direction::Short,
             ruling,
             proof: None,
+            size: None,
         };
         let proven = AlertKind::Signal {
             signal: SignalId(4),
@@ -220,11 +245,21 @@ mod tests {
             direction: Direction::Long,
             ruling: Ruling::Unproven { reason: Reason::Card(Objection::QAbove) },
             proof: Some(Box::new(Proof::of(&card))),
+            size: None,
+        };
+        let large = AlertKind::Signal {
+            signal: SignalId(5),
+            interval: Interval::D1,
+            direction: Direction::Short,
+            ruling: Ruling::Rejected { reason: Reason::Card(Objection::CostExceedsEdge) },
+            proof: None,
+            size: Some(Box::new(Proof { times_usual: Some(1.4), ..Proof::of(&card) })),
         };
         let reason = Reason::NoEvidence;
         for kind in [
             AlertKind::Watch { base: exact },
             proven,
+            large,
             signal(Ruling::Verified { card: CardId(9) }),
             signal(Ruling::Unproven { reason }),
             signal(Ruling::Rejected { reason }),

@@ -354,6 +354,10 @@ pub struct Card {
     pub issued: Timestamp,
     /// 90 days later.
     pub expires: Timestamp,
+    /// When the hypothesis was verified first, which a renewal hands on: its live outcomes count from
+    /// then on. `None` and not in the JSON unless verified, and on cards that are older than this field.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proven_at: Option<Timestamp>,
 }
 
 impl Card {
@@ -363,6 +367,13 @@ impl Card {
         let members: Vec<&str> = self.members.iter().map(|one| one.symbol.as_str()).collect();
         let asked = format!("{} {}", self.horizon, self.claim);
         Trial::hypothesis_of(&self.strategy, &members.join(","), self.interval, &asked)
+    }
+
+    /// Since when live outcomes are compared with it; `None` unless verified.
+    #[must_use]
+    pub fn watched_since(&self) -> Option<Timestamp> {
+        let is_verified = self.verdict == CardVerdict::Verified;
+        is_verified.then(|| self.proven_at.unwrap_or(self.issued))
     }
 
     /// The id that follows from the content: a hash of its JSON form without the id.
@@ -398,6 +409,18 @@ mod tests {
         assert_eq!(other.content_id(), card.id);
         let changed = Card { n: card.n + 1, ..card.clone() };
         assert_ne!(changed.content_id(), card.id);
+    }
+
+    #[test]
+    fn a_verified_card_is_watched_from_its_first_proof_on() {
+        let card: Card = serde_json::from_str(GOLDEN).unwrap();
+        assert_eq!((card.proven_at, card.watched_since()), (None, None));
+        let verified = Card { verdict: CardVerdict::Verified, ..card };
+        assert_eq!(verified.watched_since(), Some(verified.issued), "a card without the field");
+        let renewed = Card { proven_at: Some(Timestamp::EPOCH), ..verified };
+        assert_eq!(renewed.watched_since(), Some(Timestamp::EPOCH));
+        let json = serde_json::to_string(&renewed).unwrap();
+        assert_eq!(serde_json::from_str::<Card>(&json).unwrap(), renewed);
     }
 
     #[test]

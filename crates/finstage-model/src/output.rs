@@ -64,8 +64,13 @@ impl Output {
                 to.extend(alert.data_age_ms.to_le_bytes());
                 to.extend(format!("{:?}", alert.decision).as_bytes());
                 // The id of a card is a hash of all its figures.
-                if let AlertKind::Signal { proof: Some(proof), .. } = &alert.kind {
-                    to.extend(proof.card.0.to_le_bytes());
+                if let AlertKind::Signal { proof, size, .. } = &alert.kind {
+                    for (mark, proof) in [(b'p', proof), (b's', size)] {
+                        let Some(proof) = proof else { continue };
+                        // A mark for the new one only: what was said earlier keeps its digest.
+                        to.extend((mark == b's').then_some(mark));
+                        to.extend(proof.card.0.to_le_bytes());
+                    }
                 }
             }
         }

@@ -43,13 +43,19 @@ pub struct Proof {
     pub issued: Timestamp,
     /// From then on it proves nothing.
     pub expires: Timestamp,
+    /// For a claim about the size of moves: their mean size over the usual one. Means and edges are
+    /// then about |r − b|, free of costs, and a hit is a move above the mean size.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub times_usual: Option<f64>,
 }
 
-/// A card as the engine needs it: the evidence for one direction of a strategy at one horizon.
+/// A card as the engine needs it: the evidence for one claim about a strategy at one horizon.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CardNotice {
     /// Strategy with parameters, canonical.
     pub strategy: String,
+    /// What is claimed.
+    pub claim: ClaimKind,
     /// Length of the bars.
     pub interval: Interval,
     /// The instruments it is about, sorted.
@@ -85,32 +91,33 @@ impl Proof {
             family: card.family as u64,
             issued: card.issued,
             expires: card.expires,
+            times_usual: card.times_usual,
         }
     }
 }
 
 impl CardNotice {
-    /// What the engine needs of `card`; `None` for a claim about the size of moves, which proves no
-    /// direction.
+    /// What the engine needs of `card`.
     #[must_use]
-    pub fn of(card: &Card) -> Option<Self> {
+    pub fn of(card: &Card) -> Self {
         let mut members: Vec<Symbol> = card.members.iter().map(|m| m.symbol.clone()).collect();
         members.sort();
-        (card.claim == ClaimKind::Direction).then(|| Self {
+        Self {
             strategy: card.strategy.clone(),
+            claim: card.claim,
             interval: card.interval,
             members,
             direction: card.direction,
             verdict: card.verdict,
             reason: card.reasons.first().copied(),
             proof: Proof::of(card),
-        })
+        }
     }
 
     /// Whether both are about the same hypothesis, so that the newer one counts.
     #[must_use]
     pub fn is_about_the_same(&self, other: &Self) -> bool {
-        let key = |one: &Self| (one.interval, one.direction, one.proof.horizon);
+        let key = |one: &Self| (one.claim, one.interval, one.direction, one.proof.horizon);
         key(self) == key(other) && self.strategy == other.strategy && self.members == other.members
     }
 }
@@ -122,24 +129,27 @@ mod tests {
     #[test]
     fn a_notice_says_what_its_card_says() {
         let card: Card = serde_json::from_str(include_str!("card/golden.json")).unwrap();
-        let notice = CardNotice::of(&card).unwrap();
+        let notice = CardNotice::of(&card);
         assert_eq!((notice.verdict, notice.reason), (card.verdict, card.reasons.first().copied()));
         let proof = &notice.proof;
         assert_eq!((proof.card, proof.n_eff, proof.horizon), (card.id, 32, card.horizon));
         assert_eq!(proof.mean_net, Some(card.mean_return.unwrap() - 2.0 * card.cost));
         let json = serde_json::to_string(proof).unwrap();
         assert_eq!(serde_json::from_str::<Proof>(&json).unwrap(), *proof);
-        let size = Card { claim: ClaimKind::Size, ..card };
-        assert_eq!(CardNotice::of(&size), None, "a size proves no direction");
+        assert!(!json.contains("times_usual"), "a direction has no size: {json}");
+        let size = Card { claim: ClaimKind::Size, times_usual: Some(1.4), ..card };
+        let other = CardNotice::of(&size);
+        assert_eq!((other.claim, other.proof.times_usual), (ClaimKind::Size, Some(1.4)));
+        assert!(!other.is_about_the_same(&notice), "a size proves no direction");
     }
 
     #[test]
     fn the_newer_card_of_a_hypothesis_is_about_the_same() {
         let card: Card = serde_json::from_str(include_str!("card/golden.json")).unwrap();
-        let one = CardNotice::of(&card).unwrap();
+        let one = CardNotice::of(&card);
         let newer = Card { id: CardId(7), verdict: CardVerdict::Verified, ..card.clone() };
-        assert!(one.is_about_the_same(&CardNotice::of(&newer).unwrap()));
+        assert!(one.is_about_the_same(&CardNotice::of(&newer)));
         let longer = Card { horizon: "1mo".parse().unwrap(), ..card };
-        assert!(!one.is_about_the_same(&CardNotice::of(&longer).unwrap()));
+        assert!(!one.is_about_the_same(&CardNotice::of(&longer)));
     }
 }

@@ -49,6 +49,7 @@ pub(crate) fn signal() -> Alert {
             direction: Direction::Long,
             ruling: Ruling::Unproven { reason: Reason::NoEvidence },
             proof: None,
+            size: None,
         },
         symbol: "binance:BTCUSDT".parse().unwrap(),
         rule: "golden_cross(fast=50,slow=200)".into(),
@@ -83,6 +84,25 @@ pub(crate) fn proof() -> Proof {
         family: 105,
         issued,
         expires: "2027-01-20T09:00:00Z".parse().unwrap(),
+        times_usual: None,
+    }
+}
+
+/// A signal after which moves are larger than usual, which way is not known.
+pub(crate) fn large() -> AlertKind {
+    AlertKind::Signal {
+        signal: SignalId(7),
+        interval: Interval::D1,
+        direction: Direction::Long,
+        ruling: Ruling::Unproven { reason: Reason::Card(Objection::QAbove) },
+        proof: Some(Box::new(proof())),
+        size: Some(Box::new(Proof {
+            card: CardId(0x512e),
+            times_usual: Some(1.42),
+            mean_net: Some(0.0213),
+            theta_net: Some(0.0063),
+            ..proof()
+        })),
     }
 }
 
@@ -103,6 +123,7 @@ pub(crate) fn unproven() -> AlertKind {
             mean_net: Some(-0.01),
             ..proof()
         })),
+        size: None,
     }
 }
 
@@ -210,15 +231,18 @@ fn every_channel_writes_its_golden_messages() {
         direction: Direction::Short,
         ruling: Ruling::Verified { card: CardId(0xca4d) },
         proof: Some(Box::new(proof())),
+        size: None,
     };
     let verified = Alert { kind: verified, ..signal() };
     let unproven = Alert { kind: unproven(), ..signal() };
+    let large = Alert { kind: large(), ..signal() };
     let repeat = Delivery { repeat: Repeat::Possible, ..Delivery::FIRST };
     each(|kind, notifier| {
         for (case, alert, delivery) in [
             ("signal", signal(), Delivery::FIRST),
             ("verified", verified.clone(), Delivery::FIRST),
             ("unproven", unproven.clone(), Delivery::FIRST),
+            ("large", large.clone(), Delivery::FIRST),
             ("watch", watch(), Delivery::FIRST),
             ("special", special(), Delivery::FIRST),
             ("repeat", signal(), repeat),

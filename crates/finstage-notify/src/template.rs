@@ -53,10 +53,13 @@ impl Template {
             lines.push(Line::new(Style::Plain, rule));
         }
         lines.push(Line::new(Style::Plain, evidence(words, &alert.kind)));
-        if let AlertKind::Signal { proof: Some(proof), .. } = &alert.kind {
-            let age = alert.at.since(proof.issued);
-            lines.extend(figures(words, proof, age).map(|line| Line::new(Style::Plain, line)));
-        }
+        let age = |proof: &Proof| alert.at.since(proof.issued);
+        let told = match &alert.kind {
+            AlertKind::Signal { size: Some(size), .. } => Some(sizes(words, size, age(size))),
+            AlertKind::Signal { proof: Some(proof), .. } => Some(figures(words, proof, age(proof))),
+            _ => None,
+        };
+        lines.extend(told.into_iter().flatten().map(|line| Line::new(Style::Plain, line)));
         lines.push(Line::new(Style::Plain, data_age(words, alert.data_age_ms)));
         lines.push(Line::new(Style::Plain, moment(words, alert.at, &self.zone)));
         lines.push(Line::new(Style::Plain, words.id).then(Style::Code, alert.id.to_string()));
@@ -96,6 +99,7 @@ struct Words {
     repeat: &'static str,
     bullish: &'static str,
     bearish: &'static str,
+    large: &'static str,
     watch: &'static str,
     place_of_signal: &'static str,
     place_of_watch: &'static str,
@@ -103,6 +107,9 @@ struct Words {
     unproven: &'static str,
     rejected: &'static str,
     withheld: &'static str,
+    size: &'static str,
+    occasions_of_size: &'static str,
+    edge_of_size: &'static str,
     occasions: &'static str,
     edge: &'static str,
     card: &'static str,
@@ -127,6 +134,7 @@ const ENGLISH: Words = Words {
     repeat: "(may repeat an earlier message with the same id)",
     bullish: "▲ bullish {rule}",
     bearish: "▼ bearish {rule}",
+    large: "◆ larger moves than usual expected ({times}), direction unknown: {rule}",
     watch: "● price watch {rule}",
     place_of_signal: "{symbol} at {price}, {interval} bars",
     place_of_watch: "{symbol} at {price}, compared with {base}",
@@ -134,6 +142,11 @@ const ENGLISH: Words = Words {
     unproven: "Evidence: {reason} — this signal is UNPROVEN.",
     rejected: "Evidence: {reason} — this signal is REJECTED.",
     withheld: "Evidence: {reason} — this signal is WITHHELD.",
+    size: "Evidence: larger moves are proven on past data — the size is VERIFIED by card {card}. The direction is \
+           unknown: {reason}.",
+    occasions_of_size: "Separate occasions: {n_eff} (signals: {n}). Within {horizon} the price moved {mean} either way, \
+                        {times} the usual.",
+    edge_of_size: "More than usual: {net} (95 %: {low} to {high}); q {q} with {m} things tried.",
     occasions: "Separate occasions: {n_eff} (signals: {n}). After {horizon} {hit} had gone this way (95 %: {low} \
                 to {high}); of any bars {base}.",
     edge: "Mean after costs {mean}, against random entry {net} (95 %: {low} to {high}); q {q} with {m} things \
@@ -157,12 +170,16 @@ const ENGLISH: Words = Words {
 };
 
 fn title(words: &Words, alert: &Alert) -> String {
-    let pattern = match alert.kind {
+    let rule = clean(&alert.rule, MAX_NAME_CHARS);
+    let pattern = match &alert.kind {
+        AlertKind::Signal { size: Some(size), .. } => {
+            return fill(words.large, &[("rule", &rule), ("times", &times(words, size))]);
+        }
         AlertKind::Signal { direction: Direction::Long, .. } => words.bullish,
         AlertKind::Signal { direction: Direction::Short, .. } => words.bearish,
         AlertKind::Watch { .. } => words.watch,
     };
-    fill(pattern, &[("rule", &clean(&alert.rule, MAX_NAME_CHARS))])
+    fill(pattern, &[("rule", &rule)])
 }
 
 fn notice_line(texts: &[NoticeText]) -> Line {
@@ -202,9 +219,13 @@ fn money(price: Price, currency: Option<&str>) -> String {
 }
 
 fn evidence(words: &Words, kind: &AlertKind) -> String {
-    let AlertKind::Signal { ruling, .. } = kind else {
+    let AlertKind::Signal { ruling, size, .. } = kind else {
         return words.fact.to_owned();
     };
+    if let (Some(size), Some(reason)) = (size, ruling.reason()) {
+        let card = size.card.to_string();
+        return fill(words.size, &[("card", &card), ("reason", (words.reason)(reason))]);
+    }
     let because = |pattern, reason: &Reason| fill(pattern, &[("reason", (words.reason)(*reason))]);
     match ruling {
         Ruling::Verified { card } => fill(words.verified, &[("card", &card.to_string())]),
@@ -216,41 +237,74 @@ fn evidence(words: &Words, kind: &AlertKind) -> String {
 
 /// The figures of the card, and its age.
 fn figures(words: &Words, proof: &Proof, age: Duration) -> [String; 3] {
-    let unknown = || words.unknown.to_owned();
-    let share = |value: Option<f64>| value.map_or_else(unknown, |v| format!("{:.1} %", 100.0 * v));
-    let change =
-        |value: Option<f64>| value.map_or_else(unknown, |v| format!("{:+.2} %", 100.0 * v));
-    let chance = |q: f64| match q {
-        ..0.000_5 => words.least.to_owned(),
-        _ => format!("{q:.3}"),
-    };
     let occasions = [
         ("n_eff", proof.n_eff.to_string()),
         ("n", proof.n.to_string()),
         ("horizon", proof.horizon.to_string()),
-        ("hit", share(proof.hit_rate)),
-        ("low", share(proof.hit_low)),
-        ("high", share(proof.hit_high)),
-        ("base", share(proof.base_rate)),
+        ("hit", share(words, proof.hit_rate)),
+        ("low", share(words, proof.hit_low)),
+        ("high", share(words, proof.hit_high)),
+        ("base", share(words, proof.base_rate)),
     ];
-    let edge = [
-        ("mean", change(proof.mean_net)),
-        ("net", change(proof.theta_net)),
-        ("low", change(proof.net_low)),
-        ("high", change(proof.net_high)),
-        ("q", proof.q_value.map_or_else(unknown, chance)),
-        ("m", proof.family.to_string()),
-    ];
-    let age = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
-    let fill_all = |pattern, values: &[(&str, String)]| {
-        let values: Vec<(&str, &str)> = values.iter().map(|(k, v)| (*k, v.as_str())).collect();
-        fill(pattern, &values)
-    };
     [
         fill_all(words.occasions, &occasions),
-        fill_all(words.edge, &edge),
-        fill(words.card, &[("age", &duration(words, age))]),
+        fill_all(words.edge, &edge(words, proof)),
+        card_age(words, age),
     ]
+}
+
+/// The figures of a card about the size of moves, and its age.
+fn sizes(words: &Words, proof: &Proof, age: Duration) -> [String; 3] {
+    let mean = proof.mean_net.map(|mean| format!("{:.2} %", 100.0 * mean));
+    let occasions = [
+        ("n_eff", proof.n_eff.to_string()),
+        ("n", proof.n.to_string()),
+        ("horizon", proof.horizon.to_string()),
+        ("mean", mean.unwrap_or_else(|| words.unknown.to_owned())),
+        ("times", times(words, proof)),
+    ];
+    [
+        fill_all(words.occasions_of_size, &occasions),
+        fill_all(words.edge_of_size, &edge(words, proof)),
+        card_age(words, age),
+    ]
+}
+
+fn edge(words: &Words, proof: &Proof) -> [(&'static str, String); 6] {
+    let chance = |q: f64| match q {
+        ..0.000_5 => words.least.to_owned(),
+        _ => format!("{q:.3}"),
+    };
+    [
+        ("mean", change(words, proof.mean_net)),
+        ("net", change(words, proof.theta_net)),
+        ("low", change(words, proof.net_low)),
+        ("high", change(words, proof.net_high)),
+        ("q", proof.q_value.map_or_else(|| words.unknown.to_owned(), chance)),
+        ("m", proof.family.to_string()),
+    ]
+}
+
+fn times(words: &Words, proof: &Proof) -> String {
+    proof.times_usual.map_or_else(|| words.unknown.to_owned(), |times| format!("×{times:.1}"))
+}
+
+fn share(words: &Words, value: Option<f64>) -> String {
+    value.map_or_else(|| words.unknown.to_owned(), |v| format!("{:.1} %", 100.0 * v))
+}
+
+fn change(words: &Words, value: Option<f64>) -> String {
+    value.map_or_else(|| words.unknown.to_owned(), |v| format!("{:+.2} %", 100.0 * v))
+}
+
+fn card_age(words: &Words, age: Duration) -> String {
+    let age = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
+    fill(words.card, &[("age", &duration(words, age))])
+}
+
+fn fill_all(pattern: &str, values: &[(&str, String)]) -> String {
+    let values: Vec<(&str, &str)> = values.iter().map(|(k, v)| (*k, v.as_str())).collect();
+    fill(pattern, &values)
 }
 
 /// The venue's stamp may be ahead of our clock; that is said and not rounded to zero.

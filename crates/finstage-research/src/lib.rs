@@ -38,6 +38,7 @@
 pub mod backtest;
 mod error;
 pub mod evidence;
+pub mod live;
 pub mod proof;
 mod series;
 pub mod study;

@@ -82,6 +82,13 @@ pub fn panel(instruments: usize, correlation: f64, seed: u64, bars: usize) -> Ve
 /// ascending.
 #[must_use]
 pub fn planted(edge: Edge, seed: u64, bars: usize) -> (Vec<Bar>, Vec<usize>) {
+    fading(edge, seed, bars, bars)
+}
+
+/// As [`planted`], with nothing after the events from bar `until` on: the edge is gone, its occasions
+/// are not.
+#[must_use]
+pub fn fading(edge: Edge, seed: u64, bars: usize, until: usize) -> (Vec<Bar>, Vec<usize>) {
     let mut stream = Stream(SplitMix64::of_draw(seed, 0));
     let mut returns = stream.returns(Noise::Normal, bars);
     let mut volumes = vec![1.0; bars];
@@ -90,7 +97,8 @@ pub fn planted(edge: Edge, seed: u64, bars: usize) -> (Vec<Bar>, Vec<usize>) {
         returns[event] = EVENT_RETURN;
         volumes[event] = EVENT_VOLUME;
     }
-    pay(&mut returns, &events, edge.drift);
+    let paid = &events[..events.partition_point(|&event| event < until)];
+    pay(&mut returns, paid, edge.drift);
     (stream.bars(&returns, &volumes), events)
 }
 
@@ -291,6 +299,19 @@ mod tests {
         let open = |bar: usize| apart[0][bar].open.to_f64();
         let after: f64 = events[0].iter().map(|&bar| open(bar + 6) / open(bar + 1) - 1.0).sum();
         assert!((after / 200.0 - 0.01).abs() < 0.006, "{}", after / 200.0);
+    }
+
+    #[test]
+    fn an_edge_fades_and_its_events_stay() {
+        let edge = Edge { events: 400, drift: 0.02 };
+        let (faded, events) = fading(edge, 5, 20_000, 10_000);
+        let (whole, same) = planted(edge, 5, 20_000);
+        assert_eq!(events, same);
+        assert_eq!(faded[..10_000], whole[..10_000]);
+        let open = |bar: usize| faded[bar].open.to_f64();
+        let late: Vec<usize> = events.into_iter().filter(|event| *event >= 10_010).collect();
+        let after: f64 = late.iter().map(|&bar| open(bar + 6) / open(bar + 1) - 1.0).sum();
+        assert!((after / late.len() as f64).abs() < 0.004, "{}", after / late.len() as f64);
     }
 
     #[test]

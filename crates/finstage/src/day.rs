@@ -328,7 +328,7 @@ impl House {
             rules.contains(&(card.strategy.clone(), card.interval))
                 && self.instruments.iter().any(is_member)
         };
-        let notices = rows.iter().filter_map(|row| CardNotice::of(&row.card));
+        let notices = rows.iter().map(|row| CardNotice::of(&row.card));
         Ok((notices.filter(is_own).collect(), newest))
     }
 

@@ -26,8 +26,8 @@ use std::time::Duration;
 
 use finstage_engine::{FeedTiming, Sink, SinkError, series_depths};
 use finstage_model::{
-    Bar, CardId, CardNotice, Event, Horizon, Instrument, InstrumentId, Interval, Output, Past,
-    Payload, Position, Symbol, Timestamp,
+    Bar, CardId, CardNotice, ClaimKind, Event, Horizon, Instrument, InstrumentId, Interval, Output,
+    Past, Payload, Position, Symbol, Timestamp,
 };
 use finstage_store::records::RecordsWriter;
 use finstage_strategies::CATALOG;
@@ -40,10 +40,11 @@ const LOOKS_MAX: u32 = 30;
 
 type Key = (InstrumentId, Interval);
 /// What a card is about.
-type CardKey = (String, Interval, Horizon, Vec<Symbol>);
+type CardKey = (String, ClaimKind, Interval, Horizon, Vec<Symbol>);
 
 fn key_of(card: &CardNotice) -> CardKey {
-    (card.strategy.clone(), card.interval, card.proof.horizon, card.members.clone())
+    let CardNotice { strategy, claim, interval, members, proof, .. } = card;
+    (strategy.clone(), *claim, *interval, proof.horizon, members.clone())
 }
 
 /// Imports beside one run.

@@ -108,8 +108,9 @@ pub async fn run(
     // Only now: what a power cut took was taken back, and missing history was fetched.
     let pace = Pace { clock: Arc::clone(&plan.clock), speed: plan.speed };
     let stored = (house.records.clone(), house.history.clone());
-    let safe = house.rim.safe.clone();
-    tasks.push(tokio::spawn(track::run(stored, safe.clone(), pace.clone(), quitting.clone())));
+    let told = (house.rim.safe.clone(), house.rim.notifiers.clone());
+    let safe = told.0.clone();
+    tasks.push(tokio::spawn(track::run(stored, told, pace.clone(), quitting.clone())));
     let reports = report_job(&plan, &house)?;
     tasks.push(tokio::spawn(job::run(reports, safe, pace.clone(), quitting.clone())));
     tasks.push(tokio::spawn(compactor::run(house.history.clone(), pace, quitting.clone())));

@@ -4,6 +4,8 @@
 //! A late run settles what an early one would have: an outcome follows from the bars between the
 //! signal and its horizon and from nothing else. Where a market never closes, all of these must be
 //! there; a hole is waited for, because an import may still fill it.
+//!
+//! After each run verified cards are held against the new outcomes, and muted where they do not hold.
 
 mod audit;
 
@@ -21,6 +23,7 @@ use tokio::time::MissedTickBehavior;
 
 pub use self::audit::{Audit, audit, line};
 use crate::compactor::Pace;
+use crate::drift::{announce, message, mute_drifted};
 use crate::live::Safe;
 
 /// The time between two runs, of the service's clock.
@@ -57,11 +60,12 @@ pub struct Update {
     pub outcomes: u64,
 }
 
-/// Keeps the track record up to date until `quit` turns true. A run that fails is said in the log;
-/// the next one adds what it left out.
+/// Keeps the track record up to date until `quit` turns true, and mutes what it speaks against, of
+/// which the notifiers of these names are told. A run that fails is said in the log; the next one adds
+/// what it left out.
 pub async fn run(
     (records, history): (Records, History),
-    safe: Safe,
+    (safe, notifiers): (Safe, Vec<String>),
     pace: Pace,
     mut quit: watch::Receiver<bool>,
 ) {
@@ -74,8 +78,8 @@ pub async fn run(
             _ = quit.wait_for(|quit| *quit) => return,
         }
         let reach = Reach { position: safe.position(), time: pace.clock.now().minus(SETTLING) };
-        let (records, history) = (records.clone(), history.clone());
-        match tokio::task::spawn_blocking(move || update(&records, &history, reach)).await {
+        let (kept, history) = (records.clone(), history.clone());
+        match tokio::task::spawn_blocking(move || update(&kept, &history, reach)).await {
             Ok(Ok(Update { signals: 0, outcomes: 0 })) => {}
             Ok(Ok(done)) => tracing::info!(
                 "track record: {} signals and {} outcomes added",
@@ -86,6 +90,18 @@ pub async fn run(
                 tracing::warn!("the track record is behind until the next try: {error}");
             }
             Err(error) => tracing::error!("the track record's job broke off: {error}"),
+        }
+        let (kept, notifiers, now) = (records.clone(), notifiers.clone(), pace.clock.now());
+        let watch = move || {
+            let muted = mute_drifted(&kept)?;
+            announce(&kept, &notifiers, now).map(|_| muted)
+        };
+        match tokio::task::spawn_blocking(watch).await {
+            Ok(Ok(muted)) => {
+                muted.iter().for_each(|card| tracing::warn!("{}", message(card).join("; ")));
+            }
+            Ok(Err(error)) => tracing::warn!("drift is not watched until the next try: {error}"),
+            Err(error) => tracing::error!("the watch on drift broke off: {error}"),
         }
     }
 }

@@ -7,7 +7,7 @@ fn at(secs: i64) -> Timestamp {
 }
 
 fn desk(per_hour: u32) -> AlertDesk {
-    let rules = AlertRules { send_unproven: false, cooldown_ms: 600_000, per_hour };
+    let rules = AlertRules { cooldown_ms: 600_000, per_hour, ..AlertRules::default() };
     AlertDesk::new(rules, Duration::from_secs(600))
 }
 
@@ -87,13 +87,13 @@ fn only_verified_signals_are_worth_an_alert_unless_the_user_asks_for_more() {
     let reason = Reason::NoEvidence;
     let mut desk = desk(1);
     let verified = Ruling::Verified { card: CardId(1) };
-    assert_eq!(desk.objection(verified), None);
-    assert_eq!(desk.objection(Ruling::Unproven { reason }), Some(WithheldAlert::NotVerified));
-    assert_eq!(desk.objection(Ruling::Withheld { reason }), Some(WithheldAlert::Data));
+    assert_eq!(desk.objection(verified, None), None);
+    assert_eq!(desk.objection(Ruling::Unproven { reason }, None), Some(WithheldAlert::NotVerified));
+    assert_eq!(desk.objection(Ruling::Withheld { reason }, None), Some(WithheldAlert::Data));
     desk.rules.send_unproven = true;
-    assert_eq!(desk.objection(Ruling::Unproven { reason }), None);
-    assert_eq!(desk.objection(Ruling::Rejected { reason }), Some(WithheldAlert::NotVerified));
-    assert_eq!(desk.objection(Ruling::Withheld { reason }), Some(WithheldAlert::Data));
+    assert_eq!(desk.objection(Ruling::Unproven { reason }, None), None);
+    assert_eq!(desk.objection(Ruling::Rejected { reason }, None), Some(WithheldAlert::NotVerified));
+    assert_eq!(desk.objection(Ruling::Withheld { reason }, None), Some(WithheldAlert::Data));
 }
 
 #[test]

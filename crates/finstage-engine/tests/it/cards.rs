@@ -2,8 +2,8 @@
 
 use finstage_engine::{AlertRules, EngineSettings};
 use finstage_model::{
-    Alert, AlertKind, CardId, CardNotice, CardVerdict, Direction, Interval, Objection, Output,
-    Payload, Proof, Symbol, Timestamp,
+    Alert, AlertKind, CardId, CardNotice, CardVerdict, ClaimKind, Direction, Interval, Objection,
+    Output, Payload, Proof, Symbol, Timestamp,
 };
 
 use crate::stage::{Stage, at, line, series, strategy, symbol};
@@ -20,6 +20,7 @@ pub(crate) fn notice(
 ) -> CardNotice {
     CardNotice {
         strategy: strategy.to_owned(),
+        claim: ClaimKind::Direction,
         interval: Interval::M1,
         members: vec![symbol(), "x:B".parse().unwrap()],
         direction: Direction::Long,
@@ -46,6 +47,7 @@ pub(crate) fn notice(
             family: 105,
             issued,
             expires,
+            times_usual: None,
         },
     }
 }
@@ -117,6 +119,10 @@ fn a_card_proves_nothing_from_its_expiry_on() {
     let until = |expires| notice(CHATTER, CardVerdict::Verified, (at("09:00"), at(expires)));
     assert_eq!(verdict(&[until("12:01")]), "verdict unproven expired", "at its moment");
     assert_eq!(verdict(&[until("12:01:01")]), "verdict verified");
+    let mut muted = notice(CHATTER, CardVerdict::Unproven, (at("09:00"), at("12:00")));
+    assert_eq!(verdict(std::slice::from_ref(&muted)), "verdict unproven expired");
+    muted.reason = Some(Objection::Drift);
+    assert_eq!(verdict(&[muted]), "verdict unproven drift", "muted until a look");
 }
 
 #[test]
@@ -183,4 +189,56 @@ fn data_that_cannot_be_trusted_withholds_whatever_the_card() {
     stage.apply(at("12:00"), Payload::Card(Box::new(card(CardVerdict::Verified))));
     let said = stage.play("12:00:10 stale\n 12:00:30 trade 10\n 12:01:12 tick");
     assert!(said.contains(&"verdict withheld stale_feed".to_owned()), "{said:?}");
+}
+
+/// A verified card about the size of moves.
+fn size() -> CardNotice {
+    let mut card = CardNotice { claim: ClaimKind::Size, ..card(CardVerdict::Verified) };
+    card.proof.card = CardId(77);
+    card.proof.times_usual = Some(1.4);
+    card
+}
+
+fn sizes(alert: &Alert) -> Option<&Proof> {
+    match &alert.kind {
+        AlertKind::Signal { size, .. } => size.as_deref(),
+        AlertKind::Watch { .. } => None,
+    }
+}
+
+#[test]
+fn verified_larger_moves_alert_and_prove_no_direction() {
+    for (direction, word) in [
+        (None, "verdict unproven no_evidence"),
+        (Some(CardVerdict::Unproven), "verdict unproven q_above"),
+        (Some(CardVerdict::Rejected), "verdict rejected cost_exceeds_edge"),
+    ] {
+        let cards: Vec<CardNotice> = direction.map(card).into_iter().chain([size()]).collect();
+        let (verdict, alert, _) = told(&settings(), &cards);
+        assert_eq!(verdict, word, "the ruling on the direction stays");
+        assert_eq!(sizes(&alert), Some(&size().proof));
+        assert_eq!(proof(&alert).is_some(), direction.is_some());
+        assert_eq!(alert.decision, finstage_model::Decision::Send, "{direction:?}");
+    }
+    let (verdict, alert, _) = told(&settings(), &[size(), card(CardVerdict::Verified)]);
+    assert_eq!((verdict.as_str(), sizes(&alert)), ("verdict verified", None));
+}
+
+#[test]
+fn larger_moves_that_are_not_verified_in_term_alert_nobody() {
+    let unproven = CardNotice { verdict: CardVerdict::Unproven, ..size() };
+    let mut expired = size();
+    expired.proof.expires = at("12:01");
+    let mut of_later = size();
+    of_later.proof.issued = at("12:01:01");
+    let short = CardNotice { direction: Direction::Short, ..size() };
+    for other in [unproven, expired, of_later, short] {
+        let (_, alert, _) = told(&settings(), std::slice::from_ref(&other));
+        assert_eq!(sizes(&alert), None, "{other:?}");
+        assert_ne!(alert.decision, finstage_model::Decision::Send);
+    }
+    let mut stage = Stage::new(&settings());
+    stage.apply(at("12:00"), Payload::Card(Box::new(size())));
+    let said = stage.play("12:00:10 stale\n 12:00:30 trade 10\n 12:01:12 tick");
+    assert!(said.contains(&"alert data: a bar closed".to_owned()), "{said:?}");
 }

@@ -6,6 +6,7 @@ mod allocations;
 mod cards;
 mod catalogue;
 mod drive;
+mod filters;
 mod parity;
 mod properties;
 mod rewarm;

@@ -1,7 +1,7 @@
 //! One engine that never stops and many that live for a day say the same.
 
-use finstage_engine::{EngineSettings, series_depths};
-use finstage_model::{Event, Interval, Output, Past, Payload, Timestamp};
+use finstage_engine::{AlertFilters, AlertRules, EngineSettings, series_depths};
+use finstage_model::{Alert, AlertKind, Event, Interval, Output, Past, Payload, Timestamp};
 use proptest::prelude::*;
 
 use crate::stage::{A, Stage, series, strategy, trade};
@@ -16,6 +16,10 @@ fn settings() -> EngineSettings {
         strategy("cross", Some(("n", 2.0)), Interval::H4),
         strategy("reader", Some(("memory", 7.0)), Interval::M1),
     ];
+    // Every alert is decided by the filters alone, which look at bars from before midnight.
+    let filters = AlertFilters { min_volume_ratio: 0.9, ..AlertFilters::default() };
+    settings.alerts =
+        AlertRules { send_unproven: true, cooldown_ms: 0, per_hour: u32::MAX, filters };
     settings
 }
 
@@ -61,14 +65,24 @@ fn bytes(outputs: impl IntoIterator<Item = Output>) -> Vec<u8> {
     bytes
 }
 
-/// Bars and signals of what opened at or after the moment.
+/// Bars, signals and alerts of what opened at or after the moment.
 fn since(outputs: &[Output], moment: Timestamp) -> Vec<Output> {
     let kept = outputs.iter().filter(|output| match output {
         Output::Bar(bar) => bar.open_time >= moment,
         Output::Signal(signal) => signal.open_time >= moment,
+        // A bar that closes at midnight is of before.
+        Output::Alert(alert) => alert.at > moment && is_later_bar(alert, moment),
         _ => false,
     });
     kept.cloned().collect()
+}
+
+/// Whether the bar of an alert opened at or after the moment.
+fn is_later_bar(alert: &Alert, moment: Timestamp) -> bool {
+    match alert.kind {
+        AlertKind::Signal { interval, .. } => alert.at.minus(interval.nominal()) >= moment,
+        AlertKind::Watch { .. } => false,
+    }
 }
 
 proptest! {

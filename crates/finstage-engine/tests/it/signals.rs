@@ -236,7 +236,12 @@ fn an_alert_is_complete_in_itself() {
 fn alerts_keep_their_distance_and_what_was_said_before_counts() {
     let mut settings = series("1m trades");
     settings.strategies = vec![strategy("chatter", None, Interval::M1)];
-    settings.alerts = AlertRules { send_unproven: true, cooldown_ms: 120_000, per_hour: 2 };
+    settings.alerts = AlertRules {
+        send_unproven: true,
+        cooldown_ms: 120_000,
+        per_hour: 2,
+        ..AlertRules::default()
+    };
     let script = "12:00:30 trade 10\n 12:01:30 trade 10\n 12:02:30 trade 10\n 12:03:30 trade 10
         12:04:30 trade 10\n 12:05:30 trade 10\n 12:06:00 trade 10";
     let alerts = |stage: &mut Stage| -> Vec<String> {

@@ -57,6 +57,32 @@ fn evidence_is_told_in_figures() {
 }
 
 #[test]
+fn larger_moves_are_told_without_a_direction() {
+    let kind = crate::suite::large();
+    let message = Template::default().message(&Alert { kind, ..signal() }, Repeat::No);
+    check(
+        &message,
+        "
+        ◆ larger moves than usual expected (×1.4), direction unknown: golden_cross(fast=50,slow=200)
+        binance:BTCUSDT at 42850.1 USDT, 1d bars
+        The average of 50 bars rose above the average of 200 bars: 42810.2 over 42790.8.
+        Evidence: larger moves are proven on past data — the size is VERIFIED by card \
+        0000000000000000000000000000512e. The direction is unknown: with so many ideas tested, luck explains it.
+        Separate occasions: 48 (signals: 61). Within 1w the price moved 2.13 % either way, ×1.4 the usual.
+        More than usual: +0.63 % (95 %: +0.10 % to +0.90 %); q 0.003 with 105 things tried.
+        The evidence is 30 d 0 h old.
+        Data 1.2 s old.
+        2026-11-21 09:00:00 UTC
+        id 6612e67625440d59f48240661d66392b
+        Not advice.
+        ",
+    );
+    for word in ["bullish", "bearish", "▲", "▼"] {
+        assert!(!message.plain().contains(word), "{word}");
+    }
+}
+
+#[test]
 fn a_watch_states_a_fact_and_no_verdict() {
     check(
         &Template::default().message(&watch(), Repeat::No),
@@ -97,6 +123,7 @@ fn every_ruling_has_its_words() {
                 direction: Direction::Short,
                 ruling,
                 proof: None,
+                size: None,
             },
         )
     };

@@ -38,6 +38,7 @@ pub(crate) fn alert(id: u128) -> Alert {
             direction: Direction::Long,
             ruling: Ruling::Unproven { reason: Reason::NoEvidence },
             proof: None,
+            size: None,
         },
         symbol: "binance:BTCUSDT".parse().unwrap(),
         rule: "golden_cross(fast=50,slow=200)".into(),

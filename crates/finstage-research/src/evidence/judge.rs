@@ -216,6 +216,7 @@ impl Measured {
             ledger_head: String::new(),
             issued: scope.to,
             expires: scope.to.plus(Duration::from_secs(u64::from(CARD_DAYS) * 86_400)),
+            proven_at: None,
         }
     }
 
@@ -238,6 +239,7 @@ impl Measured {
             Some(Grade::WrongDirection) => card.reasons.insert(0, Objection::WrongDirection),
             _ => {}
         }
+        card.proven_at = (card.verdict == CardVerdict::Verified).then_some(card.issued);
         card.words = words(card);
     }
 

@@ -1,4 +1,4 @@
-//! Events as bytes, version 3.
+//! Events as bytes, version 4.
 //!
 //! The journal is written once and read for years, so its bytes are this file and nothing else:
 //! no derive decides them, and a golden test holds them fixed. The form is compact (a trade takes
@@ -11,8 +11,10 @@
 //! text    := length, UTF-8      option := 0 | 1 value      id := 16 bytes, little endian
 //! float   := 8 bytes, little endian
 //! tags    := 1 Instrument  2 Trade  3 Bar  4 Feed  5 Past  6 Said  7 Tick  8 Reset  9 Card
+//!            10 Card about the size of moves
 //! ```
-//! Version 1 is the same without `Reset`, version 2 the same without `Card`; both are read as before.
+//! Version 1 is the same without `Reset`, version 2 without `Card`, version 3 without cards about the size
+//! of moves; all are read as before.
 //! Times inside an event are differences to its `ts_recv`; high, low and close of a bar are
 //! differences to its open. Differences wrap, so nothing is out of range.
 //!
@@ -92,8 +94,13 @@ pub(crate) fn encode(event: &Event, previous: Timestamp, out: &mut Vec<u8>) {
             put_u64(out, u64::from(instrument.0));
         }
         Payload::Card(card) => {
-            out.push(9);
-            card::put(out, card, received);
+            if card::is_plain(card) {
+                out.push(9);
+                card::put(out, card, received);
+            } else {
+                out.push(10);
+                card::put_size(out, card, received);
+            }
         }
     }
 }
@@ -132,6 +139,7 @@ fn take_payload(from: &mut Cursor<'_>, received: Timestamp) -> Result<Payload, M
         7 => Payload::Tick,
         8 => Payload::Reset(from.instrument()?),
         9 => Payload::Card(Box::new(card::take(from, received)?)),
+        10 => Payload::Card(Box::new(card::take_size(from, received)?)),
         _ => return Err(Malformed("unknown kind of event")),
     })
 }

@@ -31,9 +31,25 @@ impl Records {
     /// As every writing call: `Full`, `Held`, `Corrupt` or `Io`.
     pub fn keep_cards<'a>(&self, cards: impl IntoIterator<Item = &'a Card>) -> Result<(), Error> {
         self.0.write("keeping cards in", Durability::Kept, |tx| {
-            let newest = "SELECT coalesce(max(number), 0) FROM cards";
-            let number = tx.query_row(newest, (), |row| row.get::<_, i64>(0))? + 1;
+            let number = next_number(tx)?;
             cards.into_iter().try_for_each(|card| keep(tx, card, number))
+        })
+    }
+
+    /// Puts a card in the place of the one with the id `known`; false when that is not in force any
+    /// more, and then nothing changes.
+    ///
+    /// # Errors
+    /// As every writing call: `Full`, `Held`, `Corrupt` or `Io`.
+    pub fn replace_card(&self, known: CardId, card: &Card) -> Result<bool, Error> {
+        self.0.write("keeping a card in", Durability::Kept, |tx| {
+            let sql = "SELECT 1 FROM cards WHERE hypothesis = ? AND id = ?";
+            let is_there =
+                tx.prepare_cached(sql)?.exists(params![card.hypothesis(), known.to_string()])?;
+            if is_there {
+                keep(tx, card, next_number(tx)?)?;
+            }
+            Ok(is_there)
         })
     }
 
@@ -78,6 +94,12 @@ impl Records {
             query.query_row([key], |row| Ok(card(row))).optional()?.transpose()
         })
     }
+}
+
+/// That of a verification that begins now.
+fn next_number(tx: &Connection) -> Result<i64, Trouble> {
+    let newest = "SELECT coalesce(max(number), 0) FROM cards";
+    Ok(tx.query_row(newest, (), |row| row.get::<_, i64>(0))? + 1)
 }
 
 fn keep(tx: &Connection, card: &Card, number: i64) -> Result<(), Trouble> {
@@ -135,6 +157,19 @@ mod tests {
         assert_eq!(records.card_of(&b.hypothesis()).unwrap(), Some(newer.clone()));
         assert_eq!(records.card(newer.id).unwrap(), Some(newer));
         assert_eq!(records.card(b.id).unwrap(), None);
+    }
+
+    #[test]
+    fn a_card_is_replaced_only_while_it_is_in_force() {
+        let records = Records::open_in_memory().unwrap();
+        let (known, newer) = (card("a", 1), card("a", 2));
+        records.keep_cards([&known, &card("b", 1)]).unwrap();
+        let other = Card { verdict: CardVerdict::Rejected, id: CardId(8), ..known.clone() };
+        assert!(records.replace_card(known.id, &other).unwrap());
+        assert_eq!(records.cards_since(1).unwrap(), [CardRow { card: other.clone(), number: 2 }]);
+        records.keep_cards([&newer]).unwrap();
+        assert!(!records.replace_card(other.id, &known).unwrap());
+        assert_eq!(records.card_of(&known.hypothesis()).unwrap(), Some(newer));
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod cards;
 mod chain;
 mod days;
 mod db;
+mod followed;
 mod history;
 mod instruments;
 mod notices;
@@ -36,6 +37,7 @@ pub use cards::{CardRow, MAX_CARDS};
 pub use chain::{Appended, ChainCheck, Head};
 pub use days::{AlertCount, Known, MAX_WITHIN, Moments};
 pub use db::BUSY_TIMEOUT;
+pub use followed::{FollowedSignal, MAX_FOLLOWED};
 pub(crate) use history::{Content, FileRow, PeriodRow, Publication, SeriesId, TailPart};
 pub use notices::{
     MAX_NOTICE_LINE_CHARS, MAX_NOTICE_LINES, Notice, NoticeKind, NoticeStyle, NoticeText,

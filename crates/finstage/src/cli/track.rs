@@ -26,4 +26,9 @@ pub enum TrackRecord {
         #[arg(long, value_name = "HASH")]
         head: Option<String>,
     },
+    /// What live signals came to: statistics, whether verified cards still hold, whether hit rates are true
+    #[command(
+        after_help = "Returns are in the declared direction, before costs; `any bar` is the share of all bars of the\nsame time that went that way. A verified card is watched from its proof on: its sum grows with what\nlive occasions lack, and above the limit the card is muted until its next look. Forecasts are the\nhit rates that alerts carried, drawn to the base rate. Outcomes join as for export.\n\nExample:  finstage track-record stats --json"
+    )]
+    Stats,
 }

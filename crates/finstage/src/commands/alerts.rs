@@ -57,6 +57,7 @@ fn list(global: &Global, records: &Records, args: &AlertList) -> Result<()> {
 
 const fn kind(row: &AlertRow) -> &'static str {
     match row.alert.kind {
+        AlertKind::Signal { size: Some(_), .. } => "size",
         AlertKind::Signal { .. } => "signal",
         AlertKind::Watch { .. } => "watch",
     }

@@ -5,7 +5,7 @@ mod proof;
 use std::cmp::Reverse;
 
 use finstage_engine::When;
-use finstage_model::{AlertId, AlertKind, Position, Symbol};
+use finstage_model::{AlertId, AlertKind, Position, Proof, Symbol};
 use finstage_store::records::{Records, SignalRow};
 use serde_json::{Map, Value, json};
 
@@ -126,10 +126,12 @@ fn row(symbol: &Symbol, said: Generated) -> SignalRow {
 fn show(global: &Global, records: &Records, row: &SignalRow) -> Result<()> {
     if global.json {
         let mut shown = object(row);
-        shown["card"] = card(records, row)?.unwrap_or_default();
+        let (card, size) = cards(records, row)?;
+        shown["card"] = card.unwrap_or_default();
+        shown["size_card"] = size.unwrap_or_default();
         return print_json(&shown);
     }
-    let card = card(records, row)?;
+    let (card, size) = cards(records, row)?;
     let (verdict, reasons) = verdict(row);
     let facts: Vec<String> =
         row.facts.iter().map(|(name, value)| format!("{name} {value}")).collect();
@@ -150,26 +152,31 @@ fn show(global: &Global, records: &Records, row: &SignalRow) -> Result<()> {
     ] {
         print_line(&format!("{name:<10} {value}"))?;
     }
-    for (name, value) in card.iter().filter_map(Value::as_object).flatten() {
-        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        print_line(&format!("card.{name:<24} {value}"))?;
+    for (of, card) in [("card", card), ("size", size)] {
+        for (name, value) in card.iter().filter_map(Value::as_object).flatten() {
+            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            print_line(&format!("{of}.{name:<24} {value}"))?;
+        }
     }
     Ok(())
 }
 
-/// The card that the ruling rests on: the whole row of `verify` as long as it is in force, else the
-/// figures that went with the alert.
-fn card(records: &Records, row: &SignalRow) -> Result<Option<Value>> {
+/// The card that the ruling rests on, and the one that verified larger moves where the alert was about
+/// these: the whole row of `verify` as long as it is in force, else the figures that went with the alert.
+fn cards(records: &Records, row: &SignalRow) -> Result<(Option<Value>, Option<Value>)> {
     let id = AlertId::of_signal(&row.strategy, row.id);
-    let Some(AlertKind::Signal { proof: Some(proof), .. }) = records.alert(id)?.map(|a| a.kind)
-    else {
-        return Ok(None);
+    let Some(AlertKind::Signal { proof, size, .. }) = records.alert(id)?.map(|a| a.kind) else {
+        return Ok((None, None));
     };
-    let value = match records.card(proof.card)? {
-        Some(card) => serde_json::to_value(card),
-        None => serde_json::to_value(proof),
+    let whole = |proof: Option<Box<Proof>>| -> Result<Option<Value>> {
+        let Some(proof) = proof else { return Ok(None) };
+        let value = match records.card(proof.card)? {
+            Some(card) => serde_json::to_value(card),
+            None => serde_json::to_value(proof),
+        };
+        value.map(Some).map_err(Failure::usage)
     };
-    value.map(Some).map_err(Failure::usage)
+    Ok((whole(proof)?, whole(size)?))
 }
 
 fn verdict(row: &SignalRow) -> (String, Vec<&'static str>) {

@@ -1,5 +1,7 @@
 //! `finstage track-record`
 
+mod stats;
+
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
@@ -23,6 +25,12 @@ pub(super) fn run(global: &Global, args: &TrackRecord) -> Result<Exit> {
     match args {
         TrackRecord::Export { output } => export(global, output.as_deref()),
         TrackRecord::Verify { file, head } => verify(global, file, head.as_deref()),
+        TrackRecord::Stats => {
+            let dir = data_dir(global, &load_without_channels(global)?);
+            let records = up_to_date(global, &dir)?;
+            stats::show(global, &records, &wiring::history(&dir, &records))?;
+            Ok(Exit::Done)
+        }
     }
 }
 

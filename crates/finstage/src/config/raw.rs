@@ -63,6 +63,13 @@ pub(crate) struct RawAlerts {
     pub(crate) cooldown: Option<String>,
     pub(crate) per_hour: Option<u32>,
     pub(crate) max_age: Option<String>,
+    #[serde(default)]
+    pub(crate) strategies: Vec<String>,
+    pub(crate) min_occasions: Option<u64>,
+    pub(crate) min_hit_rate: Option<f64>,
+    pub(crate) min_strength: Option<f64>,
+    pub(crate) min_volume_ratio: Option<f64>,
+    pub(crate) market: Option<String>,
 }
 
 /// `[display]`

@@ -34,6 +34,8 @@ pub enum Kind {
     Duration,
     /// A whole number.
     Count,
+    /// A number.
+    Number,
     /// A list of texts.
     Texts,
     /// Numbers by name.
@@ -102,6 +104,48 @@ pub const KEYS: &[Key] = &[
         Kind::Duration,
         "\"15m\"",
         "an older alert is recorded as expired, not sent",
+    ),
+    key(
+        "alerts",
+        "strategies",
+        Kind::Texts,
+        "[]",
+        "only these strategies alert, by the names in [[strategies]]; empty means all",
+    ),
+    key(
+        "alerts",
+        "min_occasions",
+        Kind::Count,
+        "0",
+        "least separate occasions behind the evidence; a signal without a card has none",
+    ),
+    key(
+        "alerts",
+        "min_hit_rate",
+        Kind::Number,
+        "0.0",
+        "least hit rate of the evidence, 0 to 1; an unknown one passes",
+    ),
+    key(
+        "alerts",
+        "min_strength",
+        Kind::Number,
+        "0.0",
+        "least strength of the signal, in the strategy's own unit",
+    ),
+    key(
+        "alerts",
+        "min_volume_ratio",
+        Kind::Number,
+        "0.0",
+        "least volume of the bar over the mean of the last 20, 0 to 20; an unknown one passes",
+    ),
+    key(
+        "alerts",
+        "market",
+        Kind::OneOf(&["any", "agree"]),
+        "\"any\"",
+        "\"agree\" keeps back what is against a change of more than 5 % over five days",
     ),
     key(
         "display",
@@ -307,6 +351,7 @@ fn takes(kind: Kind) -> String {
         }
         Kind::Duration => "duration".into(),
         Kind::Count => "whole number".into(),
+        Kind::Number => "number".into(),
         Kind::Texts => "list of texts".into(),
         Kind::Numbers => "numbers by name".into(),
         Kind::Flag => "`true` or `false`".into(),
@@ -356,6 +401,7 @@ fn key_schema(key: &Key) -> Value {
         Kind::OneOf(words) => json!({"type": "string", "enum": words}),
         Kind::Duration => json!({"type": "string", "pattern": "^[0-9]+(ms|s|m|h|d)$"}),
         Kind::Count => json!({"type": "integer", "minimum": 0}),
+        Kind::Number => json!({"type": "number", "minimum": 0}),
         Kind::Texts => json!({"type": "array", "items": {"type": "string"}}),
         Kind::Numbers => json!({"type": "object", "additionalProperties": {"type": "number"}}),
         Kind::Flag => json!({"type": "boolean"}),

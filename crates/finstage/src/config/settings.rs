@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use finstage_engine::{
-    AlertRules, Engine, EngineSettings, FeedTiming, Origin, Rule, SeriesSpec, StrategySpec,
-    WatchRule, WatchSpec, When,
+    AlertFilters, AlertRules, Engine, EngineSettings, FeedTiming, MarketRule, Origin, Rule,
+    SeriesSpec, StrategySpec, WatchRule, WatchSpec, When,
 };
 use finstage_model::{Direction, Interval, Symbol, parse_duration};
 use finstage_seal::Secret;
@@ -17,6 +17,11 @@ use super::raw::{Raw, RawAlerts, RawFeed, RawNotify, RawReport, RawStrategy, Raw
 use super::{Reference, dereference};
 use crate::exit::{Failure, Result};
 use crate::report::Language;
+
+/// The greatest strength that can be asked for.
+const MAX_STRENGTH: f64 = 1e9;
+/// No bar has more times the mean volume of the 20 bars that it is one of.
+const MAX_VOLUME_RATIO: f64 = 20.0;
 
 /// Everything a command may ask of the configuration.
 #[derive(Debug, Clone)]
@@ -142,7 +147,7 @@ impl Resolver<'_> {
             .enumerate()
             .map(|(i, w)| self.watch(&format!("watches[{i}]"), w, &series))
             .collect::<Result<_>>()?;
-        let alerts = self.alerts(&raw.alerts)?;
+        let alerts = self.alerts(&raw.alerts, &strategies)?;
         let mut venues: Vec<&str> = feeds.iter().map(|feed| feed.venue.as_str()).collect();
         venues.sort_unstable();
         venues.dedup();
@@ -205,14 +210,56 @@ impl Resolver<'_> {
         Ok(ReportSettings { daily, language })
     }
 
-    fn alerts(&self, raw: &RawAlerts) -> Result<AlertRules> {
+    fn alerts(&self, raw: &RawAlerts, strategies: &[StrategySpec]) -> Result<AlertRules> {
         let hour = Duration::from_secs(3600);
         let cooldown = self.duration("alerts.cooldown", raw.cooldown.as_deref(), hour)?;
         Ok(AlertRules {
             send_unproven: self.send(raw.send.as_deref())?,
             cooldown_ms: cooldown.as_millis() as u64,
             per_hour: raw.per_hour.unwrap_or(20),
+            filters: self.filters(raw, strategies)?,
         })
+    }
+
+    fn filters(&self, raw: &RawAlerts, strategies: &[StrategySpec]) -> Result<AlertFilters> {
+        for text in &raw.strategies {
+            let is_known = |spec: &StrategySpec| {
+                let canonical = Rule::of(spec, CATALOG).map(|rule| rule.canonical);
+                spec.name == *text || canonical.is_ok_and(|canonical| canonical == *text)
+            };
+            if !strategies.iter().any(is_known) {
+                let why = format!("\"{text}\" is no strategy here: write a name of [[strategies]]");
+                return self.refuse("alerts.strategies", why);
+            }
+        }
+        let market = match raw.market.as_deref() {
+            None | Some("any") => MarketRule::Any,
+            Some("agree") => MarketRule::Agree,
+            Some(other) => {
+                let why = format!("\"{other}\": write \"any\" or \"agree\"");
+                return self.refuse("alerts.market", why);
+            }
+        };
+        Ok(AlertFilters {
+            strategies: raw.strategies.clone(),
+            min_occasions: raw.min_occasions.unwrap_or(0),
+            min_hit_rate: self.least("alerts.min_hit_rate", raw.min_hit_rate, 1.0)?,
+            min_strength: self.least("alerts.min_strength", raw.min_strength, MAX_STRENGTH)?,
+            min_volume_ratio: self.least(
+                "alerts.min_volume_ratio",
+                raw.min_volume_ratio,
+                MAX_VOLUME_RATIO,
+            )?,
+            market,
+        })
+    }
+
+    /// A least value from 0, which asks for nothing, to `most`.
+    fn least(&self, key: &str, typed: Option<f64>, most: f64) -> Result<f64> {
+        match typed.unwrap_or(0.0) {
+            value if (0.0..=most).contains(&value) => Ok(value),
+            value => self.refuse(key, format!("{value}: write a number from 0 to {most}")),
+        }
     }
 
     fn venues(&mut self, raw: &Raw, feeds: &[FeedSettings]) -> Result<()> {

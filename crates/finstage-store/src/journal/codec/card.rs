@@ -1,13 +1,17 @@
 //! An evidence card as bytes.
 //!
 //! ```text
+//! size  := claim times_usual (option of a float) card
 //! card  := strategy interval members (count, texts) direction verdict reason (option of a text) proof
 //! proof := card (id) horizon (text) n n_eff hit_rate hit_low hit_high base_rate mean_net theta_net
 //!          net_low net_high q_value (options of floats) family issued expires
 //! ```
-//! Words stand as text, so that a new one needs no new version.
+//! Words stand as text, so that a new one needs no new version. A card about a direction is a `card`, as
+//! in version 3; any other is a `size`.
 
-use finstage_model::{CardId, CardNotice, CardVerdict, Direction, Objection, Proof, Timestamp};
+use finstage_model::{
+    CardId, CardNotice, CardVerdict, ClaimKind, Direction, Objection, Proof, Timestamp,
+};
 
 use super::{
     Cursor, Malformed, TOO_SHORT, interval_code, put_difference, put_option, put_text, put_u64,
@@ -15,6 +19,27 @@ use super::{
 
 /// The smallest symbol: its length, a letter, a colon, a letter.
 const MIN_SYMBOL_BYTES: usize = 4;
+
+/// Whether the card fits the form that version 3 had.
+pub(super) fn is_plain(card: &CardNotice) -> bool {
+    card.claim == ClaimKind::Direction && card.proof.times_usual.is_none()
+}
+
+pub(super) fn put_size(out: &mut Vec<u8>, card: &CardNotice, received: Timestamp) {
+    put_text(out, card.claim.as_str());
+    put_option(out, card.proof.times_usual, put_float);
+    put(out, card, received);
+}
+
+pub(super) fn take_size(
+    from: &mut Cursor<'_>,
+    received: Timestamp,
+) -> Result<CardNotice, Malformed> {
+    let claim = from.text()?.parse().map_err(|_| Malformed("unknown claim"))?;
+    let times_usual = from.option(float)?;
+    let card = take(from, received)?;
+    Ok(CardNotice { claim, proof: Proof { times_usual, ..card.proof }, ..card })
+}
 
 pub(super) fn put(out: &mut Vec<u8>, card: &CardNotice, received: Timestamp) {
     put_text(out, &card.strategy);
@@ -50,7 +75,7 @@ pub(super) fn put(out: &mut Vec<u8>, card: &CardNotice, received: Timestamp) {
         proof.q_value,
     ];
     for figure in figures {
-        put_option(out, figure, |out, figure| out.extend(figure.to_le_bytes()));
+        put_option(out, figure, put_float);
     }
     put_u64(out, proof.family);
     put_difference(out, proof.issued, received);
@@ -82,6 +107,7 @@ pub(super) fn take(from: &mut Cursor<'_>, received: Timestamp) -> Result<CardNot
     })?;
     Ok(CardNotice {
         strategy,
+        claim: ClaimKind::Direction,
         interval,
         members,
         direction,
@@ -110,7 +136,12 @@ fn take_proof(from: &mut Cursor<'_>, received: Timestamp) -> Result<Proof, Malfo
         family: from.u64()?,
         issued: from.difference(received)?,
         expires: from.difference(received)?,
+        times_usual: None,
     })
+}
+
+fn put_float(out: &mut Vec<u8>, value: f64) {
+    out.extend(value.to_le_bytes());
 }
 
 fn float(from: &mut Cursor<'_>) -> Result<f64, Malformed> {

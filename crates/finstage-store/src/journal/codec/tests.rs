@@ -1,4 +1,6 @@
-use finstage_model::{CardId, CardNotice, CardVerdict, Category, Day, Direction, Objection, Proof};
+use finstage_model::{
+    CardId, CardNotice, CardVerdict, Category, ClaimKind, Day, Direction, Objection, Proof,
+};
 use proptest::prelude::*;
 
 use super::*;
@@ -25,6 +27,7 @@ fn hex(bytes: &[u8]) -> String {
 fn card(issued: Timestamp) -> CardNotice {
     CardNotice {
         strategy: "rsi_oversold(period=14,level=30)".to_owned(),
+        claim: ClaimKind::Direction,
         interval: Interval::D1,
         members: vec!["x:A".parse().unwrap(), "x:B".parse().unwrap()],
         direction: Direction::Short,
@@ -47,8 +50,16 @@ fn card(issued: Timestamp) -> CardNotice {
             family: 105,
             issued,
             expires: issued,
+            times_usual: None,
         },
     }
+}
+
+/// A card about the size of moves.
+fn size(issued: Timestamp) -> CardNotice {
+    let one = card(issued);
+    let proof = Proof { times_usual: Some(1.5), ..one.proof };
+    CardNotice { claim: ClaimKind::Size, proof, ..one }
 }
 
 /// One event of every kind, a millisecond apart.
@@ -99,6 +110,7 @@ fn one_of_each() -> Vec<Event> {
         Payload::Tick,
         Payload::Reset(InstrumentId(300)),
         Payload::Card(Box::new(card(start))),
+        Payload::Card(Box::new(size(start))),
     ];
     let mut received = start;
     payloads
@@ -111,9 +123,10 @@ fn one_of_each() -> Vec<Event> {
 }
 
 #[test]
-fn the_bytes_of_version_3_never_change() {
+fn the_bytes_of_version_4_never_change() {
     // Golden: journals on disks have these bytes. Another form is another version. All but the
-    // last line are those of version 2, all but the last two those of version 1.
+    // last line are those of version 3, all but the last two those of version 2, all but the last
+    // three those of version 1.
     let golden = [
         "8089aae0ba96f3e93101ac020f62696e616e63653a425443555344540180dac409000104555344540663727970746f",
         "80897a022aac02ff91f40180a0b787e9058094ebdc0301",
@@ -132,6 +145,13 @@ fn the_bytes_of_version_3_never_change() {
             "01010107715f61626f7665100f0e0d0c0b0a090807060504030201023177ac0230",
             "01000000000000e03f01000000000000d03f00010000000000000080",
             "01000000000000c03f00000001000000000000f03f69ffd0ca08ffd0ca08",
+        ),
+        concat!(
+            "80897a0a0473697a6501000000000000f83f",
+            "207273695f6f766572736f6c6428706572696f643d31342c6c6576656c3d333029060203783a4103783a42",
+            "01010107715f61626f7665100f0e0d0c0b0a090807060504030201023177ac0230",
+            "01000000000000e03f01000000000000d03f00010000000000000080",
+            "01000000000000c03f00000001000000000000f03f69ffd9c409ffd9c409",
         ),
     ];
     let mut previous = Timestamp::EPOCH;
@@ -275,7 +295,11 @@ fn payloads() -> impl Strategy<Value = Payload> {
             };
             let direction = if is_long { Direction::Long } else { Direction::Short };
             let reason = (!is_long).then_some(Objection::Faded);
+            let is_size = figures[0].is_some();
+            let proof = Proof { times_usual: figures[1].filter(|_| is_size), ..proof };
+            let claim = if is_size { ClaimKind::Size } else { ClaimKind::Direction };
             Payload::Card(Box::new(CardNotice {
+                claim,
                 members,
                 direction,
                 verdict,

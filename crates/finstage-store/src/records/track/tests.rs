@@ -147,3 +147,27 @@ fn a_chain_is_followed_without_a_store() {
     let changed = rows[0].text.replace(first.direction.as_str(), other);
     assert!(changed != rows[0].text && head.follow(&changed, &rows[0].hash).is_err());
 }
+
+#[test]
+fn what_became_of_signals_is_read_by_strategy_and_time() {
+    let (_dir, records) = five();
+    let all = records.followed(None, Timestamp::MIN).unwrap();
+    assert_eq!(all.len(), 5);
+    assert!(all.is_sorted_by_key(|one| one.signal.at) && all.iter().all(|o| o.outcomes.is_empty()));
+    let ids = ids(&records);
+    let due = [outcome(ids[1], "1h"), outcome(ids[3], "1h"), outcome(ids[1], "4h")];
+    records.track_outcomes(&due, &[]).unwrap();
+    let signal = &all[1].signal;
+    let since = records.followed(Some(&signal.strategy), signal.at).unwrap();
+    assert!(since.iter().all(|one| one.signal.at >= signal.at));
+    let horizons = |id| -> Vec<Horizon> {
+        let one = since.iter().find(|one| one.signal.id == id).unwrap();
+        one.outcomes.iter().map(|outcome| outcome.horizon).collect()
+    };
+    let hours = |texts: &[&str]| -> Vec<Horizon> {
+        texts.iter().map(|text| text.parse().unwrap()).collect()
+    };
+    assert_eq!((horizons(ids[1]), horizons(ids[3])), (hours(&["1h", "4h"]), hours(&["1h"])));
+    assert!(horizons(ids[2]).is_empty());
+    assert!(records.followed(Some("other"), Timestamp::MIN).unwrap().is_empty());
+}

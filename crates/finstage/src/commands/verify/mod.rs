@@ -15,6 +15,7 @@ use finstage_strategies::CATALOG;
 use super::signals::whens;
 use super::{data_dir, load_without_channels, say};
 use crate::cli::{Global, Verify as Args};
+use crate::drift::{message, mute_drifted};
 use crate::exit::{Exit, Failure, Result};
 use crate::{generate, wiring};
 
@@ -74,8 +75,12 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit> {
     require(args.require, &named, &evidence)
 }
 
-/// Puts the cards in force, from which a service rules on signals.
+/// Puts the cards in force, from which a service rules on signals; first those are muted that live
+/// outcomes speak against, so that none of them is renewed.
 fn keep(global: &Global, records: &Records, evidence: &Evidence) -> Result<()> {
+    for muted in mute_drifted(records)? {
+        say(global, format_args!("{}", message(&muted).join("; ")));
+    }
     let mut kept = Vec::with_capacity(evidence.rows.len());
     for card in &evidence.rows {
         let known = records.card_of(&card.hypothesis())?;

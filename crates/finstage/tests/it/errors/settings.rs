@@ -18,7 +18,7 @@ fn a_wrong_setting_is_named_with_its_line_and_what_to_write() {
         ("[alert]\n".into(), ":1: unknown key \"alert\"; did you mean \"alerts\"?"),
         (
             "[alerts]\nzzz = 1\n".into(),
-            ":2: unknown key \"zzz\"; known here: send, cooldown, per_hour, max_age",
+            ":2: unknown key \"zzz\"; known here: send, cooldown, per_hour, max_age, strategies, min_occasions, min_hit_rate, min_strength, min_volume_ratio, market",
         ),
         (
             "[alerts]\ncooldown = 5\n".into(),
@@ -117,6 +117,26 @@ fn a_wrong_setting_is_named_with_its_line_and_what_to_write() {
                 "{FEED}[[strategies]]\nname = \"dip\"\ninterval = \"1d\"\nwhen = \"close > 1\"\ndirection = \"up\"\n"
             ),
             ":8: strategies[0].direction: \"up\": write \"long\" or \"short\"",
+        ),
+        (
+            "[alerts]\nmin_hit_rate = 1.5\n".into(),
+            ":2: alerts.min_hit_rate: 1.5: write a number from 0 to 1",
+        ),
+        (
+            "[alerts]\nmin_strength = -1.0\n".into(),
+            ":2: alerts.min_strength: -1: write a number from 0 to 1000000000",
+        ),
+        (
+            "[alerts]\nmin_volume_ratio = nan\n".into(),
+            ":2: alerts.min_volume_ratio: NaN: write a number from 0 to 20",
+        ),
+        (
+            "[alerts]\nmarket = \"bullish\"\n".into(),
+            ":2: alerts.market: \"bullish\": write \"any\" or \"agree\"",
+        ),
+        (
+            format!("[alerts]\nstrategies = [\"macd\"]\n{}", strategy("interval = \"1d\"\n")),
+            ":2: alerts.strategies: \"macd\" is no strategy here: write a name of [[strategies]]",
         ),
         (
             "[[notify]]\nkind = \"sms\"\n".into(),

@@ -4,6 +4,7 @@
 mod command;
 mod golden;
 mod honest;
+mod live;
 mod policy;
 mod power;
 

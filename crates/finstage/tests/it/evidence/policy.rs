@@ -28,7 +28,7 @@ const SETTINGS: &str = r#"
     name = "volume_breakout_up"
     interval = "1d"
 "#;
-const SYMBOL: &str = "binance:EDGEUSDT";
+pub(super) const SYMBOL: &str = "binance:EDGEUSDT";
 
 /// Bars as the venue closes them.
 struct Bars(Vec<Bar>, Arc<ManualClock>);
@@ -47,7 +47,7 @@ impl Feed for Bars {
 }
 
 /// Lets a service live through `bars`; gives what it would have told people, newest first.
-fn serve(shell: &Shell, bars: &[Bar]) -> Vec<AlertRow> {
+pub(super) fn serve(shell: &Shell, bars: &[Bar]) -> Vec<AlertRow> {
     let settings = config::parse("the test's configuration", SETTINGS, &[]).unwrap();
     let store = Store::open(&shell.path("kept"), StoreKind::Real, wiring::disk()).unwrap();
     let instruments = wiring::instruments(&settings, &store.records).unwrap();

@@ -1,0 +1,246 @@
+//! `finstage track-record stats`
+
+use std::collections::BTreeMap;
+
+use finstage_model::{
+    AlertKind, Bar, Card, Category, Horizon, Interval, SignalId, Symbol, Timestamp,
+};
+use finstage_research::live::{
+    Calibration, Drift, Followed, Group, Said, Statistics, base_rate, calibration, statistics,
+};
+use finstage_store::history::History;
+use finstage_store::records::{Filter, Records};
+use serde_json::{Value, json};
+
+use crate::cli::Global;
+use crate::commands::{print_json, print_line, print_table, say};
+use crate::drift;
+use crate::exit::Result;
+
+/// The newest alerts whose forecasts are read.
+const ALERTS_MAX: usize = 200_000;
+
+/// Shows what live signals came to.
+pub(super) fn show(global: &Global, records: &Records, history: &History) -> Result<()> {
+    let settled = drift::settled(records)?;
+    let mut groups = statistics(&settled);
+    for group in &mut groups {
+        group.base_rate = any_bar(&group.group, &settled, (records, history))?;
+    }
+    let watched = drift::watched(records)?;
+    let muted = drift::muted(records)?;
+    let calibration = calibration(&forecasts(records, &settled)?);
+    if global.json {
+        let cards: Vec<Value> = watched
+            .iter()
+            .map(|(card, drift)| card_object(card, Some(drift)))
+            .chain(muted.iter().map(|card| card_object(card, None)))
+            .collect();
+        return print_json(&json!({
+            "provenance": provenance(records)?,
+            "statistics": groups,
+            "cards": cards,
+            "calibration": calibration,
+        }));
+    }
+    if groups.is_empty() {
+        say(global, format_args!("no signal has an outcome yet"));
+    }
+    print_statistics(&groups)?;
+    print_cards(&watched, &muted)?;
+    print_calibration(&calibration)
+}
+
+/// What the store is about: `live`, or `simulated` in the folder of a demo.
+fn provenance(records: &Records) -> Result<&'static str> {
+    let is_demo = records.meta("kind")?.as_deref() == Some("demo");
+    Ok(if is_demo { "simulated" } else { "live" })
+}
+
+/// Share of all bars of the instruments and the time of a group's signals that went its way.
+fn any_bar(
+    group: &Group,
+    settled: &[Followed],
+    (records, history): (&Records, &History),
+) -> Result<Option<f64>> {
+    let mut spans: BTreeMap<&Symbol, (Timestamp, Timestamp, usize)> = BTreeMap::new();
+    for one in settled.iter().filter(|one| Group::of(one) == *group) {
+        let Some(settled) = one.settled else { continue };
+        let (from, to) = (settled.holding.entry, settled.holding.exit);
+        let span = spans.entry(&one.symbol).or_insert((from, to, 0));
+        *span = (span.0.min(from), span.1.max(to), span.2 + 1);
+    }
+    let (mut sum, mut weight) = (0.0, 0.0);
+    for (symbol, (from, to, events)) in spans {
+        let is_always_open = records
+            .instrument(symbol)?
+            .is_some_and(|instrument| instrument.category == Category::Crypto);
+        let Some(length) = group.horizon.bars(group.interval, is_always_open) else { continue };
+        let bars: Vec<Bar> = history.bars(symbol, group.interval, from..after(to))?;
+        if let Some(rate) = base_rate(&bars, length, group.direction) {
+            sum += rate * events as f64;
+            weight += events as f64;
+        }
+    }
+    Ok((weight > 0.0).then(|| sum / weight))
+}
+
+/// The moment after `at`: ranges of time end before their end.
+fn after(at: Timestamp) -> Timestamp {
+    at.plus(std::time::Duration::from_nanos(1))
+}
+
+/// What was said with each signal about its hit, where that is known, and what came.
+fn forecasts(records: &Records, settled: &[Followed]) -> Result<Vec<Said>> {
+    let mut hits: BTreeMap<(SignalId, Horizon), bool> = BTreeMap::new();
+    for one in settled {
+        hits.extend(one.gain().map(|gain| ((one.signal, one.horizon), gain > 0.0)));
+    }
+    let mut said = Vec::new();
+    for row in records.alerts(&Filter::newest(ALERTS_MAX))? {
+        let AlertKind::Signal { signal, proof: Some(proof), .. } = row.alert.kind else { continue };
+        let hit = hits.get(&(signal, proof.horizon)).copied();
+        if let (Some(hit), Some(hit_rate), Some(base_rate)) = (hit, proof.hit_rate, proof.base_rate)
+        {
+            said.push(Said { hit_rate, base_rate, n_eff: proof.n_eff, hit });
+        }
+    }
+    Ok(said)
+}
+
+fn card_object(card: &Card, drift: Option<&Drift>) -> Value {
+    json!({
+        "card": card.id,
+        "strategy": card.strategy,
+        "scope": card.scope,
+        "interval": card.interval,
+        "direction": card.direction,
+        "horizon": card.horizon,
+        "state": drift::state(card, drift),
+        "expires": card.expires,
+        "words": card.words,
+        "drift": drift,
+    })
+}
+
+fn print_statistics(groups: &[Statistics]) -> Result<()> {
+    let names = [
+        "strategy",
+        "bars",
+        "direction",
+        "after",
+        "n",
+        "occasions",
+        "won",
+        "95 %",
+        "any bar",
+        "mean",
+        "volatility",
+        "sharpe",
+        "profit factor",
+        "drawdown",
+        "note",
+    ];
+    let cells = |one: &Statistics| {
+        let Group { strategy, interval, direction, horizon } = &one.group;
+        vec![
+            strategy.clone(),
+            interval.to_string(),
+            direction.to_string(),
+            horizon.to_string(),
+            one.n.to_string(),
+            one.occasions.to_string(),
+            percent(Some(one.win_rate), 1),
+            format!("{} to {}", percent(one.win_low, 1), percent(one.win_high, 1)),
+            percent(one.base_rate, 1),
+            percent(Some(one.mean), 2),
+            percent(one.volatility, 2),
+            number(one.sharpe, 2),
+            number(one.profit_factor, 2),
+            percent(Some(one.max_drawdown), 1),
+            if one.is_few { "too few to say" } else { "" }.to_owned(),
+        ]
+    };
+    print_table(&names, &groups.iter().map(cells).collect::<Vec<_>>())
+}
+
+fn print_cards(watched: &[(Card, Drift)], muted: &[Card]) -> Result<()> {
+    if watched.is_empty() && muted.is_empty() {
+        return print_line("\nno verified card is in force: there is no drift to watch");
+    }
+    let named = |card: &Card, drift: Option<&Drift>| {
+        vec![
+            card.strategy.clone(),
+            card.scope.clone(),
+            Interval::as_str(card.interval).to_owned(),
+            card.horizon.to_string(),
+            drift::state(card, drift).to_owned(),
+        ]
+    };
+    let with = |(card, drift): &(Card, Drift)| {
+        let mut cells = named(card, Some(drift));
+        cells.extend([
+            drift.since.to_string(),
+            drift.occasions.to_string(),
+            percent(drift.mean, 2),
+            percent(Some(drift.expected), 2),
+            number(Some(drift.sum), 2),
+            number(Some(drift.limit), 2),
+        ]);
+        cells
+    };
+    let without = |card: &Card| {
+        let mut cells = named(card, None);
+        cells.resize(11, "-".to_owned());
+        cells
+    };
+    let rows: Vec<Vec<String>> =
+        watched.iter().map(with).chain(muted.iter().map(without)).collect();
+    print_line("")?;
+    print_table(
+        &[
+            "card",
+            "scope",
+            "bars",
+            "after",
+            "state",
+            "since",
+            "occasions",
+            "mean",
+            "expected",
+            "sum",
+            "limit",
+        ],
+        &rows,
+    )?;
+    muted.iter().try_for_each(|card| print_line(&format!("{}: {}", card.strategy, card.words)))
+}
+
+fn print_calibration(calibration: &Calibration) -> Result<()> {
+    let Calibration { n, brier: Some(own), brier_base: Some(base), reliability } = calibration
+    else {
+        return print_line(
+            "\nno signal with a card has an outcome yet: hit rates cannot be checked",
+        );
+    };
+    print_line(&format!(
+        "\n{n} forecasts of hits: Brier score {own:.4}, the base rate alone {base:.4} (lower is better)"
+    ))?;
+    let rows: Vec<Vec<String>> = reliability
+        .iter()
+        .map(|bin| {
+            let (low, high) = (percent(Some(bin.low), 1), percent(Some(bin.high), 1));
+            let (said, came) = (percent(Some(bin.said), 1), percent(Some(bin.came), 1));
+            vec![bin.n.to_string(), said, came, format!("{low} to {high}")]
+        })
+        .collect();
+    print_table(&["n", "said", "came", "95 %"], &rows)
+}
+
+fn percent(value: Option<f64>, digits: usize) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| format!("{:.digits$}%", 100.0 * value))
+}
+
+fn number(value: Option<f64>, digits: usize) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| format!("{value:.digits$}"))
+}
