@@ -54,14 +54,14 @@ impl Measured {
         let (mut cards, mut trials) = (Vec::with_capacity(count), Vec::new());
         for place in 0..count {
             let (hypothesis, scope) = self.at(place);
-            let look = index.look(&hypothesis.hash, &scope.data_hash, scope.to);
+            let look = index.look(&hypothesis.hash, &scope.ground.data_hash, scope.ground.to);
             let mut card = self.card(place, &searched[place], look);
             card.p_value = p[place];
             card.shrunken = shrunken[place];
             let Standing { q, q_by, family } = standings[place];
             (card.q_value, card.q_by, card.family) = (q, q_by, family);
             self.say(place, &mut card);
-            if !known.contains(&(hypothesis.hash.as_str(), scope.data_hash.as_str())) {
+            if !known.contains(&(hypothesis.hash.as_str(), scope.ground.data_hash.as_str())) {
                 trials.push(self.trial(place, look, &card));
             }
             cards.push(card);
@@ -80,7 +80,8 @@ impl Measured {
         let Some(span) = self.figures[place].span else { return Searched::NONE };
         let symbol = |&member: &usize| self.plan.instruments[member].symbol();
         let symbols: Vec<&Symbol> = scope.members.iter().map(symbol).collect();
-        index.searched(&self.plan.rules[hypothesis.rule].family_key, &symbols, span)
+        let rule = &self.plan.rules[hypothesis.rule];
+        index.searched((&rule.family_key, &rule.canonical), &symbols, span)
     }
 
     /// q of each hypothesis, over this run and what the ledger holds besides.
@@ -114,7 +115,7 @@ impl Measured {
     fn shrunken(&self) -> Vec<Option<f64>> {
         let kind = |place: usize| {
             let (hypothesis, scope) = self.at(place);
-            (hypothesis.claim, scope.interval, scope.horizons[hypothesis.horizon].0)
+            (hypothesis.claim, scope.ground.interval, scope.horizons[hypothesis.horizon].0)
         };
         let effect = |place: usize| {
             let figures = &self.figures[place];
@@ -158,7 +159,7 @@ impl Measured {
             id: CardId(0),
             strategy: rule.canonical.clone(),
             scope: scope.name.clone(),
-            interval: scope.interval,
+            interval: scope.ground.interval,
             horizon,
             claim: hypothesis.claim,
             direction: rule.direction,
@@ -211,11 +212,11 @@ impl Measured {
             grade: None,
             reasons: Vec::new(),
             words: String::new(),
-            data_hash: scope.data_hash.clone(),
+            data_hash: scope.ground.data_hash.clone(),
             code_version: options.code_version.clone(),
             ledger_head: String::new(),
-            issued: scope.to,
-            expires: scope.to.plus(Duration::from_secs(u64::from(CARD_DAYS) * 86_400)),
+            issued: scope.ground.to,
+            expires: scope.ground.to.plus(Duration::from_secs(u64::from(CARD_DAYS) * 86_400)),
         }
     }
 
@@ -257,8 +258,8 @@ impl Measured {
             horizon: Some(card.horizon),
             claim: Some(card.claim),
             data_hash: card.data_hash.clone(),
-            from: scope.from,
-            to: scope.to,
+            from: scope.ground.from,
+            to: scope.ground.to,
             code_version: card.code_version.clone(),
             count: 1,
             search: None,

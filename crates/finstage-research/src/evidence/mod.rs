@@ -14,6 +14,7 @@ mod parallel;
 mod plan;
 mod renewal;
 mod result;
+mod tried;
 mod words;
 
 use finstage_model::{ClaimKind, Horizon};
@@ -25,6 +26,7 @@ pub use page::page;
 pub use plan::{Groups, Plan};
 pub use renewal::{RENEWAL_P, in_force};
 pub use result::{Evidence, SmallestEdge};
+pub use tried::{Ground, Made, Tried};
 pub use words::LIMITS;
 
 /// Fewer events, or fewer separate occasions, prove nothing.

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use finstage_engine::{Catalog, StrategySpec};
-use finstage_model::{ClaimKind, Horizon, IdHasher, Interval, Symbol, Timestamp, Trial};
+use finstage_model::{ClaimKind, Horizon, Interval, Symbol, Trial};
 
-use super::Options;
+use super::{Ground, Options};
 use crate::study::{Instrument, Pace, Rule, rules};
 use crate::{Error, ErrorKind};
 
@@ -39,12 +39,8 @@ pub(super) struct ScopePlan {
     pub(super) name: String,
     /// Places among the instruments, in the order of symbols.
     pub(super) members: Vec<usize>,
-    pub(super) interval: Interval,
-    pub(super) data_hash: String,
-    /// Open time of the first bar.
-    pub(super) from: Timestamp,
-    /// Close time of the last bar.
-    pub(super) to: Timestamp,
+    /// What the ledger calls its data.
+    pub(super) ground: Ground,
     /// Horizons that are at least one bar, with their bars.
     pub(super) horizons: Vec<(Horizon, usize)>,
 }
@@ -95,18 +91,17 @@ impl Plan {
     fn list(&self) -> Vec<Hypothesis> {
         let mut all = Vec::new();
         for (scope, group) in self.scopes.iter().enumerate() {
-            let names: Vec<&str> = group
-                .members
-                .iter()
-                .map(|&place| self.instruments[place].symbol.as_str())
-                .collect();
-            let members = names.join(",");
             for (rule, said) in self.rules.iter().enumerate() {
                 for (horizon, (named, _)) in group.horizons.iter().enumerate() {
                     for &claim in &self.options.claims {
                         let asked = format!("{named} {claim}");
-                        let (rule_text, interval) = (&said.canonical, group.interval);
-                        let hash = Trial::hypothesis_of(rule_text, &members, interval, &asked);
+                        let (rule_text, interval) = (&said.canonical, group.ground.interval);
+                        let hash = Trial::hypothesis_of(
+                            rule_text,
+                            &group.ground.members,
+                            interval,
+                            &asked,
+                        );
                         all.push(Hypothesis { scope, rule, horizon, claim, hash });
                     }
                 }
@@ -117,7 +112,8 @@ impl Plan {
 
     /// Hypothesis and data of every trial that measuring adds to the ledger, unless it is there.
     pub fn keys(&self) -> impl Iterator<Item = (&str, &str)> + '_ {
-        let data = |hypothesis: &Hypothesis| self.scopes[hypothesis.scope].data_hash.as_str();
+        let data =
+            |hypothesis: &Hypothesis| self.scopes[hypothesis.scope].ground.data_hash.as_str();
         self.hypotheses.iter().map(move |hypothesis| (hypothesis.hash.as_str(), data(hypothesis)))
     }
 
@@ -129,7 +125,7 @@ impl Plan {
         for scope in &self.scopes {
             for &horizon in &self.options.horizons {
                 if scope.horizons.iter().all(|(has, _)| *has != horizon) {
-                    found.insert((horizon, scope.interval));
+                    found.insert((horizon, scope.ground.interval));
                 }
             }
         }
@@ -238,24 +234,12 @@ fn scope(
     options: &Options,
 ) -> ScopePlan {
     let of = |place: &usize| &instruments[*place];
-    let hash = members
-        .iter()
-        .fold(IdHasher::new(), |hash, place| hash.bytes(&of(place).data_hash.to_le_bytes()));
-    let bars = || members.iter().map(|place| of(place).bars());
+    let ground = Ground::of(&members.iter().map(of).collect::<Vec<_>>());
     let pace = of(&members[0]).pace;
     let with_bars = |&horizon: &Horizon| Some((horizon, pace.bars(horizon)?));
     ScopePlan {
         name,
-        interval: pace.interval,
-        data_hash: format!("{:032x}", hash.finish()),
-        from: bars()
-            .filter_map(|bars| Some(bars.first()?.open_time))
-            .min()
-            .unwrap_or(Timestamp::EPOCH),
-        to: bars()
-            .filter_map(|bars| Some(bars.last()?.close_time()))
-            .max()
-            .unwrap_or(Timestamp::EPOCH),
+        ground,
         horizons: options.horizons.iter().filter_map(with_bars).collect(),
         members,
     }

@@ -79,10 +79,15 @@ impl Evidence {
 }
 
 impl<'a> Ledger<'a> {
-    /// The ledger of a run on files: with no trial in it, the run is a single look.
+    /// The ledger of a run on files: with no hypothesis in it, the run is a single look. What was
+    /// searched or tried by hand spends nothing; it weighs on the p-value instead.
     #[must_use]
     pub fn of_files(trials: &'a [Trial]) -> Self {
-        let spending = if trials.is_empty() { Spending::Whole } else { Spending::Plan };
+        let spending = if trials.iter().all(|trial| trial.claim.is_none()) {
+            Spending::Whole
+        } else {
+            Spending::Plan
+        };
         Self { trials, spending }
     }
 

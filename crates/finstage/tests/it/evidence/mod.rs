@@ -5,6 +5,7 @@ mod command;
 mod golden;
 mod honest;
 mod policy;
+mod searches;
 
 use finstage::generate;
 use finstage_model::{Bar, CardVerdict, ClaimKind, Interval, Trial};
