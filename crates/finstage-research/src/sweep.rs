@@ -252,6 +252,11 @@ impl Sweep {
         self.sensible.iter().map(|&place| place as usize)
     }
 
+    /// Where the rule is from.
+    pub(crate) const fn catalog(&self) -> Catalog {
+        self.catalog
+    }
+
     /// Name of the rule, and how it ends where that was asked for.
     #[must_use]
     pub fn idea(&self) -> String {

@@ -162,7 +162,7 @@ impl WalkForward {
 
 impl Folds {
     /// The first bar of each fold, and the end.
-    fn starts(&self, bars: usize) -> Result<Vec<usize>, Error> {
+    pub(crate) fn starts(&self, bars: usize) -> Result<Vec<usize>, Error> {
         let refuse = |name: &str, value: f64, bounds: &str| {
             Err(Error::new(ErrorKind::Options, format!("{name} = {value} is not {bounds}")))
         };

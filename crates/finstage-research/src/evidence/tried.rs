@@ -90,6 +90,13 @@ impl Tried {
         Self::search(TrialKind::WalkForward, sweep)
     }
 
+    /// Every combination of a grid, to choose from by what followed the signals: positions that end at
+    /// a horizon.
+    pub(super) fn chosen(sweep: &Sweep) -> Self {
+        let strategy = sweep.family().to_owned();
+        Self { strategy, ..Self::walk_forward(sweep) }
+    }
+
     fn search(kind: TrialKind, sweep: &Sweep) -> Self {
         let grid = sweep.grid_text();
         Self {

@@ -5,9 +5,11 @@ mod output;
 
 use std::collections::BTreeSet;
 
-use finstage_model::{CardVerdict, Clock as _, Symbol, Trial};
+use finstage_model::{Call, CardVerdict, Clock as _, Symbol, Trial};
 use finstage_net::SystemClock;
+use finstage_research::backtest::{Exit as PositionExit, Maker};
 use finstage_research::evidence::{Evidence, Groups, Ledger, Options, Plan, in_force};
+use finstage_research::sweep::{Axis, Grid, Sweep};
 use finstage_store::records::{Records, StoreKind};
 use finstage_strategies::CATALOG;
 
@@ -31,9 +33,15 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit> {
     };
     let calls = input::calls(&args.strategies)?;
     let own = whens(&args.when, args.direction);
-    let specs = generate::strategies(&calls, &own, instruments[0].interval())?;
-    let plan = Plan::new(instruments, &groups(&args.groups)?, (specs, CATALOG), options(args)?)
-        .map_err(Failure::usage)?;
+    let (groups, options) = (groups(&args.groups)?, options(args)?);
+    let plan = match args.grid.as_slice() {
+        [] => {
+            let specs = generate::strategies(&calls, &own, instruments[0].interval())?;
+            Plan::new(instruments, &groups, (specs, CATALOG), options)
+        }
+        grid => Plan::walk_forward(instruments, &groups, &search(&calls, grid)?, options),
+    };
+    let plan = plan.map_err(Failure::usage)?;
     if let Some((horizon, interval)) = plan.too_short().first()
         && !args.horizons.is_empty()
     {
@@ -54,7 +62,8 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit> {
     let evidence = plan.measure().map_err(Failure::usage)?.judge(&ledger);
     let appended = records.add_trials(&evidence.trials, SystemClock.now())?;
     let evidence = evidence.seal(&appended.head);
-    if !args.symbols.is_empty() {
+    // No signal is said by a strategy that changes its parameters: a card of it rules on none.
+    if !args.symbols.is_empty() && args.grid.is_empty() {
         keep(global, &records, &evidence)?;
     }
     if let (Some(path), Some(form)) = (&args.output, form) {
@@ -88,11 +97,34 @@ fn keep(global: &Global, records: &Records, evidence: &Evidence) -> Result<()> {
     Ok(())
 }
 
+/// The search of `--grid`: one strategy of the catalogue with every combination that makes sense.
+fn search(calls: &[Call], grid: &[Axis]) -> Result<Sweep> {
+    let [rule] = calls else {
+        let count = calls.len();
+        return Err(Failure::usage(format!(
+            "--grid chooses the parameters of one strategy, and --strategies names {count}"
+        )));
+    };
+    if let Some(maker) = Maker::find(&rule.name) {
+        let (name, signals) = (maker.name, maker.signals.join(" or "));
+        return Err(Failure::usage(format!(
+            "{name} states positions and says no signals to judge: take {signals}"
+        )));
+    }
+    let grid = Grid::new(grid.to_vec()).map_err(Failure::usage)?;
+    // Positions end at the horizon, which is the plan's to say.
+    let exit = PositionExit { hold: Some(1), ..PositionExit::default() };
+    Sweep::new(rule, exit, CATALOG, grid).map_err(Failure::usage)
+}
+
 /// Says what is about to be tried.
 fn announce(global: &Global, plan: &Plan, trials: &[Trial]) {
     let known: BTreeSet<(&str, &str)> = trials.iter().map(Trial::key).collect();
-    let added = plan.keys().filter(|key| !known.contains(key)).count();
-    let repeated = plan.keys().count() - added;
+    let searches = plan.searches();
+    let searches = searches.iter().map(|(hash, data, count)| ((hash.as_str(), *data), *count));
+    let all: Vec<((&str, &str), u64)> = searches.chain(plan.keys().map(|key| (key, 1))).collect();
+    let added: u64 = all.iter().filter(|(key, _)| !known.contains(key)).map(|(_, n)| n).sum();
+    let repeated = all.iter().map(|(_, count)| count).sum::<u64>() - added;
     let before = ledger::total(trials);
     let again = match repeated {
         0 => String::new(),

@@ -6,6 +6,7 @@ mod golden;
 mod honest;
 mod policy;
 mod searches;
+mod walk;
 
 use finstage::generate;
 use finstage_model::{Bar, CardVerdict, ClaimKind, Interval, Trial};
