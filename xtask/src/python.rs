@@ -17,7 +17,8 @@ pub(crate) const TESTS: Packages =
 pub(crate) const PEERS: Packages =
     Packages { folder: "peer-python", pins: include_str!("../python/peers.txt") };
 
-/// What sweeps are compared with: it needs an older numpy than the others.
+/// What sweeps are compared with, in a folder of its own: it brings ten times as many packages as the
+/// others, which must not wait for it.
 pub(crate) const SWEEP_PEER: Packages =
     Packages { folder: "sweep-python", pins: include_str!("../python/sweep.txt") };
 

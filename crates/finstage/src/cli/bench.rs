@@ -16,7 +16,7 @@ pub struct Bench {
     /// A Python that has TA-Lib and backtesting
     #[arg(long, value_name = "PATH")]
     pub python: Option<PathBuf>,
-    /// A Python that has vectorbt, whose own needs do not go with the others
+    /// A Python that has vectorbt
     #[arg(long, value_name = "PATH")]
     pub sweep_python: Option<PathBuf>,
     /// Bars, or trades, of a long series; a million also mean 10,000 combinations and 100 instruments
