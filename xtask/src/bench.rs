@@ -9,13 +9,19 @@ use crate::{output_of, python, root};
 
 /// Builds as users get it and runs `finstage bench` with these further words.
 pub(crate) fn run(words: &[&str]) -> Result<()> {
-    let python = python::PEERS.python()?;
+    let (python, sweep) = (python::PEERS.python()?, python::SWEEP_PEER.python()?);
     const BUILD: &str = "build --release --locked --package finstage";
     let commit = commit();
     Step::cargo("release build", BUILD)?.env("FINSTAGE_COMMIT", &commit).run()?.done()?;
     let mut bench = Command::new("cargo");
     bench.args(["run", "--release", "--quiet", "--locked", "--package", "finstage", "--", "bench"]);
-    bench.arg("--python").arg(python).args(words).current_dir(root()?);
+    bench
+        .arg("--python")
+        .arg(python)
+        .arg("--sweep-python")
+        .arg(sweep)
+        .args(words)
+        .current_dir(root()?);
     let status = bench
         .env("FINSTAGE_COMMIT", &commit)
         .stdin(Stdio::null())

@@ -42,6 +42,7 @@ pub(crate) fn run(options: Options) -> Result<ExitCode> {
     let mut pythons = vec![("FINSTAGE_PYTHON", python::TESTS.python()?)];
     if options.all {
         pythons.push(("FINSTAGE_PEERS", python::PEERS.python()?));
+        pythons.push(("FINSTAGE_SWEEP_PEER", python::SWEEP_PEER.python()?));
     }
     Step::cargo("format", "fmt --all --check")?.run()?.done()?;
     let clippy = "clippy --workspace --all-targets --locked -- -D warnings";

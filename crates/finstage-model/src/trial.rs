@@ -12,9 +12,9 @@ pub enum TrialKind {
     Verify,
     /// A grid of parameters, all on the same rows.
     Sweep,
-    /// A grid of parameters, chosen on rows before those that count.
+    /// A grid of parameters to be chosen on earlier rows, and what was claimed of the rows after them.
     WalkForward,
-    /// A person tried it by hand.
+    /// One set of parameters, by `backtest`.
     Interactive,
 }
 
@@ -34,7 +34,7 @@ impl TrialKind {
 /// What a search over parameters tells about its best result.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Search {
-    /// The grid as it was typed, names in order: `fast=5..20:5 slow=50..200:10`.
+    /// The grid with its names in order, values ascending: `fast=5..20:5 slow=50..200:10`.
     pub grid: String,
     /// Mean correlation between the combinations' return series.
     pub mean_correlation: f64,
@@ -51,9 +51,9 @@ pub struct Trial {
     pub hypothesis: String,
     /// The idea without its numbers: name of the strategy.
     pub family_key: String,
-    /// Strategy with parameters, canonical; for a search its name.
+    /// Strategy with parameters, canonical; for a search its name and how positions end.
     pub strategy: String,
-    /// Name of the group of instruments.
+    /// Name of the group of instruments; for a search its members, joined by commas.
     pub scope: String,
     /// Length of the bars.
     pub interval: Interval,
@@ -89,8 +89,8 @@ pub struct Trial {
 
 impl Trial {
     /// The hash that names a hypothesis, whatever the data: strategy (canonical), members (sorted,
-    /// joined by commas), interval, horizon and claim; for a search horizon and claim are empty and
-    /// the grid follows the strategy.
+    /// joined by commas), interval, horizon and claim. Of what is no hypothesis the grid, or how
+    /// positions end, follows the strategy, and its kind stands in place of horizon and claim.
     #[must_use]
     pub fn hypothesis_of(strategy: &str, members: &str, interval: Interval, asked: &str) -> String {
         let hash = IdHasher::new().text(strategy).text(members).text(interval.as_str()).text(asked);

@@ -40,9 +40,11 @@
 mod grid;
 mod heatmap;
 mod jobs;
+mod likeness;
 
 use finstage_engine::{Catalog, ParamSpec};
-use finstage_model::{Bar, Call};
+use finstage_model::{Bar, Call, IdHasher};
+use finstage_quant::stats::sharpe::Trials;
 
 use self::jobs::Look;
 use crate::backtest::{Exit, Keep, Maker, Options, Plan, Stats, Target, Trade};
@@ -51,6 +53,7 @@ use crate::{Error, ErrorKind};
 pub use grid::{Axis, Grid, MAX_AXES, MAX_COMBINATIONS};
 pub use heatmap::{Heatmap, MAX_CELLS, heatmap};
 pub use jobs::Work;
+pub(crate) use likeness::Likeness;
 
 /// One rule, and the combinations of its parameters that make sense.
 #[derive(Debug, Clone)]
@@ -106,6 +109,30 @@ pub struct Row {
     pub max_drawdown_pct: f64,
     /// Number of trades.
     pub trades: usize,
+}
+
+/// All rows of a sweep, and what they are together.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found {
+    /// In the order of the grid.
+    pub rows: Vec<Row>,
+    /// How alike the combinations are and how their Sharpe ratios differ (per bar, of the excess over
+    /// the mean step): what the best of them owes to luck.
+    pub trials: Trials,
+}
+
+impl Found {
+    /// Hash of the rows.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        let row = |hash: IdHasher, row: &Row| {
+            let figures = [row.final_equity, row.sharpe.unwrap_or(f64::NAN), row.max_drawdown_pct];
+            let hash = hash.bytes(&(row.place as u64).to_le_bytes());
+            let hash = hash.bytes(&(row.trades as u64).to_le_bytes());
+            figures.iter().fold(hash, |hash, figure| hash.bytes(&figure.to_bits().to_le_bytes()))
+        };
+        format!("{:032x}", self.rows.iter().fold(IdHasher::new(), row).finish())
+    }
 }
 
 /// Rows by their Sharpe ratio, the greatest first; those without one last, of equals the first in
@@ -220,6 +247,53 @@ impl Sweep {
         call
     }
 
+    /// Places in the grid of the combinations that make sense.
+    pub fn places(&self) -> impl ExactSizeIterator<Item = usize> + '_ {
+        self.sensible.iter().map(|&place| place as usize)
+    }
+
+    /// Where the rule is from.
+    pub(crate) const fn catalog(&self) -> Catalog {
+        self.catalog
+    }
+
+    /// Name of the rule, and how it ends where that was asked for.
+    #[must_use]
+    pub fn idea(&self) -> String {
+        format!("{}{}", self.rule.name, self.exit.asked())
+    }
+
+    /// The name of the rule: what its trials are counted by.
+    #[must_use]
+    pub fn family(&self) -> &str {
+        &self.rule.name
+    }
+
+    /// All values that are tried, and what is not the default besides: the same text for the same
+    /// combinations however they were typed, `fast=5..20:5 slow=50..200:10`.
+    #[must_use]
+    pub fn grid_text(&self) -> String {
+        let axes = self.grid.axes().iter().map(|axis| (axis.name.clone(), axis.to_string()));
+        let specs = match Maker::find(&self.rule.name) {
+            Some(maker) => maker.params,
+            None => self
+                .catalog
+                .iter()
+                .find(|entry| entry.name == self.rule.name)
+                .map_or(&[][..], |entry| entry.params),
+        };
+        let is_default = |name: &str, value: f64| {
+            specs.iter().any(|spec| spec.name == name && spec.default == value)
+        };
+        let given = self.rule.args.iter().filter_map(|(name, value)| {
+            let name = name.as_ref().filter(|name| !is_default(name, *value))?;
+            Some((name.clone(), format!("{name}={value}")))
+        });
+        let mut all: Vec<(String, String)> = axes.chain(given).collect();
+        all.sort();
+        all.into_iter().map(|(_, text)| text).collect::<Vec<_>>().join(" ")
+    }
+
     /// The rule with its parameters: `sma_cross(short=0)`, of the grid only the names.
     #[must_use]
     pub fn rule_text(&self) -> String {
@@ -241,6 +315,18 @@ impl Sweep {
     /// When the bars are none or not one series, or an option makes no sense.
     pub fn run(&self, bars: &[Bar], options: &Options, work: &Work<'_>) -> Result<Vec<Row>, Error> {
         jobs::run(self, bars, options, work, Look { keep: Keep::Recent, at: &Row::of })
+    }
+
+    /// As [`Sweep::run`], with what the ledger of trials wants to know of a search.
+    ///
+    /// # Errors
+    /// As [`Sweep::run`].
+    pub fn search(&self, bars: &[Bar], options: &Options, work: &Work<'_>) -> Result<Found, Error> {
+        let likeness = Likeness::new(bars, options.commission);
+        let at = |trial: &Trial<'_>| (Row::of(trial), likeness.add(trial.trades));
+        let all = jobs::run(self, bars, options, work, Look { keep: Keep::Recent, at: &at })?;
+        let (rows, ratios): (Vec<Row>, Vec<Option<f64>>) = all.into_iter().unzip();
+        Ok(Found { rows, trials: likeness.trials(&ratios) })
     }
 
     /// As [`Sweep::run`], with what `look` makes of each trial instead of a row.

@@ -15,10 +15,11 @@
 //! takes over, at the costs of an order if it is another. Nothing is known there that was not known
 //! then.
 
-use finstage_model::Bar;
+use finstage_model::{Bar, IdHasher};
+use finstage_quant::stats::sharpe::Trials;
 
 use crate::backtest::{Backtest, Options, Stats, Target, Trade, run as run_once};
-use crate::sweep::{Sweep, Trial, Work};
+use crate::sweep::{Likeness, Sweep, Trial, Work};
 use crate::{BarSeries, Error, ErrorKind};
 
 /// The fewest bars of a test fold: fewer tell nothing.
@@ -84,6 +85,9 @@ pub struct WalkForward {
     pub folds: Vec<Fold>,
     /// The bar of the first value of the joined equity: the one before the first fold.
     pub first_bar: usize,
+    /// How alike the combinations are, and how their Sharpe ratios differ, on the last train part:
+    /// it holds all the others.
+    pub trials: Trials,
     /// All folds as one run. Bars of its trades are counted from [`WalkForward::first_bar`].
     pub joined: Backtest,
 }
@@ -111,10 +115,12 @@ pub fn walk_forward(
     let starts = folds.starts(bars.len())?;
     let first_bar = starts[0] - 1;
     let (mut chosen, mut targets) = (Vec::new(), Vec::new());
+    let mut trials = None;
     for pair in starts.windows(2) {
         let (from, until) = (pair[0], pair[1]);
         let train = &bars[..from - 2 * folds.horizon];
-        let choice = choose(sweep, (train, options), (work, score))?;
+        let (choice, alike) = choose(sweep, (train, options), (work, score))?;
+        trials = Some(alike);
         let wanted = match &choice {
             Some(choice) => sweep.plan(choice.place, &bars[..until])?.targets,
             None => Vec::new(),
@@ -136,12 +142,27 @@ pub fn walk_forward(
         Fold { train_bars, from: pair[0], until: pair[1], choice, out_of_sample }
     };
     let folds = chosen.into_iter().zip(starts.windows(2)).map(fold).collect();
-    Ok(WalkForward { folds, first_bar, joined })
+    let trials = trials.expect("invariant: there is at least one fold");
+    Ok(WalkForward { folds, first_bar, trials, joined })
+}
+
+impl WalkForward {
+    /// Hash of the joined equity and of what was chosen.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        let chosen = |hash: IdHasher, fold: &Fold| {
+            let place = fold.choice.as_ref().map_or(u64::MAX, |choice| choice.place as u64);
+            hash.bytes(&place.to_le_bytes())
+        };
+        let hash = self.folds.iter().fold(IdHasher::new(), chosen);
+        let value = |hash: IdHasher, value: &f64| hash.bytes(&value.to_bits().to_le_bytes());
+        format!("{:032x}", self.joined.equity.iter().fold(hash, value).finish())
+    }
 }
 
 impl Folds {
     /// The first bar of each fold, and the end.
-    fn starts(&self, bars: usize) -> Result<Vec<usize>, Error> {
+    pub(crate) fn starts(&self, bars: usize) -> Result<Vec<usize>, Error> {
         let refuse = |name: &str, value: f64, bounds: &str| {
             Err(Error::new(ErrorKind::Options, format!("{name} = {value} is not {bounds}")))
         };
@@ -170,13 +191,18 @@ impl Folds {
     }
 }
 
-/// The combination with the greatest score.
+/// The combination with the greatest score, and what all of them are together.
 fn choose(
     sweep: &Sweep,
     (train, options): (&[Bar], &Options),
     (work, score): (&Work<'_>, Score<'_>),
-) -> Result<Option<Choice>, Error> {
-    let scored = sweep.map(train, options, work, &|trial| (trial.place, score(trial)))?;
+) -> Result<(Option<Choice>, Trials), Error> {
+    let likeness = Likeness::new(train, options.commission);
+    let scored = sweep.map(train, options, work, &|trial| {
+        ((trial.place, score(trial)), likeness.add(trial.trades))
+    })?;
+    let (scored, ratios): (Vec<_>, Vec<_>) = scored.into_iter().unzip();
+    let trials = likeness.trials(&ratios);
     let mut best: Option<(usize, f64)> = None;
     for (place, score) in scored {
         if let Some(score) = score
@@ -186,10 +212,10 @@ fn choose(
             best = Some((place, score));
         }
     }
-    let Some((place, score)) = best else { return Ok(None) };
+    let Some((place, score)) = best else { return Ok((None, trials)) };
     let targets = sweep.plan(place, train)?.targets;
     let in_sample = run_once(&BarSeries::new(train)?, &targets, options)?.stats;
-    Ok(Some(Choice { place, score, in_sample }))
+    Ok((Some(Choice { place, score, in_sample }), trials))
 }
 
 /// Adds what is wanted from bar `from` until before bar `until`: first what is in force.

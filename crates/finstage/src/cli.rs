@@ -1,5 +1,6 @@
 //! The command line: what can be typed. What it does is in [`crate::commands`].
 
+mod bench;
 mod report;
 mod sweep;
 mod track;
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use finstage_model::{Call, Day, Direction, Interval, Symbol, Timestamp};
 
+pub use self::bench::Bench;
 pub use self::report::{Report, ReportDaily, ReportFormat};
 pub use self::sweep::{Search, Sweep, WalkForward};
 pub use self::track::TrackRecord;
@@ -99,7 +101,7 @@ pub enum Command {
     /// Check, show or write the configuration
     #[command(subcommand)]
     Config(Config),
-    /// Measure this build on this machine, beside TA-Lib and backtesting.py where they are
+    /// Measure this build on this machine, beside TA-Lib, backtesting.py and vectorbt where they are
     Bench(Bench),
     /// Print the completion script of a shell
     Completions {
@@ -302,7 +304,7 @@ pub enum Strategies {
 /// `finstage backtest`
 #[derive(Debug, Args)]
 #[command(
-    after_help = "A decision on the close of a bar is filled at the next open, all of it. A strategy of the\ncatalogue or --when says when to begin; its counterpart, --exit, --exit-when or --hold say when\nto end. sma_cross, rsi_levels and donchian state a position for every bar.\n\nOne run over one history is an illustration, not evidence."
+    after_help = "A decision on the close of a bar is filled at the next open, all of it. A strategy of the\ncatalogue or --when says when to begin; its counterpart, --exit, --exit-when or --hold say when\nto end. sma_cross, rsi_levels and donchian state a position for every bar.\n\nOne run over one history is an illustration, not evidence. It is counted in the ledger of trials,\nwhere finstage verify finds what was tried; targets of your own are not."
 )]
 pub struct Backtest {
     /// The bars
@@ -555,26 +557,6 @@ pub struct AlertList {
     /// At most so many
     #[arg(long, value_name = "N", default_value_t = 50)]
     pub limit: usize,
-}
-
-/// `finstage bench`
-#[derive(Debug, Args)]
-#[command(
-    after_help = "Groups: indicators, streaming, backtest, history, engine. Figures are processor times, the least of\nall rounds; columns exist before the clock starts. With --python, TA-Lib's C library and\nbacktesting.py take turns with ours round by round, on the same bars; ratios say how many times as\nfast ours is. These are figures, not tests: nothing fails because of them, and they vary with the\nmachine and what else it does."
-)]
-pub struct Bench {
-    /// Only these groups
-    #[arg(value_name = "NAME")]
-    pub names: Vec<String>,
-    /// A Python that has TA-Lib and backtesting
-    #[arg(long, value_name = "PATH")]
-    pub python: Option<PathBuf>,
-    /// Bars, or trades, of a long series
-    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(100..=10_000_000))]
-    pub bars: u32,
-    /// How often everything is measured
-    #[arg(long, value_name = "N", default_value_t = 9, value_parser = clap::value_parser!(u32).range(1..=1_000))]
-    pub rounds: u32,
 }
 
 /// `finstage config`

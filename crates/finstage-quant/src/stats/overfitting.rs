@@ -44,23 +44,53 @@ impl Overfitting {
     #[must_use]
     pub fn of(trials: &[&[f64]], blocks: usize) -> Option<Self> {
         let length = trials.iter().map(|trial| trial.len()).min()?;
-        if trials.len() < 2 || blocks < 2 || blocks % 2 == 1 || blocks > MOST_BLOCKS {
+        let mut cut = Cut::new(length, blocks)?;
+        trials.iter().for_each(|trial| cut.add(trial));
+        cut.overfitting()
+    }
+}
+
+/// Trials cut to blocks, one after the other: only sums stay of each, so that there may be more of them
+/// than fit the memory.
+#[derive(Debug, Clone)]
+pub struct Cut {
+    block_rows: usize,
+    /// By block, then by trial.
+    blocks: Vec<Vec<Sum>>,
+}
+
+impl Cut {
+    /// For series of `length` rows, in `blocks` equal blocks. `None` as [`Overfitting::of`] says.
+    #[must_use]
+    pub fn new(length: usize, blocks: usize) -> Option<Self> {
+        let is_even = blocks.is_multiple_of(2) && (2..=MOST_BLOCKS).contains(&blocks);
+        let block_rows = length.checked_div(blocks)?;
+        (is_even && block_rows * blocks >= 4)
+            .then(|| Self { block_rows, blocks: vec![Vec::new(); blocks] })
+    }
+
+    /// Adds a trial. One that is shorter than the others is as if it went on with nothing.
+    pub fn add(&mut self, trial: &[f64]) {
+        let rows = self.block_rows;
+        let chunks = trial.chunks(rows).chain(std::iter::repeat(&[][..]));
+        for (block, values) in self.blocks.iter_mut().zip(chunks) {
+            block.push(Sum {
+                values: values.iter().sum(),
+                squares: values.iter().map(|value| value * value).sum(),
+            });
+        }
+    }
+
+    /// What became of the best trials. `None` with fewer than two trials, or a value that is not
+    /// finite.
+    #[must_use]
+    pub fn overfitting(self) -> Option<Overfitting> {
+        let (block_rows, blocks) = (self.block_rows, self.blocks.len());
+        let is_sound = |sum: &Sum| sum.values.is_finite() && sum.squares.is_finite();
+        if self.blocks[0].len() < 2 || !self.blocks.iter().flatten().all(is_sound) {
             return None;
         }
-        let block_rows = length / blocks;
-        let half_rows = block_rows * blocks / 2;
-        if half_rows < 2 {
-            return None;
-        }
-        let sums = BlockSums::of(trials, blocks, block_rows);
-        if !sums
-            .blocks
-            .iter()
-            .flatten()
-            .all(|sum| sum.values.is_finite() && sum.squares.is_finite())
-        {
-            return None;
-        }
+        let (half_rows, sums) = (block_rows * blocks / 2, BlockSums { blocks: self.blocks });
         let mut chosen: Vec<usize> = (0..blocks / 2).collect();
         let (mut inside, mut outside) = (Vec::new(), Vec::new());
         let mut halves = Vec::new();
@@ -75,7 +105,7 @@ impl Overfitting {
         let share = |is_so: fn(&Half) -> bool| {
             halves.iter().filter(|half| is_so(half)).count() as f64 / halves.len() as f64
         };
-        Some(Self {
+        Some(Overfitting {
             probability: share(|half| half.logit <= 0.0),
             loss: share(|half| half.outside < 0.0),
             slope: slope(&halves),
@@ -114,17 +144,6 @@ struct BlockSums {
 }
 
 impl BlockSums {
-    fn of(trials: &[&[f64]], blocks: usize, rows: usize) -> Self {
-        let sum = |values: &[f64]| Sum {
-            values: values.iter().sum(),
-            squares: values.iter().map(|value| value * value).sum(),
-        };
-        let block = |block: usize| {
-            trials.iter().map(|trial| sum(&trial[block * rows..(block + 1) * rows])).collect()
-        };
-        Self { blocks: (0..blocks).map(block).collect() }
-    }
-
     /// The Sharpe ratio of each trial over the blocks that `counts` picks, `rows` rows together.
     fn ratios(&self, rows: usize, counts: impl Fn(usize) -> bool, ratios: &mut Vec<f64>) {
         /// A variance below this part of the mean square is what rounding left.
@@ -220,6 +239,7 @@ mod tests {
         assert_eq!(Overfitting::of(&[&noise, &[f64::NAN; 64]], 4), None);
         assert_eq!(Overfitting::of(&[&noise, &[1.0]], 4), None);
         assert_eq!(Overfitting::of(&[], 4), None);
+        assert!(Cut::new(64, 0).is_none() && Cut::new(3, 2).is_none());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! All ratios are per period, never annualised.
 
-use super::moments::{Moments, mean, mean_correlation};
+use super::moments::{Moments, mean};
 use super::normal;
 
 const EULER_MASCHERONI: f64 = 0.577_215_664_901_532_9;
@@ -61,15 +61,58 @@ impl Trials {
     /// a trial.
     #[must_use]
     pub fn of(series: &[&[f64]]) -> Option<Self> {
-        let count = series.len() as f64;
-        let ratios: Vec<f64> = series.iter().map(|one| ratio(one)).collect();
-        let center = mean(&ratios)?;
-        let squares: f64 = ratios.iter().map(|ratio| (ratio - center) * (ratio - center)).sum();
-        let variance = if series.len() > 1 { squares / (count - 1.0) } else { 0.0 };
-        let mean_correlation = mean_correlation(series).unwrap_or(0.0);
-        Some(Self {
+        let mut alike = Alike::new(series.iter().map(|one| one.len()).min()?);
+        series.iter().for_each(|one| alike.add(one));
+        alike.trials()
+    }
+
+    /// A single trial, which was chosen from nothing.
+    pub const ONE: Self = Self { mean_correlation: 0.0, effective: 1.0, variance: 0.0 };
+}
+
+/// Gathers [`Trials`], one series after the other, so that there may be more of them than fit the
+/// memory.
+#[derive(Debug, Clone)]
+pub struct Alike {
+    /// Sum of the standardised series, row by row.
+    sums: Vec<f64>,
+    /// Series with spread.
+    used: f64,
+    ratios: Vec<f64>,
+}
+
+impl Alike {
+    /// For series of so many rows.
+    #[must_use]
+    pub fn new(rows: usize) -> Self {
+        Self { sums: vec![0.0; rows], used: 0.0, ratios: Vec::new() }
+    }
+
+    /// Adds a trial; of a longer series the correlation sees the first rows only.
+    pub fn add(&mut self, series: &[f64]) {
+        self.ratios.push(ratio(series));
+        let rows = self.sums.len().min(series.len());
+        let Some(moments) = Moments::of(&series[..rows]) else { return };
+        self.used += 1.0;
+        for (sum, value) in self.sums.iter_mut().zip(series) {
+            *sum += (value - moments.mean) / moments.deviation;
+        }
+    }
+
+    /// What they are together. `None` without a trial.
+    #[must_use]
+    pub fn trials(&self) -> Option<Trials> {
+        let (used, count) = (self.used, self.ratios.len());
+        let squares: f64 = self.sums.iter().map(|sum| sum * sum).sum();
+        let all = squares / (self.sums.len() as f64 - 1.0);
+        let mean_correlation = if used > 1.0 { (all - used) / (used * (used - 1.0)) } else { 0.0 };
+        let center = mean(&self.ratios)?;
+        let squares: f64 =
+            self.ratios.iter().map(|ratio| (ratio - center) * (ratio - center)).sum();
+        let variance = if count > 1 { squares / (count as f64 - 1.0) } else { 0.0 };
+        Some(Trials {
             mean_correlation,
-            effective: effective_trials(mean_correlation, series.len())?,
+            effective: effective_trials(mean_correlation, count)?,
             variance,
         })
     }

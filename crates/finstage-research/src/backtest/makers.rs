@@ -26,6 +26,9 @@ pub struct Maker {
     pub describes: &'static str,
     /// Its parameters, in the order of their places.
     pub params: &'static [ParamSpec],
+    /// Strategies of the catalogue that speak where it turns: who searches its parameters has
+    /// searched theirs.
+    pub signals: &'static [&'static str],
     check: fn(&[f64]) -> Result<(), &'static str>,
     words: fn(&[f64]) -> String,
     make: fn(&[f64], &[Bar]) -> Vec<Target>,
@@ -49,10 +52,13 @@ impl Maker {
         let pairs = self.params.iter().zip(&values);
         let pairs: Vec<String> =
             pairs.map(|(spec, value)| format!("{}={value}", spec.name)).collect();
+        let canonical = format!("{}({})", self.name, pairs.join(","));
         Ok(Plan {
             targets: (self.make)(&values, bars),
-            canonical: format!("{}({})", self.name, pairs.join(",")),
+            entry: canonical.clone(),
+            canonical,
             words: (self.words)(&values),
+            family: self.name.to_owned(),
         })
     }
 
@@ -113,6 +119,7 @@ const SMA_CROSS: Maker = Maker {
             ..ParamSpec::number("short", 1.0, (0.0, 1.0), "1 goes short, 0 stays flat")
         },
     ],
+    signals: &["golden_cross", "dead_cross"],
     check: |values| if values[0] < values[1] { Ok(()) } else { Err("fast must be less than slow") },
     words: |values| {
         let (fast, slow) = (values[0], values[1]);
@@ -182,6 +189,7 @@ const RSI_LEVELS: Maker = Maker {
         ParamSpec::number("lower", 30.0, (0.0, 100.0), "RSI, 0 to 100"),
         ParamSpec::number("upper", 70.0, (0.0, 100.0), "RSI, 0 to 100"),
     ],
+    signals: &["rsi_oversold", "rsi_overbought"],
     check: |values| {
         if values[1] <= values[2] { Ok(()) } else { Err("lower must not exceed upper") }
     },
@@ -217,6 +225,7 @@ const DONCHIAN: Maker = Maker {
         ParamSpec::period("entry", 20, "bars before, whose highest high is broken"),
         ParamSpec::period("exit", 10, "bars before, whose lowest low is broken"),
     ],
+    signals: &["donchian_breakout_up", "donchian_breakout_down"],
     check: |_| Ok(()),
     words: |values| {
         let (entry, exit) = (values[0], values[1]);

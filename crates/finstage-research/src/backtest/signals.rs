@@ -128,6 +128,8 @@ impl Exit {
             targets,
             canonical: self.canonical(entry, exit.as_ref()),
             words: self.words(entry, exit.as_ref()),
+            entry: entry.of.canonical.clone(),
+            family: entry.of.family.clone(),
         })
     }
 
@@ -187,6 +189,22 @@ impl Exit {
             }
         }
         wants.into_targets()
+    }
+
+    /// How it ends, as it was asked for; empty for the counterpart.
+    pub(crate) fn asked(&self) -> String {
+        let mut text = String::new();
+        let verb = if self.then == OnExit::Reverse { "reverse" } else { "exit" };
+        match (&self.strategy, &self.when) {
+            (Some(call), _) => text.push_str(&format!(" {verb} {call}")),
+            (_, Some(when)) => text.push_str(&format!(" {verb} when {when}")),
+            _ if self.then == OnExit::Reverse => text.push_str(" reverse"),
+            _ => {}
+        }
+        if let Some(hold) = self.hold {
+            text.push_str(&format!(" hold {hold}"));
+        }
+        text
     }
 
     fn canonical(&self, entry: &Rule, exit: Option<&Rule>) -> String {

@@ -27,6 +27,10 @@ pub struct Plan {
     pub canonical: String,
     /// The rule in words.
     pub words: String,
+    /// What opens positions, with its parameters; where a rule has an end of its own, all of it.
+    pub entry: String,
+    /// The idea without its numbers, as evidence counts its trials; empty for a list.
+    pub family: String,
 }
 
 impl Plan {
@@ -71,7 +75,9 @@ impl Plan {
     /// Targets from a list that someone else made, `words` saying who or what.
     #[must_use]
     pub fn of_list(targets: Vec<Target>, words: &str) -> Self {
-        Self { targets, canonical: "targets".to_owned(), words: words.to_owned() }
+        let canonical = "targets".to_owned();
+        let (entry, family) = (canonical.clone(), String::new());
+        Self { targets, canonical, words: words.to_owned(), entry, family }
     }
 }
 

@@ -16,9 +16,11 @@ use super::ledger::{Index, Look, Searched};
 use super::measure::Figures;
 use super::plan::{Hypothesis, ScopePlan};
 use super::result::Evidence;
+use super::walk::{Choice, Chosen, Walked};
 use super::words::words;
 use super::{
-    CARD_DAYS, LEAST_DSR, LEAST_EVENTS, Ledger, MOST_MISSING, Measured, USEFUL_EDGE, USEFUL_SIZE,
+    CARD_DAYS, LEAST_DSR, LEAST_EVENTS, Ledger, MOST_MISSING, Made, Measured, USEFUL_EDGE,
+    USEFUL_SIZE,
 };
 
 /// Among its family.
@@ -51,23 +53,60 @@ impl Measured {
         let standings = self.standings(&index, &p);
         let shrunken = self.shrunken();
         let known: BTreeSet<(&str, &str)> = ledger.trials.iter().map(Trial::key).collect();
+        let is_new = |row: &Trial, trials: &[Trial]| {
+            !known.contains(&row.key()) && trials.iter().all(|other| other.key() != row.key())
+        };
         let (mut cards, mut trials) = (Vec::with_capacity(count), Vec::new());
         for place in 0..count {
             let (hypothesis, scope) = self.at(place);
-            let look = index.look(&hypothesis.hash, &scope.data_hash, scope.to);
+            let look = index.look(&hypothesis.hash, &scope.ground.data_hash, scope.ground.to);
             let mut card = self.card(place, &searched[place], look);
+            if let Some(walked) = &self.figures[place].walked {
+                self.walk_onto(&mut card, walked);
+            }
             card.p_value = p[place];
             card.shrunken = shrunken[place];
             let Standing { q, q_by, family } = standings[place];
             (card.q_value, card.q_by, card.family) = (q, q_by, family);
             self.say(place, &mut card);
-            if !known.contains(&(hypothesis.hash.as_str(), scope.data_hash.as_str())) {
+            trials.extend(self.search(place).filter(|row| is_new(row, &trials)));
+            if !known.contains(&(hypothesis.hash.as_str(), scope.ground.data_hash.as_str())) {
                 trials.push(self.trial(place, look, &card));
             }
             cards.push(card);
         }
         let options = &self.plan.options;
-        Evidence::new(cards, trials, ledger.trials, options)
+        let chosen = (0..count).filter_map(|place| self.chosen(place)).collect();
+        Evidence { chosen, ..Evidence::new(cards, trials, ledger.trials, options) }
+    }
+
+    /// The row of the search behind a hypothesis whose parameters were chosen.
+    fn search(&self, place: usize) -> Option<Trial> {
+        let walked = self.figures[place].walked.as_ref()?;
+        let (trials, _) = walked.all.as_ref()?;
+        let (walk, (_, scope)) = (self.plan.walk.as_ref()?, self.at(place));
+        let choice = |hash: IdHasher, fold: &Choice| {
+            let t = fold.t.unwrap_or(f64::NAN).to_bits().to_le_bytes();
+            hash.text(fold.strategy.as_deref().unwrap_or_default()).bytes(&t)
+        };
+        let digest = walked.folds.iter().fold(IdHasher::new(), choice).finish();
+        let made = Made {
+            code_version: &self.plan.options.code_version,
+            digest: &format!("{digest:032x}"),
+        };
+        Some(walk.tried.row(&scope.ground, Some(trials), made))
+    }
+
+    fn chosen(&self, place: usize) -> Option<Chosen> {
+        let folds = self.figures[place].walked.as_ref()?.folds.clone();
+        let (hypothesis, scope) = self.at(place);
+        Some(Chosen {
+            strategy: self.plan.rules[hypothesis.rule].canonical.clone(),
+            scope: scope.name.clone(),
+            horizon: scope.horizons[hypothesis.horizon].0,
+            claim: hypothesis.claim,
+            folds,
+        })
     }
 
     fn at(&self, place: usize) -> (&Hypothesis, &ScopePlan) {
@@ -78,9 +117,14 @@ impl Measured {
     fn searched(&self, index: &Index<'_>, place: usize) -> Searched {
         let (hypothesis, scope) = self.at(place);
         let Some(span) = self.figures[place].span else { return Searched::NONE };
+        if self.plan.walk.is_some() {
+            // Its rows come after those on which its parameters were chosen.
+            return Searched::NONE;
+        }
         let symbol = |&member: &usize| self.plan.instruments[member].symbol();
         let symbols: Vec<&Symbol> = scope.members.iter().map(symbol).collect();
-        index.searched(&self.plan.rules[hypothesis.rule].family_key, &symbols, span)
+        let rule = &self.plan.rules[hypothesis.rule];
+        index.searched((&rule.family_key, &rule.canonical), &symbols, span)
     }
 
     /// q of each hypothesis, over this run and what the ledger holds besides.
@@ -114,7 +158,7 @@ impl Measured {
     fn shrunken(&self) -> Vec<Option<f64>> {
         let kind = |place: usize| {
             let (hypothesis, scope) = self.at(place);
-            (hypothesis.claim, scope.interval, scope.horizons[hypothesis.horizon].0)
+            (hypothesis.claim, scope.ground.interval, scope.horizons[hypothesis.horizon].0)
         };
         let effect = |place: usize| {
             let figures = &self.figures[place];
@@ -158,7 +202,7 @@ impl Measured {
             id: CardId(0),
             strategy: rule.canonical.clone(),
             scope: scope.name.clone(),
-            interval: scope.interval,
+            interval: scope.ground.interval,
             horizon,
             claim: hypothesis.claim,
             direction: rule.direction,
@@ -211,12 +255,22 @@ impl Measured {
             grade: None,
             reasons: Vec::new(),
             words: String::new(),
-            data_hash: scope.data_hash.clone(),
+            data_hash: scope.ground.data_hash.clone(),
             code_version: options.code_version.clone(),
             ledger_head: String::new(),
-            issued: scope.to,
-            expires: scope.to.plus(Duration::from_secs(u64::from(CARD_DAYS) * 86_400)),
+            issued: scope.ground.to,
+            expires: scope.ground.to.plus(Duration::from_secs(u64::from(CARD_DAYS) * 86_400)),
             proven_at: None,
+        }
+    }
+
+    /// What only a card of chosen parameters says.
+    fn walk_onto(&self, card: &mut Card, walked: &Walked) {
+        card.oos_kind = OutOfSample::WalkForward;
+        card.parameter_sets = self.plan.walk.as_ref().map_or(1, |walk| walk.tried.count());
+        if let Some((trials, pbo)) = walked.all {
+            card.k_eff = trials.effective;
+            card.pbo = pbo.filter(|_| card.claim == ClaimKind::Direction);
         }
     }
 
@@ -250,7 +304,10 @@ impl Measured {
             hash.bytes(&figure.unwrap_or(f64::NAN).to_bits().to_le_bytes())
         });
         Trial {
-            kind: TrialKind::Verify,
+            kind: match card.oos_kind {
+                OutOfSample::WalkForward => TrialKind::WalkForward,
+                OutOfSample::Fixed | OutOfSample::Live => TrialKind::Verify,
+            },
             hypothesis: hypothesis.hash.clone(),
             family_key: self.plan.rules[hypothesis.rule].family_key.clone(),
             strategy: card.strategy.clone(),
@@ -259,8 +316,8 @@ impl Measured {
             horizon: Some(card.horizon),
             claim: Some(card.claim),
             data_hash: card.data_hash.clone(),
-            from: scope.from,
-            to: scope.to,
+            from: scope.ground.from,
+            to: scope.ground.to,
             code_version: card.code_version.clone(),
             count: 1,
             search: None,
@@ -303,7 +360,7 @@ fn objections(card: &Card, case: &Case) -> Vec<Objection> {
     }
     unless(is_positive(card.theta_last_third), Objection::Faded);
     unless(is_positive(card.theta_volatility_matched), Objection::ExplainedByVolatility);
-    if is_direction && card.parameter_sets > 1 {
+    if is_direction && card.parameter_sets > 1 && card.oos_kind == OutOfSample::Fixed {
         unless(card.dsr.is_some_and(|dsr| dsr >= LEAST_DSR), Objection::SweptDsr);
     }
     unless(card.missing_share <= MOST_MISSING, Objection::Data);

@@ -1,12 +1,13 @@
 //! What the past of the ledger means for a new look.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use finstage_model::{ClaimKind, Symbol, Timestamp, Trial, TrialKind};
 use finstage_quant::stats::sharpe::effective_trials;
 
 use super::LEAST_EVENTS;
+use crate::backtest::Maker;
 
 /// The part of the false discovery rate that the first look may spend.
 const FIRST_SHARE: f64 = 0.6;
@@ -68,12 +69,13 @@ impl<'a> Index<'a> {
         let mut searches = Vec::new();
         for trial in ledger.trials {
             match trial.kind {
-                TrialKind::Verify => {
+                // What was claimed of parameters chosen on earlier rows is a hypothesis as any other.
+                TrialKind::Verify | TrialKind::WalkForward if trial.claim.is_some() => {
                     by_hypothesis.entry(&trial.hypothesis).or_default().push(trial);
                 }
-                TrialKind::Sweep | TrialKind::Interactive => searches.push(trial),
-                // Its rows come after those that its parameters were chosen on.
-                TrialKind::WalkForward => {}
+                // A search that chose on a part of the rows has seen its parameters do well there:
+                // whoever fixes them now has chosen them with that in mind.
+                _ => searches.push(trial),
             }
         }
         Self { by_hypothesis, searches, spending: ledger.spending }
@@ -117,32 +119,56 @@ impl<'a> Index<'a> {
         family
     }
 
-    /// What was searched with the key on data that overlap these.
+    /// What was tried of an idea, given by its family key and the canonical form of the parameters
+    /// that are judged, on data that overlap these. A grid that was searched twice, or on data that
+    /// have grown, is the same sets of parameters: it counts once.
     pub(super) fn searched(
         &self,
-        family_key: &str,
+        (family_key, canonical): (&str, &str),
         symbols: &[&Symbol],
         (from, to): (Timestamp, Timestamp),
     ) -> Searched {
-        let mut all = Searched::NONE;
         let overlaps = |trial: &&&Trial| {
             let same =
                 symbols.iter().any(|symbol| trial.scope.split(',').any(|s| s == symbol.as_str()));
-            trial.family_key == family_key && same && trial.from < to && from < trial.to
+            is_about(trial, family_key) && same && trial.from < to && from < trial.to
         };
-        for (number, trial) in self.searches.iter().filter(overlaps).enumerate() {
+        let mut grids: BTreeMap<(&str, &str), Searched> = BTreeMap::new();
+        let mut by_hand: BTreeSet<&str> = BTreeSet::new();
+        for trial in self.searches.iter().filter(overlaps) {
+            let Some(search) = &trial.search else {
+                by_hand.insert(&trial.strategy);
+                continue;
+            };
             let sets = trial.count.max(1);
-            let correlation = trial.search.as_ref().map_or(0.0, |search| search.mean_correlation);
             let count = usize::try_from(sets).unwrap_or(usize::MAX);
-            let k_eff = effective_trials(correlation, count).unwrap_or(sets as f64);
-            let variance = trial.search.as_ref().map_or(0.0, |search| search.sharpe_variance);
-            let before = if number == 0 { (0, 0.0) } else { (all.sets, all.k_eff) };
-            all.sets = before.0 + sets;
-            all.k_eff = before.1 + k_eff;
-            all.variance = all.variance.max(variance);
+            let k_eff = effective_trials(search.mean_correlation, count).unwrap_or(sets as f64);
+            let grid = grids.entry((&trial.family_key, &search.grid)).or_insert(Searched::NONE);
+            grid.sets = grid.sets.max(sets);
+            grid.k_eff = grid.k_eff.max(k_eff);
+            grid.variance = grid.variance.max(search.sharpe_variance);
         }
-        all
+        // What is judged was tried by hand, too, and is not one more.
+        by_hand.remove(canonical);
+        let others = by_hand.len() as u64;
+        let mut all = match grids.is_empty() {
+            true => Searched::NONE,
+            false => Searched { sets: 0, k_eff: 0.0, variance: 0.0 },
+        };
+        for grid in grids.values() {
+            all.sets += grid.sets;
+            all.k_eff += grid.k_eff;
+            all.variance = all.variance.max(grid.variance);
+        }
+        Searched { sets: all.sets + others, k_eff: all.k_eff + others as f64, ..all }
     }
+}
+
+/// Whether a trial is one of the idea with this key: by its name, or by a rule for positions that turns
+/// where the idea speaks.
+fn is_about(trial: &Trial, family_key: &str) -> bool {
+    let says = |maker: &Maker| maker.signals.contains(&family_key);
+    trial.family_key == family_key || Maker::find(&trial.family_key).is_some_and(says)
 }
 
 #[cfg(test)]
@@ -225,19 +251,66 @@ mod tests {
         let search = Search { grid: "p=1..9".into(), mean_correlation: 0.5, sharpe_variance: 0.01 };
         let sweep = Trial {
             kind: TrialKind::Sweep,
+            claim: None,
             count: 9,
             search: Some(search),
             ..trial("s", 100, none, 0.5)
         };
-        let trials = [sweep.clone(), Trial { kind: TrialKind::WalkForward, ..sweep }];
-        let index = Index::new(&Ledger { trials: &trials, spending: Spending::Plan });
+        // The same grid again, on data that have grown and to choose from on the past.
+        let grown = trial("s", 140, none, 0.5);
+        let again = Trial { data_hash: grown.data_hash, to: grown.to, ..sweep.clone() };
+        let walk = Trial { kind: TrialKind::WalkForward, claim: None, ..sweep.clone() };
+        let trials = [sweep.clone(), again, walk.clone()];
         let day = |day: i64| Timestamp::from_secs(day * 86_400);
         let (own, other): (Symbol, Symbol) = ("x:A".parse().unwrap(), "x:B".parse().unwrap());
-        let said = |key, symbols: &[&Symbol], span| index.searched(key, symbols, span);
+        let said = |trials: &[Trial], key, symbols: &[&Symbol], from: i64| {
+            let index = Index::new(&Ledger { trials, spending: Spending::Plan });
+            index.searched((key, "x(p=3)"), symbols, (day(from), day(150)))
+        };
         let wanted = Searched { sets: 9, k_eff: 5.0, variance: 0.01 };
-        assert_eq!(said("x", &[&other, &own], (day(50), day(150))), wanted);
-        assert_eq!(said("x", &[&other], (day(50), day(150))), Searched::NONE);
-        assert_eq!(said("x", &[&own], (day(100), day(150))), Searched::NONE);
-        assert_eq!(said("y", &[&own], (day(50), day(150))), Searched::NONE);
+        assert_eq!(said(&trials, "x", &[&other, &own], 50), wanted);
+        assert_eq!(said(&trials[2..], "x", &[&own], 50), wanted, "a walk forward has chosen, too");
+        assert_eq!(said(&trials, "x", &[&other], 50), Searched::NONE);
+        assert_eq!(said(&trials, "x", &[&own], 140), Searched::NONE);
+        assert_eq!(said(&trials, "y", &[&own], 50), Searched::NONE);
+        let other = Search { grid: "p=1..9 q=2".into(), ..walk.search.unwrap() };
+        let both = [sweep.clone(), Trial { search: Some(other), ..sweep.clone() }];
+        assert_eq!(said(&both, "x", &[&own], 50), Searched { sets: 18, k_eff: 10.0, ..wanted });
+        let cross = Trial { family_key: "sma_cross".into(), ..sweep };
+        assert_eq!(said(&[cross], "golden_cross", &[&own], 50), wanted, "the same events");
+    }
+
+    #[test]
+    fn parameters_tried_by_hand_count_as_sets_and_those_that_are_judged_once() {
+        let none = Look { number: 0, share: 0.0 };
+        let tried = |strategy: &str| Trial {
+            kind: TrialKind::Interactive,
+            claim: None,
+            strategy: strategy.to_owned(),
+            ..trial(strategy, 100, none, 0.5)
+        };
+        let symbol: Symbol = "x:A".parse().unwrap();
+        let sets = |trials: &[Trial]| {
+            let index = Index::new(&Ledger { trials, spending: Spending::Plan });
+            let span = (Timestamp::EPOCH, Timestamp::from_secs(86_400));
+            let said = index.searched(("x", "x(p=3)"), &[&symbol], span);
+            assert!((said.k_eff - said.sets as f64).abs() < 1e-12);
+            said.sets
+        };
+        assert_eq!(sets(&[tried("x(p=3)"), tried("x(p=3)")]), 1);
+        assert_eq!(sets(&[tried("x(p=3)"), tried("x(p=4)"), tried("x(p=4)")]), 2);
+        assert_eq!(sets(&[tried("x(p=4)"), tried("x(p=5)")]), 3);
+    }
+
+    #[test]
+    fn a_claim_of_a_walk_forward_is_a_hypothesis_of_the_family() {
+        let look = Look { number: 1, share: 0.6 };
+        let trials = [Trial { kind: TrialKind::WalkForward, ..trial("w", 1, look, 0.1) }];
+        let index = Index::new(&Ledger { trials: &trials, spending: Spending::Plan });
+        assert_eq!(index.family(ClaimKind::Direction, |_| false), [0.1]);
+        assert_eq!(index.look("w", "other", trials[0].to).number, 0);
+        let symbol: Symbol = "x:A".parse().unwrap();
+        let span = (Timestamp::EPOCH, Timestamp::from_secs(43_200));
+        assert_eq!(index.searched(("x", "x()"), &[&symbol], span), Searched::NONE);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use finstage_model::{ClaimKind, Timestamp};
+use finstage_model::{ClaimKind, Direction, Timestamp};
 use finstage_quant::stats::bootstrap::{
     DRAWS, Draws, MORE_DRAWS, PrefixSums, Tail, exceedances_together, t_stars_together,
 };
@@ -16,11 +16,14 @@ use finstage_quant::stats::proportion::Interval;
 use super::Plan;
 use super::parallel::in_parallel;
 use super::plan::{Hypothesis, ScopePlan};
+use super::walk::Walked;
 use crate::Error;
-use crate::study::{Heard, listen};
+use crate::study::{Heard, Instrument, listen};
 
 /// Scopes that are measured together: they share draws, and their series fill the memory.
 const SCOPES_AT_ONCE: usize = 16;
+/// Strategies that hear a series together.
+const STRATEGIES_AT_ONCE: usize = 256;
 /// Columns of one piece of work, about.
 const COLUMNS_AT_ONCE: usize = 32;
 
@@ -48,6 +51,8 @@ pub(super) struct Figures {
     /// Share of bars left out for a gap in their window.
     pub(super) missing_share: f64,
     pub(super) repaints: bool,
+    /// What was chosen, where parameters are.
+    pub(super) walked: Option<Walked>,
 }
 
 impl Plan {
@@ -57,9 +62,7 @@ impl Plan {
     /// When the engine refuses bars for their times.
     pub fn measure(self) -> Result<Measured, Error> {
         let threads = self.options.threads;
-        let heard = in_parallel(threads, &self.instruments, |instrument| {
-            listen(&self.specs, self.catalog, instrument)
-        });
+        let heard = in_parallel(threads, &self.instruments, |instrument| self.hear(instrument));
         let heard: Vec<Heard> = heard.into_iter().collect::<Result<_, Error>>()?;
         let mut figures = vec![Figures::default(); self.hypotheses.len()];
         let scopes: Vec<usize> = (0..self.scopes.len()).collect();
@@ -68,9 +71,14 @@ impl Plan {
             for work in self.work(batch) {
                 places.push(work);
             }
-            let done = in_parallel(threads, &places, |work| self.studies(work, &heard));
+            let done = match &self.walk {
+                None => in_parallel(threads, &places, |work| Ok(self.studies(work, &heard))),
+                Some(walk) => places.iter().map(|work| self.walked(walk, work, &heard)).collect(),
+            };
             let mut of_batch = Vec::new();
-            for (place, figure) in done.into_iter().flatten() {
+            for (place, figure) in
+                done.into_iter().collect::<Result<Vec<_>, Error>>()?.into_iter().flatten()
+            {
                 figures[place] = figure;
                 of_batch.push(place);
             }
@@ -83,6 +91,17 @@ impl Plan {
             }
         }
         Ok(Measured { plan: self, figures })
+    }
+
+    /// What the strategies say of a series, so many at a time that their memory stays small.
+    fn hear(&self, instrument: &Instrument) -> Result<Heard, Error> {
+        let mut all = Heard::default();
+        for specs in self.specs.chunks(STRATEGIES_AT_ONCE) {
+            let heard = listen(specs, self.catalog, instrument)?;
+            all.events.extend(heard.events);
+            all.repaints.extend(heard.repaints);
+        }
+        Ok(all)
     }
 
     /// The hypotheses with the same scope and warm-up, which share their eligible bars.
@@ -132,7 +151,7 @@ impl Plan {
         all
     }
 
-    fn figures(&self, ask: &Ask<'_>, scope: &Scope<'_>, figures: Figures) -> Figures {
+    pub(super) fn figures(&self, ask: &Ask<'_>, scope: &Scope<'_>, figures: Figures) -> Figures {
         let direction = self.rules[ask.hypothesis.rule].direction;
         let claim = match ask.hypothesis.claim {
             ClaimKind::Direction => Claim::Direction(direction),
@@ -143,17 +162,8 @@ impl Plan {
         let events: Vec<&[usize]> = ask.events.iter().map(Vec::as_slice).collect();
         let Some(study) = scope.study(claim, &events) else { return Figures { span, ..figures } };
         let acting = (ask.hypothesis.claim == ClaimKind::Direction).then(|| {
-            let members = ask.scope.members.iter().zip(ask.steps).zip(&events);
-            let traded: Vec<Traded<'_>> = members
-                .map(|((&place, steps), events)| Traded {
-                    times: &self.instruments[place].times,
-                    steps,
-                    events,
-                })
-                .collect();
-            let cost = self.options.cost;
-            let terms = Terms { horizon: ask.bars, sign: direction.sign(), cost };
-            Moments::of(&position_returns(dates, &traded, &terms))
+            let terms = self.terms(direction, ask.bars);
+            Moments::of(&self.acting(ask, &terms, (dates, &events)))
         });
         Figures {
             span,
@@ -163,6 +173,28 @@ impl Plan {
             study: Some(study),
             ..figures
         }
+    }
+
+    pub(super) fn terms(&self, direction: Direction, horizon: usize) -> Terms {
+        Terms { horizon, sign: direction.sign(), cost: self.options.cost }
+    }
+
+    /// The daily returns of acting on these events of the members.
+    pub(super) fn acting(
+        &self,
+        ask: &Ask<'_>,
+        terms: &Terms,
+        (dates, events): (&[Timestamp], &[&[usize]]),
+    ) -> Vec<f64> {
+        let members = ask.scope.members.iter().zip(ask.steps).zip(events);
+        let traded: Vec<Traded<'_>> = members
+            .map(|((&place, steps), events)| Traded {
+                times: &self.instruments[place].times,
+                steps,
+                events,
+            })
+            .collect();
+        position_returns(dates, &traded, terms)
     }
 
     /// Draws for all hypotheses of a batch that have a standard error.
@@ -197,7 +229,7 @@ impl Plan {
         }
     }
 
-    fn ground(&self, scope: &ScopePlan, warmup: usize, bars: usize) -> Ground {
+    pub(super) fn ground(&self, scope: &ScopePlan, warmup: usize, bars: usize) -> Ground {
         let mut ground = Ground::default();
         let (mut left, mut counted) = (0, 0);
         for &place in &scope.members {
@@ -214,31 +246,31 @@ impl Plan {
 }
 
 /// Hypotheses that share a scope and a warm-up.
-struct Work {
-    scope: usize,
-    warmup: usize,
-    hypotheses: Vec<usize>,
+pub(super) struct Work {
+    pub(super) scope: usize,
+    pub(super) warmup: usize,
+    pub(super) hypotheses: Vec<usize>,
 }
 
 /// One hypothesis with what it is asked of.
-struct Ask<'a> {
-    hypothesis: &'a Hypothesis,
-    scope: &'a ScopePlan,
-    bars: usize,
-    events: &'a [Vec<usize>],
-    steps: &'a [Vec<f64>],
+pub(super) struct Ask<'a> {
+    pub(super) hypothesis: &'a Hypothesis,
+    pub(super) scope: &'a ScopePlan,
+    pub(super) bars: usize,
+    pub(super) events: &'a [Vec<usize>],
+    pub(super) steps: &'a [Vec<f64>],
 }
 
 /// Returns and eligible bars of a scope at one warm-up and horizon, by member.
 #[derive(Default)]
-struct Ground {
-    returns: Vec<Vec<f64>>,
-    eligible: Vec<Vec<bool>>,
-    missing_share: f64,
+pub(super) struct Ground {
+    pub(super) returns: Vec<Vec<f64>>,
+    pub(super) eligible: Vec<Vec<bool>>,
+    pub(super) missing_share: f64,
 }
 
 impl Ground {
-    fn members<'a>(&'a self, plan: &'a Plan, scope: &ScopePlan) -> Vec<Member<'a>> {
+    pub(super) fn members<'a>(&'a self, plan: &'a Plan, scope: &ScopePlan) -> Vec<Member<'a>> {
         let member = |(number, &place): (usize, &usize)| Member {
             name: plan.instruments[place].symbol.as_str(),
             times: &plan.instruments[place].times,
@@ -250,7 +282,12 @@ impl Ground {
     }
 
     /// The events on eligible bars.
-    fn events(&self, scope: &ScopePlan, heard: &[Heard], rule: usize) -> Vec<Vec<usize>> {
+    pub(super) fn events(
+        &self,
+        scope: &ScopePlan,
+        heard: &[Heard],
+        rule: usize,
+    ) -> Vec<Vec<usize>> {
         let of = |(number, &place): (usize, &usize)| {
             let events = heard[place].events[rule].iter().copied();
             events.filter(|&bar| self.eligible[number][bar]).collect()

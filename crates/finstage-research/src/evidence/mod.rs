@@ -14,6 +14,8 @@ mod parallel;
 mod plan;
 mod renewal;
 mod result;
+mod tried;
+mod walk;
 mod words;
 
 use finstage_model::{ClaimKind, Horizon};
@@ -25,6 +27,8 @@ pub use page::page;
 pub use plan::{Groups, Plan};
 pub use renewal::{RENEWAL_P, in_force};
 pub use result::{Evidence, SmallestEdge};
+pub use tried::{Ground, Made, Tried};
+pub use walk::{Choice, Chosen};
 pub use words::LIMITS;
 
 /// Fewer events, or fewer separate occasions, prove nothing.
@@ -39,6 +43,11 @@ pub const USEFUL_SIZE: f64 = 0.1;
 pub const MOST_MISSING: f64 = 0.05;
 /// What the deflated Sharpe ratio must reach after a search.
 pub const LEAST_DSR: f64 = 0.95;
+
+/// The most combinations to choose from.
+pub const MAX_SETS: usize = 5_000;
+/// Parameters are not chosen by fewer separate occasions: a t of a few says nothing.
+pub const LEAST_CHOICE: usize = 10;
 
 /// How evidence is gathered.
 #[derive(Debug, Clone, PartialEq)]

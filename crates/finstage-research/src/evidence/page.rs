@@ -3,14 +3,17 @@
 
 use std::fmt::{self, Write};
 
-use finstage_model::{Card, CardVerdict, ClaimKind, Horizon, Interval};
+use finstage_model::{Card, CardVerdict, ClaimKind, Horizon, Interval, OutOfSample};
 
-use super::{Evidence, LIMITS};
+use super::{Choice, Chosen, Evidence, LIMITS};
 
 /// Cards shown with their details; further ones are counted.
 const MAX_CARDS: usize = 1_000;
 /// Rows of one drawing; those after it stand in the list.
 const MAX_DRAWN: usize = 150;
+
+/// Hypotheses whose choices are shown; further ones are counted.
+const MAX_CHOSEN: usize = 60;
 
 const STYLE: &str = include_str!("page.css");
 
@@ -36,6 +39,7 @@ pub fn page(evidence: &Evidence, made_by: &str) -> String {
     page.head(evidence);
     page.forest(evidence);
     page.cards(evidence);
+    page.choices(&evidence.chosen);
     page.list("What the words mean", WORDS);
     page.list("What this cannot say", LIMITS);
     let seed = evidence.seed;
@@ -178,6 +182,44 @@ impl Page {
         self.put(format_args!("</div></details>\n"));
     }
 
+    /// Which parameters were chosen for each fold.
+    fn choices(&mut self, chosen: &[Chosen]) {
+        if chosen.is_empty() {
+            return;
+        }
+        self.put(format_args!("<section><h2>What was chosen</h2>\n"));
+        for one in chosen.iter().take(MAX_CHOSEN) {
+            let (scope, horizon, claim) = (Escaped(&one.scope), one.horizon, one.claim);
+            self.put(format_args!(
+                "<h3>{scope} · {horizon} {claim}</h3>\n<table class=\"folds\"><thead><tr><th>fold</th>\
+                 <th>parameters</th><th>t before it</th><th>occasions before it</th>\
+                 <th>events in it</th></tr></thead><tbody>\n"
+            ));
+            for fold in &one.folds {
+                self.fold(fold);
+            }
+            self.put(format_args!("</tbody></table>\n"));
+        }
+        if let Some(more) = chosen.len().checked_sub(MAX_CHOSEN).filter(|&more| more > 0) {
+            self.put(format_args!(
+                "<p class=\"quiet\">and {more} more: -o FILE.json has all</p>\n"
+            ));
+        }
+        self.put(format_args!("</section>\n"));
+    }
+
+    fn fold(&mut self, fold: &Choice) {
+        let (from, until) = (fold.from.day(), fold.until.day());
+        let strategy = fold.strategy.as_deref().unwrap_or("nothing: too few occasions");
+        self.put(format_args!(
+            "<tr><td>{from} to {until}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>\n",
+            Escaped(strategy),
+            maybe(fold.t, |t| format!("{t:.2}").replace('-', "−")),
+            fold.occasions,
+            fold.events
+        ));
+    }
+
     fn list(&mut self, title: &str, items: &[&str]) {
         self.put(format_args!("<section><h2>{title}</h2>\n<ul>\n"));
         for item in items {
@@ -291,7 +333,14 @@ fn facts(card: &Card) -> Vec<(&'static str, String)> {
         ("Parameter sets searched", {
             format!("{}, worth {}", card.parameter_sets, trimmed(card.k_eff))
         }),
-        ("Parameters", "conventional; others chose them with hindsight".to_owned()),
+        (
+            "Parameters",
+            match card.oos_kind {
+                OutOfSample::WalkForward => "chosen on earlier data only".to_owned(),
+                _ => "conventional; others chose them with hindsight".to_owned(),
+            },
+        ),
+        ("Best set overfitted", share(card.pbo)),
         ("Warm-up, horizon, block", {
             format!("{}, {}, {} bars", card.warmup_bars, card.horizon_bars, card.mean_block)
         }),

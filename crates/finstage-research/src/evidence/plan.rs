@@ -3,10 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use finstage_engine::{Catalog, StrategySpec};
-use finstage_model::{ClaimKind, Horizon, IdHasher, Interval, Symbol, Timestamp, Trial};
+use finstage_model::{ClaimKind, Horizon, Interval, Symbol, Trial};
 
-use super::Options;
+use super::walk::Walk;
+use super::{Ground, MAX_SETS, Options, Tried};
+use crate::backtest::Maker;
 use crate::study::{Instrument, Pace, Rule, rules};
+use crate::sweep::Sweep;
 use crate::{Error, ErrorKind};
 
 /// How instruments are put together.
@@ -31,6 +34,9 @@ pub struct Plan {
     pub(super) rules: Vec<Rule>,
     pub(super) options: Options,
     pub(super) hypotheses: Vec<Hypothesis>,
+    /// Where parameters are chosen on earlier data: the rules to choose from, and their trial. There is
+    /// then one rule, which stands for the choice.
+    pub(super) walk: Option<Walk>,
 }
 
 /// A group of instruments with the same pace.
@@ -39,12 +45,8 @@ pub(super) struct ScopePlan {
     pub(super) name: String,
     /// Places among the instruments, in the order of symbols.
     pub(super) members: Vec<usize>,
-    pub(super) interval: Interval,
-    pub(super) data_hash: String,
-    /// Open time of the first bar.
-    pub(super) from: Timestamp,
-    /// Close time of the last bar.
-    pub(super) to: Timestamp,
+    /// What the ledger calls its data.
+    pub(super) ground: Ground,
     /// Horizons that are at least one bar, with their bars.
     pub(super) horizons: Vec<(Horizon, usize)>,
 }
@@ -86,27 +88,78 @@ impl Plan {
         let rules = rules(&specs, catalog, first.interval())?;
         let mut scopes = scopes(&instruments, groups, &options)?;
         scopes.sort_by(|a, b| a.name.cmp(&b.name));
-        let mut plan =
-            Self { instruments, scopes, specs, catalog, rules, options, hypotheses: Vec::new() };
+        let mut plan = Self {
+            instruments,
+            scopes,
+            specs,
+            catalog,
+            rules,
+            options,
+            hypotheses: Vec::new(),
+            walk: None,
+        };
         plan.hypotheses = plan.list();
         Ok(plan)
+    }
+
+    /// The hypotheses of one strategy whose parameters are chosen on earlier data: on the train part
+    /// before each fold of the rest, by the greatest t of the net edge at the horizon that is judged
+    /// ([`crate::walk_forward::Folds`] as they are by default; purged of trades that reach into the fold, and as many
+    /// bars again). Only the folds count.
+    ///
+    /// # Errors
+    /// As [`Plan::new`]; when the rule of the search is none of the catalogue, or has more than
+    /// [`MAX_SETS`] combinations; when there are too few bars for the folds.
+    pub fn walk_forward(
+        instruments: Vec<Instrument>,
+        groups: &Groups,
+        sweep: &Sweep,
+        options: Options,
+    ) -> Result<Self, Error> {
+        let specs = sets(sweep)?;
+        let mut plan = Self::new(instruments, groups, (specs, sweep.catalog()), options)?;
+        let sets = std::mem::take(&mut plan.rules);
+        let warmup = sets.iter().map(|set| set.warmup).max().unwrap_or(0);
+        let (name, grid) = (sweep.family(), sweep.grid_text());
+        plan.rules = vec![Rule {
+            canonical: format!("{name} walk-forward {grid}"),
+            words: format!("{name} with parameters chosen on earlier data only, out of {grid}"),
+            warmup,
+            ..sets[0].clone()
+        }];
+        plan.walk = Some(Walk { sets, tried: Tried::chosen(sweep) });
+        for scope in &plan.scopes {
+            for &(_, bars) in &scope.horizons {
+                plan.folds(scope, bars)?;
+            }
+        }
+        plan.hypotheses = plan.list();
+        Ok(plan)
+    }
+
+    /// Hypothesis, data and number of combinations of every search that measuring adds to the ledger,
+    /// unless it is there.
+    #[must_use]
+    pub fn searches(&self) -> Vec<(String, &str, u64)> {
+        let Some(Walk { tried, .. }) = &self.walk else { return Vec::new() };
+        let grounds = self.scopes.iter().map(|scope| &scope.ground);
+        grounds.map(|at| (tried.hypothesis(at), at.data_hash.as_str(), tried.count())).collect()
     }
 
     fn list(&self) -> Vec<Hypothesis> {
         let mut all = Vec::new();
         for (scope, group) in self.scopes.iter().enumerate() {
-            let names: Vec<&str> = group
-                .members
-                .iter()
-                .map(|&place| self.instruments[place].symbol.as_str())
-                .collect();
-            let members = names.join(",");
             for (rule, said) in self.rules.iter().enumerate() {
                 for (horizon, (named, _)) in group.horizons.iter().enumerate() {
                     for &claim in &self.options.claims {
                         let asked = format!("{named} {claim}");
-                        let (rule_text, interval) = (&said.canonical, group.interval);
-                        let hash = Trial::hypothesis_of(rule_text, &members, interval, &asked);
+                        let (rule_text, interval) = (&said.canonical, group.ground.interval);
+                        let hash = Trial::hypothesis_of(
+                            rule_text,
+                            &group.ground.members,
+                            interval,
+                            &asked,
+                        );
                         all.push(Hypothesis { scope, rule, horizon, claim, hash });
                     }
                 }
@@ -117,7 +170,8 @@ impl Plan {
 
     /// Hypothesis and data of every trial that measuring adds to the ledger, unless it is there.
     pub fn keys(&self) -> impl Iterator<Item = (&str, &str)> + '_ {
-        let data = |hypothesis: &Hypothesis| self.scopes[hypothesis.scope].data_hash.as_str();
+        let data =
+            |hypothesis: &Hypothesis| self.scopes[hypothesis.scope].ground.data_hash.as_str();
         self.hypotheses.iter().map(move |hypothesis| (hypothesis.hash.as_str(), data(hypothesis)))
     }
 
@@ -129,7 +183,7 @@ impl Plan {
         for scope in &self.scopes {
             for &horizon in &self.options.horizons {
                 if scope.horizons.iter().all(|(has, _)| *has != horizon) {
-                    found.insert((horizon, scope.interval));
+                    found.insert((horizon, scope.ground.interval));
                 }
             }
         }
@@ -141,6 +195,29 @@ impl Plan {
     pub fn rules(&self) -> &[Rule] {
         &self.rules
     }
+}
+
+/// The combinations of a search as strategies.
+fn sets(sweep: &Sweep) -> Result<Vec<StrategySpec>, Error> {
+    if let Some(maker) = Maker::find(sweep.family()) {
+        let (name, signals) = (maker.name, maker.signals.join(" or "));
+        let why = format!("{name} states positions and says no signals to judge: take {signals}");
+        return Err(Error::new(ErrorKind::Strategy, why));
+    }
+    let count = sweep.combinations();
+    if count > MAX_SETS {
+        let why = format!(
+            "grid of {count} combinations: evidence chooses from at most {MAX_SETS}; take greater steps"
+        );
+        return Err(Error::new(ErrorKind::Grid, why));
+    }
+    let spec = |place: usize| {
+        let rule = sweep.rule(place);
+        let params = rule.args.into_iter().filter_map(|(name, value)| Some((name?, value)));
+        let (params, symbols) = (params.collect(), Vec::new());
+        StrategySpec { name: rule.name, params, interval: Interval::D1, symbols, when: None }
+    };
+    Ok(sweep.places().map(spec).collect())
 }
 
 fn check(options: &Options) -> Result<(), Error> {
@@ -238,24 +315,12 @@ fn scope(
     options: &Options,
 ) -> ScopePlan {
     let of = |place: &usize| &instruments[*place];
-    let hash = members
-        .iter()
-        .fold(IdHasher::new(), |hash, place| hash.bytes(&of(place).data_hash.to_le_bytes()));
-    let bars = || members.iter().map(|place| of(place).bars());
+    let ground = Ground::of(&members.iter().map(of).collect::<Vec<_>>());
     let pace = of(&members[0]).pace;
     let with_bars = |&horizon: &Horizon| Some((horizon, pace.bars(horizon)?));
     ScopePlan {
         name,
-        interval: pace.interval,
-        data_hash: format!("{:032x}", hash.finish()),
-        from: bars()
-            .filter_map(|bars| Some(bars.first()?.open_time))
-            .min()
-            .unwrap_or(Timestamp::EPOCH),
-        to: bars()
-            .filter_map(|bars| Some(bars.last()?.close_time()))
-            .max()
-            .unwrap_or(Timestamp::EPOCH),
+        ground,
         horizons: options.horizons.iter().filter_map(with_bars).collect(),
         members,
     }

@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use finstage_model::{Card, CardVerdict, ClaimKind, Horizon, Interval, Trial};
 use serde::Serialize;
 
-use super::{Ledger, Options, Spending};
+use super::{Chosen, Ledger, Options, Spending};
 
 /// The smallest net edge that the best-observed strategy would have shown at a horizon.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -35,6 +35,9 @@ pub struct Evidence {
     pub summary: String,
     /// The smallest edges that could have been seen, by horizon.
     pub smallest_edges: Vec<SmallestEdge>,
+    /// Where parameters were chosen on earlier data: which, fold by fold.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub chosen: Vec<Chosen>,
     /// What the ledger lacks.
     #[serde(skip)]
     pub trials: Vec<Trial>,
@@ -62,6 +65,7 @@ impl Evidence {
             seed: options.seed,
             summary: summary(&rows, &smallest_edges),
             smallest_edges,
+            chosen: Vec::new(),
             rows,
             trials,
         }
@@ -79,10 +83,15 @@ impl Evidence {
 }
 
 impl<'a> Ledger<'a> {
-    /// The ledger of a run on files: with no trial in it, the run is a single look.
+    /// The ledger of a run on files: with no hypothesis in it, the run is a single look. What was
+    /// searched or tried by hand spends nothing; it weighs on the p-value instead.
     #[must_use]
     pub fn of_files(trials: &'a [Trial]) -> Self {
-        let spending = if trials.is_empty() { Spending::Whole } else { Spending::Plan };
+        let spending = if trials.iter().all(|trial| trial.claim.is_none()) {
+            Spending::Whole
+        } else {
+            Spending::Plan
+        };
         Self { trials, spending }
     }
 

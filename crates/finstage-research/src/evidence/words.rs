@@ -1,6 +1,6 @@
 //! Verdicts as people read them.
 
-use finstage_model::{Card, CardVerdict, ClaimKind, Direction, Grade, Objection};
+use finstage_model::{Card, CardVerdict, ClaimKind, Direction, Grade, Objection, OutOfSample};
 
 /// What evidence cannot say, for every page that shows it.
 pub const LIMITS: &[&str] = &[
@@ -22,8 +22,16 @@ fn percent(value: Option<f64>) -> String {
     }
 }
 
-/// What the card says, in one or two sentences.
+/// What the card says, in a few sentences.
 pub(super) fn words(card: &Card) -> String {
+    let mut words = verdict(card);
+    if card.oos_kind == OutOfSample::WalkForward {
+        words.push_str(" Parameters were chosen on earlier data only.");
+    }
+    words
+}
+
+fn verdict(card: &Card) -> String {
     match (card.verdict, card.claim) {
         (CardVerdict::Verified, ClaimKind::Direction) => proven(card),
         (CardVerdict::Verified, ClaimKind::Size) => {

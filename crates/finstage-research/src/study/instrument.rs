@@ -186,7 +186,7 @@ fn adjusted(bar: &Bar, scale: Adjustment) -> Bar {
     }
 }
 
-fn fingerprint(symbol: &Symbol, bars: &[Bar]) -> u128 {
+pub(crate) fn fingerprint(symbol: &Symbol, bars: &[Bar]) -> u128 {
     let hash = IdHasher::new().text(symbol.as_str());
     let hash = bars.iter().fold(hash, |hash, bar| {
         let hash = hash.bytes(&bar.open_time.nanos().to_le_bytes());

@@ -17,6 +17,7 @@ mod instrument;
 mod pace;
 mod signals;
 
+pub(crate) use instrument::fingerprint;
 pub use instrument::{Adjustment, Instrument};
 pub use pace::Pace;
 pub use signals::{Heard, Rule, listen, rules};

@@ -1,6 +1,9 @@
 //! A grid of parameters: what was typed, which values that means, which combination has which place.
 
+use std::fmt;
 use std::str::FromStr;
+
+use finstage_model::IdHasher;
 
 use crate::{Error, ErrorKind};
 
@@ -42,6 +45,35 @@ impl FromStr for Axis {
             Ok(values) => Ok(Self { name: name.to_owned(), values }),
             Err(why) => refuse(&why),
         }
+    }
+}
+
+/// Most values that are listed one by one where they have no step.
+const MAX_LISTED: usize = 50;
+
+impl fmt::Display for Axis {
+    /// The same values ascending, as short as they can be typed: `5..20`, `20..40:2.5`, `50,100,200`.
+    /// Many without a step are told apart by a hash.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut values = self.values.clone();
+        values.sort_by(f64::total_cmp);
+        let (first, last) = (values[0], values[values.len() - 1]);
+        write!(f, "{}=", self.name)?;
+        let step = if values.len() > 2 { decimal(values[1] - first) } else { 0.0 };
+        let fits = |(place, value): (usize, &f64)| decimal(first + place as f64 * step) == *value;
+        if step > 0.0 && values.iter().enumerate().all(fits) {
+            return match step {
+                1.0 => write!(f, "{first}..{last}"),
+                step => write!(f, "{first}..{last}:{step}"),
+            };
+        }
+        if values.len() > MAX_LISTED {
+            let bytes = |hash: IdHasher, value: &f64| hash.bytes(&value.to_bits().to_le_bytes());
+            let hash = values.iter().fold(IdHasher::new(), bytes).finish();
+            return write!(f, "{first}..{last} ({} values {hash:032x})", values.len());
+        }
+        let values: Vec<String> = values.iter().map(f64::to_string).collect();
+        f.write_str(&values.join(","))
     }
 }
 
@@ -200,6 +232,29 @@ mod tests {
         ] {
             assert!(refused(text).contains(why), "{text}: {}", refused(text));
         }
+    }
+
+    #[test]
+    fn the_same_values_have_the_same_text() {
+        let text = |typed: &str| typed.parse::<Axis>().unwrap().to_string();
+        for (typed, said) in [
+            ("p=5..20", "p=5..20"),
+            ("p=5..20:5", "p=5..20:5"),
+            ("p=7,6,5", "p=5..7"),
+            ("p=0.1..0.5:0.1", "p=0.1..0.5:0.1"),
+            ("p=200,50,100", "p=50,100,200"),
+            ("p=3", "p=3"),
+            ("p=3..4", "p=3,4"),
+        ] {
+            assert_eq!(text(typed), said);
+            assert_eq!(text(said), said);
+        }
+        let many = |last: usize| {
+            let squares: Vec<String> = (1..=last).map(|n| (n * n).to_string()).collect();
+            text(&format!("p={}", squares.join(",")))
+        };
+        assert!(many(51).starts_with("p=1..2601 (51 values "), "{}", many(51));
+        assert!(many(50).ends_with(",2500"));
     }
 
     #[test]

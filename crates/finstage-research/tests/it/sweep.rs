@@ -2,12 +2,15 @@
 
 use finstage_engine::Catalog;
 use finstage_model::Bar;
+use finstage_quant::stats::sharpe::Trials;
 use finstage_research::BarSeries;
-use finstage_research::backtest::{CloseFinal, Exit, Options, Plan, Slippage, Stats, Stops, run};
-use finstage_research::sweep::{Axis, Grid, Row, Sweep, Work};
+use finstage_research::backtest::{
+    CloseFinal, Exit, Options, Plan, Slippage, Stats, Stops, Trade, run,
+};
+use finstage_research::sweep::{Axis, Grid, Row, Sweep, Trial, Work};
 use proptest::prelude::*;
 
-use crate::bars;
+use crate::{bars, walk};
 
 /// Grids with ties, combinations that make no sense and parameters that the grid leaves alone.
 fn sweeps() -> impl Strategy<Value = (&'static str, Vec<String>)> {
@@ -233,4 +236,52 @@ fn what_cannot_be_swept_is_refused_with_place_and_remedy() {
     assert_eq!(nothing.to_string(), "a sweep needs at least one bar");
     let broke = Options { cash: 0.0, ..Options::default() };
     assert!(fine.run(&crate::walk(3), &broke, &Work::default()).is_err());
+}
+
+/// The series of a trial by its definition, bar by bar.
+fn series(trades: &[Trade], bars: &[Bar], cost: f64) -> Vec<f64> {
+    let step = |pair: &[Bar]| pair[1].open.to_f64() / pair[0].open.to_f64() - 1.0;
+    let mut steps: Vec<f64> = bars.windows(2).map(step).collect();
+    let mean = steps.iter().sum::<f64>() / steps.len() as f64;
+    steps.iter_mut().for_each(|step| *step -= mean);
+    steps.push(0.0);
+    let mut series = vec![0.0; bars.len()];
+    for trade in trades {
+        for bar in trade.entry_bar..trade.exit_bar {
+            series[bar] += trade.size.signum() * steps[bar];
+        }
+        series[trade.entry_bar] -= cost;
+        series[(trade.exit_bar.max(trade.entry_bar + 1)) - 1] -= cost;
+    }
+    series
+}
+
+#[test]
+fn trials_are_as_alike_as_their_series_whatever_the_threads() {
+    let bars = walk(700);
+    for (rule, axes) in [
+        ("sma_cross", ["fast=2..9", "slow=10..40:3"]),
+        ("sma_cross(short=0)", ["fast=2..30:7", "slow=31..40"]),
+        ("rsi_levels", ["period=2..9", "lower=10,50"]),
+        ("donchian", ["entry=650..660:2", "exit=3..690:60"]),
+    ] {
+        let axes = axes.map(str::to_owned);
+        let sweep = sweep(rule, &axes).unwrap();
+        let options = Options { commission: 0.002, ..Options::default() };
+        let look = |trial: &Trial<'_>| series(trial.trades, &bars, options.commission);
+        let all = sweep.map(&bars, &options, &Work::default(), &look).unwrap();
+        let columns: Vec<&[f64]> = all.iter().map(Vec::as_slice).collect();
+        let wanted = Trials::of(&columns).unwrap();
+        let found = |threads: usize| {
+            let work = Work { threads, ..Work::default() };
+            sweep.search(&bars, &options, &work).unwrap()
+        };
+        let one = found(1);
+        let near = |a: f64, b: f64| (a - b).abs() <= 1e-9 * b.abs().max(1e-3);
+        assert!(near(one.trials.mean_correlation, wanted.mean_correlation), "{rule}: {wanted:?}");
+        assert!(near(one.trials.variance, wanted.variance), "{rule}: {:?} {wanted:?}", one.trials);
+        assert!(near(one.trials.effective, wanted.effective), "{rule}");
+        assert_eq!(found(3), one);
+        assert_eq!(one.rows, sweep.run(&bars, &options, &Work::default()).unwrap());
+    }
 }

@@ -11,7 +11,7 @@ use super::{BarArgs, ClosePrice};
 /// `finstage sweep`
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Each combination is the single run of finstage backtest, to the last digit; those that make no\nsense (fast not less than slow) are left out and counted.\n\nThe best of many combinations looks good by luck alone; finstage walk-forward says what the\nsearch itself was worth."
+    after_help = "Each combination is the single run of finstage backtest, to the last digit; those that make no\nsense (fast not less than slow) are left out.\n\nThe best of many combinations looks good by luck alone; finstage walk-forward says what the\nsearch itself was worth. All of them are written into the ledger of trials, once: finstage verify\nfinds them, and asks more of parameters that were searched on the same data."
 )]
 pub struct Sweep {
     /// What is tried on what
@@ -31,7 +31,7 @@ pub struct Sweep {
 /// `finstage walk-forward`
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Parameters are chosen by the greatest t of the bar returns on all bars before a fold, and tried\non the fold: the first train part is --train of the bars, at least --min-train of them."
+    after_help = "Parameters are chosen by the greatest t of the bar returns on all bars before a fold, and tried\non the fold: the first train part is --train of the bars, at least --min-train of them.\n\nThe combinations are written into the ledger of trials, once. For a verdict with intervals and q on\nparameters that were chosen on earlier data only: finstage verify --strategies NAME --grid P=A..B"
 )]
 pub struct WalkForward {
     /// What is tried on what

@@ -4,13 +4,14 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use finstage_model::{CardVerdict, ClaimKind, Horizon, Interval, Symbol};
+use finstage_research::sweep::Axis;
 
 use super::Side;
 
 /// `finstage verify`
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Every strategy is tested on every group of instruments at every horizon: enter at the open after\na signal, leave at the open after the horizon, compare with random entry, pay the costs. What was\ntried is written into the ledger of the data folder and counts for ever; a trial repeated on the\nsame data counts once. The first run on files into an empty ledger may spend the whole --fdr.\n\nExample:  finstage verify --input spy.csv aapl.csv --factors file:aapl=aapl_factors.csv --report evidence.html"
+    after_help = "Every strategy is tested on every group of instruments at every horizon: enter at the open after\na signal, leave at the open after the horizon, compare with random entry, pay the costs. What was\ntried is written into the ledger of the data folder and counts for ever; a trial repeated on the\nsame data counts once. The first run on files may spend the whole --fdr.\n\nParameters that were searched on the same data (sweep, walk-forward, backtest) pay for the search.\n--grid searches without that price: it chooses on the bars before each of six folds, and judges the\nfolds.\n\nExamples:  finstage verify --input spy.csv aapl.csv --factors file:aapl=aapl_factors.csv --report evidence.html\n           finstage verify --input spy.csv --strategies golden_cross --grid fast=5..20 slow=50..200:50"
 )]
 pub struct Verify {
     /// Bar files, each an instrument
@@ -37,6 +38,10 @@ pub struct Verify {
     /// Only these strategies: NAME, NAME(20) or NAME(period=20) [default: the whole catalogue]
     #[arg(long, value_name = "RULE", num_args = 1..)]
     pub strategies: Vec<String>,
+    /// Values of a parameter of the one strategy, of which each part of the bars is judged with those
+    /// that were best before it: p=5..50, p=5..50:5 or p=5,10,20; several, up to 5 parameters
+    #[arg(long, value_name = "P=A..B[:STEP]", num_args = 1.., requires = "strategies", conflicts_with = "when")]
+    pub grid: Vec<Axis>,
     /// Conditions of your own: 'cross_above(sma(10), sma(20))', each a strategy
     #[arg(long, value_name = "CONDITION")]
     pub when: Vec<String>,

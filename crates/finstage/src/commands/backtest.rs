@@ -3,16 +3,18 @@
 use std::path::Path;
 
 use finstage_engine::When;
-use finstage_model::Bar;
+use finstage_model::{Bar, IdHasher};
 use finstage_research::BarSeries;
 use finstage_research::backtest::{
     self, Backtest, CloseFinal, Exit as PositionExit, OnExit, Options, Plan, Slippage, Stops,
     Subject, parse_targets, report,
 };
+use finstage_research::evidence::Tried;
 use finstage_strategies::CATALOG;
 use serde_json::{Value, json};
 
 use super::import::{read_bars, symbol_of};
+use super::ledger::Entry;
 use super::{print_json, print_table, say};
 use crate::cli::{Backtest as Args, ClosePrice, Global};
 use crate::exit::{Exit, Failure, Result};
@@ -29,7 +31,17 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit> {
         say(global, format_args!("--size 1 is one unit; write 0.99 for nearly all of the cash"));
     }
     let series = BarSeries::new(&file.bars).map_err(Failure::usage)?;
+    options.check().map_err(Failure::usage)?;
+    let open = |tried| Entry::open(global, tried, (&symbol, &file.bars));
+    let entry = Tried::backtest(&plan).map(open).transpose()?;
+    if let Some(entry) = &entry {
+        let (title, words) = (format!("{symbol} {}", file.interval), ("trial", "trials"));
+        entry.announce(global, words, &format!("{} on {title}", plan.canonical));
+    }
     let done = backtest::run(&series, &plan.targets, &options).map_err(Failure::usage)?;
+    if let Some(entry) = &entry {
+        entry.write(None, &digest(&done))?;
+    }
     if done.refused_orders > 0 {
         let refused = done.refused_orders;
         say(global, format_args!("{refused} orders were refused: the cash did not pay for them"));
@@ -49,6 +61,12 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit> {
     }
     show(global, &plan, &done)?;
     Ok(Exit::Done)
+}
+
+/// Hash of what came of a run.
+fn digest(done: &Backtest) -> String {
+    let bytes = |hash: IdHasher, value: &f64| hash.bytes(&value.to_bits().to_le_bytes());
+    format!("{:032x}", done.equity.iter().fold(IdHasher::new(), bytes).finish())
 }
 
 fn plan(args: &Args, bars: &[Bar]) -> Result<Plan> {

@@ -9,6 +9,7 @@ mod config;
 mod demo;
 mod import;
 mod indicators;
+mod ledger;
 mod progress;
 mod replay;
 mod report;

@@ -1,16 +1,17 @@
-//! What `sweep` and `walk-forward` have in common: a search, from the words typed to its progress
-//! and its table.
+//! What `sweep` and `walk-forward` have in common: a search, from the words typed to its row in the
+//! ledger and its table.
 
 use std::path::Path;
 
 use finstage_model::Bar;
 use finstage_research::backtest::{CloseFinal, Exit as PositionExit, OnExit, Options};
+use finstage_research::evidence::Tried;
 use finstage_research::sweep::{Grid, Sweep};
 use finstage_store::table::{Column, write_csv, write_parquet};
 use finstage_strategies::CATALOG;
 
 use super::import::{read_bars, symbol_of};
-use super::say;
+use super::ledger::Entry;
 use crate::cli::{ClosePrice, Global, Search as Args};
 use crate::exit::{Exit, Failure, Result};
 
@@ -22,10 +23,13 @@ pub(super) struct Search {
     pub(super) title: String,
     pub(super) options: Options,
     pub(super) threads: usize,
+    /// Where it is written down.
+    pub(super) entry: Entry,
 }
 
 impl Search {
-    pub(super) fn new(global: &Global, args: &Args) -> Result<Self> {
+    /// Checks everything that was typed and opens the ledger; `tried` says what kind of trial it is.
+    pub(super) fn new(global: &Global, args: &Args, tried: fn(&Sweep) -> Tried) -> Result<Self> {
         let exit = PositionExit {
             strategy: args.exit.clone(),
             when: None,
@@ -47,6 +51,7 @@ impl Search {
         options.check().map_err(Failure::usage)?;
         let file = read_bars(global, &args.input, &args.bars)?;
         let symbol = symbol_of(&args.input, &args.bars)?;
+        let entry = Entry::open(global, tried(&sweep), (&symbol, &file.bars))?;
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Self {
             sweep,
@@ -54,24 +59,19 @@ impl Search {
             bars: file.bars,
             options,
             threads: args.threads.map_or_else(cores, usize::from),
+            entry,
         })
     }
 
     /// Says, before anything is tried, how much more is tried with it.
     pub(super) fn announce(&self, global: &Global) {
-        let (count, skipped) = (self.sweep.combinations(), self.sweep.skipped());
         let (rule, bars) = (self.sweep.rule_text(), self.bars.len());
-        let left_out = match skipped {
+        let left_out = match self.sweep.skipped() {
             0 => String::new(),
             skipped => format!(" ({skipped} more make no sense and are left out)"),
         };
-        say(
-            global,
-            format_args!(
-                "adds {count} combinations to what has been tried: {rule} on {bars} bars of {}{left_out}",
-                self.title
-            ),
-        );
+        let what = format!("{rule} on {bars} bars of {}{left_out}", self.title);
+        self.entry.announce(global, ("combination", "combinations"), &what);
     }
 }
 

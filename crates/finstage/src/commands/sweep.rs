@@ -1,5 +1,6 @@
 //! `finstage sweep`
 
+use finstage_research::evidence::Tried;
 use finstage_research::sweep::{Heatmap, Row, Sweep, Work, heatmap, ranked};
 use finstage_store::table::{Column, Values};
 use serde_json::{Map, Value, json};
@@ -15,8 +16,8 @@ const DEFAULT_TOP: usize = 20;
 
 pub(super) fn run(global: &Global, args: &Args) -> Result<Exit> {
     let format = args.output.as_deref().map(Format::of).transpose()?;
-    let search = Search::new(global, &args.search)?;
-    let Search { sweep, bars, title, options, threads } = &search;
+    let search = Search::new(global, &args.search, Tried::sweep)?;
+    let Search { sweep, bars, title, options, threads, entry } = &search;
     let draw = |rows: &[Row]| {
         let made_by = format!("finstage {}", crate::VERSION);
         let map = Heatmap { title, bars: bars.len(), sweep, rows, options, made_by: &made_by };
@@ -29,8 +30,10 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit> {
     search.announce(global);
     let progress = Progress::new(global, "combinations", sweep.combinations());
     let work = Work { threads: *threads, on_done: &|more| progress.add(more) };
-    let rows = sweep.run(bars, options, &work).map_err(Failure::usage)?;
+    let found = sweep.search(bars, options, &work).map_err(Failure::usage)?;
     progress.finish();
+    entry.write(Some(&found.trials), &found.digest())?;
+    let rows = found.rows;
     if let (Some(path), Some(format)) = (&args.output, format) {
         format.write(path, &columns(sweep, &rows))?;
         say(global, format_args!("{} rows: {}", rows.len(), path.display()));

@@ -54,6 +54,7 @@ fn list(global: &Global, rows: &[TrialRow]) -> Result<()> {
             row.number.to_string(),
             trial.kind.as_str().to_owned(),
             trial.strategy.clone(),
+            text(trial.search.as_ref().map(|search| search.grid.clone())),
             trial.scope.clone(),
             trial.interval.to_string(),
             text(trial.horizon.map(|horizon| horizon.to_string())),
@@ -62,12 +63,25 @@ fn list(global: &Global, rows: &[TrialRow]) -> Result<()> {
             text(trial.p.map(|p| format!("{p:.4}"))),
             text(trial.verdict.map(|verdict| verdict.to_string())),
             trial.to.to_string(),
+            row.recorded_at.to_string(),
             row.hash.chars().take(12).collect(),
         ]
     };
     let names = [
-        "number", "kind", "strategy", "scope", "interval", "horizon", "claim", "count", "p",
-        "verdict", "data_to", "hash",
+        "number",
+        "kind",
+        "strategy",
+        "grid",
+        "scope",
+        "interval",
+        "horizon",
+        "claim",
+        "count",
+        "p",
+        "verdict",
+        "data_to",
+        "recorded_at",
+        "hash",
     ];
     print_table(&names, &rows.iter().map(cells).collect::<Vec<_>>())
 }

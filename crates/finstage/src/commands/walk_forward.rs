@@ -2,6 +2,7 @@
 
 use finstage_model::Bar;
 use finstage_research::backtest::Stats;
+use finstage_research::evidence::Tried;
 use finstage_research::sweep::{Sweep, Work};
 use finstage_research::walk_forward::{Fold, Folds, WalkForward, t_of_returns, walk_forward};
 use finstage_store::table::{Column, Values};
@@ -16,8 +17,8 @@ use crate::exit::{Exit, Failure, Result};
 
 pub(super) fn run(global: &Global, args: &Args) -> Result<Exit> {
     let format = args.output.as_deref().map(Format::of).transpose()?;
-    let search = Search::new(global, &args.search)?;
-    let Search { sweep, bars, options, threads, .. } = &search;
+    let search = Search::new(global, &args.search, Tried::walk_forward)?;
+    let Search { sweep, bars, options, threads, entry, .. } = &search;
     let folds = Folds {
         train_share: args.train,
         min_train: args.min_train,
@@ -31,6 +32,7 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit> {
     let walked = walk_forward(sweep, (bars, options), &folds, (&work, &t_of_returns))
         .map_err(Failure::usage)?;
     progress.finish();
+    entry.write(Some(&walked.trials), &walked.digest())?;
     if let (Some(path), Some(format)) = (&args.output, format) {
         format.write(path, &equity(bars, &walked))?;
         say(global, format_args!("joined equity: {}", path.display()));

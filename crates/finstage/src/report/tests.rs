@@ -103,6 +103,7 @@ impl World {
                 direction,
                 ruling,
                 proof,
+                size: None,
             },
             symbol: symbol(),
             rule: STRATEGY.to_owned(),

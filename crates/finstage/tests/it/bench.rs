@@ -29,6 +29,9 @@ fn every_group_has_figures_with_machine_version_and_date() {
         "indicators.sma20.ns_per_bar",
         "streaming.macd.ns_per_update",
         "backtest.daily.trades",
+        "sweep.ns_per_combination_bar",
+        "verify.pooled.threads1.s",
+        "verify.each.threads2.block_sums_per_s",
         "history.column_scan.ns_per_bar",
         "engine.trades_per_s",
     ] {
@@ -86,4 +89,16 @@ fn peers_come_to_the_same_results() {
     let document = run.json();
     let ratios = names(&document).into_iter().filter(|name| name.ends_with(".ratio")).count();
     assert_eq!(ratios, 6, "{document}");
+}
+
+#[test]
+fn the_peer_of_sweeps_has_the_same_money() {
+    #[expect(clippy::disallowed_methods, reason = "only the test command knows the interpreter")]
+    let Some(python) = std::env::var_os("FINSTAGE_SWEEP_PEER") else {
+        return skipped("FINSTAGE_SWEEP_PEER names no python with vectorbt (test --all)");
+    };
+    let python = python.to_string_lossy();
+    let run = Shell::new().run_long(&format!("bench sweep {QUICK} --sweep-python {python}")).ok();
+    assert!(run.err.contains("sweep: agree: 25 of 25 combinations"), "{run}");
+    assert!(names(&run.json()).contains(&"sweep.speedup"), "{run}");
 }

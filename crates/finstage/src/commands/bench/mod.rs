@@ -11,9 +11,11 @@ mod machine;
 mod peer;
 mod stopwatch;
 mod streaming;
+mod sweep;
+mod verify;
 mod walk;
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use finstage_engine::nearest;
 use finstage_net::SystemClock;
@@ -30,17 +32,19 @@ use peer::Peer;
 type Group = fn(&mut Session<'_>) -> Result<()>;
 
 /// All groups, in the order in which they run.
-const GROUPS: [(&str, Group); 5] = [
+const GROUPS: [(&str, Group); 7] = [
     ("indicators", indicators::measure),
     ("streaming", streaming::measure),
     ("backtest", backtest::measure),
+    ("sweep", sweep::measure),
+    ("verify", verify::measure),
     ("history", history::measure),
     ("engine", engine::measure),
 ];
 
 /// What to add so that ours can be compared.
 const HOW_TO_ADD_PEERS: &str = "no peers: --python PATH names a Python with TA-Lib and backtesting (pip install TA-Lib \
-     backtesting); in a checkout, cargo xtask bench brings one";
+     backtesting), --sweep-python one with vectorbt; in a checkout, cargo xtask bench brings both";
 
 pub(super) fn run(global: &Global, args: &Args) -> Result<Exit> {
     let groups = chosen(&args.names)?;
@@ -48,7 +52,7 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit> {
     if !machine.is_optimised() {
         say(global, format_args!("this build is not optimised: its figures say nothing"));
     }
-    if args.python.is_none() {
+    if args.python.is_none() && args.sweep_python.is_none() {
         say(global, format_args!("{HOW_TO_ADD_PEERS}"));
     }
     let mut session = Session { global, args, rows: Vec::new() };
@@ -119,7 +123,10 @@ impl Session<'_> {
 
     /// Starts a peer, where there is a Python; what keeps it away is said.
     fn peer(&self, name: &'static str, script: &str) -> Option<Peer> {
-        let python: &PathBuf = self.args.python.as_ref()?;
+        self.peer_of(self.args.python.as_ref()?, name, script)
+    }
+
+    fn peer_of(&self, python: &Path, name: &'static str, script: &str) -> Option<Peer> {
         let started = Peer::start(python, name, script);
         self.or_say(started).inspect(|peer| self.say(&format!("beside {name} {}", peer.version)))
     }

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 /// The longest answer, in bytes.
 const MAX_ANSWER: u64 = 4_096;
-/// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// How long an answer may take: some compile before they answer, on a busy machine for minutes.
+const PATIENCE: Duration = Duration::from_secs(600);
 /// Bytes of its complaints that are looked at.
 const MAX_COMPLAINT: u64 = 1 << 20;
 

@@ -21,6 +21,14 @@ pub(super) fn cpu() -> Duration {
     START.get_or_init(Instant::now).elapsed()
 }
 
+/// Time that passes for a person who waits for some work, and its result.
+#[expect(clippy::disallowed_methods, reason = "figures need the machine's clock")]
+pub(super) fn waited<T>(work: impl FnOnce() -> T) -> (Duration, T) {
+    let before = std::time::Instant::now();
+    let result = black_box(work());
+    (before.elapsed(), result)
+}
+
 /// The processor time of some work, and its result.
 pub(super) fn took<T>(work: impl FnOnce() -> T) -> (Duration, T) {
     let before = cpu();

@@ -4,23 +4,22 @@ mod input;
 mod output;
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
-use finstage_model::{CardVerdict, Clock as _, Symbol, Timestamp, Trial};
+use finstage_model::{Call, CardVerdict, Clock as _, Symbol, Trial};
 use finstage_net::SystemClock;
+use finstage_research::backtest::{Exit as PositionExit, Maker};
 use finstage_research::evidence::{Evidence, Groups, Ledger, Options, Plan, in_force};
-use finstage_store::records::{Records, StoreKind, TrialRow};
+use finstage_research::sweep::{Axis, Grid, Sweep};
+use finstage_store::records::{Records, StoreKind};
 use finstage_strategies::CATALOG;
 
 use super::signals::whens;
-use super::{data_dir, load_without_channels, say};
+use super::{data_dir, ledger, load_without_channels, say};
 use crate::cli::{Global, Verify as Args};
 use crate::drift::{message, mute_drifted};
 use crate::exit::{Exit, Failure, Result};
 use crate::{generate, wiring};
 
-/// How long a trial weighs on new ones.
-const EPOCH: Duration = Duration::from_secs(5 * 365 * 86_400 + 86_400);
 /// Horizons where none is asked for.
 const DEFAULT_HORIZONS: [&str; 3] = ["1d", "1w", "1mo"];
 
@@ -35,9 +34,15 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit> {
     };
     let calls = input::calls(&args.strategies)?;
     let own = whens(&args.when, args.direction);
-    let specs = generate::strategies(&calls, &own, instruments[0].interval())?;
-    let plan = Plan::new(instruments, &groups(&args.groups)?, (specs, CATALOG), options(args)?)
-        .map_err(Failure::usage)?;
+    let (groups, options) = (groups(&args.groups)?, options(args)?);
+    let plan = match args.grid.as_slice() {
+        [] => {
+            let specs = generate::strategies(&calls, &own, instruments[0].interval())?;
+            Plan::new(instruments, &groups, (specs, CATALOG), options)
+        }
+        grid => Plan::walk_forward(instruments, &groups, &search(&calls, grid)?, options),
+    };
+    let plan = plan.map_err(Failure::usage)?;
     if let Some((horizon, interval)) = plan.too_short().first()
         && !args.horizons.is_empty()
     {
@@ -49,7 +54,7 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit> {
         true => Vec::new(),
         false => plan.rules().iter().map(|rule| rule.canonical.clone()).collect(),
     };
-    let trials = ledger(&records)?;
+    let trials = ledger::present(&records)?;
     announce(global, &plan, &trials);
     let ledger = match args.symbols.is_empty() {
         true => Ledger::of_files(&trials),
@@ -58,7 +63,8 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit> {
     let evidence = plan.measure().map_err(Failure::usage)?.judge(&ledger);
     let appended = records.add_trials(&evidence.trials, SystemClock.now())?;
     let evidence = evidence.seal(&appended.head);
-    if !args.symbols.is_empty() {
+    // No signal is said by a strategy that changes its parameters: a card of it rules on none.
+    if !args.symbols.is_empty() && args.grid.is_empty() {
         keep(global, &records, &evidence)?;
     }
     if let (Some(path), Some(form)) = (&args.output, form) {
@@ -96,12 +102,35 @@ fn keep(global: &Global, records: &Records, evidence: &Evidence) -> Result<()> {
     Ok(())
 }
 
+/// The search of `--grid`: one strategy of the catalogue with every combination that makes sense.
+fn search(calls: &[Call], grid: &[Axis]) -> Result<Sweep> {
+    let [rule] = calls else {
+        let count = calls.len();
+        return Err(Failure::usage(format!(
+            "--grid chooses the parameters of one strategy, and --strategies names {count}"
+        )));
+    };
+    if let Some(maker) = Maker::find(&rule.name) {
+        let (name, signals) = (maker.name, maker.signals.join(" or "));
+        return Err(Failure::usage(format!(
+            "{name} states positions and says no signals to judge: take {signals}"
+        )));
+    }
+    let grid = Grid::new(grid.to_vec()).map_err(Failure::usage)?;
+    // Positions end at the horizon, which is the plan's to say.
+    let exit = PositionExit { hold: Some(1), ..PositionExit::default() };
+    Sweep::new(rule, exit, CATALOG, grid).map_err(Failure::usage)
+}
+
 /// Says what is about to be tried.
 fn announce(global: &Global, plan: &Plan, trials: &[Trial]) {
     let known: BTreeSet<(&str, &str)> = trials.iter().map(Trial::key).collect();
-    let added = plan.keys().filter(|key| !known.contains(key)).count();
-    let repeated = plan.keys().count() - added;
-    let before: u64 = trials.iter().map(|trial| trial.count).sum();
+    let searches = plan.searches();
+    let searches = searches.iter().map(|(hash, data, count)| ((hash.as_str(), *data), *count));
+    let all: Vec<((&str, &str), u64)> = searches.chain(plan.keys().map(|key| (key, 1))).collect();
+    let added: u64 = all.iter().filter(|(key, _)| !known.contains(key)).map(|(_, n)| n).sum();
+    let repeated = all.iter().map(|(_, count)| count).sum::<u64>() - added;
+    let before = ledger::total(trials);
     let again = match repeated {
         0 => String::new(),
         n => format!(", repeats {n} that count once"),
@@ -151,26 +180,6 @@ fn groups(texts: &[String]) -> Result<Groups> {
     texts.iter().map(group).collect::<Result<_>>().map(Groups::Named)
 }
 
-/// The trials of the present epoch, from a ledger that is whole.
-fn ledger(records: &Records) -> Result<Vec<Trial>> {
-    if let Some((row, why)) = records.check_trials()?.fault {
-        let message = format!(
-            "the ledger of trials is not whole: row {row}: {why}: put a backup in its place, or name another --data-dir"
-        );
-        return Err(Failure::new(Exit::Store, message));
-    }
-    let rows = records.trials()?;
-    let begin = rows.first().map(|first| epoch_begin(first.recorded_at, SystemClock.now()));
-    let is_present = |row: &TrialRow| begin.is_some_and(|begin| row.recorded_at >= begin);
-    Ok(rows.into_iter().filter(is_present).map(|row| row.trial).collect())
-}
-
-/// When the epoch that holds `now` began; the first begins with the first trial.
-fn epoch_begin(first: Timestamp, now: Timestamp) -> Timestamp {
-    let epochs = now.since(first).as_secs() / EPOCH.as_secs();
-    first.plus(EPOCH.saturating_mul(u32::try_from(epochs).unwrap_or(u32::MAX)))
-}
-
 /// Whether what was asked for holds: for each strategy named, else for any.
 fn require(wanted: Option<CardVerdict>, named: &[String], evidence: &Evidence) -> Result<Exit> {
     let Some(wanted) = wanted else { return Ok(Exit::Done) };
@@ -198,15 +207,6 @@ fn require(wanted: Option<CardVerdict>, named: &[String], evidence: &Evidence) -
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_epoch_lasts_five_years_from_the_first_trial() {
-        let day = |day: i64| Timestamp::from_secs(day * 86_400);
-        assert_eq!(epoch_begin(day(100), day(100)), day(100));
-        assert_eq!(epoch_begin(day(100), day(100 + 1825)), day(100));
-        assert_eq!(epoch_begin(day(100), day(100 + 1826)), day(1926));
-        assert_eq!(epoch_begin(day(100), day(100 + 4000)), day(100 + 2 * 1826));
-    }
 
     #[test]
     fn groups_have_names_and_members() {

@@ -7,6 +7,8 @@ mod honest;
 mod live;
 mod policy;
 mod power;
+mod searches;
+mod walk;
 
 use finstage::generate;
 use finstage_model::{Bar, CardVerdict, ClaimKind, Interval, Trial};
