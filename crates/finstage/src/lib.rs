@@ -17,6 +17,7 @@ pub mod commands;
 pub mod compactor;
 pub mod config;
 pub mod day;
+pub mod evidence;
 pub mod exit;
 pub mod generate;
 pub mod live;

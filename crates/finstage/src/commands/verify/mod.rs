@@ -4,22 +4,19 @@ mod input;
 mod output;
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
-use finstage_model::{CardVerdict, Clock as _, Symbol, Timestamp, Trial};
+use finstage_model::{CardVerdict, Clock as _, Symbol, Trial};
 use finstage_net::SystemClock;
-use finstage_research::evidence::{Evidence, Groups, Ledger, Options, Plan, in_force};
-use finstage_store::records::{Records, StoreKind, TrialRow};
+use finstage_research::evidence::{Evidence, Groups, Ledger, Options, Plan};
+use finstage_store::records::{Records, StoreKind};
 use finstage_strategies::CATALOG;
 
 use super::signals::whens;
 use super::{data_dir, load_without_channels, say};
 use crate::cli::{Global, Verify as Args};
 use crate::exit::{Exit, Failure, Result};
-use crate::{generate, wiring};
+use crate::{evidence, generate, wiring};
 
-/// How long a trial weighs on new ones.
-const EPOCH: Duration = Duration::from_secs(5 * 365 * 86_400 + 86_400);
 /// Horizons where none is asked for.
 const DEFAULT_HORIZONS: [&str; 3] = ["1d", "1w", "1mo"];
 
@@ -48,15 +45,14 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit> {
         true => Vec::new(),
         false => plan.rules().iter().map(|rule| rule.canonical.clone()).collect(),
     };
-    let trials = ledger(&records)?;
+    let now = SystemClock.now();
+    let trials = evidence::trials(&records, now)?;
     announce(global, &plan, &trials);
     let ledger = match args.symbols.is_empty() {
         true => Ledger::of_files(&trials),
         false => Ledger::of_store(&trials),
     };
-    let evidence = plan.measure().map_err(Failure::usage)?.judge(&ledger);
-    let appended = records.add_trials(&evidence.trials, SystemClock.now())?;
-    let evidence = evidence.seal(&appended.head);
+    let evidence = evidence::verify(&records, plan, &ledger, now)?;
     if !args.symbols.is_empty() {
         keep(global, &records, &evidence)?;
     }
@@ -76,18 +72,12 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit> {
 
 /// Puts the cards in force, from which a service rules on signals.
 fn keep(global: &Global, records: &Records, evidence: &Evidence) -> Result<()> {
-    let mut kept = Vec::with_capacity(evidence.rows.len());
-    for card in &evidence.rows {
-        let known = records.card_of(&card.hypothesis())?;
-        kept.extend(in_force(known.as_ref(), card));
-    }
-    records.keep_cards(&kept)?;
-    let (count, stay) = (kept.len(), evidence.rows.len() - kept.len());
-    let stay = match stay {
+    let kept = evidence::keep(records, evidence)?;
+    let stay = match kept.stay {
         0 => String::new(),
         n => format!(", {n} stay as they were: this is no look at which they are judged anew"),
     };
-    say(global, format_args!("keeps {count} cards for alerts{stay}"));
+    say(global, format_args!("keeps {} cards for alerts{stay}", kept.new));
     Ok(())
 }
 
@@ -115,7 +105,7 @@ fn options(args: &Args) -> Result<Options> {
     let threads = match args.threads {
         Some(0) => return Err(Failure::usage("--threads 0: at least one thread is needed")),
         Some(threads) => threads,
-        None => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        None => evidence::all_threads(),
     };
     Ok(Options {
         horizons,
@@ -146,26 +136,6 @@ fn groups(texts: &[String]) -> Result<Groups> {
     texts.iter().map(group).collect::<Result<_>>().map(Groups::Named)
 }
 
-/// The trials of the present epoch, from a ledger that is whole.
-fn ledger(records: &Records) -> Result<Vec<Trial>> {
-    if let Some((row, why)) = records.check_trials()?.fault {
-        let message = format!(
-            "the ledger of trials is not whole: row {row}: {why}: put a backup in its place, or name another --data-dir"
-        );
-        return Err(Failure::new(Exit::Store, message));
-    }
-    let rows = records.trials()?;
-    let begin = rows.first().map(|first| epoch_begin(first.recorded_at, SystemClock.now()));
-    let is_present = |row: &TrialRow| begin.is_some_and(|begin| row.recorded_at >= begin);
-    Ok(rows.into_iter().filter(is_present).map(|row| row.trial).collect())
-}
-
-/// When the epoch that holds `now` began; the first begins with the first trial.
-fn epoch_begin(first: Timestamp, now: Timestamp) -> Timestamp {
-    let epochs = now.since(first).as_secs() / EPOCH.as_secs();
-    first.plus(EPOCH.saturating_mul(u32::try_from(epochs).unwrap_or(u32::MAX)))
-}
-
 /// Whether what was asked for holds: for each strategy named, else for any.
 fn require(wanted: Option<CardVerdict>, named: &[String], evidence: &Evidence) -> Result<Exit> {
     let Some(wanted) = wanted else { return Ok(Exit::Done) };
@@ -193,15 +163,6 @@ fn require(wanted: Option<CardVerdict>, named: &[String], evidence: &Evidence) -
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_epoch_lasts_five_years_from_the_first_trial() {
-        let day = |day: i64| Timestamp::from_secs(day * 86_400);
-        assert_eq!(epoch_begin(day(100), day(100)), day(100));
-        assert_eq!(epoch_begin(day(100), day(100 + 1825)), day(100));
-        assert_eq!(epoch_begin(day(100), day(100 + 1826)), day(1926));
-        assert_eq!(epoch_begin(day(100), day(100 + 4000)), day(100 + 2 * 1826));
-    }
 
     #[test]
     fn groups_have_names_and_members() {
