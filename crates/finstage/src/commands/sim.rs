@@ -6,7 +6,7 @@ use std::sync::Arc;
 use finstage_lab::sim::binance::{BinanceSim, SimOptions};
 use finstage_lab::sim::faults::Scenario;
 use finstage_lab::sim::ledger::Ledger;
-use finstage_lab::sim::market::{Market, MarketSpec};
+use finstage_lab::sim::market::{Edge, Market, MarketSpec};
 use finstage_lab::sim::telegram::{Chats, TelegramOptions, TelegramSim};
 use finstage_model::Clock;
 use finstage_net::{ScaledClock, SystemClock};
@@ -58,7 +58,9 @@ async fn serve(global: &Global, args: &Sim, faults: Scenario, ledger: Arc<Ledger
         let listener = bind(args.listen, i).await?;
         match venue {
             SimVenue::Binance => {
-                let market = Market::new(MarketSpec::seeded(args.seed, start)).map_err(failed)?;
+                let edge = args.edge.then_some(Edge::DEMO);
+                let spec = MarketSpec { edge, ..MarketSpec::seeded(args.seed, start) };
+                let market = Market::new(spec).map_err(failed)?;
                 let options = SimOptions {
                     market,
                     clock: Arc::clone(&clock),
