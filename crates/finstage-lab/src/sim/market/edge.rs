@@ -3,7 +3,8 @@
 //! At the beginning of every quarter of an hour a stream of its own decides what it will be:
 //!
 //! * **the event**: the price rises on several times the usual volume, and over the next four quarters
-//!   it drifts further up. Whoever enters after that bar and leaves an hour later has the drift;
+//!   it is pushed further up. Whoever enters after that bar and leaves an hour later has most of it: where
+//!   the price keeps to a range, the range takes a part back;
 //! * **a decoy**, up or down: the same move on the usual volume, and nothing follows. Without them
 //!   every rule that hears a sharp rise would have the edge, and not only one that asks for volume;
 //! * **ordinary**: the price sinks by so little that rises and drifts are undone on average, and the
@@ -26,7 +27,7 @@ pub struct Edge {
     pub rise_bps: u32,
     /// How many times the usual volume the event has.
     pub volume_times: u32,
-    /// By how much the price drifts up over the next hour, in hundredths of a percent.
+    /// By how much the price is pushed up over the next hour, in hundredths of a percent.
     pub drift_bps: u32,
 }
 

@@ -277,7 +277,7 @@ fn a_market_without_an_edge_is_what_it_was_before_edges_were_planted() {
 }
 
 #[test]
-fn a_planted_event_drifts_in_the_past_and_in_the_trades() {
+fn the_price_goes_on_after_a_planted_event_in_the_past_and_in_the_trades() {
     let start = "2026-01-05T00:00:00Z".parse().unwrap();
     let quiet = |spec: MarketSpec| {
         let Tape::Seeded { mut symbols, .. } = spec.tape else { unreachable!() };
@@ -304,7 +304,8 @@ fn a_planted_event_drifts_in_the_past_and_in_the_trades() {
     }
     for drifts in drifts {
         let mean = drifts.iter().sum::<f64>() / drifts.len() as f64;
-        assert!(drifts.len() > 20 && (mean - 0.007).abs() < 0.001, "{} {mean}", drifts.len());
+        // A range takes a part of it back; without the push the mean would be about nothing.
+        assert!(drifts.len() > 20 && (0.003..0.0075).contains(&mean), "{} {mean}", drifts.len());
     }
 }
 

@@ -112,7 +112,7 @@ impl Findings {
     /// What is planted, in a sentence.
     pub(super) fn premise() -> String {
         format!(
-            "This market has one planted edge: after {PLANTED} on {INTERVAL} bars the price drifts up {:.1} % within an hour.",
+            "This market has one planted edge: after {PLANTED} on {INTERVAL} bars the price is pushed up by {:.1} % within an hour.",
             f64::from(EDGE.drift_bps) / 100.0
         )
     }
