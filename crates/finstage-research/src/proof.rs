@@ -16,6 +16,10 @@ pub const BARS_BEFORE: u32 = 120;
 /// Bars after it.
 pub const BARS_AFTER: u32 = 300;
 
+mod card;
+
+pub use self::card::Evidence;
+
 /// What belongs to this page only.
 const OWN_STYLE: &str = include_str!("proof/proof.css");
 
@@ -48,8 +52,8 @@ pub struct Proof<'a> {
     pub verdict: &'a str,
     /// Why, in half a sentence, unless verified.
     pub why: Option<&'a str>,
-    /// The evidence card in force when it was said: its text, where there is one.
-    pub card: Option<&'a str>,
+    /// What the verdict rests on, where there was evidence when it was said.
+    pub evidence: Option<Evidence<'a>>,
     /// Bars around it, oldest first.
     pub bars: &'a [Bar],
     /// What became of it so far.
@@ -201,8 +205,8 @@ impl Page {
             Some(why) => self.put(format_args!(": {}.</p>\n", Escaped(why))),
             None => self.put(format_args!(".</p>\n")),
         }
-        match proof.card {
-            Some(card) => self.put(format_args!("<p>Evidence card: {}</p>\n", Escaped(card))),
+        match &proof.evidence {
+            Some(evidence) => self.evidence(proof.verdict, evidence, proof.at),
             None => self.put(format_args!(
                 "<p>Evidence card: none. No measurement spoke for this rule on this market then.</p>\n"
             )),

@@ -18,6 +18,7 @@ pub mod compactor;
 pub mod config;
 pub mod day;
 pub mod drift;
+pub mod evidence;
 pub mod exit;
 pub mod generate;
 pub mod live;

@@ -7,6 +7,7 @@
 //! * **Seeded**: each symbol has a past of minutes (see the walk's own notes), of which the last
 //!   [`KEPT_BARS`] per interval are kept, then trades. Ids ascend by one per symbol over past and
 //!   present; the open bars continue from the past into the trades.
+//!   An [`Edge`] may be planted in it, so that evidence has something true to find.
 //! * **Bars**: a file's bars are played as trades and printed with exactly their values; those that
 //!   ended by the start are the past. Only the file's own interval exists.
 //!
@@ -15,6 +16,7 @@
 //! fixed beat and only when something was traded.
 
 mod book;
+mod edge;
 mod seeded;
 mod spec;
 mod tape;
@@ -36,6 +38,7 @@ use self::tape::Player;
 use crate::error::{Error, ErrorKind};
 
 pub use self::book::{KEPT_BARS, Kline, SimTrade};
+pub use self::edge::Edge;
 pub use self::seeded::SymbolSpec;
 pub use self::spec::{HISTORY_DAYS, Listing, MAX_HISTORY_DAYS, MAX_SYMBOLS, MarketSpec, Tape};
 pub use self::view::{BarQuery, DayStats, Level};
@@ -99,10 +102,10 @@ impl Market {
     /// # Errors
     /// Names the symbol or bar that no venue could list.
     pub fn new(spec: MarketSpec) -> Result<Self, Error> {
-        let MarketSpec { seed, start, tape, kline_every } = spec;
+        let MarketSpec { seed, start, tape, kline_every, edge } = spec;
         let desks = match tape {
             Tape::Seeded { symbols, history_days } => {
-                seeded_desks(seed, start, (&symbols, history_days))?
+                seeded_desks((seed, edge), start, (&symbols, history_days))?
             }
             Tape::Bars(tables) => played_desks(start, tables)?,
         };
@@ -298,10 +301,11 @@ fn played_bar(player: &Player) -> (Timestamp, Timestamp) {
 }
 
 fn seeded_desks(
-    seed: u64,
+    (seed, edge): (u64, Option<Edge>),
     start: Timestamp,
     (symbols, history_days): (&[SymbolSpec], u32),
 ) -> Result<Vec<Desk>, Error> {
+    edge.as_ref().map(Edge::check).transpose()?;
     let trading_from = Interval::M1.open_of(start).minus(LEAD);
     let past = Duration::from_secs(u64::from(history_days.min(MAX_HISTORY_DAYS)) * 86_400);
     let history_from = match history_days {
@@ -312,7 +316,7 @@ fn seeded_desks(
     for (i, spec) in symbols.iter().enumerate() {
         check_symbol(spec)?;
         let instrument = InstrumentId(i as u32);
-        let mut seeded = Box::new(Seeded::new(seed, spec, instrument));
+        let mut seeded = Box::new(Seeded::new((seed, edge), spec, instrument));
         let mut book = BarBook::all(instrument);
         let mut open = history_from;
         while open < trading_from {

@@ -1,4 +1,4 @@
-use finstage_model::{InstrumentId, text};
+use finstage_model::{Card, InstrumentId, Objection, text};
 
 use super::*;
 
@@ -40,7 +40,7 @@ fn with<T>(look: impl FnOnce(Proof<'_>) -> T) -> T {
         facts: &[("close".to_owned(), 10.0)],
         verdict: "unproven",
         why: Some("not measured yet"),
-        card: None,
+        evidence: None,
         bars: &table.bars,
         outcomes: &[became],
         place: Some(Place { number: 4, text: "{\"a\":1}", hash: "ab12", head: (12, "cd34") }),
@@ -67,6 +67,76 @@ fn the_page_says_what_was_said_and_what_became_of_it() {
     ] {
         assert!(html.contains(part), "{part} is not in\n{html}");
     }
+}
+
+/// The page of a signal that was ruled by the golden card with these changes.
+fn judged(verdict: &'static str, change: impl FnOnce(&mut Card)) -> String {
+    let golden = include_str!("../../../finstage-model/src/card/golden.json");
+    let mut card: Card = serde_json::from_str(golden).unwrap();
+    change(&mut card);
+    let figures = finstage_model::Proof::of(&card);
+    let evidence = Some(Evidence { figures: &figures, card: Some(&card) });
+    let at = card.issued.plus(std::time::Duration::from_secs(3 * 86_400));
+    with(|proof| page(&Proof { verdict, why: None, evidence, at, ..proof }))
+}
+
+#[test]
+fn the_page_shows_the_evidence_in_words_and_figures() {
+    let html = judged("verified", |card| {
+        (card.hit_rate, card.hit_low, card.hit_high) = (Some(0.741), Some(0.667), Some(0.804));
+        (card.base_rate, card.n, card.n_eff) = (Some(0.495), 202, 158);
+        (card.theta_net, card.net_low, card.net_high) = (Some(0.0038), Some(0.0026), Some(0.005));
+        (card.p_value, card.q_value, card.family) = (Some(0.000_005), Some(0.000_48), 168);
+        (card.look, card.threshold, card.cost) = (1, 0.03, 0.001);
+        card.reasons = Vec::new();
+    });
+    for part in [
+        "202 signals like this one, on 158 separate occasions",
+        "after <b>74.1 %</b> of them. Of any bars it had after 49.5 %",
+        "74.1 %, 95 %: 66.7 % to 80.4 %",
+        "<b>+0.38 %</b> a time after costs of 0.20 % for a round trip",
+        "The whole 95 % interval lies above zero",
+        "a chance of <b>less than 0.01 %</b> (p)",
+        "168 such questions were asked in all",
+        "<b>0.05 %</b> of what looks as good as this is luck (q)",
+        "q may be 3 % at most",
+        "the evidence was <b>3 days</b> old",
+        "Nothing stands against it",
+        "data hash",
+        "<div class=\"span verified\">",
+    ] {
+        assert!(html.contains(part), "{part} is not in\n{html}");
+    }
+    assert!(!html.contains("Evidence card: none") && !html.contains("NaN"));
+}
+
+#[test]
+fn what_stands_against_a_verdict_is_listed() {
+    let html = judged("rejected", |card| {
+        card.reasons = vec![Objection::CostExceedsEdge, Objection::QAbove];
+        (card.theta_net, card.net_low, card.net_high) = (Some(-0.01), Some(-0.02), Some(-0.001));
+    });
+    for part in ["<li>costs exceed the edge</li>", "lies below zero", "span rejected"] {
+        assert!(html.contains(part), "{part} is not in\n{html}");
+    }
+    let few = judged("unproven", |card| {
+        (card.hit_low, card.net_low, card.q_value) = (None, None, None);
+        card.reasons = vec![Objection::FewEvents];
+    });
+    for part in ["too few to say how often", "too little to say", "cannot be told"] {
+        assert!(few.contains(part), "{part} is not in\n{few}");
+    }
+}
+
+#[test]
+fn figures_stay_when_a_newer_card_took_the_place_of_theirs() {
+    let golden = include_str!("../../../finstage-model/src/card/golden.json");
+    let card: Card = serde_json::from_str(golden).unwrap();
+    let figures = finstage_model::Proof::of(&card);
+    let evidence = Some(Evidence { figures: &figures, card: None });
+    let html = with(|proof| page(&Proof { evidence, ..proof }));
+    assert!(html.contains("A newer one is in force since"), "{html}");
+    assert!(html.contains(&card.id.to_string()));
 }
 
 #[test]

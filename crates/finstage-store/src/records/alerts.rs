@@ -1,5 +1,6 @@
 //! Alerts: what was to be told to people, and what became of it.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use finstage_model::{
@@ -9,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::batch::{NewAlert, Route};
 use super::db::Trouble;
-use super::{Filter, Records, parse};
+use super::{Filter, Records, json_list, parse};
 use crate::Error;
 
 /// What became of an alert.
@@ -98,6 +99,24 @@ impl Records {
             let json: Option<String> =
                 query.query_row([id.to_string()], |row| row.get(0)).optional()?;
             json.map(|json| alert(&json)).transpose()
+        })
+    }
+
+    /// Those of the alerts with these ids that there are, as the engine made them.
+    ///
+    /// # Errors
+    /// As every reading call: `Corrupt`, `Held` or `Io`.
+    pub fn alerts_with(&self, ids: &BTreeSet<AlertId>) -> Result<BTreeMap<AlertId, Alert>, Error> {
+        self.0.read("looking up alerts in", |tx| {
+            let sql = "SELECT json FROM alerts WHERE id IN (SELECT value FROM json_each(?))";
+            let mut query = tx.prepare_cached(sql)?;
+            let mut rows = query.query([json_list(ids)])?;
+            let mut alerts = BTreeMap::new();
+            while let Some(row) = rows.next()? {
+                let alert = alert(&row.get::<_, String>(0)?)?;
+                alerts.insert(alert.id, alert);
+            }
+            Ok(alerts)
         })
     }
 

@@ -4,11 +4,13 @@
 //! verification numbers what it keeps, and a service asks now and then what is newer than the
 //! newest number it has seen, as it does for imports.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use finstage_model::{Card, CardId};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::Records;
 use super::db::{Durability, Trouble};
+use super::{Records, json_list};
 use crate::Error;
 
 /// The greatest number of cards that are read.
@@ -88,6 +90,24 @@ impl Records {
         self.one("SELECT json FROM cards WHERE id = ?", &id.to_string())
     }
 
+    /// Those of the cards with these ids that are in force.
+    ///
+    /// # Errors
+    /// As every reading call: `Corrupt`, `Held` or `Io`.
+    pub fn cards_with(&self, ids: &BTreeSet<CardId>) -> Result<BTreeMap<CardId, Card>, Error> {
+        self.0.read("reading cards in", |tx| {
+            let sql = "SELECT json FROM cards WHERE id IN (SELECT value FROM json_each(?))";
+            let mut query = tx.prepare_cached(sql)?;
+            let mut rows = query.query([json_list(ids)])?;
+            let mut cards = BTreeMap::new();
+            while let Some(row) = rows.next()? {
+                let card = card(row)?;
+                cards.insert(card.id, card);
+            }
+            Ok(cards)
+        })
+    }
+
     fn one(&self, sql: &str, key: &str) -> Result<Option<Card>, Error> {
         self.0.read("reading a card in", |tx| {
             let mut query = tx.prepare_cached(sql)?;
@@ -157,6 +177,9 @@ mod tests {
         assert_eq!(records.card_of(&b.hypothesis()).unwrap(), Some(newer.clone()));
         assert_eq!(records.card(newer.id).unwrap(), Some(newer));
         assert_eq!(records.card(b.id).unwrap(), None);
+        let asked = BTreeSet::from([a.id, b.id]);
+        let found = records.cards_with(&asked).unwrap();
+        assert_eq!(found, BTreeMap::from([(a.id, a)]), "only what is in force");
     }
 
     #[test]

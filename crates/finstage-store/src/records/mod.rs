@@ -24,6 +24,7 @@ mod track;
 mod trials;
 mod writer;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -252,6 +253,12 @@ fn run_row(day: Day, row: &Row<'_>) -> Result<RunRow, Trouble> {
 fn parse<T: std::str::FromStr>(row: &Row<'_>, column: &'static str) -> Result<T, Trouble> {
     let text: String = row.get(column)?;
     text.parse().map_err(|_| Trouble::BadRow(format!("\"{text}\" in column {column}")))
+}
+
+/// Ids as one value of SQL, for `json_each`: a list of any length is one question.
+fn json_list<T: std::fmt::Display>(ids: &BTreeSet<T>) -> String {
+    let texts: Vec<String> = ids.iter().map(T::to_string).collect();
+    serde_json::to_string(&texts).expect("texts are always JSON")
 }
 
 #[cfg(test)]

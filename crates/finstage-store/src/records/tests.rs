@@ -152,6 +152,9 @@ fn an_alert_that_is_not_sent_says_why() {
         .collect();
     let expected = ["queued ", "kept no_notifier", "expired max_age", "withheld cooldown"];
     assert_eq!(listed, expected);
+    let asked = [alert(2).id, alert(4).id, alert(77).id].into();
+    let found: Vec<_> = records.alerts_with(&asked).unwrap().into_values().collect();
+    assert_eq!(found, [alert(2), alert(4)], "one that there is not is left out");
     let said = records.said_since(alert(2).said_at).unwrap();
     assert_eq!(said.iter().map(|s| s.id.0).collect::<Vec<_>>(), [2, 3, 4], "not the withheld one");
     assert_eq!((said[0].rule.as_str(), &said[0].symbol), ("rise=3%", &symbol()));

@@ -6,6 +6,7 @@ use finstage_model::{AlertKind, Decision};
 use finstage_store::records::{AlertRow, Records};
 use serde_json::{Value, json};
 
+use super::cards::{self, Evidence};
 use super::{data_dir, load_without_channels, print_line, print_table};
 use crate::cli::{AlertList, Alerts, Global};
 use crate::exit::{Exit, Result};
@@ -34,7 +35,11 @@ fn list(global: &Global, records: &Records, args: &AlertList) -> Result<()> {
     rows.sort_by_key(|row| Reverse((row.alert.said_at, row.alert.id)));
     rows.truncate(args.limit);
     if global.json {
-        return rows.iter().try_for_each(|row| print_line(&object(row).to_string()));
+        let evidence = cards::of_alerts(records, rows.iter().map(|row| &row.alert))?;
+        let card = |row: &AlertRow| evidence.get(&row.alert.id).map(Evidence::value).transpose();
+        return rows
+            .iter()
+            .try_for_each(|row| print_line(&object(row, card(row)?.as_ref()).to_string()));
     }
     if rows.is_empty() {
         super::say_none(global, "alerts", !args.symbol.is_empty() || args.status.is_some());
@@ -75,8 +80,8 @@ fn reasons(row: &AlertRow) -> Vec<String> {
     reasons
 }
 
-/// The alert in the contract's words.
-fn object(row: &AlertRow) -> Value {
+/// The alert in the contract's words, with the card that the ruling rests on.
+fn object(row: &AlertRow, card: Option<&Value>) -> Value {
     let alert = &row.alert;
     json!({
         "id": alert.id,
@@ -90,5 +95,6 @@ fn object(row: &AlertRow) -> Value {
         "words": alert.words,
         "price": alert.price,
         "alert": alert.kind,
+        "card": card,
     })
 }

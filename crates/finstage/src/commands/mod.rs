@@ -5,6 +5,7 @@ mod alerts;
 mod backtest;
 mod bars;
 mod bench;
+mod cards;
 mod config;
 mod demo;
 mod import;

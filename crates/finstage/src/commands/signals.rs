@@ -5,10 +5,11 @@ mod proof;
 use std::cmp::Reverse;
 
 use finstage_engine::When;
-use finstage_model::{AlertId, AlertKind, Position, Proof, Symbol};
+use finstage_model::{AlertId, AlertKind, Position, Symbol};
 use finstage_store::records::{Records, SignalRow};
 use serde_json::{Map, Value, json};
 
+use super::cards::{self, Evidence};
 use super::import::{read_bars, symbol_of};
 use super::{data_dir, load_without_channels, print_json, print_line, print_table, say};
 use crate::cli::{Global, Side, SignalGenerate, SignalList, Signals};
@@ -31,7 +32,9 @@ pub(super) fn run(global: &Global, args: &Signals) -> Result<Exit> {
         Signals::Show { id, proof } => {
             let row = records.signal(id).map_err(Failure::usage)?;
             if let Some(path) = proof {
-                proof::write(path, &row, (&records, &wiring::history(&dir, &records)))?;
+                let evidence = evidence(&records, &row)?;
+                let stored = (&records, &wiring::history(&dir, &records));
+                proof::write(path, (&row, evidence.as_ref()), stored)?;
                 say(global, format_args!("proof: {}", path.display()));
             }
             show(global, &records, &row)?;
@@ -56,7 +59,11 @@ fn list(global: &Global, records: &Records, args: &SignalList) -> Result<()> {
     rows.sort_by_key(|row| Reverse((row.at, row.id)));
     rows.truncate(args.limit);
     if global.json {
-        return rows.iter().try_for_each(|row| print_line(&object(row).to_string()));
+        let evidence = cards::of_signals(records, &rows)?;
+        let card = |row| evidence.get(&cards::alert_of(row)).map(Evidence::value).transpose();
+        return rows
+            .iter()
+            .try_for_each(|row| print_line(&object(row, card(row)?.as_ref()).to_string()));
     }
     if rows.is_empty() {
         super::say_none(global, "signals", !args.symbol.is_empty() || args.strategy.is_some());
@@ -93,7 +100,7 @@ fn generate(global: &Global, args: &SignalGenerate) -> Result<()> {
     let said = signals(&file.bars, &wiring::describe(&symbol), specs)?;
     let rows: Vec<SignalRow> = said.into_iter().map(|said| row(&symbol, said)).collect();
     if global.json {
-        return rows.iter().try_for_each(|row| print_line(&object(row).to_string()));
+        return rows.iter().try_for_each(|row| print_line(&object(row, None).to_string()));
     }
     table(&rows)
 }
@@ -124,14 +131,13 @@ fn row(symbol: &Symbol, said: Generated) -> SignalRow {
 }
 
 fn show(global: &Global, records: &Records, row: &SignalRow) -> Result<()> {
+    let card = evidence(records, row)?.as_ref().map(Evidence::value).transpose()?;
+    let size = size_card(records, row)?;
     if global.json {
-        let mut shown = object(row);
-        let (card, size) = cards(records, row)?;
-        shown["card"] = card.unwrap_or_default();
+        let mut shown = object(row, card.as_ref());
         shown["size_card"] = size.unwrap_or_default();
         return print_json(&shown);
     }
-    let (card, size) = cards(records, row)?;
     let (verdict, reasons) = verdict(row);
     let facts: Vec<String> =
         row.facts.iter().map(|(name, value)| format!("{name} {value}")).collect();
@@ -161,22 +167,21 @@ fn show(global: &Global, records: &Records, row: &SignalRow) -> Result<()> {
     Ok(())
 }
 
-/// The card that the ruling rests on, and the one that verified larger moves where the alert was about
-/// these: the whole row of `verify` as long as it is in force, else the figures that went with the alert.
-fn cards(records: &Records, row: &SignalRow) -> Result<(Option<Value>, Option<Value>)> {
+/// What the ruling rests on.
+fn evidence(records: &Records, row: &SignalRow) -> Result<Option<Evidence>> {
+    Ok(cards::of_signals(records, std::slice::from_ref(row))?.remove(&cards::alert_of(row)))
+}
+
+/// The card that verified larger moves, where the alert was about these: the whole row of `verify` as
+/// long as it is in force, else the figures that went with the alert.
+fn size_card(records: &Records, row: &SignalRow) -> Result<Option<Value>> {
     let id = AlertId::of_signal(&row.strategy, row.id);
-    let Some(AlertKind::Signal { proof, size, .. }) = records.alert(id)?.map(|a| a.kind) else {
-        return Ok((None, None));
+    let Some(AlertKind::Signal { size: Some(proof), .. }) = records.alert(id)?.map(|a| a.kind)
+    else {
+        return Ok(None);
     };
-    let whole = |proof: Option<Box<Proof>>| -> Result<Option<Value>> {
-        let Some(proof) = proof else { return Ok(None) };
-        let value = match records.card(proof.card)? {
-            Some(card) => serde_json::to_value(card),
-            None => serde_json::to_value(proof),
-        };
-        value.map(Some).map_err(Failure::usage)
-    };
-    Ok((whole(proof)?, whole(size)?))
+    let card = records.card(proof.card)?;
+    Evidence { proof: *proof, card }.value().map(Some)
 }
 
 fn verdict(row: &SignalRow) -> (String, Vec<&'static str>) {
@@ -185,8 +190,8 @@ fn verdict(row: &SignalRow) -> (String, Vec<&'static str>) {
     (verdict.to_owned(), reasons.into_iter().collect())
 }
 
-/// The signal in the contract's words, in a list without its card.
-fn object(row: &SignalRow) -> Value {
+/// The signal in the contract's words, with the card that the ruling rests on.
+fn object(row: &SignalRow, card: Option<&Value>) -> Value {
     let (verdict, reasons) = verdict(row);
     let facts: Map<String, Value> =
         row.facts.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
@@ -203,6 +208,6 @@ fn object(row: &SignalRow) -> Value {
         "facts": facts,
         "verdict": verdict,
         "reasons": reasons,
-        "card": null,
+        "card": card,
     })
 }

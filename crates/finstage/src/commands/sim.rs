@@ -6,9 +6,9 @@ use std::sync::Arc;
 use finstage_lab::sim::binance::{BinanceSim, SimOptions};
 use finstage_lab::sim::faults::Scenario;
 use finstage_lab::sim::ledger::Ledger;
-use finstage_lab::sim::market::{Market, MarketSpec};
+use finstage_lab::sim::market::{Edge, Market, MarketSpec};
 use finstage_lab::sim::telegram::{Chats, TelegramOptions, TelegramSim};
-use finstage_model::Clock;
+use finstage_model::{Clock, Timestamp};
 use finstage_net::{ScaledClock, SystemClock};
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
@@ -58,9 +58,8 @@ async fn serve(global: &Global, args: &Sim, faults: Scenario, ledger: Arc<Ledger
         let listener = bind(args.listen, i).await?;
         match venue {
             SimVenue::Binance => {
-                let market = Market::new(MarketSpec::seeded(args.seed, start)).map_err(failed)?;
                 let options = SimOptions {
-                    market,
+                    market: market(args, start).map_err(failed)?,
                     clock: Arc::clone(&clock),
                     faults: faults.clone(),
                     ledger: Arc::clone(&ledger),
@@ -112,6 +111,12 @@ async fn serve(global: &Global, args: &Sim, faults: Scenario, ledger: Arc<Ledger
         sim.stop().await;
     }
     Ok(())
+}
+
+/// The seeded market, with an edge if one is asked for.
+fn market(args: &Sim, start: Timestamp) -> std::result::Result<Market, finstage_lab::Error> {
+    let edge = args.edge.then_some(Edge::DEMO);
+    Market::new(MarketSpec { edge, ..MarketSpec::seeded(args.seed, start) })
 }
 
 /// The address of the nth venue: the ports follow each other, or are all free ones.

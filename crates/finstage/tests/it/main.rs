@@ -4,6 +4,7 @@
 mod bars;
 mod bench;
 mod cli;
+mod demo;
 mod errors;
 mod evidence;
 mod indicators;

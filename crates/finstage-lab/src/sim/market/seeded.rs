@@ -5,6 +5,7 @@ use std::time::Duration;
 use finstage_model::{Bar, InstrumentId, Interval, Price, Qty, Timestamp};
 
 use super::book::{Kline, SimTrade};
+use super::edge::{Edge, Planter, Push};
 use super::walk::Walk;
 use crate::rng::Rng;
 
@@ -60,6 +61,7 @@ const MICROS_PER_MINUTE: i64 = 60_000_000;
 #[derive(Debug, Clone)]
 pub(crate) struct Seeded {
     walk: Walk,
+    planter: Option<Planter>,
     series: (InstrumentId, Interval),
     tick: i64,
     lot: u64,
@@ -73,7 +75,11 @@ pub(crate) struct Seeded {
 }
 
 impl Seeded {
-    pub(crate) fn new(seed: u64, spec: &SymbolSpec, instrument: InstrumentId) -> Self {
+    pub(super) fn new(
+        (seed, edge): (u64, Option<Edge>),
+        spec: &SymbolSpec,
+        instrument: InstrumentId,
+    ) -> Self {
         let rng = Rng::named(seed, &spec.name);
         let tick = spec.tick.nanos();
         let sigma = f64::from(spec.volatility_bps) / 10_000.0 / MINUTES_PER_DAY.sqrt();
@@ -81,6 +87,7 @@ impl Seeded {
         let lot_price = spec.price.to_f64() * spec.lot.to_f64();
         Self {
             walk: Walk::new(rng, spec.price.nanos() as f64 / tick as f64, sigma),
+            planter: edge.map(|edge| Planter::new(edge, seed, &spec.name)),
             series: (instrument, Interval::M1),
             tick,
             lot,
@@ -94,7 +101,8 @@ impl Seeded {
 
     /// The minute of the past that opens at `open_time`; minutes are asked for in order.
     pub(crate) fn past_minute(&mut self, open_time: Timestamp) -> Kline {
-        let minute = self.walk.minute();
+        let push = self.push(open_time);
+        let minute = self.walk.minute(push);
         let price = |ticks: f64| Price::from_nanos(ticks as i64 * self.tick);
         let mut kline = Kline::flat(self.series, open_time, price(minute.open));
         let rng = &mut self.walk.rng;
@@ -134,7 +142,8 @@ impl Seeded {
     pub(crate) fn begin_trading(&mut self, from: Timestamp) {
         self.next = from.nanos().div_euclid(1_000);
         self.minute_end = self.next + MICROS_PER_MINUTE;
-        self.walk.begin_minute();
+        let push = self.push(from);
+        self.walk.begin_minute(push);
         self.next += self.gap();
     }
 
@@ -147,8 +156,9 @@ impl Seeded {
     pub(crate) fn take(&mut self) -> SimTrade {
         let at = self.next_at();
         while self.next >= self.minute_end {
+            let push = self.push(Timestamp::from_millis(self.minute_end.div_euclid(1_000)));
             self.minute_end += MICROS_PER_MINUTE;
-            self.walk.begin_minute();
+            self.walk.begin_minute(push);
         }
         let gap = self.gap();
         let mid = self.walk.step(gap as f64 / MICROS_PER_MINUTE as f64);
@@ -169,6 +179,11 @@ impl Seeded {
             qty: Qty::from_nanos(u128::from(lots) * u128::from(self.lot)),
             buyer_is_maker,
         }
+    }
+
+    /// What is planted in the minute that begins at `open_time`.
+    fn push(&mut self, open_time: Timestamp) -> Push {
+        self.planter.as_mut().map_or(Push::NONE, |planter| planter.minute(open_time))
     }
 
     /// Microseconds until the trade after the next: the product of two uniforms, mean 1/4, so that

@@ -5,6 +5,7 @@ use std::time::Duration;
 use finstage_model::text::BarTable;
 use finstage_model::{Price, Qty, Timestamp};
 
+use super::edge::Edge;
 use super::seeded::SymbolSpec;
 use crate::error::{Error, ErrorKind};
 
@@ -26,6 +27,8 @@ pub struct MarketSpec {
     pub tape: Tape,
     /// The beat on which open bars are updated.
     pub kline_every: Duration,
+    /// What is planted in every symbol of a seeded market.
+    pub edge: Option<Edge>,
 }
 
 /// Where the prices of a market come from.
@@ -62,7 +65,7 @@ impl MarketSpec {
     }
 
     fn new(seed: u64, start: Timestamp, tape: Tape) -> Self {
-        Self { seed, start, tape, kline_every: Duration::from_secs(2) }
+        Self { seed, start, tape, kline_every: Duration::from_secs(2), edge: None }
     }
 }
 

@@ -261,6 +261,55 @@ fn a_day_and_a_book_agree_with_the_trades() {
 }
 
 #[test]
+fn a_market_without_an_edge_is_what_it_was_before_edges_were_planted() {
+    // FNV-1a over what happens in ten minutes and over a day of the past, as of the first release.
+    let hash = |edge| {
+        let spec = MarketSpec { edge, ..spec(7, &["AAAUSDT"]) };
+        let mut market = Market::new(spec).unwrap();
+        let past = market.bars(&BarQuery::newest(0, Interval::M1, 1_440));
+        let told = format!("{past:?}{:?}", events(&mut market, after(600)));
+        told.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+        })
+    };
+    assert_eq!(format!("{:016x}", hash(None)), "18d9ac3ebe5efbb8");
+    assert_ne!(hash(Some(Edge::DEMO)), hash(None));
+}
+
+#[test]
+fn the_price_goes_on_after_a_planted_event_in_the_past_and_in_the_trades() {
+    let start = "2026-01-05T00:00:00Z".parse().unwrap();
+    let quiet = |spec: MarketSpec| {
+        let Tape::Seeded { mut symbols, .. } = spec.tape else { unreachable!() };
+        for symbol in &mut symbols {
+            (symbol.volatility_bps, symbol.trades_per_second_milli) = (30, 200);
+        }
+        MarketSpec { tape: Tape::Seeded { symbols, history_days: 20 }, ..spec }
+    };
+    let spec = MarketSpec { edge: Some(Edge::DEMO), ..MarketSpec::seeded(2, start) };
+    let mut market = Market::new(quiet(spec)).unwrap();
+    let span = Duration::from_secs(20 * 86_400);
+    market.advance(start.plus(span), &mut |_| {});
+    let bars = market.bars(&BarQuery::newest(0, Edge::INTERVAL, KEPT_BARS));
+    let mut drifts = [Vec::new(), Vec::new()];
+    for place in 20..bars.len() - 6 {
+        let volume = |bar: &finstage_model::Bar| bar.volume.to_f64();
+        let usual = bars[place - 20..place].iter().map(volume).sum::<f64>() / 20.0;
+        let rise = bars[place].close.to_f64() / bars[place - 1].close.to_f64() - 1.0;
+        if volume(&bars[place]) > 2.0 * usual && rise > 0.01 {
+            let open = |place: usize| bars[place].open.to_f64();
+            let live = usize::from(bars[place].open_time >= start);
+            drifts[live].push(open(place + 5) / open(place + 1) - 1.0);
+        }
+    }
+    for drifts in drifts {
+        let mean = drifts.iter().sum::<f64>() / drifts.len() as f64;
+        // A range takes a part of it back; without the push the mean would be about nothing.
+        assert!(drifts.len() > 20 && (0.003..0.0075).contains(&mean), "{} {mean}", drifts.len());
+    }
+}
+
+#[test]
 fn a_market_no_venue_could_list_is_refused_by_name() {
     let refused = |change: &dyn Fn(&mut SymbolSpec)| {
         let mut spec = spec(1, &["AAAUSDT"]);

@@ -8,11 +8,13 @@
 //! * **Regimes** of forty minutes to five days: up, down, or a range around a price. A trend of `n`
 //!   minutes is worth about one to two standard deviations of `n` minutes: visible, not certain.
 //! * **Jumps**, one in 2,400 minutes, of three to nine standard deviations of a minute.
+//! * **What is planted** in a minute, where an edge is (see [`super::Edge`]).
 //! * **A weak pull home** over months, so that a long history stays near the price it was given.
 //!
 //! Prices are doubles in units of the tick, moved by multiplication, addition and square roots
 //! only (see [`crate::rng`]).
 
+use super::edge::Push;
 use crate::rng::Rng;
 
 /// The state of one symbol's price.
@@ -29,6 +31,7 @@ pub(crate) struct Walk {
     heat: f64,
     jump: f64,
     shaken: bool,
+    push: Push,
     regime: Regime,
     minutes_left: u32,
 }
@@ -71,14 +74,16 @@ impl Walk {
             heat: 1.0,
             jump: 0.0,
             shaken: false,
+            push: Push::NONE,
             regime: Regime::Trend(0.0),
             minutes_left: 0,
         }
     }
 
-    /// Enters the next minute.
-    pub(crate) fn begin_minute(&mut self) {
-        let moved = (self.mid / self.minute_open - 1.0) / self.sigma;
+    /// Enters the next minute, in which this is planted.
+    pub(super) fn begin_minute(&mut self, push: Push) {
+        let moved = (self.mid / self.minute_open - 1.0 - self.push.drift) / self.sigma;
+        self.push = push;
         self.heat = (0.04 + 0.10 * moved * moved + 0.86 * self.heat).clamp(0.25, 9.0);
         self.minute_open = self.mid;
         if self.minutes_left == 0 {
@@ -98,7 +103,7 @@ impl Walk {
             Regime::Trend(drift) => drift,
             Regime::Range { around, pull } => (around / self.mid - 1.0) * pull,
         };
-        let drift = pull + (self.home / self.mid - 1.0) * HOME_PULL;
+        let drift = pull + (self.home / self.mid - 1.0) * HOME_PULL + self.push.drift;
         let noise = self.sigma * (self.heat * part).sqrt() * self.rng.bell();
         let moved = self.mid * (1.0 + drift * part + noise + self.jump);
         self.jump = 0.0;
@@ -107,8 +112,8 @@ impl Walk {
     }
 
     /// A whole minute at once.
-    pub(crate) fn minute(&mut self) -> Minute {
-        self.begin_minute();
+    pub(super) fn minute(&mut self, push: Push) -> Minute {
+        self.begin_minute(push);
         let first = 1.0 / 12.0;
         let open = self.step(first).round();
         let (mut high, mut low, mut close) = (open, open, open);
@@ -120,9 +125,10 @@ impl Walk {
         Minute { open, high, low, close }
     }
 
-    /// How busy this minute is; 1 on average, several times more after a jump.
+    /// How busy this minute is; 1 on average, several times more after a jump or where it is planted.
     pub(crate) fn activity(&self) -> f64 {
-        self.heat.sqrt() * if self.shaken { 4.0 } else { 1.0 }
+        let shaken = if self.shaken { 4.0 } else { 1.0 };
+        self.heat.sqrt() * shaken * self.push.volume
     }
 
     /// Chooses the next regime.
@@ -150,7 +156,7 @@ mod tests {
         let (mut last, mut square, mut fourth) = (4_000_000.0, 0.0, 0.0);
         let n = 200_000;
         for _ in 0..n {
-            let close = walk.minute().close;
+            let close = walk.minute(Push::NONE).close;
             let r = (close / last - 1.0) / sigma;
             last = close;
             square += r * r / f64::from(n);
@@ -166,7 +172,7 @@ mod tests {
     fn a_minute_is_a_possible_bar() {
         let mut walk = Walk::new(Rng::new(5), 100.0, 0.01);
         for _ in 0..10_000 {
-            let m = walk.minute();
+            let m = walk.minute(Push::NONE);
             assert!(m.low <= m.open.min(m.close) && m.high >= m.open.max(m.close), "{m:?}");
             assert!(m.low >= LEAST_TICKS - 1.0);
         }

@@ -20,6 +20,8 @@ use crate::wiring;
 
 /// How far the messenger's clock is moved on after each message: just slower than it allows.
 const PACE: Duration = Duration::from_millis(1_100);
+/// What only messages about proven signals say.
+const PROVEN: &str = "this signal is VERIFIED";
 /// A lease in virtual time; nobody else delivers.
 const LEASE: Duration = Duration::from_secs(60);
 
@@ -54,12 +56,13 @@ impl Messenger {
         self.sim.url()
     }
 
-    /// The newest message that arrived.
+    /// The newest message about a signal that is proven; without one, the newest of all.
     pub(super) fn last_message(&self) -> Option<Shown> {
-        self.sim
-            .messages()
-            .pop()
-            .map(|message| Shown::Message { at: message.at, text: message.text })
+        let mut messages = self.sim.messages();
+        let proven = messages.iter().rposition(|message| message.text.contains(PROVEN));
+        let shown = proven.unwrap_or(messages.len().checked_sub(1)?);
+        let message = messages.swap_remove(shown);
+        Some(Shown::Message { at: message.at, text: message.text })
     }
 
     /// Delivers everything that waits in the outbox, each at the moment it was said.

@@ -8,17 +8,18 @@ use std::time::Duration;
 use finstage_feeds::LinkState;
 use finstage_lab::sim::binance::{BinanceSim, SimOptions};
 use finstage_lab::sim::ledger::Ledger;
-use finstage_lab::sim::market::{Market, MarketSpec};
+use finstage_lab::sim::market::Market;
 use finstage_lab::sim::telegram::{Chats, TakenMessage, TelegramOptions, TelegramSim};
 use finstage_model::{Clock, Timestamp};
 use finstage_net::ScaledClock;
 use tokio::net::TcpListener;
 use tokio::sync::{broadcast, watch};
 
+use super::evidence::{self, Findings};
 use super::plan::{self, Addresses, CHAT, SYMBOLS, TOKEN};
 use super::screen::Screen;
 use super::tally::{Patience, Shown, Tally};
-use super::{Ending, Folder, Summary, scenario, start};
+use super::{Ending, Evidence, Folder, Summary, market, scenario, start};
 use crate::cli::{Demo, Global};
 use crate::commands::serve::stop_on_signal;
 use crate::exit::{Exit, Failure, Result};
@@ -42,9 +43,11 @@ pub(super) fn run(global: &Global, args: &Demo, began: Timestamp) -> Result<Summ
     let store = folder.open(disk())?;
     let (send, receive) = sync_channel(SCREEN_LINES);
     let tally = Arc::new(Tally::new(Some((send, Patience::Skip))));
-    let undecodable = runtime.block_on(play(global, args, (&store, &tally), receive))?;
+    let (undecodable, findings) =
+        runtime.block_on(play(global, args, (&store, &tally), receive))?;
     runtime.shutdown_timeout(Duration::from_secs(2));
-    let ending = Ending { began, undecodable, folder: folder.words() };
+    let evidence = Evidence::Of(findings);
+    let ending = Ending { began, undecodable, evidence, folder: folder.words() };
     Summary::of(args.seed, &tally, &store, ending)
 }
 
@@ -56,9 +59,8 @@ struct World {
 }
 
 impl World {
-    async fn start(seed: u64, scenario: finstage_lab::sim::faults::Scenario) -> Result<Self> {
+    async fn start(market: Market, scenario: finstage_lab::sim::faults::Scenario) -> Result<Self> {
         let failed = |e: finstage_lab::Error| Failure::new(Exit::Remote, e);
-        let market = Market::new(MarketSpec::seeded(seed, start())).map_err(failed)?;
         let clock = Arc::new(ScaledClock::new(start(), SPEED));
         let ledger = Arc::new(Ledger::in_memory());
         let binance = SimOptions {
@@ -89,8 +91,13 @@ async fn play(
     args: &Demo,
     (store, tally): (&Store, &Arc<Tally>),
     lines: Receiver<Shown>,
-) -> Result<u64> {
-    let world = World::start(args.seed, scenario(args.scenario.as_deref())?).await?;
+) -> Result<(u64, Findings)> {
+    let signal = stop_on_signal();
+    let scenario = scenario(args.scenario.as_deref())?;
+    let market = market(args.seed)?;
+    let unconnected = plan::market(&Addresses::default())?;
+    let findings = evidence::gather(&market, store, &unconnected, start())?;
+    let world = World::start(market, scenario).await?;
     let addresses = Addresses {
         rest: world.binance.rest_url(),
         ws: world.binance.ws_url(),
@@ -101,7 +108,11 @@ async fn play(
         "finstage demo, seed {}: a simulated Binance at {}, a simulated Telegram at {}",
         args.seed, addresses.rest, addresses.telegram
     ));
-    screen.line(&format!("{} at {SPEED} times the speed of the clock. Signals are unproven: their evidence is not measured yet. Ctrl-C ends.\n", SYMBOLS.join(", ")));
+    screen.line(&format!(
+        "{} at {SPEED} times the speed of the clock. Ctrl-C ends.\n",
+        SYMBOLS.join(", ")
+    ));
+    screen.findings(&findings);
     let settings = plan::market(&addresses)?;
     let until = if args.exit { start().plus(DAY) } else { Timestamp::MAX };
     let (stop, stopped) = watch::channel(false);
@@ -123,11 +134,11 @@ async fn play(
         gauges: Gauges::default(),
         last_events: 0,
     };
-    let desk = desk.watch(service, (stop, told), (&world.clock, until)).await?;
+    let desk = desk.watch(service, (signal, stop, told), (&world.clock, until)).await?;
     let undecodable = desk.gauges.sessions.iter().map(|s| s.snapshot().decode_errors).sum();
     world.binance.stop().await;
     world.telegram.stop().await;
-    Ok(undecodable)
+    Ok((undecodable, findings))
 }
 
 /// Everything the screen reads.
@@ -141,17 +152,17 @@ struct Desk {
 }
 
 type Running = tokio::task::JoinHandle<Result<()>>;
-type Strings = (watch::Sender<bool>, tokio::sync::oneshot::Receiver<Gauges>);
+/// What stops the demo, what stops its service, and where the service tells its gauges.
+type Strings = (watch::Receiver<bool>, watch::Sender<bool>, tokio::sync::oneshot::Receiver<Gauges>);
 
 impl Desk {
     /// Shows what happens until the service ends, or a signal or the end of time stops it.
     async fn watch(
         mut self,
         mut service: Running,
-        (stop, mut told): Strings,
+        (mut signal, stop, mut told): Strings,
         (clock, until): (&Arc<ScaledClock>, Timestamp),
     ) -> Result<Self> {
-        let mut signal = stop_on_signal();
         let mut frame = tokio::time::interval(FRAME);
         let every = if self.screen.is_terminal() { STATUS_EVERY.0 } else { STATUS_EVERY.1 };
         let mut status = tokio::time::interval(every);

@@ -1,6 +1,7 @@
 //! `finstage demo`: the whole product offline.
 
 mod delivery;
+mod evidence;
 mod live;
 mod plan;
 mod screen;
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use finstage_lab::sim::faults::Scenario;
+use finstage_lab::sim::market::{Market, MarketSpec};
 use finstage_model::{Clock as _, Timestamp};
 use finstage_net::SystemClock;
 use finstage_store::Files;
@@ -23,6 +25,7 @@ use crate::check::{RunReplay, Silence, combined_hash, replay};
 use crate::cli::{Demo, Global};
 use crate::exit::{Exit, Failure, Result};
 use crate::wiring::Store;
+use evidence::Findings;
 use tally::Tally;
 
 /// Where a simulated market begins: a Monday, so that weeks and days begin together.
@@ -45,6 +48,12 @@ pub(super) fn run(global: &Global, args: &Demo) -> Result<Exit> {
 
 fn start() -> Timestamp {
     START.parse().expect("the constant is a moment")
+}
+
+/// The simulated market, with its planted edge.
+fn market(seed: u64) -> Result<Market> {
+    let spec = MarketSpec { edge: Some(evidence::EDGE), ..MarketSpec::seeded(seed, start()) };
+    Market::new(spec).map_err(Failure::usage)
 }
 
 /// The scenario of `--scenario`: a name, or a file.
@@ -119,12 +128,19 @@ struct Summary {
     expired: u64,
     failed: u64,
     undecodable: u64,
+    /// Verdicts on idea and horizon; 0 where nothing was measured.
+    tests: usize,
+    /// The idea whose edge is planted in the simulated market.
+    planted: Option<String>,
+    verified_strategies: Vec<String>,
     days: usize,
     parity: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     difference: Option<String>,
     hash: String,
     elapsed_s: f64,
+    #[serde(skip)]
+    evidence: Vec<String>,
     #[serde(skip)]
     folder: String,
 }
@@ -136,6 +152,7 @@ impl Summary {
         let difference = runs.iter().find_map(|run| {
             run.difference.clone().map(|d| format!("{} run {}: {d}", run.day, run.run))
         });
+        let findings = ending.evidence.findings();
         let matches = runs.iter().all(|run| run.matches == Some(true));
         let outbox = store.records.outbox_counts()?;
         let mut days: Vec<&str> = runs.iter().map(|run| run.day.as_str()).collect();
@@ -157,11 +174,15 @@ impl Summary {
             expired: outbox.expired,
             failed: outbox.failed,
             undecodable: ending.undecodable,
+            tests: findings.map_or(0, Findings::tests),
+            planted: findings.and_then(Findings::planted),
+            verified_strategies: findings.map_or_else(Vec::new, Findings::verified),
             days: days.len(),
             parity: if matches { "ok" } else { "mismatch" },
             difference,
             hash: combined_hash(&runs),
             elapsed_s: SystemClock.now().since(ending.began).as_secs_f64(),
+            evidence: ending.evidence.words(),
             folder: ending.folder,
         })
     }
@@ -182,7 +203,7 @@ impl Summary {
              events    {} ({:.0}/s), {} trades, {} bars, {} frames undecodable\n\
              signals   {}: {} verified, {} unproven, {} rejected, {} withheld\n\
              alerts    {}: {} delivered, {} expired, {} failed; {} more held back{held_back}\n\
-             evidence  not measured yet, so every signal is unproven and every alert says so\n\
+             evidence  {}\n\
              replay    {replayed}\n\
              hash      {}\n\
              folder    {}",
@@ -204,6 +225,7 @@ impl Summary {
             self.expired,
             self.failed,
             self.alerts_withheld,
+            self.evidence.join("\n          "),
             self.hash,
             self.folder,
         )
@@ -214,7 +236,41 @@ impl Summary {
 struct Ending {
     began: Timestamp,
     undecodable: u64,
+    evidence: Evidence,
     folder: String,
+}
+
+/// What is known of the ideas that the demo watches.
+#[derive(Debug)]
+enum Evidence {
+    /// The market's past was judged.
+    Of(Findings),
+    /// A user's own bars are not judged by the way.
+    NotOf(PathBuf),
+}
+
+impl Evidence {
+    const fn findings(&self) -> Option<&Findings> {
+        match self {
+            Self::Of(findings) => Some(findings),
+            Self::NotOf(_) => None,
+        }
+    }
+
+    /// Lines of the summary.
+    fn words(&self) -> Vec<String> {
+        match self {
+            Self::Of(findings) => {
+                let mut lines = vec![findings.verdicts()];
+                lines.extend(findings.proven());
+                lines
+            }
+            Self::NotOf(file) => vec![format!(
+                "not measured in the demo, so every signal is unproven; run finstage verify --input {}",
+                file.display()
+            )],
+        }
+    }
 }
 
 fn replay_all(store: &Store) -> Result<Vec<RunReplay>> {

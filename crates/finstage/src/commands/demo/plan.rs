@@ -12,6 +12,8 @@ use crate::exit::Result;
 
 /// The simulated market of the demo.
 pub(super) const SYMBOLS: [&str; 3] = ["BTCUSDT", "ETHUSDT", "SOLUSDT"];
+/// The idea that is planted in that market, on bars of [`super::evidence::INTERVAL`].
+pub(super) const PLANTED: &str = "volume_breakout_up";
 /// The demo's chat and token, known to the simulated messenger.
 pub(super) const CHAT: i64 = 42;
 pub(super) const TOKEN: &str = "123456:simulated-token-of-the-finstage-demo";
@@ -26,7 +28,8 @@ pub(super) struct Addresses {
 
 /// The demo on the simulated market.
 pub(super) fn market(addresses: &Addresses) -> Result<Settings> {
-    let mut text = head(addresses, &SYMBOLS.map(String::from), &["1m", "5m", "15m", "1h", "1d"], 6);
+    let mut text =
+        head(addresses, &SYMBOLS.map(String::from), &["1m", "5m", "15m", "1h", "1d"], 20);
     let slow = "params = { period = 50 }\n";
     for (name, interval, params) in [
         ("ma_breakout_up", "1m", ""),
@@ -37,6 +40,8 @@ pub(super) fn market(addresses: &Addresses) -> Result<Settings> {
         ("macd_bearish_cross", "15m", ""),
         ("bb_break_upper", "15m", ""),
         ("bb_break_lower", "15m", ""),
+        (PLANTED, "15m", ""),
+        ("volume_breakout_down", "15m", ""),
         ("ma_breakout_up", "15m", slow),
         ("ma_breakout_down", "15m", slow),
         ("golden_cross", "1h", ""),

@@ -2,8 +2,9 @@
 
 use std::io::{IsTerminal as _, Write as _};
 
-use finstage_model::{Alert, Direction, Ruling, Signal, Symbol, Timestamp};
+use finstage_model::{Alert, AlertKind, Direction, Ruling, Signal, Symbol, Timestamp};
 
+use super::evidence::Findings;
 use super::tally::Shown;
 use finstage_notify::{Repeat, Template};
 
@@ -64,6 +65,16 @@ impl Screen {
         eprintln!("{text}");
     }
 
+    /// What is planted in the market, and what its past proves.
+    pub(super) fn findings(&mut self, findings: &Findings) {
+        self.line(&Findings::premise());
+        self.line(&format!("Evidence: {}.", findings.verdicts()));
+        for line in findings.proven() {
+            self.line(&format!("  {line}"));
+        }
+        self.line("");
+    }
+
     /// Removes the status line.
     pub(super) fn clear(&mut self) {
         if self.status_shown {
@@ -94,7 +105,14 @@ impl Screen {
             return self.message(alert.said_at, &text);
         }
         let time = moment(alert.said_at);
-        self.line(&format!("{time}  alert   {} {} queued for telegram", alert.symbol, alert.rule));
+        let mark = match &alert.kind {
+            AlertKind::Signal { direction, ruling: Ruling::Verified { .. }, .. } => {
+                self.paint(*direction, "VERIFIED ")
+            }
+            _ => String::new(),
+        };
+        let (symbol, rule) = (&alert.symbol, &alert.rule);
+        self.line(&format!("{time}  alert   {mark}{symbol} {rule} queued for telegram"));
     }
 
     fn message(&mut self, at: Timestamp, text: &str) {

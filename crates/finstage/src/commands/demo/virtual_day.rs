@@ -18,7 +18,7 @@ use super::delivery::Messenger;
 use super::plan::{self, Addresses};
 use super::screen::Screen;
 use super::tally::{Patience, Shown, Tally};
-use super::{Ending, Folder, Summary, scenario, start};
+use super::{Ending, Evidence, Folder, Summary, evidence, market, scenario, start};
 use crate::cli::{Demo, Global};
 use crate::commands::import::{read_bars, symbol_of};
 use crate::commands::serve::stop_on_signal;
@@ -60,6 +60,13 @@ pub(super) fn run(global: &Global, args: &Demo, began: Timestamp) -> Result<Summ
     let tally = Arc::new(Tally::new(watched.then_some((send, Patience::Wait))));
     let screen = std::thread::spawn(move || show(&receive));
     let scenario = scenario(args.scenario.as_deref())?;
+    let evidence = match &args.input {
+        Some(file) => Evidence::NotOf(file.clone()),
+        None => Evidence::Of(evidence::gather(&tape.market, &store, &tape.settings, tape.start)?),
+    };
+    if let Some(findings) = evidence.findings() {
+        Screen::new(!told, None).findings(findings);
+    }
     let undecodable = tape.play(&store, &tally, scenario, stop)?;
     if folder.is_kept() {
         // As a service does at its next start.
@@ -68,10 +75,10 @@ pub(super) fn run(global: &Global, args: &Demo, began: Timestamp) -> Result<Summ
     messenger.deliver(&wiring::notifiers(&tape.settings)?, &store.records)?;
     if let (true, true, Some(message)) = (told, args.fast, messenger.last_message()) {
         let mut screen = Screen::new(false, None);
-        screen.line("The last message, as it arrived:");
+        screen.line("A message, as it arrived:");
         screen.show(&message);
     }
-    let ending = Ending { began, undecodable, folder: folder.words() };
+    let ending = Ending { began, undecodable, evidence, folder: folder.words() };
     let summary = Summary::of(args.seed, &tally, &store, ending);
     drop(tally);
     let _ = screen.join();
@@ -112,10 +119,9 @@ struct Tape {
 
 impl Tape {
     fn simulated(seed: u64, addresses: &Addresses) -> Result<Self> {
-        let market = Market::new(MarketSpec::seeded(seed, start())).map_err(Failure::usage)?;
         let wire_names = plan::SYMBOLS.map(String::from).to_vec();
         Ok(Self {
-            market,
+            market: market(seed)?,
             settings: plan::market(addresses)?,
             wire_names,
             start: start(),

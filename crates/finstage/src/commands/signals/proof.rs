@@ -2,19 +2,20 @@
 
 use std::path::Path;
 
-use finstage_model::{Reason, Ruling};
-use finstage_research::proof::{BARS_AFTER, BARS_BEFORE, Became, Place, Proof, page};
+use finstage_model::Reason;
+use finstage_research::proof::{self, BARS_AFTER, BARS_BEFORE, Became, Place, Proof, page};
 use finstage_store::history::History;
 use finstage_store::records::{Records, SignalRow, TrackEntry, TrackRow};
 
 use crate::commands::bars::to_file;
+use crate::commands::cards::Evidence;
 use crate::exit::Result;
 use crate::report::rule_words;
 
 /// Writes the page about a signal; the file appears whole or not at all.
 pub(super) fn write(
     path: &Path,
-    row: &SignalRow,
+    (row, evidence): (&SignalRow, Option<&Evidence>),
     (records, history): (&Records, &History),
 ) -> Result<()> {
     let bar = row.interval.nominal();
@@ -25,10 +26,6 @@ pub(super) fn write(
     let head = records.track_head()?;
     let outcomes: Vec<Became> = entries.iter().filter_map(became).collect();
     let said = entries.iter().find(|entry| matches!(entry.entry, TrackEntry::Signal(_)));
-    let card = match row.ruling {
-        Some(Ruling::Verified { card }) => Some(card.to_string()),
-        _ => None,
-    };
     let proof = Proof {
         id: row.id,
         symbol: &row.symbol,
@@ -46,7 +43,10 @@ pub(super) fn write(
             None => Some("it was not judged yet"),
             Some(ruling) => ruling.reason().map(Reason::words),
         },
-        card: card.as_deref(),
+        evidence: evidence.map(|evidence| proof::Evidence {
+            figures: &evidence.proof,
+            card: evidence.card.as_ref(),
+        }),
         bars: &bars,
         outcomes: &outcomes,
         place: said.map(|entry| Place {

@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
-use finstage_model::{Call, Interval, Symbol, Timestamp};
-use finstage_research::study::{Adjustment, Instrument};
+use finstage_model::{Call, Interval, Symbol};
+use finstage_research::study::Instrument;
 use finstage_store::history::{Factors, History, read_factor_file};
 
 use crate::cli::{BarArgs, Global, Verify as Args};
 use crate::commands::import::{read_bars, symbol_of};
+use crate::evidence::{self, adjustment};
 use crate::exit::{Failure, Result};
 
 /// The series of `--input`.
@@ -35,8 +36,9 @@ pub(super) fn of_files(global: &Global, args: &Args) -> Result<Vec<Instrument>> 
     for (place, file) in args.input.iter().enumerate() {
         let bars = read_bars(global, file, &bar_args(place))?;
         let symbol = symbols[place].clone();
-        let instrument = Instrument::new(symbol, &bars.bars, &|day| on(&factors[place], day))
-            .map_err(|e| Failure::usage(format!("{}: {e}", file.display())))?;
+        let instrument =
+            Instrument::new(symbol, &bars.bars, &|day| adjustment(&factors[place], day))
+                .map_err(|e| Failure::usage(format!("{}: {e}", file.display())))?;
         instruments.push(instrument);
     }
     Ok(instruments)
@@ -47,22 +49,14 @@ pub(super) fn of_store(history: &History, args: &Args) -> Result<Vec<Instrument>
     let interval = args.interval.unwrap_or(Interval::D1);
     let mut instruments = Vec::new();
     for symbol in &args.symbols {
-        let bars = history.bars(symbol, interval, Timestamp::MIN..Timestamp::MAX)?;
-        if bars.is_empty() {
-            return Err(Failure::usage(format!(
+        let instrument = evidence::series(history, symbol, interval)?;
+        instruments.push(instrument.ok_or_else(|| {
+            Failure::usage(format!(
                 "{symbol}: no {interval} bars are stored of it: `finstage bars list` says what is, `import` adds some"
-            )));
-        }
-        let factors = history.factors(symbol)?;
-        let instrument = Instrument::new(symbol.clone(), &bars, &|day| on(&factors, day));
-        instruments.push(instrument.map_err(Failure::usage)?);
+            ))
+        })?);
     }
     Ok(instruments)
-}
-
-fn on(factors: &Factors, day: finstage_model::Day) -> Adjustment {
-    let scale = factors.on(day);
-    Adjustment { price: scale.price, split: scale.split }
 }
 
 /// The factors of each input; none where none are named.

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use finstage_model::{Call, CardVerdict, Clock as _, Symbol, Trial};
 use finstage_net::SystemClock;
 use finstage_research::backtest::{Exit as PositionExit, Maker};
-use finstage_research::evidence::{Evidence, Groups, Ledger, Options, Plan, in_force};
+use finstage_research::evidence::{Evidence, Groups, Ledger, Options, Plan};
 use finstage_research::sweep::{Axis, Grid, Sweep};
 use finstage_store::records::{Records, StoreKind};
 use finstage_strategies::CATALOG;
@@ -18,7 +18,7 @@ use super::{data_dir, ledger, load_without_channels, say};
 use crate::cli::{Global, Verify as Args};
 use crate::drift::{message, mute_drifted};
 use crate::exit::{Exit, Failure, Result};
-use crate::{generate, wiring};
+use crate::{evidence, generate, wiring};
 
 /// Horizons where none is asked for.
 const DEFAULT_HORIZONS: [&str; 3] = ["1d", "1w", "1mo"];
@@ -54,15 +54,14 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit> {
         true => Vec::new(),
         false => plan.rules().iter().map(|rule| rule.canonical.clone()).collect(),
     };
-    let trials = ledger::present(&records)?;
+    let now = SystemClock.now();
+    let trials = evidence::trials(&records, now)?;
     announce(global, &plan, &trials);
     let ledger = match args.symbols.is_empty() {
         true => Ledger::of_files(&trials),
         false => Ledger::of_store(&trials),
     };
-    let evidence = plan.measure().map_err(Failure::usage)?.judge(&ledger);
-    let appended = records.add_trials(&evidence.trials, SystemClock.now())?;
-    let evidence = evidence.seal(&appended.head);
+    let evidence = evidence::verify(&records, plan, &ledger, now)?;
     // No signal is said by a strategy that changes its parameters: a card of it rules on none.
     if !args.symbols.is_empty() && args.grid.is_empty() {
         keep(global, &records, &evidence)?;
@@ -87,18 +86,12 @@ fn keep(global: &Global, records: &Records, evidence: &Evidence) -> Result<()> {
     for muted in mute_drifted(records)? {
         say(global, format_args!("{}", message(&muted).join("; ")));
     }
-    let mut kept = Vec::with_capacity(evidence.rows.len());
-    for card in &evidence.rows {
-        let known = records.card_of(&card.hypothesis())?;
-        kept.extend(in_force(known.as_ref(), card));
-    }
-    records.keep_cards(&kept)?;
-    let (count, stay) = (kept.len(), evidence.rows.len() - kept.len());
-    let stay = match stay {
+    let kept = evidence::keep(records, evidence)?;
+    let stay = match kept.stay {
         0 => String::new(),
         n => format!(", {n} stay as they were: this is no look at which they are judged anew"),
     };
-    say(global, format_args!("keeps {count} cards for alerts{stay}"));
+    say(global, format_args!("keeps {} cards for alerts{stay}", kept.new));
     Ok(())
 }
 
@@ -149,7 +142,7 @@ fn options(args: &Args) -> Result<Options> {
     let threads = match args.threads {
         Some(0) => return Err(Failure::usage("--threads 0: at least one thread is needed")),
         Some(threads) => threads,
-        None => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        None => evidence::all_threads(),
     };
     Ok(Options {
         horizons,

@@ -1,0 +1,53 @@
+//! Arguments of `sim`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Args;
+
+/// `finstage sim`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The first line on stdout is JSON: {\"binance\":{\"rest\":…,\"ws\":…},\"telegram\":{\"rest\":…}}.\nEach venue has a port of its own; --listen names the first, the others follow."
+)]
+pub struct Sim {
+    /// Address of the first venue; port 0 takes free ports
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+    pub listen: SocketAddr,
+    /// Which venues
+    #[arg(long, value_delimiter = ',', default_values_t = [SimVenue::Binance, SimVenue::Telegram])]
+    pub venues: Vec<SimVenue>,
+    /// Faults to play: calm, rough, or a scenario file
+    #[arg(long, value_name = "NAME|FILE")]
+    pub scenario: Option<String>,
+    /// Seed of the simulated market
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Plant an edge in the market, as in the demo: after volume_breakout_up on 15m bars the price drifts up for an hour
+    #[arg(long)]
+    pub edge: bool,
+    /// Write a line for every request: at venue path weight status outcome
+    #[arg(long, value_name = "FILE")]
+    pub ledger: Option<PathBuf>,
+    /// How many times faster than the clock the market runs
+    #[arg(long, value_name = "N", default_value_t = 1.0)]
+    pub speed: f64,
+}
+
+/// What `finstage sim` can play.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum SimVenue {
+    /// Binance spot: REST and WebSocket streams.
+    Binance,
+    /// The Telegram Bot API.
+    Telegram,
+}
+
+impl std::fmt::Display for SimVenue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Binance => "binance",
+            Self::Telegram => "telegram",
+        })
+    }
+}

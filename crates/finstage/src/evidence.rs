@@ -1,0 +1,125 @@
+//! Evidence and the store: what is judged, against which trials, and which cards come into force.
+//!
+//! `finstage verify` and the demo go this way. Nothing here reads a clock: when something was tried
+//! is an argument.
+
+use std::num::NonZero;
+use std::time::Duration;
+
+use finstage_model::{Day, Interval, Symbol, Timestamp, Trial};
+use finstage_research::evidence::{Evidence, Ledger, Plan, in_force};
+use finstage_research::study::{Adjustment, Instrument};
+use finstage_store::history::{Factors, History};
+use finstage_store::records::{Records, TrialRow};
+
+use crate::exit::{Exit, Failure, Result};
+
+/// How long a trial weighs on new ones.
+const EPOCH: Duration = Duration::from_secs(5 * 365 * 86_400 + 86_400);
+
+/// How many cards a verification changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kept {
+    /// Cards that are in force since.
+    pub new: usize,
+    /// Hypotheses whose card stays as it was.
+    pub stay: usize,
+}
+
+/// The stored bars of a symbol, adjusted by the factors that are stored beside them; `None` where
+/// there are no bars.
+///
+/// # Errors
+/// Exit 6 when they cannot be read, 2 when they are no series.
+pub fn series(
+    history: &History,
+    symbol: &Symbol,
+    interval: Interval,
+) -> Result<Option<Instrument>> {
+    let bars = history.bars(symbol, interval, Timestamp::MIN..Timestamp::MAX)?;
+    if bars.is_empty() {
+        return Ok(None);
+    }
+    let factors = history.factors(symbol)?;
+    let instrument = Instrument::new(symbol.clone(), &bars, &|day| adjustment(&factors, day));
+    instrument.map(Some).map_err(Failure::usage)
+}
+
+/// What raw numbers of a day are multiplied by.
+#[must_use]
+pub fn adjustment(factors: &Factors, day: Day) -> Adjustment {
+    let scale = factors.on(day);
+    Adjustment { price: scale.price, split: scale.split }
+}
+
+/// The trials of the present epoch, from a ledger that is whole.
+///
+/// # Errors
+/// Exit 6 when it is not whole, or cannot be read.
+pub fn trials(records: &Records, now: Timestamp) -> Result<Vec<Trial>> {
+    if let Some((row, why)) = records.check_trials()?.fault {
+        let message = format!(
+            "the ledger of trials is not whole: row {row}: {why}: put a backup in its place, or name another --data-dir"
+        );
+        return Err(Failure::new(Exit::Store, message));
+    }
+    let rows = records.trials()?;
+    let begin = rows.first().map(|first| epoch_begin(first.recorded_at, now));
+    let is_present = |row: &TrialRow| begin.is_some_and(|begin| row.recorded_at >= begin);
+    Ok(rows.into_iter().filter(is_present).map(|row| row.trial).collect())
+}
+
+/// Measures and judges, and writes what was tried into the ledger.
+///
+/// # Errors
+/// Exit 2 when the bars cannot be judged, 6 when the ledger cannot be written.
+pub fn verify(
+    records: &Records,
+    plan: Plan,
+    ledger: &Ledger<'_>,
+    now: Timestamp,
+) -> Result<Evidence> {
+    let evidence = plan.measure().map_err(Failure::usage)?.judge(ledger);
+    let appended = records.add_trials(&evidence.trials, now)?;
+    Ok(evidence.seal(&appended.head))
+}
+
+/// Puts the cards in force, from which a service rules on signals.
+///
+/// # Errors
+/// Exit 6 when the records cannot be read or written.
+pub fn keep(records: &Records, evidence: &Evidence) -> Result<Kept> {
+    let mut kept = Vec::with_capacity(evidence.rows.len());
+    for card in &evidence.rows {
+        let known = records.card_of(&card.hypothesis())?;
+        kept.extend(in_force(known.as_ref(), card));
+    }
+    records.keep_cards(&kept)?;
+    Ok(Kept { new: kept.len(), stay: evidence.rows.len() - kept.len() })
+}
+
+/// As many threads as the machine has; no result depends on their number.
+#[must_use]
+pub fn all_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZero::get)
+}
+
+/// When the epoch that holds `now` began; the first begins with the first trial.
+fn epoch_begin(first: Timestamp, now: Timestamp) -> Timestamp {
+    let epochs = now.since(first).as_secs() / EPOCH.as_secs();
+    first.plus(EPOCH.saturating_mul(u32::try_from(epochs).unwrap_or(u32::MAX)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_epoch_lasts_five_years_from_the_first_trial() {
+        let day = |day: i64| Timestamp::from_secs(day * 86_400);
+        assert_eq!(epoch_begin(day(100), day(100)), day(100));
+        assert_eq!(epoch_begin(day(100), day(100 + 1825)), day(100));
+        assert_eq!(epoch_begin(day(100), day(100 + 1826)), day(1926));
+        assert_eq!(epoch_begin(day(100), day(100 + 4000)), day(100 + 2 * 1826));
+    }
+}
