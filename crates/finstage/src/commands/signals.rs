@@ -135,7 +135,9 @@ fn show(global: &Global, records: &Records, row: &SignalRow) -> Result<()> {
     let size = size_card(records, row)?;
     if global.json {
         let mut shown = object(row, card.as_ref());
-        shown["size_card"] = size.unwrap_or_default();
+        if let Some(size) = size {
+            shown["size_card"] = size;
+        }
         return print_json(&shown);
     }
     let (verdict, reasons) = verdict(row);

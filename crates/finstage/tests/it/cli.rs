@@ -128,6 +128,7 @@ fn the_schema_is_json_and_knows_every_section() {
         "feeds",
         "journal",
         "notify",
+        "report",
         "store",
         "strategies",
         "venues",

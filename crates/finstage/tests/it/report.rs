@@ -55,7 +55,10 @@ fn the_figures_of_a_report_are_those_of_the_lists() {
     }
     let groups = report["signals"]["groups"].as_array().unwrap();
     let counted: u64 = groups.iter().map(|group| group["count"].as_u64().unwrap()).sum();
-    assert_eq!(counted, signals.len() as u64);
+    let proven = report["signals"]["proven"].as_array().unwrap().len();
+    assert_eq!(proven, with(&signals, "verdict", "verified"));
+    assert!(proven > 0, "the planted edge was heard");
+    assert_eq!(counted as usize + proven, signals.len());
     let first = groups[0]["signals"][0].as_str().unwrap();
     shell.run(&format!("signals show {first} --data-dir d")).ok();
     let track = shell.run("track-record export --data-dir d").ok().out;
