@@ -59,4 +59,4 @@ pub use message::{Line, Message, Span, Style, clean};
 pub use notifier::{Accepted, Delivery, Form, Notifier, Outgoing, Reply, Then};
 pub use pacer::{Pace, Pacer};
 pub use stats::{MAX_ERROR_CHARS, Stats};
-pub use template::{MAX_NAME_CHARS, MAX_WORDS_CHARS, Repeat, Template};
+pub use template::{MAX_NAME_CHARS, MAX_WORDS_CHARS, Repeat, Template, fill};

@@ -348,8 +348,9 @@ fn moment(words: &Words, at: Timestamp, zone: &TimeZone) -> String {
 }
 
 /// Puts values into the `{places}` of a pattern, in one pass: a value that looks like a place
-/// stays text.
-fn fill(pattern: &str, values: &[(&str, &str)]) -> String {
+/// stays text. A place without a value is left out.
+#[must_use]
+pub fn fill(pattern: &str, values: &[(&str, &str)]) -> String {
     let mut out = String::with_capacity(pattern.len() + 32);
     let mut rest = pattern;
     while let Some((before, after)) = rest.split_once('{') {

@@ -39,7 +39,8 @@ mod targets;
 
 pub(crate) use arguments::named;
 pub(crate) use fused::{Column, Fused};
-pub(crate) use report::{Chart, Escaped, Line, Mark, STYLE, amount, percent};
+pub use report::Escaped;
+pub(crate) use report::{Chart, Line, Mark, STYLE, amount, percent};
 pub(crate) use run::{Account, Keep, run_in};
 pub(crate) use targets::Wants;
 

@@ -15,8 +15,9 @@ use std::fmt::Write;
 use finstage_model::Bar;
 
 pub(crate) use self::chart::{Chart, Line, Mark};
+pub use self::numbers::Escaped;
 use self::numbers::maybe;
-pub(crate) use self::numbers::{Escaped, amount, percent};
+pub(crate) use self::numbers::{amount, percent};
 use super::{Backtest, Options, Plan, Trade};
 
 /// The trades listed in the table: the first and the last half of this number when there are more.

@@ -5,9 +5,11 @@ mod sections;
 
 pub(super) use self::sections::filled;
 
+use finstage_notify::fill;
+
 use super::DailyReport;
 use super::numbers::Style;
-use super::words::{Language, Words, fill};
+use super::words::{Language, Words};
 
 /// A page before it is drawn. Its texts are not escaped.
 #[derive(Debug, Clone, PartialEq, Eq)]

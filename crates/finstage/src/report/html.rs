@@ -2,6 +2,8 @@
 
 use std::fmt::{self, Write};
 
+use finstage_research::backtest::Escaped;
+
 use super::compose::{Block, Page};
 use super::words::Language;
 
@@ -106,26 +108,7 @@ impl Html {
     }
 }
 
-/// Text with the characters replaced that mean something in HTML.
-struct Escaped<'a>(&'a str);
-
-impl fmt::Display for Escaped<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for letter in self.0.chars() {
-            match letter {
-                '&' => f.write_str("&amp;")?,
-                '<' => f.write_str("&lt;")?,
-                '>' => f.write_str("&gt;")?,
-                '"' => f.write_str("&quot;")?,
-                letter if letter.is_control() => f.write_char(' ')?,
-                letter => f.write_char(letter)?,
-            }
-        }
-        Ok(())
-    }
-}
-
-/// The same, where a line may break inside a strategy's parameters.
+/// Text where a line may break inside a strategy's parameters.
 struct Breakable<'a>(&'a str);
 
 impl fmt::Display for Breakable<'_> {

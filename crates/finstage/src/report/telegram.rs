@@ -1,11 +1,12 @@
 //! The report as a message: what fits a phone. Details belong to the page.
 
 use finstage_model::Day;
+use finstage_notify::fill;
 use finstage_store::records::{NoticeStyle, NoticeText};
 
 use super::compose::{Pen, filled};
 use super::numbers::Style;
-use super::words::{Language, fill};
+use super::words::Language;
 use super::{ClaimCount, DailyReport, InstrumentDay};
 
 /// Instruments that are named.

@@ -44,22 +44,6 @@ impl Language {
     }
 }
 
-/// Puts values into the `{places}` of a pattern, in one pass: a value that looks like a place stays
-/// text.
-pub(super) fn fill(pattern: &str, values: &[(&str, &str)]) -> String {
-    let mut out = String::with_capacity(pattern.len() + 32);
-    let mut rest = pattern;
-    while let Some((before, after)) = rest.split_once('{') {
-        out.push_str(before);
-        let (name, tail) = after.split_once('}').unwrap_or((after, ""));
-        let value = values.iter().find(|(key, _)| *key == name);
-        out.push_str(value.map_or("", |(_, text)| text));
-        rest = tail;
-    }
-    out.push_str(rest);
-    out
-}
-
 macro_rules! words {
     ($($name:ident: $english:literal, $korean:literal;)*) => {
         /// The words of a report in one language.
@@ -415,12 +399,6 @@ mod tests {
         }
         assert_eq!(Language::En.glossary().len(), Language::Ko.glossary().len());
         assert_eq!(Language::En.limits().len(), Language::Ko.limits().len());
-    }
-
-    #[test]
-    fn a_value_that_looks_like_a_place_stays_text() {
-        let values = [("a", "{b}"), ("b", "x")];
-        assert_eq!(fill("{a} and {b}, {unknown}.", &values), "{b} and x, .");
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! Numbers as people read them, and text that HTML cannot misread.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 /// Text with the characters replaced that mean something in HTML.
-pub(crate) struct Escaped<'a>(pub(crate) &'a str);
+#[derive(Debug, Clone, Copy)]
+pub struct Escaped<'a>(pub &'a str);
 
 impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -14,7 +15,8 @@ impl fmt::Display for Escaped<'_> {
                 '>' => f.write_str("&gt;")?,
                 '"' => f.write_str("&quot;")?,
                 '\'' => f.write_str("&#39;")?,
-                letter => fmt::Write::write_char(f, letter)?,
+                letter if letter.is_control() => f.write_char(' ')?,
+                letter => f.write_char(letter)?,
             }
         }
         Ok(())

@@ -1,7 +1,8 @@
 //! Alerts, and outcomes of earlier signals.
 
+use finstage_notify::fill;
+
 use super::super::numbers::Style;
-use super::super::words::fill;
 use super::super::{OutcomeGroup, WithheldCount};
 use super::sections::filled;
 use super::{Block, Pen, Section};

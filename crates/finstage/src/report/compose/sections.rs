@@ -1,9 +1,9 @@
 //! Market, signals, evidence, data and chains.
 
 use finstage_model::Symbol;
+use finstage_notify::fill;
 
 use super::super::numbers::Style;
-use super::super::words::fill;
 use super::super::{
     CardFigures, Chain, InstrumentDay, ProvenSignal, SignalGroup, Signals, SizeSignal,
 };
