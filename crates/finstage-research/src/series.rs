@@ -3,19 +3,17 @@
 //! A loop over a year of minutes reads one or two columns, not eighty bytes a bar. Exact bars
 //! enter here; nothing comes back.
 
-use finstage_model::{Bar, Timestamp};
+use finstage_model::{Bar, Price};
 
 use crate::{Error, ErrorKind};
 
-/// One series of bars, column by column; all columns have the same length.
+/// The prices of one series of bars, column by column; all columns have the same length.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct BarSeries {
-    times: Vec<Timestamp>,
     open: Vec<f64>,
     high: Vec<f64>,
     low: Vec<f64>,
     close: Vec<f64>,
-    volume: Vec<f64>,
 }
 
 impl BarSeries {
@@ -26,41 +24,24 @@ impl BarSeries {
     /// has a high or low that cannot be.
     pub fn new(bars: &[Bar]) -> Result<Self, Error> {
         check_bars(bars)?;
-        let mut series = Self::with_capacity(bars.len());
-        for bar in bars {
-            series.times.push(bar.open_time);
-            series.open.push(bar.open.to_f64());
-            series.high.push(bar.high.to_f64());
-            series.low.push(bar.low.to_f64());
-            series.close.push(bar.close.to_f64());
-            series.volume.push(bar.volume.to_f64());
-        }
-        Ok(series)
-    }
-
-    fn with_capacity(bars: usize) -> Self {
-        let column = || Vec::with_capacity(bars);
-        let times = Vec::with_capacity(bars);
-        let (open, high, low, close, volume) = (column(), column(), column(), column(), column());
-        Self { times, open, high, low, close, volume }
+        Ok(Self {
+            open: column(bars, |bar| bar.open),
+            high: column(bars, |bar| bar.high),
+            low: column(bars, |bar| bar.low),
+            close: column(bars, |bar| bar.close),
+        })
     }
 
     /// The number of bars.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.times.len()
+        self.close.len()
     }
 
     /// Whether there is no bar.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.times.is_empty()
-    }
-
-    /// Open times, ascending.
-    #[must_use]
-    pub fn times(&self) -> &[Timestamp] {
-        &self.times
+        self.close.is_empty()
     }
 
     /// First prices.
@@ -86,12 +67,10 @@ impl BarSeries {
     pub fn close(&self) -> &[f64] {
         &self.close
     }
+}
 
-    /// Quantities traded.
-    #[must_use]
-    pub fn volume(&self) -> &[f64] {
-        &self.volume
-    }
+fn column(bars: &[Bar], price: impl Fn(&Bar) -> Price) -> Vec<f64> {
+    bars.iter().map(|bar| price(bar).to_f64()).collect()
 }
 
 /// Refuses what is not one series, oldest first.
@@ -118,7 +97,7 @@ pub(crate) fn check_bars(bars: &[Bar]) -> Result<(), Error> {
 
 #[cfg(test)]
 mod tests {
-    use finstage_model::{InstrumentId, Interval, Price, Qty};
+    use finstage_model::{InstrumentId, Interval, Price, Qty, Timestamp};
 
     use super::*;
 

@@ -1,6 +1,6 @@
 """vectorbt runs all crosses of averages at once; it answers on a line for each line it is told.
 
-load FILE EDGE  bars as CSV; EDGE values of fast from 5 and of slow from 105; compiles everything once
+load FILE EDGE  bars of whole prices as CSV; EDGE values of fast from 5 and of slow from 105; compiles everything once
 run             -> ok NANOSECONDS: processor time of all runs with their statistics
 equity FROM     -> ok MONEY ...: of a hundred combinations from there on, at the close before the last
 """
@@ -20,8 +20,6 @@ def load(file, edge):
     global bars, fast, slow
     bars = pandas.read_csv(file, index_col=0, parse_dates=True)
     bars.columns = [name.lower() for name in bars.columns]
-    # Of whole cents, so that two equal means are equal and do not cross by a rounding.
-    bars["cents"] = bars["close"].mul(100).round()
     pairs = [(5 + a, 105 + b) for a in range(int(edge)) for b in range(int(edge))]
     fast, slow = (list(values) for values in zip(*pairs))
     work()
@@ -31,14 +29,14 @@ def load(file, edge):
 def work():
     """Long from the open after a cross upwards to the open after one downwards, a hundred units."""
     averages = [
-        vectorbt.MA.run(bars["cents"], window=windows, short_name=name)
+        vectorbt.MA.run(bars["close"], window=windows, short_name=name)
         for windows, name in ((fast, "fast"), (slow, "slow"))
     ]
     entries = averages[0].ma_crossed_above(averages[1]).vbt.signals.fshift(1)
     exits = averages[0].ma_crossed_below(averages[1]).vbt.signals.fshift(1)
     test = vectorbt.Portfolio.from_signals(
         bars["close"], entries, exits, price=bars["open"], size=100.0, size_type="amount",
-        fees=0.001, init_cash=1e6, direction="longonly", freq="1D",
+        fees=0.001, init_cash=1e8, direction="longonly", freq="1D",
     )
     figures = test.final_value(), test.sharpe_ratio(), test.max_drawdown(), test.trades.count()
     return test, figures
