@@ -26,6 +26,7 @@
 
 mod calendars;
 mod error;
+pub mod registry;
 mod session;
 pub mod suite;
 mod tape;

@@ -8,6 +8,7 @@ use finstage_feeds::MarketHours;
 use finstage_model::{Day, Span};
 
 /// The stamps of a series, or nothing where the data is not there.
+#[expect(clippy::print_stdout, reason = "a test that is skipped says so")]
 fn stamps(name: &str) -> Option<Vec<String>> {
     #[expect(clippy::disallowed_methods, reason = "tests are told where reference data lies")]
     let named = std::env::var_os("FINSTAGE_SHARED").map(PathBuf::from);
