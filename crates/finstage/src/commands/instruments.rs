@@ -2,7 +2,7 @@
 
 use finstage_engine::nearest;
 use finstage_feeds::registry::{self, Listing};
-use finstage_feeds::{MarketHours, NotCovered, SessionTimes};
+use finstage_feeds::{MarketHours, SessionTimes};
 use finstage_model::{Clock as _, Timestamp};
 use finstage_net::SystemClock;
 use jiff::tz::TimeZone;
@@ -78,6 +78,7 @@ fn find(text: &str) -> Result<&'static Listing> {
                 true => nearest(text, symbols),
                 false => nearest(text, names),
             };
+            let near = near.filter(|_| !text.is_empty());
             let near = near.map(|near| format!(" (did you mean {near}?)")).unwrap_or_default();
             Err(Failure::usage(format!(
                 "no instrument \"{text}\" is in the registry{near}: find one with \"finstage instruments search TEXT\""
@@ -89,11 +90,6 @@ fn find(text: &str) -> Result<&'static Listing> {
             Err(Failure::usage(format!("\"{text}\" names {symbols}: write one of these")))
         }
     }
-}
-
-/// What is known of the market's hours at a moment: nothing, a refusal, or the sessions around it.
-fn market(listing: &Listing, at: Timestamp) -> Option<Result<SessionTimes, NotCovered>> {
-    listing.hours.map(|hours| hours.around(at))
 }
 
 /// What a person reads.
@@ -160,13 +156,16 @@ fn object(listing: &Listing) -> Value {
     })
 }
 
-/// A row with the market's state. `open` is null where the hours are not known.
+/// A row with the market's state. Where that is not known `open` is null, and `unknown` says why.
 fn shown(listing: &Listing, at: Timestamp) -> Value {
     let mut value = object(listing);
     value["at"] = json!(at);
     value["zone"] = json!(listing.hours.map(MarketHours::zone));
     let always = listing.hours == Some(MarketHours::Always);
-    let times = market(listing, at).and_then(Result::ok);
+    let times = listing.hours.map(|hours| hours.around(at).map_err(|refusal| refusal.to_string()));
+    let times = times.unwrap_or_else(|| Err("the hours of this market are not known".into()));
+    value["unknown"] = json!(times.as_ref().err());
+    let times = times.ok();
     value["open"] = json!(times.map(|times| times.current.is_some()));
     let times = times.filter(|_| !always);
     let session = times.and_then(|times| times.current.or(times.next));
@@ -214,6 +213,7 @@ mod tests {
         let future = shown(find("ES=F").unwrap(), "2026-11-27".parse().unwrap());
         let null = &Value::Null;
         assert_eq!((&future["open"], &future["opens_at"], &future["calendar"]), (null, null, null));
+        assert_eq!(future["unknown"], "the hours of this market are not known");
         assert_eq!(
             read("BTCUSDT", "2026-11-28", "UTC")[3],
             "calendar   always: open around the clock"
