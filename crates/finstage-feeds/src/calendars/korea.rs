@@ -53,6 +53,9 @@ const EXAMINATIONS: [u32; 18] = [
     1119, 1118,
 ];
 
+/// An earthquake put the examination off on the evening before; the market kept the hours that it had announced.
+const PUT_OFF: Day = date(2017, 11, 16);
+
 /// Open and close in Seoul; `None` where the market is closed all day.
 pub(super) fn hours(day: Day) -> Option<(Time, Time)> {
     if !is_open(day) {
@@ -61,7 +64,8 @@ pub(super) fn hours(day: Day) -> Option<(Time, Time)> {
     let (year, month, date) = day.civil();
     let close = if day < FIRST_LONG_DAY { time(15, 0, 0, 0) } else { time(15, 30, 0, 0) };
     let (late_open, hour) = (time(10, 0, 0, 0), jiff::SignedDuration::from_hours(1));
-    if row(year).is_some_and(|row| EXAMINATIONS[row] == month * 100 + date) {
+    let examined = row(year).is_some_and(|row| EXAMINATIONS[row] == month * 100 + date);
+    if examined || day == PUT_OFF {
         return Some((late_open, close.saturating_add(hour)));
     }
     // A year begins with a ceremony.
@@ -129,7 +133,8 @@ mod tests {
             (date(2016, 7, 29), t(9, 0), t(15, 0)),
             (date(2016, 8, 1), t(9, 0), t(15, 30)),
             (date(2017, 7, 17), t(9, 0), t(15, 30)), // Constitution Day was none
-            (date(2017, 11, 16), t(9, 0), t(15, 30)), // the examination was put off by an earthquake
+            (date(2017, 11, 16), t(10, 0), t(16, 30)), // put off, with the hours kept
+            (date(2017, 11, 17), t(9, 0), t(15, 30)),
             (date(2017, 11, 23), t(10, 0), t(16, 30)),
             (date(2014, 11, 13), t(10, 0), t(16, 0)),
             (date(2023, 1, 2), t(10, 0), t(15, 30)),
