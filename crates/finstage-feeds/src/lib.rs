@@ -24,13 +24,16 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod calendars;
 mod error;
+pub mod registry;
 mod session;
 pub mod suite;
 mod tape;
 mod venue;
 pub mod venues;
 
+pub use calendars::{MarketHours, NotCovered, SessionTimes};
 pub use error::{DecodeError, DecodeErrorKind};
 pub use session::{
     LinkState, MAX_HELD_BATCHES, MAX_PARKED_BARS, MAX_REPAIR_PAGES, MAX_RETRY_AFTER, Session,

@@ -1,6 +1,7 @@
 //! The command line: what can be typed. What it does is in [`crate::commands`].
 
 mod bench;
+mod instruments;
 mod report;
 mod sim;
 mod sweep;
@@ -13,6 +14,7 @@ use clap::{Args, Parser, Subcommand};
 use finstage_model::{Call, Day, Direction, Interval, Symbol, Timestamp};
 
 pub use self::bench::Bench;
+pub use self::instruments::{Instruments, ListingArgs};
 pub use self::report::{Report, ReportDaily, ReportFormat};
 pub use self::sim::{Sim, SimVenue};
 pub use self::sweep::{Search, Sweep, WalkForward};
@@ -66,6 +68,9 @@ pub enum Command {
     /// Stored bars: what there is, what is missing, what is odd, and bars for other programs
     #[command(subcommand)]
     Bars(Bars),
+    /// Instruments by English and Korean name, and when their markets are open
+    #[command(subcommand)]
+    Instruments(Instruments),
     /// Send the journal through the engine again; --check compares with what was said then
     Replay(Replay),
     /// The catalogue of strategies

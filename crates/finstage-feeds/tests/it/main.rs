@@ -1,6 +1,7 @@
 //! Venues against their golden frames, and the session against a scripted venue on loopback.
 #![expect(clippy::unwrap_used, reason = "a test that cannot set its scene fails here")]
 
+mod calendars;
 mod golden;
 mod recovery;
 mod samples;

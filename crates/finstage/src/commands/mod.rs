@@ -10,6 +10,7 @@ mod config;
 mod demo;
 mod import;
 mod indicators;
+mod instruments;
 mod ledger;
 mod progress;
 mod replay;
@@ -90,6 +91,7 @@ fn run(cli: &Cli) -> Result<Exit> {
         Command::Serve => serve::run(global),
         Command::Import(args) => import::run(global, args),
         Command::Bars(args) => bars::run(global, args),
+        Command::Instruments(args) => instruments::run(global, args),
         Command::Replay(args) => replay::run(global, args),
         Command::Strategies(args) => strategies::run(global, args),
         Command::Backtest(args) => backtest::run(global, args),

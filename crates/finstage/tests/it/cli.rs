@@ -1,5 +1,6 @@
 //! What can be typed and what is printed: the contract with people and scripts.
 
+mod instruments;
 mod own;
 pub(crate) mod shell;
 

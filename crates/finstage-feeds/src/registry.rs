@@ -1,0 +1,324 @@
+//! The instruments that finstage knows by name: a table in `registry.tsv`, written by hand.
+//!
+//! Any other instrument can be watched as well; it has no names, no category and no calendar here.
+
+use std::fmt;
+use std::sync::LazyLock;
+
+use finstage_model::{Category, Symbol};
+
+use crate::MarketHours;
+
+const TABLE: &str = include_str!("registry.tsv");
+
+/// One row of the table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listing {
+    /// `venue:SYMBOL`.
+    pub symbol: Symbol,
+    /// What kind of thing it is.
+    pub category: ListingCategory,
+    /// The list that it is on, one of [`GROUPS`].
+    pub group: Option<&'static str>,
+    /// The currency that prices are in, as the venue writes it; `USX` is the US cent.
+    pub currency: Option<&'static str>,
+    /// When its market is open; `None` where that is not known.
+    pub hours: Option<MarketHours>,
+    /// The English name.
+    pub name: &'static str,
+    /// The Korean name; the English one where Koreans use that.
+    pub korean: &'static str,
+}
+
+/// Lists of shares: the Nasdaq-100 as of January 2026, large names of the two Korean markets.
+pub const GROUPS: [&str; 3] = ["nasdaq100", "kospi", "kosdaq"];
+
+/// What kind of thing an instrument is, finer than [`Category`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum ListingCategory {
+    /// An index of shares.
+    Index,
+    /// A future on such an index.
+    Future,
+    /// A share.
+    Stock,
+    /// A fund without a leverage, of no other category.
+    Etf,
+    /// A fund that gains a multiple of what its market gains.
+    EtfLong,
+    /// A fund that gains what its market loses, or a multiple.
+    EtfShort,
+    /// A fund of one sector.
+    Sector,
+    /// A fund of corporate bonds.
+    Credit,
+    /// A fund of a region or of a whole market.
+    World,
+    /// A yield of government bonds, in percent.
+    Rates,
+    /// The value of the dollar, and funds on it.
+    Dollar,
+    /// An index of expected volatility.
+    Volatility,
+    /// A future on a commodity.
+    Commodity,
+    /// A currency pair.
+    Currency,
+    /// A cryptocurrency pair.
+    Crypto,
+}
+
+impl ListingCategory {
+    /// All of them, in the order of the documentation.
+    pub const ALL: [Self; 15] = [
+        Self::Index,
+        Self::Future,
+        Self::Stock,
+        Self::Etf,
+        Self::EtfLong,
+        Self::EtfShort,
+        Self::Sector,
+        Self::Credit,
+        Self::World,
+        Self::Rates,
+        Self::Dollar,
+        Self::Volatility,
+        Self::Commodity,
+        Self::Currency,
+        Self::Crypto,
+    ];
+
+    /// Its name in the table and in results.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Index => "index",
+            Self::Future => "future",
+            Self::Stock => "stock",
+            Self::Etf => "etf",
+            Self::EtfLong => "etf_long",
+            Self::EtfShort => "etf_short",
+            Self::Sector => "sector",
+            Self::Credit => "credit",
+            Self::World => "world",
+            Self::Rates => "rates",
+            Self::Dollar => "dollar",
+            Self::Volatility => "volatility",
+            Self::Commodity => "commodity",
+            Self::Currency => "currency",
+            Self::Crypto => "crypto",
+        }
+    }
+
+    /// The one of this name.
+    #[must_use]
+    pub fn find(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|category| category.name() == name)
+    }
+
+    /// The category in the words of events.
+    #[must_use]
+    pub const fn coarse(self) -> Category {
+        match self {
+            Self::Index | Self::Volatility => Category::Index,
+            Self::Stock => Category::Stock,
+            Self::Etf
+            | Self::EtfLong
+            | Self::EtfShort
+            | Self::Sector
+            | Self::Credit
+            | Self::World => Category::Etf,
+            Self::Currency => Category::Currency,
+            Self::Crypto => Category::Crypto,
+            Self::Future | Self::Rates | Self::Dollar | Self::Commodity => Category::Other,
+        }
+    }
+}
+
+impl fmt::Display for ListingCategory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// All rows, in the order of the table.
+#[must_use]
+pub fn all() -> &'static [Listing] {
+    static ROWS: LazyLock<Vec<Listing>> =
+        LazyLock::new(|| parse(TABLE).expect("a test reads the built-in table"));
+    &ROWS
+}
+
+/// Rows whose symbol, English or Korean name holds `text`, best first: the same, then those that begin
+/// with it, then the rest. Letter case, spaces and punctuation do not count.
+///
+/// ```
+/// use finstage_feeds::registry::search;
+/// assert_eq!(search("삼성")[0].symbol.as_str(), "yahoo:005930.KS");
+/// assert_eq!(search("lg 에너지")[0].name, "LG Energy Solution");
+/// assert!(search("&").is_empty());
+/// ```
+#[must_use]
+pub fn search(text: &str) -> Vec<&'static Listing> {
+    let wanted = plain(text);
+    if wanted.is_empty() {
+        return Vec::new();
+    }
+    let mut found: Vec<(u8, &Listing)> =
+        all().iter().filter_map(|row| Some((rank(row, &wanted)?, row))).collect();
+    found.sort_by_key(|(rank, _)| *rank);
+    found.into_iter().map(|(_, row)| row).collect()
+}
+
+/// Rows that `text` names wholly: their symbol with or without the venue, the part before its dot, or
+/// their English or Korean name.
+#[must_use]
+pub fn named(text: &str) -> Vec<&'static Listing> {
+    let exact = all().iter().filter(|row| row.symbol.as_str() == text);
+    let exact: Vec<&Listing> = exact.collect();
+    if !exact.is_empty() {
+        return exact;
+    }
+    let wanted = plain(text);
+    let same = |row: &&Listing| {
+        let bare = row.symbol.name().split('.').next().unwrap_or_default();
+        !wanted.is_empty() && (rank(row, &wanted) == Some(0) || plain(bare) == wanted)
+    };
+    all().iter().filter(same).collect()
+}
+
+/// How well a row fits; the least is best.
+fn rank(row: &Listing, wanted: &str) -> Option<u8> {
+    let fields = [row.symbol.as_str(), row.symbol.name(), row.name, row.korean];
+    let ranks = fields.into_iter().filter_map(|field| {
+        let field = plain(field);
+        match field.find(wanted)? {
+            _ if field == wanted => Some(0),
+            0 => Some(1),
+            _ => Some(2),
+        }
+    });
+    ranks.min()
+}
+
+fn plain(text: &str) -> String {
+    text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
+/// Reads a table; an error names the line.
+fn parse(text: &'static str) -> Result<Vec<Listing>, String> {
+    let lines = (1..).zip(text.lines()).filter(|(_, line)| !line.starts_with('#'));
+    lines.map(|(number, line)| row(line).map_err(|why| format!("line {number}: {why}"))).collect()
+}
+
+fn row(line: &'static str) -> Result<Listing, String> {
+    let fields: Vec<&str> = line.split('\t').collect();
+    let [symbol, category, group, currency, calendar, name, korean] = fields[..] else {
+        return Err(format!("{} fields instead of 7", fields.len()));
+    };
+    let given = |field: &'static str| (field != "-").then_some(field);
+    let known = |found: bool, what: &str| found.then_some(()).ok_or(format!("unknown {what}"));
+    known(given(group).is_none_or(|group| GROUPS.contains(&group)), "group")?;
+    let hours = given(calendar).and_then(MarketHours::find);
+    known(hours.is_some() == given(calendar).is_some(), "calendar")?;
+    known(!name.trim().is_empty() && !korean.trim().is_empty(), "name")?;
+    Ok(Listing {
+        symbol: symbol.parse().map_err(|e: finstage_model::SymbolError| e.to_string())?,
+        category: ListingCategory::find(category).ok_or("unknown category")?,
+        group: given(group),
+        currency: given(currency),
+        hours,
+        name,
+        korean,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn symbols(rows: &[&Listing]) -> Vec<String> {
+        rows.iter().map(|row| row.symbol.to_string()).collect()
+    }
+
+    #[test]
+    fn the_table_reads_without_a_fault_and_no_symbol_is_in_it_twice() {
+        let rows = parse(TABLE).unwrap();
+        assert!(rows.len() >= 150, "{}", rows.len());
+        let symbols: BTreeSet<&Symbol> = rows.iter().map(|row| &row.symbol).collect();
+        assert_eq!(symbols.len(), rows.len());
+        let names: BTreeSet<(&str, &str)> =
+            rows.iter().map(|r| (r.symbol.venue(), r.name)).collect();
+        assert_eq!(names.len(), rows.len(), "two instruments of a venue have one name");
+    }
+
+    #[test]
+    fn every_group_and_category_has_its_instruments() {
+        let of = |group| all().iter().filter(|row| row.group == Some(group)).count();
+        assert_eq!(of("nasdaq100"), 101, "100 companies, Alphabet with two kinds of shares");
+        assert!(of("kospi") >= 50 && of("kosdaq") >= 20);
+        for category in ListingCategory::ALL {
+            assert!(all().iter().any(|row| row.category == category), "{category}");
+        }
+    }
+
+    #[test]
+    fn a_korean_listing_has_a_hangul_or_customary_name_and_the_korean_calendar() {
+        let hangul = |text: &str| text.chars().any(|c| ('가'..='힣').contains(&c));
+        for row in all().iter().filter(|row| matches!(row.group, Some("kospi" | "kosdaq"))) {
+            assert!(hangul(row.korean) || row.korean == row.name, "{}", row.symbol);
+            assert_eq!((row.hours, row.currency), (Some(MarketHours::Korea), Some("KRW")));
+            let (code, market) = row.symbol.name().split_once('.').unwrap();
+            assert!(code.len() == 6 && code.bytes().all(|b| b.is_ascii_digit()), "{code}");
+            assert_eq!(market == "KS", row.group == Some("kospi"), "{}", row.symbol);
+        }
+    }
+
+    #[test]
+    fn only_markets_with_other_hours_lack_a_calendar() {
+        use ListingCategory::{Commodity, Currency, Dollar, Future, Rates, Volatility};
+        for row in all() {
+            let other = [Future, Rates, Dollar, Volatility, Commodity, Currency];
+            assert!(row.hours.is_some() || other.contains(&row.category), "{}", row.symbol);
+            let crypto = row.category == ListingCategory::Crypto;
+            assert_eq!(row.hours == Some(MarketHours::Always), crypto, "{}", row.symbol);
+        }
+    }
+
+    #[test]
+    fn a_search_takes_parts_of_symbols_and_names_in_both_languages() {
+        assert!(search("삼성").len() >= 9);
+        assert_eq!(symbols(&search("005930"))[0], "yahoo:005930.KS");
+        assert_eq!(symbols(&search("btc")), ["binance:BTCUSDT"]);
+        assert_eq!(symbols(&search("비트코인")), ["binance:BTCUSDT", "binance:BCHUSDT"]);
+        assert_eq!(symbols(&search("s&p 500"))[0], "yahoo:^GSPC");
+        assert_eq!(symbols(&search("META"))[0], "yahoo:META", "the same before a beginning");
+        assert_eq!(symbols(&search("엘지")), [""; 0]);
+    }
+
+    #[test]
+    fn an_instrument_is_named_by_symbol_code_or_name() {
+        for text in ["yahoo:005930.KS", "005930.KS", "005930", "삼성전자", "samsung electronics"]
+        {
+            assert_eq!(symbols(&named(text)), ["yahoo:005930.KS"], "{text}");
+        }
+        assert_eq!(symbols(&named("삼성")), [""; 0], "a part is no name");
+        assert_eq!(symbols(&named("^")), [""; 0]);
+    }
+
+    #[test]
+    fn a_bad_row_is_named_by_its_line() {
+        for (text, why) in [
+            ("# about\nyahoo:X\tstock", "line 2: 2 fields instead of 7"),
+            ("yahoo:X\tstok\t-\t-\tus\tX\tX", "line 1: unknown category"),
+            ("yahoo:X\tstock\t-\t-\tjp\tX\tX", "line 1: unknown calendar"),
+            ("yahoo:X\tstock\tdax\t-\tus\tX\tX", "line 1: unknown group"),
+            ("yahoo:X\tstock\t-\t-\tus\tX\t", "line 1: unknown name"),
+        ] {
+            assert_eq!(parse(text).unwrap_err(), why);
+        }
+    }
+}
