@@ -24,8 +24,12 @@ use crate::study::{Heard, Instrument, listen};
 const SCOPES_AT_ONCE: usize = 16;
 /// Strategies that hear a series together.
 const STRATEGIES_AT_ONCE: usize = 256;
-/// Columns of one piece of work, about.
-const COLUMNS_AT_ONCE: usize = 32;
+/// The most columns of one piece of work, about: its draws are made once.
+const COLUMNS_AT_ONCE: usize = 128;
+/// The fewest, where there is not enough for several pieces for each thread.
+const LEAST_COLUMNS: usize = 16;
+/// Pieces for each thread, so that none waits long for another.
+const PIECES: usize = 4;
 
 /// The figures of all hypotheses of a plan, in its order.
 #[derive(Debug)]
@@ -209,11 +213,13 @@ impl Plan {
             let dates = lengths.entry(mean_block.to_bits()).or_default();
             dates.entry(study.psi.len()).or_default().push(place);
         }
+        let threads = self.options.threads.max(1);
+        let at_once = (places.len() / (PIECES * threads)).clamp(LEAST_COLUMNS, COLUMNS_AT_ONCE);
         let mut pieces: Vec<Vec<Vec<usize>>> = Vec::new();
         for dates in lengths.into_values() {
             let mut piece: Vec<Vec<usize>> = Vec::new();
-            for sample in dates.values().flat_map(|all| all.chunks(COLUMNS_AT_ONCE)) {
-                if piece.iter().map(Vec::len).sum::<usize>() + sample.len() > COLUMNS_AT_ONCE {
+            for sample in dates.values().flat_map(|all| all.chunks(at_once)) {
+                if piece.iter().map(Vec::len).sum::<usize>() + sample.len() > at_once {
                     pieces.extend((!piece.is_empty()).then(|| std::mem::take(&mut piece)));
                 }
                 piece.push(sample.to_vec());

@@ -21,7 +21,7 @@ const LEAST_BARS: usize = 300;
 /// The most instruments.
 const MAX_INSTRUMENTS: usize = 100;
 /// The most rounds: a person waits for each.
-const MAX_ROUNDS: u32 = 3;
+const MAX_ROUNDS: u32 = 1;
 const SEED: u64 = 2_520;
 const THREADS: [usize; 2] = [1, 2];
 /// How groups are called in the figures.
