@@ -3,8 +3,8 @@
 //!
 //! [`gather`] reads one plain [`DailyReport`] from records and history: a function of what is stored and
 //! of the day, so the same call prints the same bytes. Its JSON is the report for programs; every figure
-//! stands there beside the ids it was counted from. [`compose`](compose::compose) puts it into words
-//! once, and [`text`], [`html`] and [`telegram`] only draw.
+//! stands there beside the ids it was counted from. `compose` puts it into words
+//! once, and `text`, `html` and `telegram` only draw.
 
 mod compose;
 mod evidence;
