@@ -25,6 +25,7 @@ pub mod live;
 pub mod report;
 mod rewarm;
 pub mod service;
+pub mod serving;
 pub mod track;
 pub mod unsynced;
 pub mod virtual_time;
