@@ -106,7 +106,8 @@ async fn whoever_was_away_resumes_without_loss_and_without_repeat() {
     let scene = Scene::new().await;
     scene.say(30);
     let mut listener = Listener::join(&scene).await;
-    listener.subscribe("signals", None).await;
+    let start = listener.subscribe("signals", None).await;
+    let start = i64::from_str_radix(start.split_once('-').unwrap().0, 16).unwrap();
     scene.say(30);
     let mut heard = Vec::new();
     let mut last = String::new();
