@@ -200,7 +200,7 @@ impl Hub {
         let mut soon = tokio::time::interval(SOON);
         soon.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let mut soon_until = None;
-        let mut seconds = 0;
+        let mut seconds = 0_u64;
         loop {
             let mut look = false;
             tokio::select! {
@@ -248,7 +248,7 @@ impl Hub {
             let is_old = |client: &&Arc<Mailbox>| client.renewals != now;
             clients.iter().filter(is_old).for_each(|client| client.end(End::Renewed));
         }
-        if seconds % SLOW_EVERY == 0 {
+        if seconds.is_multiple_of(SLOW_EVERY) {
             let at = self.clock.now();
             self.live.set_status(|symbol| status(self.desk.is_open(symbol, at)));
             let text = self.system();
