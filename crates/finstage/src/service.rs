@@ -19,11 +19,12 @@ use jiff::tz::TimeZone;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 
-use crate::compactor::{self, Pace};
+use crate::compactor;
 use crate::config::settings::{FeedSettings, Settings};
 use crate::day::{Feed, House, Renewal, Rim, engine_day};
 use crate::exit::{Exit, Failure, Result};
 use crate::live::{BATCH_MAX_EVENTS, Names, Observer, Safe};
+use crate::pace::Pace;
 use crate::report::job::{self, Job};
 use crate::track;
 use crate::wiring::{self, Store};

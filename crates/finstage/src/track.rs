@@ -19,12 +19,11 @@ use finstage_store::history::History;
 use finstage_store::records::{OpenSignal, Records, TrackOutcome, TrackSignal};
 use finstage_store::{Error, Journal};
 use tokio::sync::watch;
-use tokio::time::MissedTickBehavior;
 
 pub use self::audit::{Audit, audit, line};
-use crate::compactor::Pace;
 use crate::drift::{announce, message, mute_drifted};
 use crate::live::Safe;
+use crate::pace::Pace;
 
 /// The time between two runs, of the service's clock.
 const EVERY: Duration = Duration::from_secs(3_600);
@@ -67,16 +66,10 @@ pub async fn run(
     (records, history): (Records, History),
     (safe, notifiers): (Safe, Vec<String>),
     pace: Pace,
-    mut quit: watch::Receiver<bool>,
+    quit: watch::Receiver<bool>,
 ) {
-    let every = EVERY.div_f64(pace.speed.max(1e-3)).max(EVERY_MIN_REAL);
-    let mut interval = tokio::time::interval(every);
-    interval.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    loop {
-        tokio::select! {
-            _ = interval.tick() => {}
-            _ = quit.wait_for(|quit| *quit) => return,
-        }
+    let mut turns = pace.turns(EVERY, EVERY_MIN_REAL, quit);
+    while turns.next().await {
         let reach = Reach { position: safe.position(), time: pace.clock.now().minus(SETTLING) };
         let (kept, history) = (records.clone(), history.clone());
         match tokio::task::spawn_blocking(move || update(&kept, &history, reach)).await {
