@@ -3,6 +3,7 @@
 mod bench;
 mod instruments;
 mod report;
+mod server;
 mod sim;
 mod sweep;
 mod track;
@@ -16,6 +17,7 @@ use finstage_model::{Call, Day, Direction, Interval, Symbol, Timestamp};
 pub use self::bench::Bench;
 pub use self::instruments::{Instruments, ListingArgs};
 pub use self::report::{Report, ReportDaily, ReportFormat};
+pub use self::server::{Serve, Token};
 pub use self::sim::{Sim, SimVenue};
 pub use self::sweep::{Search, Sweep, WalkForward};
 pub use self::track::TrackRecord;
@@ -62,7 +64,10 @@ pub enum Command {
     /// Run the whole product offline, on a simulated market or on your own bars
     Demo(Demo),
     /// Run the service from the configuration file
-    Serve,
+    Serve(Serve),
+    /// The token that opens the server, and one-time links to the dashboard
+    #[command(subcommand)]
+    Token(Token),
     /// Read bar files into the store; a second time writes nothing
     Import(Import),
     /// Stored bars: what there is, what is missing, what is odd, and bars for other programs
@@ -125,6 +130,9 @@ pub struct Demo {
     /// Seed of the simulated market; one seed, one result
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
+    /// Port of the server and the dashboard; the next free one where it is taken
+    #[arg(long, value_name = "P", default_value_t = 8_080)]
+    pub port: u16,
     /// Play these bars instead of a simulated market: CSV as from finstage, yfinance, TradingView or Binance
     #[arg(long, value_name = "FILE")]
     pub input: Option<PathBuf>,

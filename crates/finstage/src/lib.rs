@@ -26,6 +26,7 @@ pub mod pace;
 pub mod report;
 mod rewarm;
 pub mod service;
+pub mod serving;
 pub mod track;
 pub mod unsynced;
 pub mod virtual_time;

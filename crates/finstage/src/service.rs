@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use finstage_engine::series_depths;
@@ -14,6 +14,7 @@ use finstage_feeds::{
 use finstage_model::{Bar, Clock, Event, Instrument, Interval, Payload, Symbol, Timestamp};
 use finstage_net::{Backoff, Client, Jitter, SocketOptions, retry_after};
 use finstage_notify::{Courier, Dispatcher, DispatcherOptions, Lines, Notifier, Stats};
+use finstage_server::Server;
 use finstage_strategies::CATALOG;
 use jiff::tz::TimeZone;
 use tokio::sync::{Notify, mpsc, watch};
@@ -26,6 +27,7 @@ use crate::exit::{Exit, Failure, Result};
 use crate::live::{BATCH_MAX_EVENTS, Names, Observer, Safe};
 use crate::pace::Pace;
 use crate::report::job::{self, Job};
+use crate::serving::{self, Opened, Running, Telling};
 use crate::track;
 use crate::wiring::{self, Store};
 
@@ -54,6 +56,8 @@ pub struct Plan {
     pub observer: Arc<dyn Observer>,
     /// Where the log notifier writes.
     pub lines: fn() -> Lines,
+    /// The server beside it, which has its port already.
+    pub server: Option<Opened>,
 }
 
 impl fmt::Debug for Plan {
@@ -77,13 +81,31 @@ pub struct Gauges {
 /// # Errors
 /// What broke the engine's thread; everything that was committed before is kept.
 pub async fn run(
-    plan: Plan,
+    mut plan: Plan,
     stop: watch::Receiver<bool>,
     ready: impl FnOnce(Gauges),
 ) -> Result<()> {
     let wake = Arc::new(Notify::new());
     let notifiers = wiring::notifiers(&plan.settings)?;
     let house = build_house(&plan, &notifiers, &wake)?;
+    // Before history is fetched, which may take long: people can see that it does.
+    let server =
+        plan.server.take().map(|opened| start_server(opened, &plan, &house)).transpose()?;
+    let (server, running) = server.unzip();
+    let ended = run_beside(plan, (house, notifiers, wake), running, (stop, ready)).await;
+    if let Some(server) = server {
+        server.stop().await;
+    }
+    ended
+}
+
+/// Runs what the server is beside.
+async fn run_beside(
+    plan: Plan,
+    (house, notifiers, wake): (House, Vec<Arc<dyn Notifier>>, Arc<Notify>),
+    running: Option<Arc<OnceLock<Running>>>,
+    (stop, ready): (watch::Receiver<bool>, impl FnOnce(Gauges)),
+) -> Result<()> {
     let client = wiring::client()?;
     let mut feeds = plan.settings.feeds.clone();
     let mut refused = BTreeSet::new();
@@ -97,6 +119,7 @@ pub async fn run(
     watch_without(&mut feeds, &refused)?;
     let (quit, quitting) = watch::channel(false);
     let (events, received) = mpsc::channel(QUEUE_FRAMES);
+    let queue = events.downgrade();
     let mut gauges = Gauges::default();
     let mut tasks = Vec::new();
     for feed in &feeds {
@@ -123,6 +146,9 @@ pub async fn run(
         tasks.push(tokio::spawn(dispatcher.run(delivering.clone())));
     }
     let engine = start_engine(house, received)?;
+    if let Some(running) = running {
+        let _ = running.set(Running { gauges: gauges.clone(), feeds, queue });
+    }
     ready(gauges);
     let ended = supervise(engine, stop, &quit).await;
     let _ = quit.send(true);
@@ -136,7 +162,11 @@ pub async fn run(
 
 fn build_house(plan: &Plan, notifiers: &[Arc<dyn Notifier>], wake: &Arc<Notify>) -> Result<House> {
     let settings = &plan.settings;
-    let observer = Waking { inner: Arc::clone(&plan.observer), wake: Arc::clone(wake) };
+    let mut inner = Arc::clone(&plan.observer);
+    if let Some(server) = &plan.server {
+        inner = Arc::new(Telling { inner, live: Arc::clone(&server.live) });
+    }
+    let observer = Waking { inner, wake: Arc::clone(wake) };
     let rim = Rim {
         clock: Arc::clone(&plan.clock),
         observer: Arc::new(observer),
@@ -156,6 +186,22 @@ fn build_house(plan: &Plan, notifiers: &[Arc<dyn Notifier>], wake: &Arc<Notify>)
         instruments: wiring::instruments(settings, &plan.store.records)?,
         rim,
     })
+}
+
+fn start_server(
+    opened: Opened,
+    plan: &Plan,
+    house: &House,
+) -> Result<(Server, Arc<OnceLock<Running>>)> {
+    let service = serving::Service {
+        settings: &plan.settings,
+        records: &house.records,
+        history: &house.history,
+        journal: &house.journal,
+        clock: &plan.clock,
+        safe: &house.rim.safe,
+    };
+    serving::start(opened, &service)
 }
 
 fn report_job(plan: &Plan, house: &House) -> Result<Job> {

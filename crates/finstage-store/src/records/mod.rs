@@ -17,6 +17,7 @@ mod history;
 mod instruments;
 mod notices;
 mod outbox;
+mod pages;
 mod schema;
 mod signals;
 mod touched;
@@ -44,6 +45,7 @@ pub use notices::{
     MAX_NOTICE_LINE_CHARS, MAX_NOTICE_LINES, Notice, NoticeKind, NoticeStyle, NoticeText,
 };
 pub use outbox::{Item, Leased, OutboxCounts, Sent};
+pub use pages::{AlertPage, OutcomePage, SaidPlace, SignalPage};
 pub use signals::SignalRow;
 pub use touched::Touched;
 pub use track::{MAX_TRACK, OpenSignal, TrackEntry, TrackOutcome, TrackRow, TrackSignal};

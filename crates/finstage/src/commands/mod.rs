@@ -19,9 +19,10 @@ mod search;
 mod serve;
 mod signals;
 mod sim;
-mod strategies;
+pub(crate) mod strategies;
 mod sweep;
-mod track_record;
+mod token;
+pub(crate) mod track_record;
 mod trials;
 mod verify;
 mod walk_forward;
@@ -88,7 +89,8 @@ fn run(cli: &Cli) -> Result<Exit> {
     let global = &cli.global;
     match &cli.command {
         Command::Demo(args) => demo::run(global, args),
-        Command::Serve => serve::run(global),
+        Command::Serve(args) => serve::run(global, args),
+        Command::Token(args) => token::run(global, args),
         Command::Import(args) => import::run(global, args),
         Command::Bars(args) => bars::run(global, args),
         Command::Instruments(args) => instruments::run(global, args),

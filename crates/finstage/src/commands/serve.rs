@@ -6,17 +6,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 use finstage_model::{Decision, Event, FeedKind, InstrumentId, Output, Symbol};
 use finstage_net::SystemClock;
 use finstage_notify::Lines;
+use finstage_server::ServerOptions;
 use tokio::sync::watch;
 
 use super::{data_dir, load, say};
-use crate::cli::Global;
+use crate::cli::{Global, Serve};
+use crate::config::settings::Settings;
 use crate::exit::{Exit, Failure, Result};
 use crate::live::{Freshness, Names, Observer};
 use crate::service::{self, Plan};
+use crate::serving::{self, Announcement};
 use crate::wiring::{Store, disk};
 use finstage_store::records::StoreKind;
 
-pub(super) fn run(global: &Global) -> Result<Exit> {
+pub(super) fn run(global: &Global, args: &Serve) -> Result<Exit> {
     let loaded = load(global)?;
     let settings = loaded.settings.clone();
     if settings.feeds.is_empty() {
@@ -31,17 +34,23 @@ pub(super) fn run(global: &Global) -> Result<Exit> {
     let dir = data_dir(global, &loaded);
     let store = Store::open(&dir, StoreKind::Real, disk())?;
     let (feeds, strategies) = (settings.feeds.len(), settings.engine.strategies.len());
-    let plan = Plan {
+    let server = server_options(args, &settings)?;
+    let mut plan = Plan {
         settings,
         store,
         clock: Arc::new(SystemClock),
         speed: 1.0,
         observer: Arc::new(Log::default()),
         lines: stderr_lines,
+        server: None,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let stop = stop_on_signal();
+        if let Some(options) = server {
+            let said = global.clone();
+            plan.server = Some(serving::open(options, &dir, move |at| announce(&said, at)).await?);
+        }
         say(global, format_args!("finstage {}: data in {}", crate::VERSION, dir.display()));
         let ready = |_| {
             say(
@@ -55,6 +64,30 @@ pub(super) fn run(global: &Global) -> Result<Exit> {
     })?;
     say(global, format_args!("stopped; everything is kept in {}", dir.display()));
     Ok(Exit::Done)
+}
+
+/// Where the server listens, if there is one.
+fn server_options(args: &Serve, settings: &Settings) -> Result<Option<ServerOptions>> {
+    if args.no_server || (!settings.server.enabled && args.listen.is_none()) {
+        return Ok(None);
+    }
+    let mut options = settings.server.options.clone();
+    if let Some(listen) = args.listen {
+        options.listen = listen;
+        options.check().map_err(|e| Failure::usage(format!("--listen {e}")))?;
+    }
+    Ok(Some(options))
+}
+
+/// Tells a person how to sign in.
+pub(super) fn announce(global: &Global, at: &Announcement) {
+    say(global, format_args!("dashboard: {}", at.link));
+    say(
+        global,
+        format_args!(
+            "the link works once, within 10 minutes; `finstage token link` prints another"
+        ),
+    );
 }
 
 /// Turns true on Ctrl-C or SIGTERM.

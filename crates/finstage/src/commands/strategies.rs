@@ -58,7 +58,7 @@ fn defaults(entry: &Entry) -> String {
 }
 
 /// The entry in the contract's words.
-fn object(entry: &Entry) -> Value {
+pub(crate) fn object(entry: &Entry) -> Value {
     let params: Map<String, Value> = entry
         .params
         .iter()

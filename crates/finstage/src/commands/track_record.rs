@@ -1,6 +1,6 @@
 //! `finstage track-record`
 
-mod stats;
+pub(crate) mod stats;
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};

@@ -6,6 +6,7 @@
 mod place;
 mod raw;
 pub mod reference;
+mod server;
 pub mod settings;
 
 use std::io::ErrorKind;

@@ -17,6 +17,9 @@ pub(crate) struct Raw {
     /// `[alerts]`
     #[serde(default)]
     pub(crate) alerts: RawAlerts,
+    /// `[server]`
+    #[serde(default)]
+    pub(crate) server: super::server::RawServer,
     /// `[display]`
     #[serde(default)]
     pub(crate) display: RawDisplay,

@@ -14,6 +14,7 @@ use jiff::civil::Time;
 
 use super::place::Place;
 use super::raw::{Raw, RawAlerts, RawFeed, RawNotify, RawReport, RawStrategy, RawWatch};
+pub use super::server::ServerSettings;
 use super::{Reference, dereference};
 use crate::exit::{Failure, Result};
 use crate::report::Language;
@@ -38,6 +39,8 @@ pub struct Settings {
     pub timezone: String,
     /// The daily report.
     pub report: ReportSettings,
+    /// The server beside the service.
+    pub server: ServerSettings,
     /// What is watched.
     pub feeds: Vec<FeedSettings>,
     /// Where alerts go; to the log where none is named.
@@ -177,6 +180,7 @@ impl Resolver<'_> {
             max_age: self.duration("alerts.max_age", raw.alerts.max_age.as_deref(), minutes(15))?,
             timezone,
             report: self.report(&raw.report)?,
+            server: ServerSettings::resolve(&raw.server, self.place)?,
             feeds,
             notify,
             engine,

@@ -167,6 +167,7 @@ impl World {
             speed: SPEED,
             observer: Arc::new(Progress(progress)),
             lines: || Box::new(std::io::sink()),
+            server: None,
         };
         let service = tokio::spawn(service::run(plan, stopped, |_| {}));
         let reached = applied.wait_for(|at| *at >= until);

@@ -1,6 +1,8 @@
 //! The demo on real sockets: simulator, sessions, service and messenger in one process, on a clock
 //! that runs faster.
 
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
@@ -12,6 +14,7 @@ use finstage_lab::sim::market::Market;
 use finstage_lab::sim::telegram::{Chats, TakenMessage, TelegramOptions, TelegramSim};
 use finstage_model::{Clock, Timestamp};
 use finstage_net::ScaledClock;
+use finstage_server::ServerOptions;
 use tokio::net::TcpListener;
 use tokio::sync::{broadcast, watch};
 
@@ -21,9 +24,10 @@ use super::screen::Screen;
 use super::tally::{Patience, Shown, Tally};
 use super::{Ending, Evidence, Folder, Summary, market, scenario, start};
 use crate::cli::{Demo, Global};
-use crate::commands::serve::stop_on_signal;
+use crate::commands::serve::{announce, stop_on_signal};
 use crate::exit::{Exit, Failure, Result};
 use crate::service::{self, Gauges, Plan};
+use crate::serving::{self, Announcement};
 use crate::wiring::{Store, disk};
 
 /// How many times faster than the clock on the wall.
@@ -43,8 +47,8 @@ pub(super) fn run(global: &Global, args: &Demo, began: Timestamp) -> Result<Summ
     let store = folder.open(disk())?;
     let (send, receive) = sync_channel(SCREEN_LINES);
     let tally = Arc::new(Tally::new(Some((send, Patience::Skip))));
-    let (undecodable, findings) =
-        runtime.block_on(play(global, args, (&store, &tally), receive))?;
+    let scene = (&store, folder.path());
+    let (undecodable, findings) = runtime.block_on(play(global, args, (scene, &tally), receive))?;
     runtime.shutdown_timeout(Duration::from_secs(2));
     let evidence = Evidence::Of(findings);
     let ending = Ending { began, undecodable, evidence, folder: folder.words() };
@@ -89,7 +93,7 @@ impl World {
 async fn play(
     global: &Global,
     args: &Demo,
-    (store, tally): (&Store, &Arc<Tally>),
+    ((store, dir), tally): ((&Store, &Path), &Arc<Tally>),
     lines: Receiver<Shown>,
 ) -> Result<(u64, Findings)> {
     let signal = stop_on_signal();
@@ -113,6 +117,10 @@ async fn play(
         SYMBOLS.join(", ")
     ));
     screen.findings(&findings);
+    let said = global.clone();
+    let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, args.port));
+    let announced = move |at: &Announcement| announce(&said, at);
+    let server = serving::open_next(ServerOptions::new(listen), dir, announced).await?;
     let settings = plan::market(&addresses)?;
     let until = if args.exit { start().plus(DAY) } else { Timestamp::MAX };
     let (stop, stopped) = watch::channel(false);
@@ -123,6 +131,7 @@ async fn play(
         speed: SPEED,
         observer: Arc::clone(tally) as _,
         lines: || Box::new(std::io::sink()),
+        server: Some(server),
     };
     let (tell, told) = tokio::sync::oneshot::channel();
     let service = tokio::spawn(service::run(plan, stopped, move |gauges| drop(tell.send(gauges))));

@@ -20,29 +20,49 @@ use crate::exit::Result;
 /// The newest alerts whose forecasts are read.
 const ALERTS_MAX: usize = 200_000;
 
-/// Shows what live signals came to.
-pub(super) fn show(global: &Global, records: &Records, history: &History) -> Result<()> {
+/// What live signals came to.
+struct Found {
+    groups: Vec<Statistics>,
+    watched: Vec<(Card, Drift)>,
+    muted: Vec<Card>,
+    calibration: Calibration,
+}
+
+fn find(records: &Records, history: &History) -> Result<Found> {
     let settled = drift::settled(records)?;
     let mut groups = statistics(&settled);
     for group in &mut groups {
         group.base_rate = any_bar(&group.group, &settled, (records, history))?;
     }
-    let watched = drift::watched(records)?;
-    let muted = drift::muted(records)?;
     let calibration = calibration(&forecasts(records, &settled)?);
+    Ok(Found {
+        groups,
+        watched: drift::watched(records)?,
+        muted: drift::muted(records)?,
+        calibration,
+    })
+}
+
+/// What live signals came to, as one document.
+pub(crate) fn document(records: &Records, history: &History) -> Result<Value> {
+    let found = find(records, history)?;
+    let watched = found.watched.iter().map(|(card, drift)| card_object(card, Some(drift)));
+    let cards: Vec<Value> =
+        watched.chain(found.muted.iter().map(|card| card_object(card, None))).collect();
+    Ok(json!({
+        "provenance": provenance(records)?,
+        "statistics": found.groups,
+        "cards": cards,
+        "calibration": found.calibration,
+    }))
+}
+
+/// Shows what live signals came to.
+pub(super) fn show(global: &Global, records: &Records, history: &History) -> Result<()> {
     if global.json {
-        let cards: Vec<Value> = watched
-            .iter()
-            .map(|(card, drift)| card_object(card, Some(drift)))
-            .chain(muted.iter().map(|card| card_object(card, None)))
-            .collect();
-        return print_json(&json!({
-            "provenance": provenance(records)?,
-            "statistics": groups,
-            "cards": cards,
-            "calibration": calibration,
-        }));
+        return print_json(&document(records, history)?);
     }
+    let Found { groups, watched, muted, calibration } = find(records, history)?;
     if groups.is_empty() {
         say(global, format_args!("no signal has an outcome yet"));
     }

@@ -1,0 +1,246 @@
+//! What only the binary knows: catalogue, registry, markets' hours, feeds. The server asks for it
+//! here, and never reads the engine's memory.
+
+use std::fmt;
+
+use finstage_model::{Symbol, Timestamp};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::Error;
+
+/// Answers questions about the running service. Calls may block: the server makes them where that
+/// holds up nobody, but for [`Desk::rules`] and [`Desk::is_open`], which must be quick.
+pub trait Desk: Send + Sync + fmt::Debug {
+    /// What kind of store this is: `real` or `demo`.
+    fn kind(&self) -> &'static str;
+
+    /// What is watched, in the order of the settings.
+    fn watched(&self) -> Vec<Symbol>;
+
+    /// The instruments that `text` finds, or all that are known: those watched first.
+    fn instruments(&self, text: Option<&str>, now: Timestamp) -> Vec<InstrumentItem>;
+
+    /// Whether the market of an instrument is open; `None` where its hours are not known.
+    fn is_open(&self, symbol: &Symbol, at: Timestamp) -> Option<bool>;
+
+    /// Seconds by which quotes of an instrument are late by design.
+    fn quote_delay_s(&self, symbol: &Symbol) -> u32;
+
+    /// A strategy's rule in words.
+    fn rules(&self, strategy: &str) -> Rules;
+
+    /// The catalogue, each entry with where it runs.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn strategies(&self) -> Result<Vec<Value>, Error>;
+
+    /// Statistics of live signals, as `track-record stats --json`.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn statistics(&self) -> Result<Value, Error>;
+
+    /// The daily report.
+    ///
+    /// # Errors
+    /// `Refused` when the day has no report yet; when the store cannot be read.
+    fn report(&self, asked: &ReportAsked) -> Result<ReportPage, Error>;
+
+    /// Rules on prices alone.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn watches(&self) -> Result<Vec<Value>, Error>;
+
+    /// Adds a watch; it as it now stands in the list.
+    ///
+    /// # Errors
+    /// `Refused` when the rule makes no sense or the instrument is not watched.
+    fn add_watch(&self, symbol: &Symbol, rule: &str) -> Result<Value, Error>;
+
+    /// Takes out a watch that was added.
+    ///
+    /// # Errors
+    /// `NotFound` where there is none, `Refused` for one of the configuration file.
+    fn remove_watch(&self, id: &str) -> Result<(), Error>;
+
+    /// Counters of this moment.
+    fn gauges(&self) -> Gauges;
+}
+
+/// An instrument as lists have it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct InstrumentItem {
+    /// `venue:SYMBOL`.
+    pub symbol: Symbol,
+    /// Its English name; the venue's own where there is no other.
+    pub name: String,
+    /// Its Korean name.
+    pub name_ko: String,
+    /// What kind of thing it is.
+    pub category: String,
+    /// What prices are in, where known.
+    pub currency: Option<String>,
+    /// Name of the hours of its market, where known.
+    pub calendar: Option<String>,
+    /// The market's zone, where known.
+    pub zone: Option<String>,
+    /// Seconds by which its quotes are late by design.
+    pub quote_delay_s: u32,
+    /// Whether it is watched.
+    pub watched: bool,
+    /// Whether its market is open, where known.
+    pub open: Option<bool>,
+    /// When it opens next, where known.
+    pub opens_at: Option<Timestamp>,
+    /// When it closes, where it is open.
+    pub closes_at: Option<Timestamp>,
+}
+
+/// A rule in words.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Rules {
+    /// In English.
+    pub rule: String,
+    /// In Korean, where there are words.
+    pub rule_ko: Option<String>,
+}
+
+/// Which daily report.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ReportAsked {
+    /// The day; the last whole one where nothing is said.
+    pub date: Option<finstage_model::Day>,
+    /// The form.
+    pub format: ReportForm,
+    /// `en` or `ko`; that of the settings where nothing is said.
+    pub language: Option<String>,
+}
+
+/// A form of the report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ReportForm {
+    /// Every figure by name.
+    #[default]
+    Json,
+    /// One page.
+    Html,
+    /// Lines.
+    Text,
+}
+
+/// A report that is ready.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReportPage {
+    /// Its form.
+    pub format: ReportForm,
+    /// Its text.
+    pub text: String,
+}
+
+/// Counters and sizes of one moment.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Gauges {
+    /// The connections to venues.
+    pub feeds: Vec<FeedGauge>,
+    /// The channels.
+    pub notifiers: Vec<NotifierGauge>,
+    /// The stored series of what is watched.
+    pub series: Vec<SeriesGauge>,
+    /// The journal.
+    pub journal: JournalGauge,
+    /// Bytes of the records.
+    #[serde(skip)]
+    pub records_bytes: u64,
+    /// What waits for the engine.
+    pub queue: QueueGauge,
+}
+
+/// A connection to a venue.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FeedGauge {
+    /// The venue.
+    pub venue: String,
+    /// What it brings.
+    pub symbols: Vec<Symbol>,
+    /// `connecting`, `up`, `stale`, `waiting` or `stopped`.
+    pub state: &'static str,
+    /// Whether data flows.
+    pub connected: bool,
+    /// Whether it is connected and silent.
+    pub stale: bool,
+    /// When the last message came.
+    pub last_event_at: Option<Timestamp>,
+    /// How long ago that is.
+    pub age_ms: Option<i64>,
+    /// Messages received.
+    pub messages: u64,
+    /// Events made of them.
+    pub events: u64,
+    /// Connections after the first.
+    pub reconnects: u64,
+    /// Losses.
+    pub gaps: u64,
+    /// Losses that were filled.
+    pub repaired: u64,
+    /// Things that came twice.
+    pub duplicates: u64,
+    /// Messages that were not understood.
+    pub undecoded: u64,
+}
+
+/// A channel for alerts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NotifierGauge {
+    /// Its name.
+    pub name: String,
+    /// Messages that wait, in all channels together.
+    pub queued: u64,
+    /// Messages that arrived.
+    pub delivered: u64,
+    /// Messages that were given up.
+    pub failed: u64,
+    /// Attempts that ended with "later".
+    pub retried: u64,
+    /// Messages that became too old.
+    pub expired: u64,
+    /// The latest thing that went wrong.
+    pub last_error: Option<String>,
+    /// Why it sends nothing any more.
+    pub disabled: Option<String>,
+}
+
+/// A stored series.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SeriesGauge {
+    /// Whose bars.
+    pub symbol: Symbol,
+    /// Of which length.
+    pub interval: finstage_model::Interval,
+    /// Close time of the last bar.
+    pub last_close: Timestamp,
+    /// How many.
+    pub bars: u64,
+    /// Bars that are missing among its last ones; `None` where the market closes.
+    pub gaps: Option<u64>,
+}
+
+/// The journal.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct JournalGauge {
+    /// Everything before it is on disk: day, run and event.
+    pub synced: String,
+    /// Bytes on disk.
+    pub bytes: u64,
+}
+
+/// What waits for the engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct QueueGauge {
+    /// Frames that wait.
+    pub depth: usize,
+    /// The most that may.
+    pub bound: usize,
+}

@@ -1,0 +1,52 @@
+//! REST, WebSocket, metrics and the dashboard.
+//!
+//! It deliberately never reads the engine's memory: what it shows is in the store, was told as it
+//! happened ([`Live`]), or is asked of the binary ([`Desk`]). It decides nothing about markets, starts
+//! no work of its own, fetches nothing from elsewhere, and serves no file of this machine.
+//!
+//! Three types to read first: [`Server`] (what runs), [`Desk`] (what it is told) and the table of routes
+//! (`routes/mod.rs`), of which router, checks and document are made.
+//!
+//! ```
+//! use finstage_server::ServerOptions;
+//! let strangers = ServerOptions::new("0.0.0.0:8080".parse().unwrap());
+//! assert!(strangers.check().unwrap_err().to_string().contains("TLS"));
+//! ```
+#![forbid(unsafe_code)]
+
+mod answer;
+mod app;
+mod auth;
+mod dashboard;
+mod desk;
+mod error;
+mod guard;
+mod live;
+mod metrics;
+mod openapi;
+mod options;
+mod problem;
+mod process;
+mod query;
+mod random;
+mod routes;
+mod rows;
+mod serve;
+mod server;
+mod stream;
+mod tls;
+mod token;
+
+pub use app::About;
+pub use auth::{CODE_LIFE, SESSION_LIFE};
+pub use desk::{
+    Desk, FeedGauge, Gauges, InstrumentItem, JournalGauge, NotifierGauge, QueueGauge, ReportAsked,
+    ReportForm, ReportPage, Rules, SeriesGauge,
+};
+pub use error::{Error, ErrorKind};
+pub use live::{Live, MAX_INSTRUMENTS};
+pub use options::{Limits, ServerOptions};
+pub use rows::{AlertItem, Evidence, SignalItem, alert_items, signal_items};
+pub use server::{Inputs, Server};
+pub use stream::Synced;
+pub use token::{load_or_make_token, load_token, make_token, token_file};

@@ -1,0 +1,265 @@
+//! The server: accepts connections within its bounds, and keeps them until it stops.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use finstage_model::{Clock, Interval};
+use finstage_store::history::History;
+use finstage_store::records::Records;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
+
+use crate::app::{About, App, Kept};
+use crate::auth::Keys;
+use crate::guard::Hosts;
+use crate::live::Live;
+use crate::metrics::Metrics;
+use crate::options::ServerOptions;
+use crate::serve::handle;
+use crate::stream::{Hub, HubParts, Synced};
+use crate::{Desk, Error, ErrorKind, tls};
+
+/// How long connections may take to end when the server stops.
+const STOP_MAX: Duration = Duration::from_secs(3);
+/// How long accepting rests when the system has no more descriptors.
+const REST: Duration = Duration::from_millis(50);
+
+/// What a server is made of.
+#[derive(Debug)]
+pub struct Inputs {
+    /// What was said.
+    pub records: Records,
+    /// All bars.
+    pub history: History,
+    /// What the engine's thread tells.
+    pub live: Arc<Live>,
+    /// What only the binary knows.
+    pub desk: Arc<dyn Desk>,
+    /// The time of what is shown: that of the markets.
+    pub clock: Arc<dyn Clock>,
+    /// The time of people, by which links and sessions end: a simulated market's may run faster.
+    pub wall: Arc<dyn Clock>,
+    /// Up to where the journal is on disk.
+    pub synced: Synced,
+    /// The file of the token, made where it is missing.
+    pub token_file: std::path::PathBuf,
+    /// What the service says of itself.
+    pub about: About,
+}
+
+/// A running server.
+#[derive(Debug)]
+pub struct Server {
+    app: Arc<App>,
+    address: SocketAddr,
+    stop: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Server {
+    /// Serves on a listener that is bound already, until [`Server::stop`].
+    ///
+    /// # Errors
+    /// When the settings are not safe, the token or the certificate cannot be read, or the records
+    /// cannot.
+    pub fn start(
+        listener: TcpListener,
+        options: &ServerOptions,
+        inputs: Inputs,
+    ) -> Result<Self, Error> {
+        options.check()?;
+        let address = listener.local_addr().map_err(|e| {
+            Error::new(ErrorKind::Failed, "the address of the listener is not known").because(e)
+        })?;
+        let tls = options.tls.as_ref().map(|(cert, key)| tls::acceptor(cert, key)).transpose()?;
+        let is_tls = tls.is_some();
+        let scheme = if is_tls { "https" } else { "http" };
+        let keys = Arc::new(Keys::open(inputs.token_file.clone())?);
+        let metrics = Arc::new(Metrics::default());
+        let hub = Arc::new(Hub::new(HubParts {
+            records: inputs.records.clone(),
+            desk: Arc::clone(&inputs.desk),
+            live: Arc::clone(&inputs.live),
+            clock: Arc::clone(&inputs.clock),
+            metrics: Arc::clone(&metrics),
+            keys: Arc::clone(&keys),
+            synced: inputs.synced.clone(),
+        }));
+        hub.begin()?;
+        fill_board(&inputs)?;
+        let url = format!("{scheme}://{}", shown(address, &options.allowed_hosts));
+        let app = Arc::new(App {
+            about: About { url, is_tls, ..inputs.about },
+            records: inputs.records,
+            history: inputs.history,
+            desk: inputs.desk,
+            live: inputs.live,
+            clock: inputs.clock,
+            wall: inputs.wall,
+            keys,
+            hub,
+            metrics,
+            hosts: Hosts::new(address, &options.allowed_hosts, is_tls),
+            limits: options.limits,
+            kept: Kept::default(),
+            track: std::sync::Mutex::default(),
+            questions: Semaphore::new(options.limits.questions),
+            requests: Semaphore::new(options.limits.requests),
+        });
+        let (stop, stopping) = watch::channel(false);
+        let pushing = tokio::spawn(Arc::clone(&app.hub).run(stopping.clone()));
+        let accepting = tokio::spawn(accept(listener, tls, Arc::clone(&app), stopping));
+        Ok(Self { app, address, stop, tasks: vec![pushing, accepting] })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// How it is reached: `http://127.0.0.1:8080`.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.app.about.url
+    }
+
+    /// A link that opens the dashboard signed in, once and within ten minutes.
+    ///
+    /// # Errors
+    /// When the system gives no random numbers.
+    pub fn login_link(&self) -> Result<String, Error> {
+        let code = self.app.keys.code(self.app.wall.now())?;
+        Ok(format!("{}/?login={code}", self.app.about.url))
+    }
+
+    /// Stops: nothing new is accepted, what is being answered is finished, clients of the stream are
+    /// told.
+    pub async fn stop(self) {
+        let _ = self.stop.send(true);
+        for task in self.tasks {
+            let _ = tokio::time::timeout(STOP_MAX, task).await;
+        }
+    }
+}
+
+/// The host of the address that people are given.
+fn shown(address: SocketAddr, allowed: &[String]) -> String {
+    match allowed.first() {
+        Some(host) if address.ip().is_unspecified() => match host.contains(':') {
+            true => host.clone(),
+            false => format!("{host}:{}", address.port()),
+        },
+        _ => address.to_string(),
+    }
+}
+
+/// Puts what is watched on the board, with the last prices that are stored.
+fn fill_board(inputs: &Inputs) -> Result<(), Error> {
+    let now = inputs.clock.now();
+    for symbol in inputs.desk.watched() {
+        let instrument = inputs.records.instrument(&symbol)?;
+        let currency = instrument.and_then(|instrument| instrument.currency);
+        inputs.live.watch(&symbol, currency, inputs.desk.quote_delay_s(&symbol));
+        let days = inputs.history.last_bars(&symbol, Interval::D1, now, 2)?;
+        inputs.live.remember(&symbol, &days);
+        for interval in Interval::ALL.into_iter().filter(|interval| *interval < Interval::D1) {
+            let last = inputs.history.last_bars(&symbol, interval, now, 1)?;
+            if !last.is_empty() {
+                inputs.live.remember(&symbol, &last);
+                break;
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn accept(
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    app: Arc<App>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let room = Arc::new(Semaphore::new(app.limits.connections));
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = stop.wait_for(|stop| *stop) => break,
+        };
+        let Ok((socket, _)) = accepted else {
+            tokio::time::sleep(REST).await;
+            continue;
+        };
+        let Ok(place) = Arc::clone(&room).try_acquire_owned() else {
+            app.metrics.refused_connections.fetch_add(1, Ordering::Relaxed);
+            continue;
+        };
+        let (app, tls, stop) = (Arc::clone(&app), tls.clone(), stop.clone());
+        tokio::spawn(async move {
+            let _place = place;
+            connection(socket, tls, app, stop).await;
+        });
+    }
+    drop(listener);
+    // Every connection holds a place: all are back when the last has ended.
+    let all = u32::try_from(app.limits.connections).unwrap_or(u32::MAX);
+    let _ = tokio::time::timeout(STOP_MAX, room.acquire_many(all)).await;
+}
+
+async fn connection(
+    socket: TcpStream,
+    tls: Option<TlsAcceptor>,
+    app: Arc<App>,
+    stop: watch::Receiver<bool>,
+) {
+    // Small messages leave at once.
+    let _ = socket.set_nodelay(true);
+    match tls {
+        None => talk(socket, app, stop).await,
+        Some(tls) => {
+            let shaken = tokio::time::timeout(app.limits.head_time, tls.accept(socket)).await;
+            if let Ok(Ok(socket)) = shaken {
+                talk(socket, app, stop).await;
+            }
+        }
+    }
+}
+
+async fn talk<S>(socket: S, app: Arc<App>, mut stop: watch::Receiver<bool>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let limits = app.limits;
+    let until = stop.clone();
+    let service = service_fn(move |request| {
+        let (app, stop) = (Arc::clone(&app), until.clone());
+        async move { Ok::<_, std::convert::Infallible>(handle(app, request, stop).await) }
+    });
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(limits.head_time)
+        .max_buf_size(limits.head_bytes)
+        .max_headers(limits.headers)
+        .half_close(false);
+    let connection = http.serve_connection(TokioIo::new(socket), service).with_upgrades();
+    let mut connection = std::pin::pin!(connection);
+    let is_over = tokio::select! {
+        _ = connection.as_mut() => true,
+        stopping = stop.wait_for(|stop| *stop) => {
+            drop(stopping);
+            false
+        }
+    };
+    if !is_over {
+        connection.as_mut().graceful_shutdown();
+        let _ = tokio::time::timeout(STOP_MAX, connection).await;
+    }
+}

@@ -1,0 +1,437 @@
+//! The one task that pushes: it takes what the engine's thread told, reads what the records have of it,
+//! writes each message once and puts the same bytes into every mailbox that wants them.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use finstage_model::{Bar, Clock, Position, Symbol, Timestamp};
+use finstage_store::records::{AlertRow, Records, SaidPlace, SignalRow};
+use serde::Serialize;
+use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior};
+use tokio_tungstenite::tungstenite::Utf8Bytes;
+
+use super::ask::Wants;
+use super::cursor;
+use super::mailbox::{End, Mailbox, Pushed, Said};
+use crate::Desk;
+use crate::auth::Keys;
+use crate::live::{Live, PriceItem};
+use crate::metrics::Metrics;
+use crate::rows::{AlertItem, BarItem, SignalItem, alert_items, signal_items};
+use crate::{Error, ErrorKind};
+
+/// How often the records are asked while something was said that they do not have yet.
+const SOON: Duration = Duration::from_millis(50);
+/// How long after something was said that goes on.
+const SOON_FOR: Duration = Duration::from_secs(5);
+/// How often they are asked otherwise, and the token's file is looked at.
+const EVERY: Duration = Duration::from_secs(1);
+/// Seconds between two looks at markets' hours, and between two pushes of the system's state.
+const SLOW_EVERY: u64 = 10;
+/// Rows that are read at once.
+pub(super) const PAGE: usize = 256;
+
+/// Everything that is pushed, and everybody it is pushed to.
+#[derive(Debug)]
+pub(crate) struct Hub {
+    pub(crate) records: Records,
+    pub(crate) desk: Arc<dyn Desk>,
+    pub(crate) live: Arc<Live>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) keys: Arc<Keys>,
+    pub(crate) synced: Synced,
+    clients: Mutex<Vec<Arc<Mailbox>>>,
+    place: Mutex<SaidPlace>,
+    /// Grows whenever an answer that was kept may be out of date.
+    generation: AtomicU64,
+    next_client: AtomicU64,
+}
+
+/// Tells up to which position the journal is on disk.
+#[derive(Clone)]
+pub struct Synced(pub Arc<dyn Fn() -> Position + Send + Sync>);
+
+impl std::fmt::Debug for Synced {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Synced({})", (self.0)())
+    }
+}
+
+/// What a hub is made of.
+pub(crate) struct HubParts {
+    pub(crate) records: Records,
+    pub(crate) desk: Arc<dyn Desk>,
+    pub(crate) live: Arc<Live>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) keys: Arc<Keys>,
+    pub(crate) synced: Synced,
+}
+
+#[derive(Serialize)]
+struct PricePush<'a> {
+    r#type: &'static str,
+    cursor: &'a str,
+    symbol: &'a Symbol,
+    current_price: finstage_model::Price,
+    previous_price: Option<finstage_model::Price>,
+    change_amount: Option<finstage_model::Price>,
+    change_percent: Option<f64>,
+    volume: Option<f64>,
+    market_status: &'static str,
+    timestamp: Timestamp,
+}
+
+#[derive(Serialize)]
+struct BarPush<'a> {
+    r#type: &'static str,
+    cursor: &'a str,
+    symbol: &'a Symbol,
+    interval: finstage_model::Interval,
+    bar: BarItem,
+}
+
+/// A signal as it is pushed.
+#[derive(Serialize)]
+pub(super) struct SignalPush<'a> {
+    r#type: &'static str,
+    cursor: String,
+    signal: &'a SignalItem,
+}
+
+/// An alert as it is pushed.
+#[derive(Serialize)]
+pub(super) struct AlertPush<'a> {
+    r#type: &'static str,
+    cursor: String,
+    alert: &'a AlertItem,
+}
+
+/// Rows of the records as messages, each with its symbol.
+pub(super) type Messages = Vec<(Symbol, Pushed)>;
+
+impl Hub {
+    pub(crate) fn new(parts: HubParts) -> Self {
+        let HubParts { records, desk, live, clock, metrics, keys, synced } = parts;
+        Self {
+            records,
+            desk,
+            live,
+            clock,
+            metrics,
+            keys,
+            synced,
+            clients: Mutex::default(),
+            place: Mutex::default(),
+            generation: AtomicU64::new(0),
+            next_client: AtomicU64::new(1),
+        }
+    }
+
+    /// Begins behind everything that was said before.
+    pub(crate) fn begin(&self) -> Result<(), Error> {
+        *lock(&self.place) = self.records.said_end((self.synced.0)())?;
+        Ok(())
+    }
+
+    /// Where the stream is.
+    pub(crate) fn place(&self) -> SaidPlace {
+        *lock(&self.place)
+    }
+
+    /// Changes what a client wants; what it wanted before, and the place behind which it gets what it
+    /// wants now.
+    pub(super) fn subscribe(
+        &self,
+        client: &Mailbox,
+        change: impl FnOnce(&mut Wants) -> Result<(), String>,
+    ) -> Result<(Wants, SaidPlace), String> {
+        let here = lock(&self.place);
+        let mut wants = client.wants();
+        let before = wants.clone();
+        change(&mut wants)?;
+        Ok((before, *here))
+    }
+
+    /// A number that changes whenever lists may have changed; at least once a second.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// Says that lists may have changed.
+    pub(crate) fn touch(&self) {
+        self.generation.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Takes a client in; `None` when there are too many.
+    pub(crate) fn join(&self, max_clients: usize, max_waiting: usize) -> Option<Arc<Mailbox>> {
+        let mut clients = lock(&self.clients);
+        if clients.len() >= max_clients {
+            return None;
+        }
+        let id = self.next_client.fetch_add(1, Ordering::Relaxed);
+        let mailbox = Arc::new(Mailbox::new(id, self.keys.renewals(), max_waiting));
+        clients.push(Arc::clone(&mailbox));
+        self.metrics.clients.store(clients.len() as u64, Ordering::Relaxed);
+        Some(mailbox)
+    }
+
+    /// Lets a client go.
+    pub(crate) fn leave(&self, mailbox: &Mailbox) {
+        let mut clients = lock(&self.clients);
+        clients.retain(|client| client.id != mailbox.id);
+        self.metrics.clients.store(clients.len() as u64, Ordering::Relaxed);
+    }
+
+    /// How many clients there are.
+    pub(crate) fn clients(&self) -> usize {
+        lock(&self.clients).len()
+    }
+
+    /// Pushes until `stop` turns true.
+    pub(crate) async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
+        let mut every = tokio::time::interval(EVERY);
+        every.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let mut soon = tokio::time::interval(SOON);
+        soon.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let mut soon_until = None;
+        let mut seconds = 0;
+        loop {
+            let mut look = false;
+            tokio::select! {
+                () = self.live.changed() => {}
+                _ = soon.tick(), if soon_until.is_some() => look = true,
+                _ = every.tick() => {
+                    look = true;
+                    self.tick(seconds);
+                    seconds += 1;
+                }
+                _ = stop.wait_for(|stop| *stop) => return,
+            }
+            let began = Instant::now();
+            let news = self.live.take(self.clock.now());
+            let is_said = news.is_said;
+            self.push_bars(&news.bars);
+            self.push_prices(news.prices);
+            if is_said {
+                soon_until = Some(began + SOON_FOR);
+            }
+            if look || is_said {
+                self.read_records().await;
+            }
+            if soon_until.is_some_and(|until| Instant::now() >= until) {
+                soon_until = None;
+            }
+            // However much is told, half of the time of a processor is left to others.
+            tokio::time::sleep(began.elapsed().min(SOON)).await;
+        }
+    }
+
+    fn tick(&self, seconds: u64) {
+        self.touch();
+        let before = self.keys.renewals();
+        self.keys.reload();
+        let now = self.keys.renewals();
+        if now != before {
+            let clients = lock(&self.clients).clone();
+            let is_old = |client: &&Arc<Mailbox>| client.renewals != now;
+            clients.iter().filter(is_old).for_each(|client| client.end(End::Renewed));
+        }
+        if seconds % SLOW_EVERY == 0 {
+            let at = self.clock.now();
+            self.live.set_status(|symbol| status(self.desk.is_open(symbol, at)));
+            let text = self.system();
+            self.each(|client| {
+                if client.wants().system {
+                    self.put(client, &Pushed { text: text.clone(), said: None });
+                }
+            });
+        }
+    }
+
+    fn system(&self) -> Utf8Bytes {
+        let value = serde_json::json!({
+            "type": "system_status",
+            "cursor": cursor(self.place()),
+            "server_time": self.clock.now(),
+            "clients": self.clients(),
+        });
+        Utf8Bytes::from(value.to_string())
+    }
+
+    fn push_prices(&self, prices: Vec<(usize, PriceItem)>) {
+        if prices.is_empty() || self.clients() == 0 {
+            return;
+        }
+        let cursor = cursor(self.place());
+        let clients = lock(&self.clients).clone();
+        let (mut pushes, mut conflated) = (0, 0);
+        for (place, item) in prices {
+            let text = price_text(&item, &cursor);
+            for client in &clients {
+                if client.wants().prices.has(&item.symbol) {
+                    pushes += 1;
+                    conflated += u64::from(client.price(place, text.clone()));
+                }
+            }
+        }
+        self.metrics.pushes.fetch_add(pushes, Ordering::Relaxed);
+        self.metrics.conflated.fetch_add(conflated, Ordering::Relaxed);
+    }
+
+    fn push_bars(&self, bars: &[(Symbol, Bar)]) {
+        if bars.is_empty() || self.clients() == 0 {
+            return;
+        }
+        let cursor = cursor(self.place());
+        for (symbol, bar) in bars {
+            let text = encode(&BarPush {
+                r#type: "technical_analysis",
+                cursor: &cursor,
+                symbol,
+                interval: bar.interval,
+                bar: BarItem::from(bar),
+            });
+            self.each(|client| {
+                if client.wants().bars.has(symbol) {
+                    self.put(client, &Pushed { text: text.clone(), said: None });
+                }
+            });
+        }
+    }
+
+    /// Pushes what the records have of what was said.
+    async fn read_records(self: &Arc<Self>) {
+        loop {
+            let (hub, place) = (Arc::clone(self), self.place());
+            let read = move || {
+                let (signals, place) = hub.signals_behind(place, |row| hub.metrics.signal(row))?;
+                let (alerts, place) = hub.alerts_behind(place, |row| hub.metrics.alert(row))?;
+                Ok::<_, Error>((signals, alerts, place))
+            };
+            let done = tokio::task::spawn_blocking(read).await.map_err(|e| {
+                Error::new(ErrorKind::Failed, "the reading of what was said broke off").because(e)
+            });
+            let (signals, alerts, place) = match done.and_then(|done| done) {
+                Ok(found) => found,
+                Err(error) => {
+                    tracing::warn!("nothing is pushed until the next try: {error}");
+                    return;
+                }
+            };
+            if place == self.place() {
+                return;
+            }
+            self.touch();
+            // The place moves with the messages: whoever subscribes is told a place that is either
+            // before them all, and then gets them, or behind them all.
+            let mut here = lock(&self.place);
+            *here = place;
+            let clients = lock(&self.clients).clone();
+            for (symbol, pushed) in &signals {
+                self.put_to(&clients, pushed, |client| client.wants().signals.has(symbol));
+            }
+            for (symbol, pushed) in &alerts {
+                self.put_to(&clients, pushed, |client| client.wants().alerts.has(symbol));
+            }
+            drop(here);
+            if signals.len() < PAGE && alerts.len() < PAGE {
+                return;
+            }
+        }
+    }
+
+    /// Signals behind a place as messages, and the place behind them.
+    pub(super) fn signals_behind(
+        &self,
+        mut place: SaidPlace,
+        count: impl Fn(&SignalRow),
+    ) -> Result<(Messages, SaidPlace), Error> {
+        let rows = self.records.signals_behind(place.signal, (self.synced.0)(), PAGE)?;
+        let (numbers, rows): (Vec<i64>, Vec<_>) = rows.into_iter().unzip();
+        rows.iter().for_each(count);
+        let symbols: Vec<Symbol> = rows.iter().map(|row| row.symbol.clone()).collect();
+        let items = signal_items(&self.records, self.desk.as_ref(), rows)?;
+        let mut messages = Vec::with_capacity(items.len());
+        for ((number, symbol), item) in numbers.into_iter().zip(symbols).zip(&items) {
+            place.signal = number;
+            let push = SignalPush { r#type: "signal", cursor: cursor(place), signal: item };
+            let said = Some(Said::Signal(number));
+            messages.push((symbol, Pushed { text: encode(&push), said }));
+        }
+        Ok((messages, place))
+    }
+
+    /// Alerts behind a place as messages, and the place behind them.
+    pub(super) fn alerts_behind(
+        &self,
+        mut place: SaidPlace,
+        count: impl Fn(&AlertRow),
+    ) -> Result<(Messages, SaidPlace), Error> {
+        let rows = self.records.alerts_behind(place.alert, (self.synced.0)(), PAGE)?;
+        let (numbers, rows): (Vec<i64>, Vec<_>) = rows.into_iter().unzip();
+        rows.iter().for_each(count);
+        let symbols: Vec<Symbol> = rows.iter().map(|row| row.alert.symbol.clone()).collect();
+        let items = alert_items(&self.records, rows)?;
+        let mut messages = Vec::with_capacity(items.len());
+        for ((number, symbol), item) in numbers.into_iter().zip(symbols).zip(&items) {
+            place.alert = number;
+            let push = AlertPush { r#type: "alert", cursor: cursor(place), alert: item };
+            let said = Some(Said::Alert(number));
+            messages.push((symbol, Pushed { text: encode(&push), said }));
+        }
+        Ok((messages, place))
+    }
+
+    fn each(&self, tell: impl Fn(&Arc<Mailbox>)) {
+        let clients = lock(&self.clients).clone();
+        clients.iter().for_each(tell);
+    }
+
+    fn put_to(&self, clients: &[Arc<Mailbox>], pushed: &Pushed, wants: impl Fn(&Mailbox) -> bool) {
+        clients.iter().filter(|client| wants(client)).for_each(|client| self.put(client, pushed));
+    }
+
+    fn put(&self, client: &Mailbox, pushed: &Pushed) {
+        self.metrics.pushes.fetch_add(1, Ordering::Relaxed);
+        if !client.push(pushed.clone()) {
+            self.metrics.dropped_clients.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// A price as it is pushed.
+pub(super) fn price_text(item: &PriceItem, cursor: &str) -> Utf8Bytes {
+    encode(&PricePush {
+        r#type: "price_update",
+        cursor,
+        symbol: &item.symbol,
+        current_price: item.price,
+        previous_price: item.previous_close,
+        change_amount: item.change,
+        change_percent: item.change_percent,
+        volume: item.volume,
+        market_status: item.market_status,
+        timestamp: item.at,
+    })
+}
+
+/// The word for a market.
+pub(crate) const fn status(is_open: Option<bool>) -> &'static str {
+    match is_open {
+        Some(true) => "open",
+        Some(false) => "closed",
+        None => "unknown",
+    }
+}
+
+fn encode(value: &impl Serialize) -> Utf8Bytes {
+    Utf8Bytes::from(serde_json::to_string(value).expect("what is pushed is always JSON"))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

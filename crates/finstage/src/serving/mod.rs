@@ -1,0 +1,157 @@
+//! The server beside a service: what it listens on, what it is told, and what it may ask.
+
+mod desk;
+mod port;
+mod telling;
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+use finstage_model::Clock;
+use finstage_net::SystemClock;
+use finstage_server::{About, Inputs, Live, Server, ServerOptions, Synced, token_file};
+use finstage_store::history::History;
+use finstage_store::journal::Journal;
+use finstage_store::records::Records;
+use tokio::net::TcpListener;
+
+pub use self::desk::{Running, ServiceDesk};
+pub(crate) use self::telling::Telling;
+use crate::config::settings::Settings;
+use crate::exit::{Exit, Failure, Result};
+use crate::live::Safe;
+
+/// How many ports a demo tries, one after the other.
+const PORTS_TRIED: u16 = 20;
+
+/// A server that has its port and waits for its service.
+pub struct Opened {
+    listener: TcpListener,
+    options: ServerOptions,
+    token_file: std::path::PathBuf,
+    /// What the engine's thread tells.
+    pub live: Arc<Live>,
+    /// Is told how to sign in, once the server runs.
+    pub announce: Box<dyn FnOnce(&Announcement) + Send>,
+}
+
+/// How a server that runs is reached.
+#[derive(Debug, Clone)]
+pub struct Announcement {
+    /// Its address.
+    pub url: String,
+    /// A link that signs in, once.
+    pub link: String,
+}
+
+impl std::fmt::Debug for Opened {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Opened").field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+/// Takes a port for the server of the data folder `dir`.
+///
+/// # Errors
+/// Exit 2 when the port is taken, with the process that holds it, or cannot be had.
+pub async fn open(
+    options: ServerOptions,
+    dir: &Path,
+    announce: impl FnOnce(&Announcement) + Send + 'static,
+) -> Result<Opened> {
+    let address = options.listen;
+    let listener = TcpListener::bind(address).await.map_err(|e| refused(address, &e))?;
+    Ok(Opened {
+        listener,
+        options,
+        token_file: token_file(dir),
+        live: Arc::default(),
+        announce: Box::new(announce),
+    })
+}
+
+/// As [`open`], on the next free port where the one of `options` is taken.
+///
+/// # Errors
+/// As [`open`], about the port of `options`, when none of the next ones is free.
+pub async fn open_next(
+    options: ServerOptions,
+    dir: &Path,
+    announce: impl FnOnce(&Announcement) + Send + 'static,
+) -> Result<Opened> {
+    let first = options.listen.port();
+    let mut free = options.listen;
+    for port in (first..=first.saturating_add(PORTS_TRIED)).take(usize::from(PORTS_TRIED)) {
+        free.set_port(port);
+        match TcpListener::bind(free).await {
+            Ok(listener) => {
+                drop(listener);
+                return open(ServerOptions { listen: free, ..options }, dir, announce).await;
+            }
+            Err(e) if e.kind() == std::io::ErrorKind::AddrInUse => {}
+            Err(e) => return Err(refused(free, &e)),
+        }
+    }
+    open(options, dir, announce).await
+}
+
+fn refused(address: SocketAddr, error: &std::io::Error) -> Failure {
+    if error.kind() != std::io::ErrorKind::AddrInUse {
+        return Failure::usage(format!(
+            "listening on {address}: {error}; name another address with --listen or server.listen"
+        ));
+    }
+    let holder = port::holder(address.port())
+        .map_or_else(|| "another process".to_owned(), |holder| holder.to_string());
+    Failure::usage(format!(
+        "listening on {address}: {holder} holds the port: stop it, or name another with --listen or server.listen"
+    ))
+}
+
+/// What a server needs of its service.
+pub(crate) struct Service<'a> {
+    pub(crate) settings: &'a Settings,
+    pub(crate) records: &'a Records,
+    pub(crate) history: &'a History,
+    pub(crate) journal: &'a Journal,
+    pub(crate) clock: &'a Arc<dyn Clock>,
+    pub(crate) safe: &'a Safe,
+}
+
+/// Starts the server; the cell is filled when the service has started its feeds.
+pub(crate) fn start(
+    opened: Opened,
+    service: &Service<'_>,
+) -> Result<(Server, Arc<OnceLock<Running>>)> {
+    let running = Arc::new(OnceLock::new());
+    let desk = ServiceDesk::new(service, Arc::clone(&running))?;
+    let wall: Arc<dyn Clock> = Arc::new(SystemClock);
+    let mut about = About::new(crate::VERSION, wall.now());
+    about.timezone.clone_from(&service.settings.timezone);
+    desk::language_code(service.settings.report.language).clone_into(&mut about.language);
+    let safe = service.safe.clone();
+    let inputs = Inputs {
+        records: service.records.clone(),
+        history: service.history.clone(),
+        live: Arc::clone(&opened.live),
+        desk: Arc::new(desk),
+        clock: Arc::clone(service.clock),
+        wall,
+        synced: Synced(Arc::new(move || safe.position())),
+        token_file: opened.token_file,
+        about,
+    };
+    let server = Server::start(opened.listener, &opened.options, inputs).map_err(failed)?;
+    let link = server.login_link().map_err(failed)?;
+    (opened.announce)(&Announcement { url: server.url().to_owned(), link });
+    Ok((server, running))
+}
+
+fn failed(error: finstage_server::Error) -> Failure {
+    let exit = match error.kind() {
+        finstage_server::ErrorKind::Settings => Exit::Usage,
+        _ => Exit::Store,
+    };
+    Failure::new(exit, error)
+}
