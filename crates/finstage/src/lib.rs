@@ -22,6 +22,7 @@ pub mod evidence;
 pub mod exit;
 pub mod generate;
 pub mod live;
+pub mod logging;
 pub mod report;
 mod rewarm;
 pub mod service;
