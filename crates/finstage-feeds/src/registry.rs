@@ -1,9 +1,10 @@
 //! The instruments that finstage knows by name: a table in `registry.tsv`, written by hand.
 //!
-//! Any other instrument can be watched as well; it has no names, no category and no calendar here.
+//! Any other instrument can be watched as well; it has no names, no category and no calendar here, unless
+//! the user gave it some: [`set_own`].
 
 use std::fmt;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 use finstage_model::{Category, Symbol};
 
@@ -142,12 +143,33 @@ impl fmt::Display for ListingCategory {
     }
 }
 
-/// All rows, in the order of the table.
+/// All built-in rows, in the order of the table.
 #[must_use]
 pub fn all() -> &'static [Listing] {
     static ROWS: LazyLock<Vec<Listing>> =
         LazyLock::new(|| parse(TABLE).expect("a test reads the built-in table"));
     &ROWS
+}
+
+static OWN: OnceLock<Vec<Listing>> = OnceLock::new();
+
+/// Adds the user's own rows for the rest of the process; one with a known symbol is in place of the
+/// built-in one. Only the first call counts; whether this was it.
+pub fn set_own(rows: Vec<Listing>) -> bool {
+    OWN.set(rows).is_ok()
+}
+
+/// The user's rows, then all built-in ones that they do not replace.
+pub fn everything() -> impl Iterator<Item = &'static Listing> + Clone {
+    let own = OWN.get().map_or(&[][..], Vec::as_slice);
+    let is_replaced = |row: &&Listing| own.iter().any(|other| other.symbol == row.symbol);
+    own.iter().chain(all().iter().filter(move |row| !is_replaced(row)))
+}
+
+/// The row of a symbol.
+#[must_use]
+pub fn find(symbol: &Symbol) -> Option<&'static Listing> {
+    everything().find(|row| row.symbol == *symbol)
 }
 
 /// Rows whose symbol, English or Korean name holds `text`, best first: the same, then those that begin
@@ -166,7 +188,7 @@ pub fn search(text: &str) -> Vec<&'static Listing> {
         return Vec::new();
     }
     let mut found: Vec<(u8, &Listing)> =
-        all().iter().filter_map(|row| Some((rank(row, &wanted)?, row))).collect();
+        everything().filter_map(|row| Some((rank(row, &wanted)?, row))).collect();
     found.sort_by_key(|(rank, _)| *rank);
     found.into_iter().map(|(_, row)| row).collect()
 }
@@ -175,7 +197,7 @@ pub fn search(text: &str) -> Vec<&'static Listing> {
 /// their English or Korean name.
 #[must_use]
 pub fn named(text: &str) -> Vec<&'static Listing> {
-    let exact = all().iter().filter(|row| row.symbol.as_str() == text);
+    let exact = everything().filter(|row| row.symbol.as_str() == text);
     let exact: Vec<&Listing> = exact.collect();
     if !exact.is_empty() {
         return exact;
@@ -185,7 +207,7 @@ pub fn named(text: &str) -> Vec<&'static Listing> {
         let bare = row.symbol.name().split('.').next().unwrap_or_default();
         !wanted.is_empty() && (rank(row, &wanted) == Some(0) || plain(bare) == wanted)
     };
-    all().iter().filter(same).collect()
+    everything().filter(same).collect()
 }
 
 /// How well a row fits; the least is best.

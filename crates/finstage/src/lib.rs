@@ -23,6 +23,7 @@ pub mod exit;
 pub mod generate;
 pub mod live;
 pub mod pace;
+pub mod logging;
 pub mod report;
 mod rewarm;
 pub mod service;

@@ -308,9 +308,15 @@ impl Sink for LiveSink<'_> {
         self.names.learn(event);
         self.voice.add(outputs);
         let end = at.plus(1);
-        // What was imported or verified is among what the next preamble begins with.
-        let is_stored =
-            matches!(event.payload, Payload::Past(_) | Payload::Reset(_) | Payload::Card(_));
+        // What was imported, verified or added is among what the next preamble begins with.
+        let is_stored = matches!(
+            event.payload,
+            Payload::Past(_)
+                | Payload::Reset(_)
+                | Payload::Card(_)
+                | Payload::Watch(_)
+                | Payload::Mute(_)
+        );
         if !is_stored && (!self.after_midnight.is_empty() || event.ts_recv >= self.day_end) {
             self.after_midnight.push(event.clone());
         }

@@ -4,15 +4,16 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use finstage_feeds::registry::{self, Listing, ListingCategory};
 use finstage_feeds::venues::{self, Venue};
-use finstage_feeds::{Endpoints, Subscription};
+use finstage_feeds::{Endpoints, MarketHours, Subscription};
 use finstage_model::{Category, Instrument, InstrumentId, Interval, Symbol};
 use finstage_net::{Client, ClientOptions};
-use finstage_notify::notifiers::{Log, Telegram, TelegramOptions};
+use finstage_notify::notifiers::{Log, Telegram, TelegramOptions, Webhook, WebhookOptions};
 use finstage_notify::{Notifier, Template};
 use finstage_store::history::History;
 use finstage_store::journal::{Journal, JournalOptions};
-use finstage_store::records::{Records, StoreKind};
+use finstage_store::records::{OwnListing, Records, StoreKind};
 use finstage_store::{DiskFiles, Files, FolderLock};
 
 use crate::config::settings::{FeedSettings, NotifySettings, Settings};
@@ -128,6 +129,41 @@ pub fn read_records(dir: &Path) -> Result<Records> {
     Ok(Records::open_read_only(&file)?)
 }
 
+/// Makes the user's own instruments known by name, if there are records in `dir` that hold some.
+///
+/// # Errors
+/// Exit 6 when the records are damaged or newer.
+pub fn register_own_listings(dir: &Path) -> Result<()> {
+    let file = dir.join("records.db");
+    if !file.exists() {
+        return Ok(());
+    }
+    let rows = match Records::open_read_only(&file) {
+        // Not upgraded yet: nobody can have named anything in it.
+        Err(why) if why.kind() == finstage_store::ErrorKind::NotFound => return Ok(()),
+        opened => opened?.own_listings()?,
+    };
+    // A second call in a process has nothing new to say.
+    registry::set_own(rows.into_iter().map(|row| listing_of(row).clone()).collect());
+    Ok(())
+}
+
+/// A row of the user's as the registry has its rows. Its texts stay for the rest of the process, as
+/// those of the registry do.
+#[must_use]
+pub fn listing_of(row: OwnListing) -> &'static Listing {
+    let kept = |text: String| -> &'static str { text.leak() };
+    Box::leak(Box::new(Listing {
+        category: ListingCategory::find(&row.category).unwrap_or(ListingCategory::Stock),
+        group: None,
+        currency: row.currency.map(kept),
+        hours: row.calendar.as_deref().and_then(MarketHours::find),
+        name: kept(row.name),
+        korean: kept(row.name_ko),
+        symbol: row.symbol,
+    }))
+}
+
 /// All bars in `dir`, whose records are open.
 #[must_use]
 pub fn history(dir: &Path, records: &Records) -> History {
@@ -230,15 +266,26 @@ pub fn notifiers(settings: &Settings) -> Result<Vec<Arc<dyn Notifier>>> {
         notifiers.push(Arc::new(Log::new(template.clone())));
     }
     for (i, channel) in settings.notify.iter().enumerate() {
-        let NotifySettings::Telegram { chat, token, url } = channel else { continue };
-        let telegram = TelegramOptions {
-            name: if i == 0 { "telegram".into() } else { format!("telegram-{i}") },
-            base_url: url.clone(),
-            token: token.clone(),
-            chat: chat.clone(),
-            template: template.clone(),
-        };
-        notifiers.push(Arc::new(Telegram::new(telegram).map_err(Failure::usage)?));
+        let template = template.clone();
+        let name = |kind: &str| if i == 0 { kind.to_owned() } else { format!("{kind}-{i}") };
+        match channel {
+            NotifySettings::Log => {}
+            NotifySettings::Telegram { chat, token, url } => {
+                let options = TelegramOptions {
+                    name: name("telegram"),
+                    base_url: url.clone(),
+                    token: token.clone(),
+                    chat: chat.clone(),
+                    template,
+                };
+                notifiers.push(Arc::new(Telegram::new(options).map_err(Failure::usage)?));
+            }
+            NotifySettings::Webhook { url, secret } => {
+                let (url, secret) = (url.clone(), secret.clone());
+                let options = WebhookOptions { name: name("webhook"), url, secret, template };
+                notifiers.push(Arc::new(Webhook::new(options).map_err(Failure::usage)?));
+            }
+        }
     }
     Ok(notifiers)
 }

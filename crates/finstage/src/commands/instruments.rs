@@ -1,20 +1,29 @@
 //! `finstage instruments`
 
+use std::path::Path;
+
 use finstage_engine::nearest;
 use finstage_feeds::registry::{self, Listing};
 use finstage_feeds::{MarketHours, SessionTimes};
-use finstage_model::{Clock as _, Timestamp};
+use finstage_model::{Clock as _, Symbol, Timestamp};
 use finstage_net::SystemClock;
+use finstage_store::records::{OwnListing, StoreKind};
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
-use super::{load_without_channels, print_json, print_line, print_table, say_none};
-use crate::cli::{Global, Instruments, ListingArgs};
+use super::{data_dir, load_without_channels, print_json, print_line, print_table, say, say_none};
+use crate::cli::{Global, InstrumentAdd, Instruments, ListingArgs};
 use crate::exit::{Exit, Failure, Result};
+use crate::wiring;
 
 pub(super) fn run(global: &Global, args: &Instruments) -> Result<Exit> {
+    let loaded = load_without_channels(global)?;
+    let dir = data_dir(global, &loaded);
+    wiring::register_own_listings(&dir)?;
     match args {
-        Instruments::List(only) => list(global, registry::all().iter(), only)?,
+        Instruments::Add(args) => add(global, &dir, args)?,
+        Instruments::Remove { symbol } => remove(global, &dir, symbol)?,
+        Instruments::List(only) => list(global, registry::everything(), only)?,
         Instruments::Search { text, only } => {
             if !text.contains(char::is_alphanumeric) {
                 return Err(Failure::usage(format!(
@@ -25,8 +34,8 @@ pub(super) fn run(global: &Global, args: &Instruments) -> Result<Exit> {
         }
         Instruments::Show { symbol, at } => {
             let listing = find(symbol)?;
-            let zone = load_without_channels(global)?.settings.timezone;
-            let zone = TimeZone::get(&zone).map_err(Failure::usage)?;
+            let zone = &loaded.settings.timezone;
+            let zone = TimeZone::get(zone).map_err(Failure::usage)?;
             let at = at.unwrap_or_else(|| SystemClock.now());
             if global.json {
                 print_json(&shown(listing, at))?;
@@ -36,6 +45,39 @@ pub(super) fn run(global: &Global, args: &Instruments) -> Result<Exit> {
         }
     }
     Ok(Exit::Done)
+}
+
+fn add(global: &Global, dir: &Path, args: &InstrumentAdd) -> Result<()> {
+    let InstrumentAdd { symbol, name, name_ko, category, currency, calendar } = args;
+    let name = name.trim();
+    if name.is_empty() || name.chars().any(char::is_control) {
+        return Err(Failure::usage("--name: write a name of one line"));
+    }
+    let listing = OwnListing {
+        symbol: symbol.clone(),
+        name: name.to_owned(),
+        name_ko: name_ko.as_deref().map_or(name, str::trim).to_owned(),
+        category: category.name().to_owned(),
+        currency: currency.clone(),
+        calendar: calendar.clone(),
+    };
+    std::fs::create_dir_all(dir).map_err(|e| Failure::from_writing(dir, &e))?;
+    let is_new = wiring::open_records(dir, StoreKind::Real)?.put_own_listing(&listing)?;
+    let done = if is_new { "added" } else { "changed" };
+    say(global, format_args!("{symbol} {done}; a running service knows it after its next start"));
+    list(global, std::iter::once(wiring::listing_of(listing)), &ListingArgs::default())
+}
+
+fn remove(global: &Global, dir: &Path, symbol: &Symbol) -> Result<()> {
+    let known = dir.join("records.db").exists()
+        && wiring::open_records(dir, StoreKind::Real)?.remove_own_listing(symbol)?;
+    if !known {
+        return Err(Failure::usage(format!(
+            "{symbol} was not added here: `finstage instruments list` shows what is known"
+        )));
+    }
+    say(global, format_args!("{symbol} is forgotten"));
+    Ok(())
 }
 
 fn list<'a>(
@@ -72,8 +114,8 @@ fn find(text: &str) -> Result<&'static Listing> {
     match registry::named(text)[..] {
         [one] => Ok(one),
         [] => {
-            let symbols = registry::all().iter().map(|row| row.symbol.as_str());
-            let names = registry::all().iter().map(|row| row.symbol.name());
+            let symbols = registry::everything().map(|row| row.symbol.as_str());
+            let names = registry::everything().map(|row| row.symbol.name());
             let near = match text.contains(':') {
                 true => nearest(text, symbols),
                 false => nearest(text, names),

@@ -5,17 +5,17 @@ use std::time::Duration;
 
 use finstage_engine::{
     AlertFilters, AlertRules, Engine, EngineSettings, FeedTiming, MarketRule, Origin, Rule,
-    SeriesSpec, StrategySpec, WatchRule, WatchSpec, When,
+    SeriesSpec, StrategySpec, When,
 };
 use finstage_model::{Direction, Interval, Symbol, parse_duration};
-use finstage_seal::Secret;
 use finstage_strategies::CATALOG;
 use jiff::civil::Time;
 
+pub use super::channels::NotifySettings;
 use super::place::Place;
-use super::raw::{Raw, RawAlerts, RawFeed, RawNotify, RawReport, RawStrategy, RawWatch};
+use super::raw::{Raw, RawAlerts, RawFeed, RawLog, RawReport, RawStrategy};
 pub use super::server::ServerSettings;
-use super::{Reference, dereference};
+pub use super::watching::{Thresholds, WatchThresholds};
 use crate::exit::{Failure, Result};
 use crate::report::Language;
 
@@ -41,6 +41,10 @@ pub struct Settings {
     pub report: ReportSettings,
     /// The server beside the service.
     pub server: ServerSettings,
+    /// Where the log of a service goes.
+    pub log: LogSettings,
+    /// From which change on watches speak that name none.
+    pub thresholds: WatchThresholds,
     /// What is watched.
     pub feeds: Vec<FeedSettings>,
     /// Where alerts go; to the log where none is named.
@@ -75,21 +79,26 @@ pub struct FeedSettings {
     pub ws: Option<String>,
 }
 
-/// One `[[notify]]`.
-#[derive(Debug, Clone)]
-pub enum NotifySettings {
-    /// A Telegram chat.
-    Telegram {
-        /// Chat id or `@channelname`.
-        chat: String,
-        /// The bot's token.
-        token: Secret<String>,
-        /// Address of the Bot API.
-        url: String,
-    },
-    /// Lines on standard error.
-    Log,
+/// `[log]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogSettings {
+    /// The file; standard error where it is `None`.
+    pub file: Option<PathBuf>,
+    /// Whether lines are JSON.
+    pub is_json: bool,
+    /// The least level that is written, where no flag says another.
+    pub level: &'static str,
+    /// The size at which a file is put aside.
+    pub rotate_bytes: u64,
+    /// How many that were put aside are kept.
+    pub keep: u32,
 }
+
+/// The levels of the log.
+const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
+/// The smallest file that is put aside, and the most of them.
+const MIN_ROTATE_BYTES: u64 = 64 << 10;
+const MAX_KEPT: u32 = 1_000;
 
 impl Settings {
     /// Judges what was typed; `place` finds it again for errors.
@@ -101,21 +110,26 @@ impl Settings {
     }
 }
 
-struct Resolver<'a> {
-    place: Place<'a>,
+pub(super) struct Resolver<'a> {
+    pub(super) place: Place<'a>,
     warnings: Vec<String>,
 }
 
 impl Resolver<'_> {
-    fn refuse<T>(&self, key: &str, why: impl std::fmt::Display) -> Result<T> {
+    pub(super) fn refuse<T>(&self, key: &str, why: impl std::fmt::Display) -> Result<T> {
         Err(Failure::usage(format!("{}: {key}: {why}", self.place.of(key))))
     }
 
-    fn warn(&mut self, key: &str, what: &str) {
+    pub(super) fn warn(&mut self, key: &str, what: &str) {
         self.warnings.push(format!("{}: {key}: {what}", self.place.of(key)));
     }
 
-    fn duration(&self, key: &str, typed: Option<&str>, default: Duration) -> Result<Duration> {
+    pub(super) fn duration(
+        &self,
+        key: &str,
+        typed: Option<&str>,
+        default: Duration,
+    ) -> Result<Duration> {
         match typed.map(parse_duration) {
             None => Ok(default),
             Some(Ok(duration)) => Ok(duration),
@@ -144,11 +158,12 @@ impl Resolver<'_> {
         for (i, strategy) in raw.strategies.iter().enumerate() {
             strategies.push(self.strategy(&format!("strategies[{i}]"), strategy, &mut series)?);
         }
+        let thresholds = self.thresholds(&raw.watch)?;
         let watches = raw
             .watches
             .iter()
             .enumerate()
-            .map(|(i, w)| self.watch(&format!("watches[{i}]"), w, &series))
+            .map(|(i, w)| self.watch(&format!("watches[{i}]"), w, (&series, &thresholds)))
             .collect::<Result<_>>()?;
         let alerts = self.alerts(&raw.alerts, &strategies)?;
         let mut venues: Vec<&str> = feeds.iter().map(|feed| feed.venue.as_str()).collect();
@@ -159,7 +174,7 @@ impl Resolver<'_> {
             .notify
             .iter()
             .enumerate()
-            .map(|(i, n)| self.notify(&format!("notify[{i}]"), n))
+            .map(|(i, n)| self.notify(&format!("notify[{i}]"), n, raw))
             .collect::<Result<_>>()?;
         let engine = EngineSettings { strategies, series, feeds: timing, alerts, watches };
         if let Err(why) = Engine::new(&engine, CATALOG) {
@@ -179,8 +194,10 @@ impl Resolver<'_> {
             )?,
             max_age: self.duration("alerts.max_age", raw.alerts.max_age.as_deref(), minutes(15))?,
             timezone,
-            report: self.report(&raw.report)?,
             server: ServerSettings::resolve(&raw.server, self.place)?,
+            report: self.report(&raw.report, raw.display.language.as_deref())?,
+            log: self.log(&raw.log)?,
+            thresholds,
             feeds,
             notify,
             engine,
@@ -188,7 +205,34 @@ impl Resolver<'_> {
         })
     }
 
-    fn report(&self, raw: &RawReport) -> Result<ReportSettings> {
+    fn log(&self, raw: &RawLog) -> Result<LogSettings> {
+        let typed = raw.level.as_deref().unwrap_or("warn");
+        let Some(level) = LEVELS.into_iter().find(|level| *level == typed) else {
+            let why = format!("\"{typed}\": write one of {}", LEVELS.join(" "));
+            return self.refuse("log.level", why);
+        };
+        let is_json = match raw.format.as_deref().unwrap_or("pretty") {
+            "pretty" => false,
+            "json" => true,
+            other => {
+                let why = format!("\"{other}\": write \"pretty\" or \"json\"");
+                return self.refuse("log.format", why);
+            }
+        };
+        let rotate_bytes = raw.rotate_bytes.unwrap_or(100_000_000);
+        if rotate_bytes < MIN_ROTATE_BYTES {
+            let why = format!("{rotate_bytes}: write {MIN_ROTATE_BYTES} or more");
+            return self.refuse("log.rotate_bytes", why);
+        }
+        let keep = raw.keep.unwrap_or(10);
+        if keep > MAX_KEPT {
+            return self.refuse("log.keep", format!("{keep}: write {MAX_KEPT} at most"));
+        }
+        let file = raw.file.as_ref().filter(|file| !file.is_empty()).map(PathBuf::from);
+        Ok(LogSettings { file, is_json, level, rotate_bytes, keep })
+    }
+
+    fn report(&self, raw: &RawReport, language: Option<&str>) -> Result<ReportSettings> {
         let daily = match raw.daily.as_deref().unwrap_or("08:00") {
             "off" => None,
             typed => match Time::strptime("%H:%M", typed) {
@@ -203,12 +247,15 @@ impl Resolver<'_> {
                 }
             },
         };
-        let language = match raw.language.as_deref().map(str::parse) {
+        let (key, typed) = match raw.language.as_deref() {
+            Some(typed) => ("report.language", Some(typed)),
+            None => ("display.language", language),
+        };
+        let language = match typed.map(|typed| (typed, typed.parse())) {
             None => Language::default(),
-            Some(Ok(language)) => language,
-            Some(Err(why)) => {
-                let typed = raw.language.as_deref().unwrap_or_default();
-                return self.refuse("report.language", format!("\"{typed}\": {why}"));
+            Some((_, Ok(language))) => language,
+            Some((typed, Err(why))) => {
+                return self.refuse(key, format!("\"{typed}\": {why}"));
             }
         };
         Ok(ReportSettings { daily, language })
@@ -269,7 +316,8 @@ impl Resolver<'_> {
     fn venues(&mut self, raw: &Raw, feeds: &[FeedSettings]) -> Result<()> {
         for (name, venue) in &raw.venues {
             let key = format!("venues.{name}");
-            if !feeds.iter().any(|feed| &feed.venue == name) {
+            let is_telegram = name == "telegram" && raw.notify.iter().any(|n| n.kind == "telegram");
+            if !is_telegram && !feeds.iter().any(|feed| &feed.venue == name) {
                 self.warn(&key, "is not used by any [[feeds]]");
             }
             self.address(&format!("{key}.rest"), venue.rest.as_deref(), ["http", "https"])?;
@@ -428,69 +476,6 @@ impl Resolver<'_> {
         Ok(Some(When { text, direction, every_bar: raw.every_bar.unwrap_or(false) }))
     }
 
-    fn watch(&self, key: &str, raw: &RawWatch, series: &[SeriesSpec]) -> Result<WatchSpec> {
-        let symbol = self.symbol(&format!("{key}.symbol"), &raw.symbol)?;
-        if !series.iter().any(|s| s.symbol == symbol) {
-            return self.refuse(
-                &format!("{key}.symbol"),
-                format!("{symbol} is in no [[feeds]]: add it there"),
-            );
-        }
-        let rule: WatchRule = match raw.rule.parse() {
-            Ok(rule) => rule,
-            Err(why) => return self.refuse(&format!("{key}.rule"), why),
-        };
-        let cooldown_ms = match &raw.cooldown {
-            None => None,
-            Some(text) => Some(
-                self.duration(&format!("{key}.cooldown"), Some(text), Duration::ZERO)?.as_millis()
-                    as u64,
-            ),
-        };
-        Ok(WatchSpec { symbol, rule, cooldown_ms })
-    }
-
-    fn notify(&mut self, key: &str, raw: &RawNotify) -> Result<NotifySettings> {
-        match raw.kind.as_str() {
-            "log" => Ok(NotifySettings::Log),
-            "telegram" => {
-                let Some(chat) = raw.chat.clone() else {
-                    return self
-                        .refuse(&format!("{key}.chat"), "missing: the chat id, or @channelname");
-                };
-                let Some(token) = &raw.token else {
-                    return self.refuse(
-                        &format!("{key}.token"),
-                        "missing: write token = \"env:TELEGRAM_TOKEN\" and set that variable",
-                    );
-                };
-                let token = match dereference(token) {
-                    Ok(Reference::Outside(token)) => token,
-                    Ok(Reference::Literal(token)) => {
-                        self.warn(
-                            &format!("{key}.token"),
-                            "the secret stands in the file; \"env:TELEGRAM_TOKEN\" or \"file:PATH\" is safer",
-                        );
-                        token
-                    }
-                    Err(why) => return self.refuse(&format!("{key}.token"), why),
-                };
-                if !token.contains(':') {
-                    return self.refuse(
-                        &format!("{key}.token"),
-                        "not a bot token: @BotFather gives digits, a colon and 35 characters",
-                    );
-                }
-                let url = raw.url.clone().unwrap_or_else(|| "https://api.telegram.org".into());
-                Ok(NotifySettings::Telegram { chat, token: Secret::new(token), url })
-            }
-            other => self.refuse(
-                &format!("{key}.kind"),
-                format!("\"{other}\" is not a channel: write telegram or log"),
-            ),
-        }
-    }
-
     /// A name as the venue lists it, with the venue's name before it.
     fn listed(&self, key: &str, venue: &str, name: &str) -> Result<Symbol> {
         let usual = name.rsplit(':').next().unwrap_or_default().to_uppercase();
@@ -518,7 +503,7 @@ impl Resolver<'_> {
         )
     }
 
-    fn symbol(&self, key: &str, text: &str) -> Result<Symbol> {
+    pub(super) fn symbol(&self, key: &str, text: &str) -> Result<Symbol> {
         text.parse().or_else(|why| self.refuse(key, why))
     }
 

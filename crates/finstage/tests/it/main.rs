@@ -16,5 +16,6 @@ mod recovery;
 mod report;
 mod rewarm;
 mod script;
+mod setup;
 mod sweep;
 mod track;
