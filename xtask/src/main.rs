@@ -12,7 +12,9 @@
 #![expect(clippy::print_stderr, reason = "a command line tool: its progress goes to stderr")]
 
 mod bench;
+mod browser;
 mod day;
+mod debian;
 mod lines;
 mod pages;
 mod python;
