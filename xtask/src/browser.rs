@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::debian::{self, run};
-use crate::{output_of, python, root};
+use crate::{output_of, pages, python, root};
 
 /// Where its source lies.
 const FOLDER: &str = "crates/finstage-server/dashboard";
@@ -102,11 +102,9 @@ fn files(folder: &Path) -> Result<Vec<(PathBuf, Vec<u8>)>> {
 
 /// Does in a browser what people do.
 fn page(folder: &Path) -> Result<()> {
-    output_of("cargo", &["build", "--quiet", "--locked", "--package", "finstage"])?;
-    let target = python::target_folder()?;
-    let mut demo = Demo::start(&target.join("debug").join("finstage"))?;
+    let mut demo = Demo::start(&pages::build()?)?;
     let link = demo.link()?;
-    let shots = target.join("screenshots");
+    let shots = python::target_folder()?.join("screenshots");
     fs::create_dir_all(&shots)?;
     let mut node = Command::new("node");
     run(node.arg("tests/browser.mjs").arg(link).arg(shots).current_dir(folder))

@@ -2,6 +2,7 @@
 
 mod bench;
 mod instruments;
+mod man;
 mod report;
 mod sim;
 mod sweep;
@@ -15,6 +16,7 @@ use finstage_model::{Call, Day, Direction, Interval, Symbol, Timestamp};
 
 pub use self::bench::Bench;
 pub use self::instruments::{Instruments, ListingArgs};
+pub use self::man::Man;
 pub use self::report::{Report, ReportDaily, ReportFormat};
 pub use self::sim::{Sim, SimVenue};
 pub use self::sweep::{Search, Sweep, WalkForward};
@@ -114,6 +116,8 @@ pub enum Command {
         /// Which shell
         shell: clap_complete::Shell,
     },
+    /// Print the manual page of the program or of a command, for `man -l -`
+    Man(Man),
 }
 
 /// `finstage demo`

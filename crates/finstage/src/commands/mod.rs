@@ -12,6 +12,7 @@ mod import;
 mod indicators;
 mod instruments;
 mod ledger;
+mod man;
 mod progress;
 mod replay;
 mod report;
@@ -113,6 +114,7 @@ fn run(cli: &Cli) -> Result<Exit> {
             print_line(String::from_utf8_lossy(&script).trim_end())?;
             Ok(Exit::Done)
         }
+        Command::Man(args) => man::run(args),
     }
 }
 
