@@ -4,6 +4,7 @@ mod alerts;
 mod bench;
 mod decode;
 mod instruments;
+mod man;
 mod report;
 mod server;
 mod setup;
@@ -21,6 +22,7 @@ pub use self::alerts::{AlertList, AlertMute, AlertTest, Alerts, Watch, WatchAdd}
 pub use self::bench::Bench;
 pub use self::decode::Decode;
 pub use self::instruments::{InstrumentAdd, Instruments, ListingArgs};
+pub use self::man::Man;
 pub use self::report::{Report, ReportDaily, ReportFormat};
 pub use self::server::{Serve, Token};
 pub use self::setup::{Health, Init, Preset};
@@ -136,6 +138,8 @@ pub enum Command {
         /// Which shell
         shell: clap_complete::Shell,
     },
+    /// Print the manual page of the program or of a command, for `man -l -`
+    Man(Man),
 }
 
 /// `finstage demo`

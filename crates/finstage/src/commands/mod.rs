@@ -16,6 +16,7 @@ mod indicators;
 mod init;
 mod instruments;
 mod ledger;
+mod man;
 mod progress;
 mod replay;
 mod report;
@@ -124,6 +125,7 @@ fn run(cli: &Cli) -> Result<Exit> {
             print_line(String::from_utf8_lossy(&script).trim_end())?;
             Ok(Exit::Done)
         }
+        Command::Man(args) => man::run(args),
     }
 }
 
