@@ -22,8 +22,8 @@ pub mod evidence;
 pub mod exit;
 pub mod generate;
 pub mod live;
-pub mod pace;
 pub mod logging;
+pub mod pace;
 pub mod report;
 mod rewarm;
 pub mod service;
@@ -31,6 +31,7 @@ pub mod serving;
 pub mod track;
 pub mod unsynced;
 pub mod virtual_time;
+pub mod watches;
 pub mod wiring;
 
 /// The version that speaks; a run of the journal names it.

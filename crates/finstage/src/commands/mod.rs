@@ -132,7 +132,7 @@ fn run(cli: &Cli) -> Result<Exit> {
 /// Logs are people's text: they go to stderr, quiet unless asked for. A service reads first where its
 /// own are to go.
 fn start_log(cli: &Cli) -> Result<()> {
-    if matches!(cli.command, Command::Serve) {
+    if matches!(cli.command, Command::Serve(_)) {
         return Ok(());
     }
     logging::start(LogOptions { level: level(&cli.global), ..LogOptions::default() })

@@ -3,22 +3,16 @@
 use std::collections::BTreeSet;
 
 use finstage_engine::WatchRule;
-use finstage_model::{Clock as _, Symbol, Timestamp, format_duration};
+use finstage_model::{Clock as _, Symbol, format_duration};
 use finstage_net::SystemClock;
 use finstage_store::records::{AddedWatch, Records, StoreKind};
-use serde_json::{Value, json};
 
 use super::{data_dir, load_without_channels, print_line, print_table, say, say_none};
 use crate::cli::{Global, Watch, WatchAdd};
 use crate::config::Loaded;
 use crate::exit::{Exit, Failure, Result};
+use crate::watches::{KnownWatch, added, configured};
 use crate::wiring;
-
-/// A watch with where it comes from.
-struct Row {
-    watch: AddedWatch,
-    is_configured: bool,
-}
 
 pub(super) fn run(global: &Global, args: &Watch) -> Result<Exit> {
     let loaded = load_without_channels(global)?;
@@ -40,7 +34,7 @@ fn add(global: &Global, loaded: &Loaded, args: &WatchAdd) -> Result<()> {
         let read = |text: &String| thresholds.rule(symbol, text).map_err(Failure::usage);
         rules.iter().map(read).collect::<Result<_>>()?
     };
-    let configured = configured(loaded);
+    let configured = configured(&loaded.settings.engine.watches);
     let records = open(global, loaded)?;
     let now = SystemClock.now();
     let mut rows = Vec::new();
@@ -52,7 +46,7 @@ fn add(global: &Global, loaded: &Loaded, args: &WatchAdd) -> Result<()> {
             continue;
         }
         records.watch_add(&watch)?;
-        rows.push(Row { watch, is_configured: false });
+        rows.push(KnownWatch::added(watch));
     }
     print(global, &rows)?;
     let is_watched = loaded.settings.feeds.iter().any(|feed| feed.symbols.contains(symbol));
@@ -70,7 +64,7 @@ fn add(global: &Global, loaded: &Loaded, args: &WatchAdd) -> Result<()> {
 }
 
 fn list(global: &Global, loaded: &Loaded, symbols: &[Symbol]) -> Result<()> {
-    let mut rows = configured(loaded);
+    let mut rows = configured(&loaded.settings.engine.watches);
     let dir = data_dir(global, loaded);
     if dir.join("records.db").exists() {
         rows.extend(added(&wiring::read_records(&dir)?)?);
@@ -86,11 +80,11 @@ fn list(global: &Global, loaded: &Loaded, symbols: &[Symbol]) -> Result<()> {
 fn remove(global: &Global, loaded: &Loaded, ids: &[String]) -> Result<()> {
     let records = open(global, loaded)?;
     let known = added(&records)?;
-    let configured = configured(loaded);
+    let configured = configured(&loaded.settings.engine.watches);
     // All of them are looked up before the first one goes.
     let mut found = BTreeSet::new();
     for id in ids {
-        let fits = |row: &&Row| row.watch.id.starts_with(id.as_str());
+        let fits = |row: &&KnownWatch| row.watch.id.starts_with(id.as_str());
         match known.iter().filter(fits).collect::<Vec<_>>()[..] {
             [one] => drop(found.insert(one.watch.id.clone())),
             [] if configured.iter().any(|row| fits(&row)) => {
@@ -108,7 +102,8 @@ fn remove(global: &Global, loaded: &Loaded, ids: &[String]) -> Result<()> {
             }
         }
     }
-    let rows: Vec<Row> = known.into_iter().filter(|row| found.contains(&row.watch.id)).collect();
+    let rows: Vec<KnownWatch> =
+        known.into_iter().filter(|row| found.contains(&row.watch.id)).collect();
     for row in &rows {
         records.watch_remove(&row.watch.id)?;
     }
@@ -123,52 +118,18 @@ fn open(global: &Global, loaded: &Loaded) -> Result<Records> {
     wiring::open_records(&dir, StoreKind::Real)
 }
 
-fn added(records: &Records) -> Result<Vec<Row>> {
-    let all = records.watches_added()?;
-    Ok(all.into_iter().map(|watch| Row { watch, is_configured: false }).collect())
-}
-
-fn configured(loaded: &Loaded) -> Vec<Row> {
-    let watches = loaded.settings.engine.watches.iter();
-    watches
-        .map(|spec| {
-            let (symbol, rule) = (spec.symbol.clone(), spec.rule);
-            let watch = AddedWatch::new(symbol, rule, spec.cooldown_ms, Timestamp::EPOCH);
-            Row { watch, is_configured: true }
-        })
-        .collect()
-}
-
-fn print(global: &Global, rows: &[Row]) -> Result<()> {
+fn print(global: &Global, rows: &[KnownWatch]) -> Result<()> {
     if global.json {
-        return rows.iter().try_for_each(|row| print_line(&object(row).to_string()));
+        return rows.iter().try_for_each(|row| print_line(&row.value().to_string()));
     }
-    let cells = |row: &Row| {
+    let cells = |row: &KnownWatch| {
         let AddedWatch { id, symbol, rule, cooldown_ms, .. } = &row.watch;
         let cooldown = format_duration(std::time::Duration::from_millis(*cooldown_ms));
-        vec![id.clone(), symbol.to_string(), rule.to_string(), cooldown, origin(row).to_owned()]
+        vec![id.clone(), symbol.to_string(), rule.to_string(), cooldown, row.origin().to_owned()]
     };
     let rows: Vec<Vec<String>> = rows.iter().map(cells).collect();
     if rows.is_empty() {
         return Ok(());
     }
     print_table(&["id", "symbol", "rule", "cooldown", "origin"], &rows)
-}
-
-const fn origin(row: &Row) -> &'static str {
-    if row.is_configured { "config" } else { "added" }
-}
-
-fn object(row: &Row) -> Value {
-    let AddedWatch { id, symbol, rule, cooldown_ms, added_at } = &row.watch;
-    json!({
-        "id": id,
-        "symbol": symbol,
-        "rule": rule,
-        "kind": rule.kind(),
-        "threshold": rule.threshold(),
-        "repeat_s": cooldown_ms / 1_000,
-        "created_at": (!row.is_configured).then_some(added_at),
-        "origin": origin(row),
-    })
 }

@@ -198,6 +198,7 @@ pub const KEYS: &[Key] = &[
         "[]",
         "names under which a proxy or other machines reach it; this machine's own always work",
     ),
+    key(
         "log",
         "file",
         Kind::Text,
