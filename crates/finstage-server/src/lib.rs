@@ -46,6 +46,7 @@ pub use desk::{
 pub use error::{Error, ErrorKind};
 pub use live::{Live, MAX_INSTRUMENTS};
 pub use options::{Limits, ServerOptions};
+pub use process::memory_bytes;
 pub use rows::{AlertItem, Evidence, SignalItem, alert_items, signal_items};
 pub use server::{Inputs, Server};
 pub use stream::Synced;

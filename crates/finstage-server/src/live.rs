@@ -178,13 +178,14 @@ impl Live {
         }
     }
 
-    /// Takes stored bars of an instrument that nobody was told of: they change no page.
+    /// Takes stored bars of an instrument: daily ones for its last closes, others for its price where
+    /// nothing newer was told. Nobody is told of them.
     pub(crate) fn remember(&self, symbol: &Symbol, bars: &[Bar]) {
         let mut board = self.board();
         let Some(place) = board.place(symbol) else { return };
-        bars.iter().for_each(|bar| board.close(place, bar));
-        board.rows[place].is_changed = false;
-        board.changed.retain(|changed| *changed != place);
+        for bar in bars {
+            board.rows[place].close(bar);
+        }
     }
 
     /// Sets what is known of markets' hours.
@@ -285,19 +286,28 @@ impl Board {
     }
 
     fn close(&mut self, place: usize, bar: &Bar) {
-        let row = &mut self.rows[place];
-        let close = (bar.close, bar.close_time());
-        if bar.interval == Interval::D1 && row.closes[1].is_none_or(|(_, last)| last < close.1) {
-            row.closes = [row.closes[1], Some(close)];
-        }
-        // A trade at the very moment is the newer one: it made the close.
-        if row.newest.is_none_or(|(_, newest)| newest < close.1) {
-            self.set(place, close.0, close.1);
+        if self.rows[place].close(bar) && !self.rows[place].is_changed {
+            self.rows[place].is_changed = true;
+            self.changed.push(place);
         }
     }
 }
 
 impl Row {
+    /// Takes a closed bar; true when its close is the newest price.
+    fn close(&mut self, bar: &Bar) -> bool {
+        let close = (bar.close, bar.close_time());
+        if bar.interval == Interval::D1 && self.closes[1].is_none_or(|(_, last)| last < close.1) {
+            self.closes = [self.closes[1], Some(close)];
+        }
+        // A trade at the very moment is the newer one: it made the close.
+        let is_newer = self.newest.is_none_or(|(_, newest)| newest < close.1);
+        if is_newer {
+            self.newest = Some(close);
+        }
+        is_newer
+    }
+
     fn item(&self, now: Timestamp) -> Option<PriceItem> {
         let (price, at) = self.newest?;
         // The close of a day is compared with the day before.

@@ -5,8 +5,9 @@ use std::fs;
 /// Ticks of processor time in a second, as `/proc` counts them on every Linux.
 const TICKS_PER_SECOND: f64 = 100.0;
 
-/// Bytes of memory that are resident.
-pub(crate) fn memory_bytes() -> Option<u64> {
+/// Bytes of memory that are resident; `None` where the system does not say it as Linux does.
+#[must_use]
+pub fn memory_bytes() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kib: u64 = line.split_whitespace().next()?.parse().ok()?;

@@ -15,6 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
+use tokio::time::MissedTickBehavior;
 use tokio_rustls::TlsAcceptor;
 
 use crate::app::{About, App, Kept};
@@ -29,6 +30,8 @@ use crate::{Desk, Error, ErrorKind, tls};
 
 /// How long connections may take to end when the server stops.
 const STOP_MAX: Duration = Duration::from_secs(3);
+/// How often stored closes are looked up.
+const BOARD_EVERY: Duration = Duration::from_secs(10);
 /// How long accepting rests when the system has no more descriptors.
 const REST: Duration = Duration::from_millis(50);
 
@@ -94,7 +97,6 @@ impl Server {
             synced: inputs.synced.clone(),
         }));
         hub.begin()?;
-        fill_board(&inputs)?;
         let url = format!("{scheme}://{}", shown(address, &options.allowed_hosts));
         let app = Arc::new(App {
             about: About { url, is_tls, ..inputs.about },
@@ -115,9 +117,11 @@ impl Server {
             requests: Semaphore::new(options.limits.requests),
         });
         let (stop, stopping) = watch::channel(false);
+        fill_board(&app)?;
+        let filling = tokio::spawn(keep_board(Arc::clone(&app), stopping.clone()));
         let pushing = tokio::spawn(Arc::clone(&app.hub).run(stopping.clone()));
         let accepting = tokio::spawn(accept(listener, tls, Arc::clone(&app), stopping));
-        Ok(Self { app, address, stop, tasks: vec![pushing, accepting] })
+        Ok(Self { app, address, stop, tasks: vec![filling, pushing, accepting] })
     }
 
     /// Where it listens.
@@ -162,24 +166,40 @@ fn shown(address: SocketAddr, allowed: &[String]) -> String {
     }
 }
 
-/// Puts what is watched on the board, with the last prices that are stored.
-fn fill_board(inputs: &Inputs) -> Result<(), Error> {
-    let now = inputs.clock.now();
-    for symbol in inputs.desk.watched() {
-        let instrument = inputs.records.instrument(&symbol)?;
+/// Puts what is watched on the board, with the last closes that are stored: history may be fetched or
+/// imported while the server runs.
+fn fill_board(app: &App) -> Result<(), Error> {
+    let now = app.clock.now();
+    for symbol in app.desk.watched() {
+        let instrument = app.records.instrument(&symbol)?;
         let currency = instrument.and_then(|instrument| instrument.currency);
-        inputs.live.watch(&symbol, currency, inputs.desk.quote_delay_s(&symbol));
-        let days = inputs.history.last_bars(&symbol, Interval::D1, now, 2)?;
-        inputs.live.remember(&symbol, &days);
+        app.live.watch(&symbol, currency, app.desk.quote_delay_s(&symbol));
+        let days = app.history.last_bars(&symbol, Interval::D1, now, 2)?;
+        app.live.remember(&symbol, &days);
         for interval in Interval::ALL.into_iter().filter(|interval| *interval < Interval::D1) {
-            let last = inputs.history.last_bars(&symbol, interval, now, 1)?;
+            let last = app.history.last_bars(&symbol, interval, now, 1)?;
             if !last.is_empty() {
-                inputs.live.remember(&symbol, &last);
+                app.live.remember(&symbol, &last);
                 break;
             }
         }
     }
     Ok(())
+}
+
+async fn keep_board(app: Arc<App>, mut stop: watch::Receiver<bool>) {
+    let mut every = tokio::time::interval(BOARD_EVERY);
+    every.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    loop {
+        tokio::select! {
+            _ = every.tick() => {}
+            _ = stop.wait_for(|stop| *stop) => return,
+        }
+        let board = Arc::clone(&app);
+        if let Err(error) = app.ask(move || fill_board(&board)).await {
+            tracing::warn!("prices lack what is stored until the next try: {error}");
+        }
+    }
 }
 
 async fn accept(

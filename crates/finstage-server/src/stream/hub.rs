@@ -30,7 +30,9 @@ const SOON_FOR: Duration = Duration::from_secs(5);
 const EVERY: Duration = Duration::from_secs(1);
 /// Seconds between two looks at markets' hours, and between two pushes of the system's state.
 const SLOW_EVERY: u64 = 10;
-/// Rows that are read at once.
+/// What clients get to take a page of messages before the next.
+const TAKING: Duration = Duration::from_millis(5);
+/// Rows that are read, and messages that are pushed, at once.
 pub(super) const PAGE: usize = 256;
 
 /// Everything that is pushed, and everybody it is pushed to.
@@ -214,7 +216,13 @@ impl Hub {
             let began = Instant::now();
             let news = self.live.take(self.clock.now());
             let is_said = news.is_said;
-            self.push_bars(&news.bars);
+            for bars in news.bars.chunks(PAGE) {
+                self.push_bars(bars);
+                if bars.len() == PAGE {
+                    // Many bars close at once: clients that keep up get time to take them.
+                    tokio::time::sleep(TAKING).await;
+                }
+            }
             self.push_prices(news.prices);
             if is_said {
                 soon_until = Some(began + SOON_FOR);
@@ -338,7 +346,11 @@ impl Hub {
                 self.put_to(&clients, pushed, |client| client.wants().alerts.has(symbol));
             }
             drop(here);
-            if signals.len() < PAGE && alerts.len() < PAGE {
+            let is_last = signals.len() < PAGE && alerts.len() < PAGE;
+            if !is_last {
+                tokio::time::sleep(TAKING).await;
+            }
+            if is_last {
                 return;
             }
         }

@@ -155,3 +155,23 @@ fn failed(error: finstage_server::Error) -> Failure {
     };
     Failure::new(exit, error)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_port_that_is_taken_is_said_with_its_holder_or_left_for_the_next() {
+        let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let options = ServerOptions::new(taken.local_addr().unwrap());
+        let refused = open(options.clone(), Path::new("."), |_| {}).await.unwrap_err();
+        assert_eq!(refused.exit, Exit::Usage);
+        let words = refused.to_string();
+        assert!(words.contains("stop it, or name another"), "{words}");
+        if cfg!(target_os = "linux") {
+            assert!(words.contains(&format!("pid {} (", std::process::id())), "{words}");
+        }
+        let next = open_next(options.clone(), Path::new("."), |_| {}).await.unwrap();
+        assert_ne!(next.options.listen, options.listen);
+    }
+}

@@ -34,6 +34,8 @@ fn every_group_has_figures_with_machine_version_and_date() {
         "verify.each.threads2.block_sums_per_s",
         "history.column_scan.ns_per_bar",
         "engine.trades_per_s",
+        "server.prices.per_second",
+        "server.stream.p99",
     ] {
         assert!(names.contains(&name), "{name}: {names:?}");
     }

@@ -9,6 +9,7 @@ mod history;
 mod indicators;
 mod machine;
 mod peer;
+mod server;
 mod stopwatch;
 mod streaming;
 mod sweep;
@@ -32,7 +33,7 @@ use peer::Peer;
 type Group = fn(&mut Session<'_>) -> Result<()>;
 
 /// All groups, in the order in which they run.
-const GROUPS: [(&str, Group); 7] = [
+const GROUPS: [(&str, Group); 8] = [
     ("indicators", indicators::measure),
     ("streaming", streaming::measure),
     ("backtest", backtest::measure),
@@ -40,6 +41,7 @@ const GROUPS: [(&str, Group); 7] = [
     ("verify", verify::measure),
     ("history", history::measure),
     ("engine", engine::measure),
+    ("server", server::measure),
 ];
 
 /// What to add so that ours can be compared.

@@ -1,0 +1,233 @@
+//! What programs ask for.
+
+use serde_json::Value;
+
+use super::scene::Scene;
+
+/// All items of a list, page by page.
+async fn all(scene: &Scene, path: &str, limit: usize) -> Vec<Value> {
+    let (mut items, mut cursor) = (Vec::new(), String::new());
+    let joint = if path.contains('?') { '&' } else { '?' };
+    for _ in 0..1_000 {
+        let page = scene.json(&format!("{path}{joint}limit={limit}{cursor}")).await;
+        let found = page["items"].as_array().unwrap().clone();
+        assert!(found.len() <= limit);
+        items.extend(found);
+        match page["next_cursor"].as_str() {
+            None => return items,
+            Some(next) => cursor = format!("&cursor={next}"),
+        }
+    }
+    panic!("{path} has no end");
+}
+
+#[tokio::test]
+async fn every_list_pages_through_exactly() {
+    let scene = Scene::new().await;
+    scene.say(100);
+    for path in ["/api/v1/signals", "/api/v1/alerts", "/api/v1/instruments", "/api/v1/strategies"] {
+        let whole = all(&scene, path, 500).await;
+        assert!(whole.len() > 1, "{path}");
+        for limit in [1, 2, 7, whole.len(), whole.len() + 1] {
+            assert_eq!(all(&scene, path, limit).await, whole, "{path} by {limit}");
+        }
+    }
+    let bars = "/api/v1/bars?symbol=sim:ONE&interval=1m";
+    let newest = scene.json(&format!("{bars}&limit=3")).await;
+    let stamps = |page: &Value| -> Vec<String> {
+        let items = page["items"].as_array().unwrap();
+        items.iter().map(|bar| bar["timestamp"].as_str().unwrap().to_owned()).collect()
+    };
+    let mut pages = Vec::new();
+    let mut cursor = String::new();
+    loop {
+        let page = scene.json(&format!("{bars}&limit=7{cursor}")).await;
+        assert!(stamps(&page).is_sorted(), "a page is ascending");
+        pages.insert(0, stamps(&page));
+        match page["next_cursor"].as_str() {
+            None => break,
+            Some(next) => cursor = format!("&cursor={next}"),
+        }
+    }
+    let back: Vec<String> = pages.concat();
+    assert_eq!(back.len(), 100);
+    assert!(back.is_sorted_by(|a, b| a < b), "older pages join without gap or repeat");
+    assert_eq!(stamps(&newest), back[97..]);
+    let forth = all(&scene, &format!("{bars}&from={}", back[10]), 9).await;
+    assert_eq!(forth.len(), 90, "with from, pages go to newer bars");
+    assert_eq!(forth[0]["timestamp"], back[10].as_str());
+    let between = all(&scene, &format!("{bars}&from={}&to={}", back[10], back[20]), 3).await;
+    assert_eq!(between.len(), 10);
+    scene.stop().await;
+}
+
+#[tokio::test]
+async fn rows_that_are_added_meanwhile_change_no_later_page() {
+    let scene = Scene::new().await;
+    scene.say(30);
+    let whole = all(&scene, "/api/v1/signals", 500).await;
+    let first = scene.json("/api/v1/signals?limit=4").await;
+    scene.say(30);
+    let next = first["next_cursor"].as_str().unwrap();
+    let second = scene.json(&format!("/api/v1/signals?limit=4&cursor={next}")).await;
+    assert_eq!(second["items"].as_array().unwrap()[..], whole[4..8]);
+    scene.stop().await;
+}
+
+#[tokio::test]
+async fn prices_keep_their_exact_digits() {
+    let scene = Scene::new().await;
+    scene.say(1);
+    let reply = scene.get("/api/v1/alerts").await;
+    assert!(reply.body.contains("\"base\":9223372036.854775807"), "{}", reply.body);
+    scene.stop().await;
+}
+
+#[tokio::test]
+async fn a_signal_is_shown_whole_and_can_be_verified() {
+    let scene = Scene::new().await;
+    scene.say(100);
+    let list = scene.json("/api/v1/signals?limit=50").await;
+    let item = list["items"][10].clone();
+    let id = item["id"].as_str().unwrap();
+    let shown = scene.json(&format!("/api/v1/signals/{id}")).await;
+    for (name, value) in item.as_object().unwrap() {
+        assert_eq!(&shown[name], value, "{name}");
+    }
+    assert!(shown["chart"]["bars"].as_array().unwrap().len() > 20);
+    assert!(shown["outcomes"].as_array().unwrap().iter().all(|one| one["known"] == false));
+    let bearer = format!("Bearer {}", scene.token);
+    let path = format!("/api/v1/signals/{id}/verify");
+    let reply = scene.ask("POST", &path, &[("Authorization", &bearer)], "").await;
+    let checks: Value = serde_json::from_str(&reply.body).unwrap();
+    let names: Vec<&str> =
+        checks["checks"].as_array().unwrap().iter().map(|c| c["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["id", "bar", "card", "track_record"]);
+    // The suite's ids do not follow from their content: the check must see that.
+    assert_eq!(
+        (&checks["ok"], &checks["checks"][0]["ok"]),
+        (&Value::Bool(false), &Value::Bool(false))
+    );
+    assert_eq!(checks["checks"][1]["ok"], true, "{checks}");
+    for missing in ["ffffffff", "zz", "..", "%00"] {
+        assert!(matches!(scene.get(&format!("/api/v1/signals/{missing}")).await.status, 400 | 404));
+    }
+    scene.stop().await;
+}
+
+#[tokio::test]
+async fn indicators_are_those_of_the_stored_bars() {
+    let scene = Scene::new().await;
+    scene.say(100);
+    let path =
+        "/api/v1/indicators?symbol=sim:ONE&interval=1m&spec=SMA(3)&spec=MACD(12,26,9)&limit=5";
+    let found = scene.json(path).await;
+    // The closes of the suite are 0, 1, 2 … nanos.
+    let sma: Vec<f64> = found["columns"]["SMA(3).real"]
+        .as_array()
+        .unwrap_or_else(|| panic!("{found}"))
+        .iter()
+        .map(|value| value.as_f64().unwrap() * 1e9)
+        .collect();
+    assert!(
+        sma.iter().zip([94.0, 95.0, 96.0, 97.0, 98.0]).all(|(a, b)| (a - b).abs() < 1e-6),
+        "{sma:?}"
+    );
+    assert_eq!(found["columns"].as_object().unwrap().len(), 4);
+    assert_eq!(found["timestamps"].as_array().unwrap().len(), 5);
+    for bad in ["spec=NOPE", "spec=SMA(0)", "spec=SMA(3", "spec=%20", "limit=5"] {
+        let path = format!("/api/v1/indicators?symbol=sim:ONE&interval=1m&{bad}");
+        assert_eq!(scene.get(&path).await.problem(), 400, "{bad}");
+    }
+    scene.stop().await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_done_is_said_with_what_can() {
+    let scene = Scene::new().await;
+    let bearer = format!("Bearer {}", scene.token);
+    let proof = [("Authorization", bearer.as_str())];
+    for (method, path, allow) in [
+        ("DELETE", "/api/v1/signals", "GET, HEAD"),
+        ("PUT", "/api/v1/watches", "GET, POST, HEAD"),
+        ("GET", "/api/v1/logins", "POST, DELETE"),
+        ("GET", "/api/v1/watches/1", "DELETE"),
+        ("POST", "/", "GET, HEAD"),
+        ("OPTIONS", "/api/v1/prices", "GET, HEAD"),
+        ("TRACE", "/healthz", "GET, HEAD"),
+    ] {
+        let reply = scene.ask(method, path, &proof, "").await;
+        assert_eq!(reply.problem(), 405, "{method} {path}");
+        assert_eq!(reply.header("allow"), Some(allow), "{method} {path}");
+    }
+    assert_eq!(scene.get("/api/v1/nothing").await.problem(), 404);
+    for path in ["/api/v1/signals?x=1", "/api/v1/signals?cursor=zz", "/api/v1/bars", "/healthz?a=1"]
+    {
+        assert_eq!(scene.get(path).await.problem(), 400, "{path}");
+    }
+    let head = scene.ask("HEAD", "/api/v1/prices", &proof, "").await;
+    assert_eq!((head.status, head.body.as_str()), (200, ""));
+    assert_eq!(scene.ask("DELETE", "/api/v1/watches/1", &proof, "").await.problem(), 404);
+    scene.stop().await;
+}
+
+#[tokio::test]
+async fn every_address_of_the_document_is_answered() {
+    let scene = Scene::new().await;
+    scene.say(20);
+    let document = scene.json("/openapi.json").await;
+    let id = scene.json("/api/v1/signals?limit=1").await["items"][0]["id"].clone();
+    let bearer = format!("Bearer {}", scene.token);
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        let path = path.replace("{id}", id.as_str().unwrap());
+        for (method, operation) in operations.as_object().unwrap() {
+            let mut query = Vec::new();
+            for param in operation["parameters"].as_array().unwrap() {
+                let value = match param["name"].as_str().unwrap() {
+                    "symbol" => "sim:ONE",
+                    "interval" => "1m",
+                    "spec" => "SMA(3)",
+                    _ => continue,
+                };
+                query.push(format!("{}={value}", param["name"].as_str().unwrap()));
+            }
+            let address = match query.is_empty() {
+                true => path.clone(),
+                false => format!("{path}?{}", query.join("&")),
+            };
+            let body = if operation["requestBody"].is_null() {
+                ""
+            } else {
+                r#"{"symbol":"sim:ONE","rule":"rise=3%"}"#
+            };
+            let headers =
+                [("Authorization", bearer.as_str()), ("Content-Type", "application/json")];
+            let reply = scene.ask(&method.to_uppercase(), &address, &headers, body).await;
+            let declared = operation["responses"].as_object().unwrap();
+            let is_declared = declared.contains_key(&reply.status.to_string());
+            let is_problem = reply.header("content-type") == Some("application/problem+json");
+            assert!(is_declared || is_problem, "{method} {address}: {reply:?}");
+            assert!(
+                !matches!(reply.status, 404 | 405 | 500)
+                    || is_problem && path.ends_with(id.as_str().unwrap()),
+                "{method} {address}: {reply:?}"
+            );
+        }
+    }
+    scene.stop().await;
+}
+
+#[tokio::test]
+async fn a_list_shows_what_was_said_a_moment_ago() {
+    let scene = Scene::new().await;
+    scene.say(3);
+    let before = scene.json("/api/v1/signals").await;
+    assert_eq!(before["items"].as_array().unwrap().len(), 1);
+    let mut listener = super::stream::Listener::join(&scene).await;
+    listener.subscribe("signals", None).await;
+    scene.say(3);
+    listener.next("signal").await;
+    let after = scene.json("/api/v1/signals").await;
+    assert_eq!(after["items"].as_array().unwrap().len(), 2, "a push and the list agree");
+    scene.stop().await;
+}

@@ -1,0 +1,292 @@
+//! A server over records in memory, and the plainest client there is.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use finstage_model::{Clock, ManualClock, Position, Price, Symbol, Timestamp};
+use finstage_server::{
+    About, Desk, Error, ErrorKind, FeedGauge, Gauges, Inputs, InstrumentItem, Limits, Live,
+    ReportAsked, ReportPage, Rules, Server, ServerOptions, Synced, load_token, token_file,
+};
+use finstage_store::DiskFiles;
+use finstage_store::history::History;
+use finstage_store::records::Records;
+use finstage_store::suite::journal::DAY;
+use finstage_store::suite::records::{batch, symbol};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
+
+/// How long anything may take before a test gives up.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(crate) struct Scene {
+    pub(crate) server: Option<Server>,
+    pub(crate) records: Records,
+    pub(crate) live: Arc<Live>,
+    pub(crate) token: String,
+    pub(crate) address: String,
+    pub(crate) clock: Arc<ManualClock>,
+    /// The journal is on disk up to here.
+    synced: Arc<AtomicI64>,
+    events: Mutex<u64>,
+    pub(crate) folder: tempfile::TempDir,
+}
+
+impl Scene {
+    pub(crate) async fn new() -> Self {
+        Self::with(Limits::default()).await
+    }
+
+    pub(crate) async fn with(limits: Limits) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let records = Records::open_in_memory().unwrap();
+        records.instrument_id(&symbol()).unwrap();
+        let history =
+            History::open(Arc::new(DiskFiles), folder.path().join("history"), records.clone());
+        let clock = Arc::new(ManualClock::new(DAY.end()));
+        let synced = Arc::new(AtomicI64::new(0));
+        let live = Arc::new(Live::default());
+        let position = Arc::clone(&synced);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let inputs = Inputs {
+            records: records.clone(),
+            history,
+            live: Arc::clone(&live),
+            desk: Arc::new(PlainDesk),
+            clock: Arc::clone(&clock) as _,
+            wall: Arc::clone(&clock) as _,
+            synced: Synced(Arc::new(move || Position::from_i64(position.load(Ordering::SeqCst)))),
+            token_file: token_file(folder.path()),
+            about: About::new("0.0.0", clock.now()),
+        };
+        let options = ServerOptions { limits, ..ServerOptions::new(address) };
+        let server = Server::start(listener, &options, inputs).unwrap();
+        let token = load_token(&token_file(folder.path())).unwrap().expose().clone();
+        Self {
+            server: Some(server),
+            records,
+            live,
+            token,
+            address: address.to_string(),
+            clock,
+            synced,
+            events: Mutex::new(0),
+            folder,
+        }
+    }
+
+    /// Lets the engine say what follows from so many more events, which are on disk.
+    pub(crate) fn say(&self, events: u64) {
+        let end = self.say_unsynced(events);
+        self.sync(end);
+    }
+
+    /// As [`Scene::say`], but a power cut could still take it back.
+    pub(crate) fn say_unsynced(&self, events: u64) -> u64 {
+        let mut said = self.events.lock().unwrap();
+        let (from, to) = (*said, *said + events);
+        self.records.apply(&batch(1, from, to)).unwrap();
+        *said = to;
+        self.live.said();
+        to
+    }
+
+    /// The journal is on disk up to this event.
+    pub(crate) fn sync(&self, end: u64) {
+        self.synced.store(Position::new(DAY, 1, end).to_i64(), Ordering::SeqCst);
+        self.live.said();
+    }
+
+    pub(crate) fn price(&self, name: &str, price: i64) {
+        let symbol: Symbol = format!("sim:{name}").parse().unwrap();
+        let at = self.clock.now().plus(Duration::from_secs(price.unsigned_abs()));
+        self.live.price(&symbol, Price::from_nanos(price * 1_000_000_000), at);
+    }
+
+    /// Asks with the token.
+    pub(crate) async fn get(&self, path: &str) -> Reply {
+        self.ask("GET", path, &[("Authorization", &format!("Bearer {}", self.token))], "").await
+    }
+
+    /// The JSON of a good answer.
+    pub(crate) async fn json(&self, path: &str) -> Value {
+        let reply = self.get(path).await;
+        assert_eq!(reply.status, 200, "{path}: {}", reply.body);
+        serde_json::from_str(&reply.body).unwrap()
+    }
+
+    /// Sends a request with these headers besides the host.
+    pub(crate) async fn ask(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Reply {
+        let mut text = format!("{method} {path} HTTP/1.1\r\n");
+        if !headers.iter().any(|(name, _)| *name == "Host") {
+            text.push_str(&format!("Host: {}\r\n", self.address));
+        }
+        for (name, value) in headers {
+            text.push_str(&format!("{name}: {value}\r\n"));
+        }
+        if !body.is_empty() {
+            text.push_str(&format!("Content-Length: {}\r\n", body.len()));
+        }
+        text.push_str("Connection: close\r\n\r\n");
+        text.push_str(body);
+        self.raw(text.as_bytes()).await
+    }
+
+    /// Sends bytes and reads until the server closes.
+    pub(crate) async fn raw(&self, bytes: &[u8]) -> Reply {
+        let mut socket = TcpStream::connect(&self.address).await.unwrap();
+        // The server may refuse before it has read all.
+        let _ = socket.write_all(bytes).await;
+        let mut answer = Vec::new();
+        let _ = timeout(PATIENCE, socket.read_to_end(&mut answer)).await.expect("it is closed");
+        Reply::read(&answer)
+    }
+
+    pub(crate) async fn stop(mut self) {
+        self.server.take().unwrap().stop().await;
+    }
+}
+
+/// An answer as text.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    /// 0 where there is none.
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: String,
+}
+
+impl Reply {
+    fn read(bytes: &[u8]) -> Self {
+        let text = String::from_utf8_lossy(bytes).into_owned();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+        let status = head.split(' ').nth(1).and_then(|word| word.parse().ok()).unwrap_or(0);
+        Self { status, head: head.to_owned(), body: body.to_owned() }
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.head.lines().find_map(|line| {
+            let (known, value) = line.split_once(':')?;
+            known.eq_ignore_ascii_case(name).then_some(value.trim())
+        })
+    }
+
+    /// The status of a refusal, which is a problem in the form of RFC 9457.
+    pub(crate) fn problem(&self) -> u16 {
+        assert_eq!(self.header("content-type"), Some("application/problem+json"), "{self:?}");
+        let body: Value = serde_json::from_str(&self.body).unwrap();
+        assert_eq!(body["status"], self.status, "{body}");
+        for name in ["type", "title", "detail", "instance"] {
+            assert!(body[name].is_string(), "{body} lacks {name}");
+        }
+        self.status
+    }
+}
+
+/// A desk that knows two instruments and no more.
+#[derive(Debug)]
+struct PlainDesk;
+
+impl Desk for PlainDesk {
+    fn kind(&self) -> &'static str {
+        "demo"
+    }
+
+    fn watched(&self) -> Vec<Symbol> {
+        vec![symbol()]
+    }
+
+    fn instruments(&self, text: Option<&str>, _: Timestamp) -> Vec<InstrumentItem> {
+        let item = |name: &str| InstrumentItem {
+            symbol: format!("sim:{name}").parse().unwrap(),
+            name: name.to_owned(),
+            name_ko: name.to_owned(),
+            category: "other".to_owned(),
+            currency: None,
+            calendar: None,
+            zone: None,
+            quote_delay_s: 0,
+            watched: name == "ONE",
+            open: None,
+            opens_at: None,
+            closes_at: None,
+        };
+        let mut items = vec![item("ONE"), item("TWO"), item("THREE")];
+        items.retain(|item| text.is_none_or(|text| item.name.contains(text)));
+        items
+    }
+
+    fn is_open(&self, _: &Symbol, _: Timestamp) -> Option<bool> {
+        Some(true)
+    }
+
+    fn quote_delay_s(&self, _: &Symbol) -> u32 {
+        0
+    }
+
+    fn rules(&self, strategy: &str) -> Rules {
+        Rules { rule: format!("the rule of {strategy}"), rule_ko: None }
+    }
+
+    fn strategies(&self) -> Result<Vec<Value>, Error> {
+        Ok(vec![json!({"name": "a"}), json!({"name": "b"})])
+    }
+
+    fn statistics(&self) -> Result<Value, Error> {
+        Ok(json!({}))
+    }
+
+    fn report(&self, _: &ReportAsked) -> Result<ReportPage, Error> {
+        Err(Error::new(ErrorKind::Refused, "no report"))
+    }
+
+    fn watches(&self) -> Result<Vec<Value>, Error> {
+        Ok(Vec::new())
+    }
+
+    fn add_watch(&self, symbol: &Symbol, rule: &str) -> Result<Value, Error> {
+        Ok(json!({"id": "1", "symbol": symbol, "rule": rule, "origin": "added"}))
+    }
+
+    fn remove_watch(&self, _: &str) -> Result<(), Error> {
+        Err(Error::new(ErrorKind::NotFound, "no watch has this id"))
+    }
+
+    fn gauges(&self) -> Gauges {
+        Gauges {
+            feeds: vec![FeedGauge {
+                venue: "sim".to_owned(),
+                symbols: vec![symbol()],
+                state: "up",
+                connected: true,
+                stale: false,
+                last_event_at: None,
+                age_ms: None,
+                messages: 1,
+                events: 1,
+                reconnects: 0,
+                gaps: 0,
+                repaired: 0,
+                duplicates: 0,
+                undecoded: 0,
+            }],
+            ..Gauges::default()
+        }
+    }
+}
+
+/// Where the token of a scene lies.
+pub(crate) fn token_of(scene: &Scene) -> PathBuf {
+    token_file(scene.folder.path())
+}
