@@ -224,6 +224,23 @@ export interface TrackRecord {
   } | null;
 }
 
+/** What became of a signal after one horizon. */
+export interface Outcome {
+  signal: string;
+  symbol: string;
+  interval: string;
+  strategy: string;
+  direction: Direction;
+  at: string;
+  verdict: Verdict;
+  horizon: string;
+  exit_at?: string | null;
+  return: number | null;
+  mfe?: number | null;
+  mae?: number | null;
+  hit: boolean | null;
+}
+
 export interface Watch {
   id: string;
   symbol: string;
@@ -237,7 +254,8 @@ export interface Watch {
 
 export interface Feed {
   venue: string;
-  symbol?: string | null;
+  symbols?: string[];
+  state?: string;
   connected: boolean;
   last_event_at?: string | null;
   age_ms?: number | null;
@@ -259,7 +277,7 @@ export interface System {
   timezone?: string | null;
   language?: "en" | "ko" | null;
   kind?: "real" | "demo";
-  journal?: { position?: string | number | null; synced?: string | number | null; bytes?: number | null } | null;
+  journal?: { synced?: string | number | null; bytes?: number | null } | null;
   records?: { bytes?: number | null } | null;
   memory_bytes?: number | null;
   cpu_seconds?: number | null;
