@@ -124,7 +124,8 @@ fn open(global: &Global, loaded: &Loaded) -> Result<Records> {
 }
 
 fn added(records: &Records) -> Result<Vec<Row>> {
-    let all = records.watches_added()?;
+    let mut all = records.watches_added()?;
+    all.sort_by_cached_key(|watch| (watch.symbol.clone(), watch.rule.to_string()));
     Ok(all.into_iter().map(|watch| Row { watch, is_configured: false }).collect())
 }
 
