@@ -192,7 +192,9 @@ impl Bot {
             Ok(response) => read(&response, |text| request.redact(text)),
             Err(why) => Err(BotError::new(
                 BotErrorKind::Unreachable,
-                format!("{why}: check the network, or the address of the Bot API"),
+                format!(
+                    "telegram cannot be reached: {why}: check the network, or the address of the Bot API"
+                ),
             )),
         }
     }

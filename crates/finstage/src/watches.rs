@@ -56,10 +56,12 @@ pub fn configured(watches: &[WatchSpec]) -> Vec<KnownWatch> {
     watches.iter().map(known).collect()
 }
 
-/// The watches that were added, the oldest first.
+/// The watches that were added, by symbol and rule.
 ///
 /// # Errors
 /// When the records cannot be read.
 pub fn added(records: &Records) -> Result<Vec<KnownWatch>, Error> {
-    Ok(records.watches_added()?.into_iter().map(KnownWatch::added).collect())
+    let mut all = records.watches_added()?;
+    all.sort_by_cached_key(|watch| (watch.symbol.clone(), watch.rule.to_string()));
+    Ok(all.into_iter().map(KnownWatch::added).collect())
 }

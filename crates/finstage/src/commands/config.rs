@@ -45,7 +45,7 @@ fn check(global: &Global, loaded: &Loaded) -> Result<()> {
     ))
 }
 
-fn count(n: usize, one: &str, many: &str) -> String {
+pub(super) fn count(n: usize, one: &str, many: &str) -> String {
     format!("{n} {}", if n == 1 { one } else { many })
 }
 

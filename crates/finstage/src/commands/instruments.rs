@@ -64,7 +64,7 @@ fn add(global: &Global, dir: &Path, args: &InstrumentAdd) -> Result<()> {
     std::fs::create_dir_all(dir).map_err(|e| Failure::from_writing(dir, &e))?;
     let is_new = wiring::open_records(dir, StoreKind::Real)?.put_own_listing(&listing)?;
     let done = if is_new { "added" } else { "changed" };
-    say(global, format_args!("{symbol} {done}; a running service knows it after its next start"));
+    say(global, format_args!("{symbol} {done}"));
     list(global, std::iter::once(wiring::listing_of(listing)), &ListingArgs::default())
 }
 

@@ -161,6 +161,7 @@ fn the_bytes_of_version_5_never_change() {
             "01000000000000c03f00000001000000000000f03f69ffd9c409ffd9c409",
         ),
         "80897a0b0b7961686f6f3a5e4753504307726973653d3325a0fe0a01",
+        "80897a0c0472697365ffebb80b",
     ];
     let mut previous = Timestamp::EPOCH;
     let lines: Vec<String> = one_of_each()

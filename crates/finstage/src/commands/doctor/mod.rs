@@ -5,6 +5,7 @@ mod remote;
 
 use serde_json::json;
 
+use super::config::count;
 use super::{data_dir, print_json, print_line};
 use crate::cli::Global;
 use crate::config::{self, Loaded, Wanted};
@@ -104,12 +105,12 @@ fn configuration(global: &Global, checks: &mut Vec<Check>) -> Option<Loaded> {
         Some(file) => checks.push(Check::ok(
             "config",
             format!(
-                "{}: {} feeds, {} strategies, {} watches, {} channels",
+                "{}: {}, {}, {}, {}",
                 file.display(),
-                settings.feeds.len(),
-                settings.engine.strategies.len(),
-                settings.engine.watches.len(),
-                settings.notify.len()
+                count(settings.feeds.len(), "feed", "feeds"),
+                count(settings.engine.strategies.len(), "strategy", "strategies"),
+                count(settings.engine.watches.len(), "watch", "watches"),
+                count(settings.notify.len(), "channel", "channels"),
             ),
         )),
     }

@@ -140,7 +140,7 @@ fn a_wrong_setting_is_named_with_its_line_and_what_to_write() {
         ),
         (
             "[[notify]]\nkind = \"sms\"\n".into(),
-            ":2: notify[0].kind: \"sms\" is not a channel: write telegram or log",
+            ":2: notify[0].kind: \"sms\" is not a channel: write telegram, webhook or log",
         ),
         (
             "[[notify]]\nkind = \"telegram\"\nchat = \"1\"\n".into(),

@@ -112,7 +112,10 @@ fn watches_are_added_with_thresholds_of_the_instrument_and_taken_out_again() {
     shell.run("watch add yahoo:^GSPC rise").ok();
     let rows = shell.run("watch list --json").ok().quiet().rows();
     assert_eq!(rows.len(), 6, "the same watch is the same");
-    assert_eq!((&rows[0]["kind"], &rows[0]["threshold"]), (&json!("rise"), &json!(1.5)));
+    let rules: Vec<&str> = rows.iter().map(|row| row["rule"].as_str().unwrap()).collect();
+    assert!(rules.is_sorted(), "{rules:?}");
+    let rise = rows.iter().find(|row| row["kind"] == "rise").unwrap();
+    assert_eq!((&rise["threshold"], &rise["repeat_s"]), (&json!(1.5), &json!(180)));
     assert!(shell.run("watch add yahoo:^GSPC fall=3%").refused(2).contains("is not a watch rule"));
     assert!(shell.run("watch remove zz").refused(2).starts_with("no watch zz"));
     assert!(
