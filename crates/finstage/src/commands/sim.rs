@@ -8,6 +8,7 @@ use finstage_lab::sim::faults::Scenario;
 use finstage_lab::sim::ledger::Ledger;
 use finstage_lab::sim::market::{Edge, Market, MarketSpec};
 use finstage_lab::sim::telegram::{Chats, TelegramOptions, TelegramSim};
+use finstage_lab::sim::yahoo::{YahooOptions, YahooSim};
 use finstage_model::{Clock, Timestamp};
 use finstage_net::{ScaledClock, SystemClock};
 use serde_json::{Map, Value, json};
@@ -53,9 +54,10 @@ async fn serve(global: &Global, args: &Sim, faults: Scenario, ledger: Arc<Ledger
         Arc::new(ScaledClock::new(start, args.speed))
     };
     let mut addresses = Map::new();
-    let (mut binance, mut telegram) = (None, None);
-    for (i, venue) in args.venues.iter().enumerate() {
-        let listener = bind(args.listen, i).await?;
+    let (mut binance, mut telegram, mut yahoo) = (None, None, None);
+    let mut ports = 0..;
+    for venue in &args.venues {
+        let listener = bind(args.listen, ports.next().unwrap_or_default()).await?;
         match venue {
             SimVenue::Binance => {
                 let options = SimOptions {
@@ -83,6 +85,20 @@ async fn serve(global: &Global, args: &Sim, faults: Scenario, ledger: Arc<Ledger
                 addresses.insert("telegram".into(), json!({"rest": sim.url()}));
                 telegram = Some(sim);
             }
+            SimVenue::Yahoo => {
+                let second = bind(args.listen, ports.next().unwrap_or_default()).await?;
+                let options = YahooOptions {
+                    seed: args.seed,
+                    clock: Arc::clone(&clock),
+                    faults: faults.clone(),
+                    ledger: Arc::clone(&ledger),
+                    listeners: [listener, second],
+                };
+                let sim = YahooSim::start(options).map_err(failed)?;
+                let [first, second] = sim.urls();
+                addresses.insert("yahoo".into(), json!({"rest": first, "rest2": second}));
+                yahoo = Some(sim);
+            }
         }
     }
     print_line(&Value::Object(addresses).to_string())?;
@@ -108,6 +124,9 @@ async fn serve(global: &Global, args: &Sim, faults: Scenario, ledger: Arc<Ledger
         sim.stop().await;
     }
     if let Some(sim) = telegram {
+        sim.stop().await;
+    }
+    if let Some(sim) = yahoo {
         sim.stop().await;
     }
     Ok(())
