@@ -3,6 +3,7 @@
 //! ```text
 //! cargo xtask test [--all] [--kills N]   everything a change must pass
 //! cargo xtask bench [WORDS]              the release build beside TA-Lib and backtesting.py
+//! cargo xtask clients                    public clients of the venues against the simulator
 //! cargo xtask tidy                       the rules that no compiler checks
 //! cargo xtask pages [--check]            docs/reference, written by the program itself
 //! cargo xtask lines                      lines of each crate
@@ -12,6 +13,7 @@
 #![expect(clippy::print_stderr, reason = "a command line tool: its progress goes to stderr")]
 
 mod bench;
+mod clients;
 mod day;
 mod lines;
 mod pages;
@@ -33,6 +35,8 @@ usage: cargo xtask <command>
                              --kills N sets how often recovery tests kill the process
   bench [WORDS]              figures of the release build beside its peers; WORDS go to
                              finstage bench
+  clients                    python-binance, ccxt, yfinance and python-telegram-bot against
+                             the simulator; a part of test
   tidy                       the rules that no compiler checks
   pages [--check]            write docs/reference from the program, or compare
   lines                      lines of each crate as a table";
@@ -47,6 +51,7 @@ fn main() -> ExitCode {
                 .unwrap_or_else(|error| failure(&error));
         }
         ["bench", ref words @ ..] => bench::run(words),
+        ["clients"] => clients::run(),
         ["tidy"] => tidy::run(),
         ["pages"] => pages::write(),
         ["pages", "--check"] => pages::check(),

@@ -13,6 +13,10 @@ use crate::output_of;
 pub(crate) const TESTS: Packages =
     Packages { folder: "test-python", pins: include_str!("../python/tests.txt") };
 
+/// The clients that the simulator must satisfy.
+pub(crate) const CLIENTS: Packages =
+    Packages { folder: "clients-python", pins: include_str!("../python/clients.txt") };
+
 /// What figures are compared with.
 pub(crate) const PEERS: Packages =
     Packages { folder: "peer-python", pins: include_str!("../python/peers.txt") };
@@ -130,7 +134,7 @@ fn run(command: &mut Command) -> Result<()> {
 }
 
 /// Where cargo builds.
-fn target_folder() -> Result<PathBuf> {
+pub(crate) fn target_folder() -> Result<PathBuf> {
     let about = output_of("cargo", &["metadata", "--no-deps", "--format-version", "1"])?;
     let about: serde_json::Value = serde_json::from_str(&about)?;
     let folder = about.get("target_directory").and_then(serde_json::Value::as_str);
@@ -143,7 +147,7 @@ mod tests {
 
     #[test]
     fn every_package_has_one_version() {
-        for Packages { folder, pins } in [TESTS, PEERS, SWEEP_PEER] {
+        for Packages { folder, pins } in [TESTS, PEERS, SWEEP_PEER, CLIENTS] {
             let names = names(pins);
             assert!(names.len() > 5, "{folder}");
             assert!(names.iter().all(|name| name.split("==").count() == 2), "{folder}: {names:?}");

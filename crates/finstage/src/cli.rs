@@ -1,5 +1,6 @@
 //! The command line: what can be typed. What it does is in [`crate::commands`].
 
+mod backfill;
 mod bench;
 mod instruments;
 mod report;
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use finstage_model::{Call, Day, Direction, Interval, Symbol, Timestamp};
 
+pub use self::backfill::Backfill;
 pub use self::bench::Bench;
 pub use self::instruments::{Instruments, ListingArgs};
 pub use self::report::{Report, ReportDaily, ReportFormat};
@@ -65,6 +67,8 @@ pub enum Command {
     Serve,
     /// Read bar files into the store; a second time writes nothing
     Import(Import),
+    /// History from venues into the store: what is missing, and the holes in what is there
+    Backfill(Backfill),
     /// Stored bars: what there is, what is missing, what is odd, and bars for other programs
     #[command(subcommand)]
     Bars(Bars),
@@ -96,7 +100,7 @@ pub enum Command {
     Sweep(Box<Sweep>),
     /// What a search for parameters is worth: chosen on the past, tried on what came after
     WalkForward(Box<WalkForward>),
-    /// Run the simulator: a Binance and a Telegram on this machine, with faults on demand
+    /// Run the simulator: a Binance, a Yahoo and a Telegram on this machine, with faults on demand
     Sim(Sim),
     /// Signals in the store
     #[command(subcommand)]

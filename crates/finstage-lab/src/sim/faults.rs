@@ -176,6 +176,28 @@ pub enum FaultKind {
     YahooHostDown,
 }
 
+impl FaultKind {
+    /// Whether it strikes the simulated Yahoo.
+    fn is_of_yahoo(self) -> bool {
+        matches!(
+            self,
+            Self::Yahoo429
+                | Self::YahooHtml
+                | Self::Yahoo5xx
+                | Self::Yahoo401
+                | Self::Yahoo404
+                | Self::Yahoo422
+                | Self::YahooNoData
+                | Self::YahooCoarse
+                | Self::YahooNulls
+                | Self::YahooRevise
+                | Self::YahooMissing
+                | Self::YahooSlow
+                | Self::YahooHostDown
+        )
+    }
+}
+
 impl Scenario {
     /// Nothing goes wrong.
     pub const CALM: &str = "name = \"calm\"\n";
@@ -323,30 +345,23 @@ impl RawFault {
                 | K::Telegram403
                 | K::Telegram400Parse
         );
-        let of_yahoo = matches!(
-            self.kind,
-            K::Yahoo429
-                | K::YahooHtml
-                | K::Yahoo5xx
-                | K::Yahoo401
-                | K::Yahoo404
-                | K::Yahoo422
-                | K::YahooNoData
-                | K::YahooCoarse
-                | K::YahooNulls
-                | K::YahooRevise
-                | K::YahooMissing
-                | K::YahooSlow
-                | K::YahooHostDown
-        );
+        let of_yahoo = self.kind.is_of_yahoo();
         let at_once = matches!(self.kind, K::Reset | K::Close);
         let fits = [
             ("symbol", self.symbol.is_some(), on_trades || of_yahoo || self.kind == K::Stall),
             ("chat", self.chat.is_some(), to_chats),
             ("one_in", self.one_in.is_some(), on_trades || self.kind == K::YahooNulls),
-            ("by", self.by.is_some(), matches!(self.kind, K::Late | K::TelegramSlow | K::YahooSlow)),
+            (
+                "by",
+                self.by.is_some(),
+                matches!(self.kind, K::Late | K::TelegramSlow | K::YahooSlow),
+            ),
             ("retry_after", self.retry_after.is_some(), self.kind == K::Telegram429),
-            ("status", self.status.is_some(), matches!(self.kind, K::Rest5xx | K::RestHtml | K::Yahoo5xx)),
+            (
+                "status",
+                self.status.is_some(),
+                matches!(self.kind, K::Rest5xx | K::RestHtml | K::Yahoo5xx),
+            ),
             ("for", self.length.is_some(), !at_once),
         ];
         if let Some((key, ..)) = fits.iter().find(|(_, given, allowed)| *given && !allowed) {

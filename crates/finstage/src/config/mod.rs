@@ -7,6 +7,7 @@ mod place;
 mod raw;
 pub mod reference;
 pub mod settings;
+mod venues;
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};

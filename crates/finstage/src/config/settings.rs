@@ -1,12 +1,14 @@
 //! What the configuration means: validated, typed, complete.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use finstage_engine::{
-    AlertFilters, AlertRules, Engine, EngineSettings, FeedTiming, MarketRule, Origin, Rule,
-    SeriesSpec, StrategySpec, WatchRule, WatchSpec, When,
+    AlertFilters, AlertRules, Engine, EngineSettings, MarketRule, Origin, Rule, SeriesSpec,
+    StrategySpec, WatchRule, WatchSpec, When,
 };
+use finstage_feeds::venues::{self, Venue};
 use finstage_model::{Direction, Interval, Symbol, parse_duration};
 use finstage_seal::Secret;
 use finstage_strategies::CATALOG;
@@ -14,6 +16,7 @@ use jiff::civil::Time;
 
 use super::place::Place;
 use super::raw::{Raw, RawAlerts, RawFeed, RawNotify, RawReport, RawStrategy, RawWatch};
+use super::venues::{addresses, example_of, timing};
 use super::{Reference, dereference};
 use crate::exit::{Failure, Result};
 use crate::report::Language;
@@ -38,6 +41,8 @@ pub struct Settings {
     pub timezone: String,
     /// The daily report.
     pub report: ReportSettings,
+    /// Addresses of venues, REST and stream, where they differ from the venues' own.
+    pub addresses: BTreeMap<String, (Option<String>, Option<String>)>,
     /// What is watched.
     pub feeds: Vec<FeedSettings>,
     /// Where alerts go; to the log where none is named.
@@ -151,7 +156,7 @@ impl Resolver<'_> {
         let mut venues: Vec<&str> = feeds.iter().map(|feed| feed.venue.as_str()).collect();
         venues.sort_unstable();
         venues.dedup();
-        let timing = venues.iter().map(|venue| FeedTiming::ordered(venue)).collect();
+        let timing = venues.iter().map(|venue| timing(venue, &feeds)).collect();
         let notify = raw
             .notify
             .iter()
@@ -177,6 +182,7 @@ impl Resolver<'_> {
             max_age: self.duration("alerts.max_age", raw.alerts.max_age.as_deref(), minutes(15))?,
             timezone,
             report: self.report(&raw.report)?,
+            addresses: addresses(raw),
             feeds,
             notify,
             engine,
@@ -284,16 +290,17 @@ impl Resolver<'_> {
     }
 
     fn feed(&self, key: &str, raw: &RawFeed, all: &Raw) -> Result<(FeedSettings, Vec<SeriesSpec>)> {
-        if raw.venue != "binance" {
+        let Some(venue) = venues::find(&raw.venue) else {
             return self.refuse(
                 &format!("{key}.venue"),
-                format!("\"{}\" is not a venue: write binance", raw.venue),
+                format!("\"{}\" is not a venue: write binance or yahoo", raw.venue),
             );
-        }
+        };
         if raw.symbols.is_empty() {
+            let example = example_of(&raw.venue);
             return self.refuse(
                 &format!("{key}.symbols"),
-                "the list is empty: name at least one, [\"BTCUSDT\"]",
+                format!("the list is empty: name at least one, [\"{example}\"]"),
             );
         }
         let symbols = raw
@@ -301,16 +308,13 @@ impl Resolver<'_> {
             .iter()
             .map(|name| self.listed(&format!("{key}.symbols"), &raw.venue, name))
             .collect::<Result<Vec<_>>>()?;
-        let typed =
-            raw.intervals.clone().unwrap_or_else(|| ["1m", "1h", "1d"].map(String::from).to_vec());
-        let mut intervals = typed
-            .iter()
-            .map(|text| self.interval(&format!("{key}.intervals"), text))
-            .collect::<Result<Vec<_>>>()?;
-        intervals.sort_unstable();
-        intervals.dedup();
+        let intervals = self.venue_intervals(key, raw, venue)?;
         let origin = match raw.bars.as_deref() {
             None | Some("venue") => Origin::Venue,
+            Some("trades") if venue.stream.is_none() => {
+                let why = format!("{} tells no trades: write \"venue\"", raw.venue);
+                return self.refuse(&format!("{key}.bars"), why);
+            }
             Some("trades") => Origin::Trades,
             Some(other) => {
                 return self.refuse(
@@ -337,6 +341,29 @@ impl Resolver<'_> {
             ws: addresses.ws,
         };
         Ok((settings, series))
+    }
+
+    /// The lengths of bars that a feed takes from its venue, shortest first.
+    fn venue_intervals(&self, key: &str, raw: &RawFeed, venue: &Venue) -> Result<Vec<Interval>> {
+        let usual = if venue.stream.is_some() { &["1m", "1h", "1d"][..] } else { &["1d"] };
+        let typed = raw
+            .intervals
+            .clone()
+            .unwrap_or_else(|| usual.iter().map(|text| (*text).to_owned()).collect());
+        let mut intervals = typed
+            .iter()
+            .map(|text| self.interval(&format!("{key}.intervals"), text))
+            .collect::<Result<Vec<_>>>()?;
+        intervals.sort_unstable();
+        intervals.dedup();
+        if let Some(missing) = intervals.iter().find(|i| !venue.profile.intervals.contains(i)) {
+            let why = format!(
+                "{} has no bars of {missing}: name a shorter length, strategies on {missing} roll them up",
+                raw.venue
+            );
+            return self.refuse(&format!("{key}.intervals"), why);
+        }
+        Ok(intervals)
     }
 
     /// Checks a strategy against the catalogue, or its condition, and adds the series that it needs
@@ -493,7 +520,11 @@ impl Resolver<'_> {
         match format!("{venue}:{name}").parse() {
             Ok(symbol) if usual == name => Ok(symbol),
             _ if usual.is_empty() || usual.contains(char::is_whitespace) => {
-                self.refuse(key, format!("\"{name}\" is not a name at {venue}: write \"BTCUSDT\""))
+                let example = example_of(venue);
+                self.refuse(
+                    key,
+                    format!("\"{name}\" is not a name at {venue}: write \"{example}\""),
+                )
             }
             _ => self
                 .refuse(key, format!("\"{name}\" is not how {venue} writes it: write \"{usual}\"")),

@@ -18,3 +18,4 @@ mod rewarm;
 mod script;
 mod sweep;
 mod track;
+mod yahoo;

@@ -109,7 +109,7 @@ pub(super) fn answer(
     if flaws.no_data {
         rows.clear();
     }
-    spoil(&mut rows, series, flaws);
+    spoil(&mut rows, series, (flaws, length));
     if rows.is_empty() && wish.range.is_empty() && !flaws.no_data && wish.to < now - 7 * DAY_S {
         let (from, to) = (wish.from, wish.to);
         let words = format!("Data doesn't exist for startDate = {from}, endDate = {to}");
@@ -245,11 +245,14 @@ fn first_day(day: Day, granularity: &str) -> Day {
     Day::from_days(day.days() - back)
 }
 
-fn spoil(rows: &mut [Row], series: &Series, flaws: Flaws) {
-    let one_in = flaws.nulls.unwrap_or(Series::USUALLY_QUIET);
+fn spoil(rows: &mut [Row], series: &Series, (flaws, length): (Flaws, i64)) {
+    // Days have their bars, unless a scenario wants it otherwise.
+    let usual = (length < DAY_S).then_some(Series::USUALLY_QUIET);
+    let one_in = flaws.nulls.or(usual);
     let count = rows.len();
     for (place, row) in rows.iter_mut().enumerate() {
-        row.is_null = place + 1 < count && series.is_quiet(row.piece.at, one_in);
+        row.is_null =
+            place + 1 < count && one_in.is_some_and(|one_in| series.is_quiet(row.piece.at, one_in));
         if flaws.revised && (place + 2 == count || place + 3 == count) {
             row.piece.prices[3] = row.piece.prices[2];
         }
@@ -258,7 +261,8 @@ fn spoil(rows: &mut [Row], series: &Series, flaws: Flaws) {
 
 fn events(series: &Series, wish: &Wish<'_>) -> Map<String, Value> {
     let (mut dividends, mut splits) = (Map::new(), Map::new());
-    let told = series.sessions.iter().filter(|session| (wish.from..wish.to).contains(&session.open));
+    let told =
+        series.sessions.iter().filter(|session| (wish.from..wish.to).contains(&session.open));
     for session in told {
         let (key, date) = (session.open.to_string(), session.open);
         if session.dividend > 0.0 {
@@ -277,7 +281,8 @@ fn events(series: &Series, wish: &Wish<'_>) -> Map<String, Value> {
 
 /// The price of a moment and when it was made.
 pub(super) fn last_price(series: &Series, now: i64) -> Option<(f64, i64)> {
-    let place = series.sessions.partition_point(|session| session.open + 60 <= now).checked_sub(1)?;
+    let place =
+        series.sessions.partition_point(|session| session.open + 60 <= now).checked_sub(1)?;
     let session = &series.sessions[place];
     if now >= session.close {
         return Some((session.whole.prices[3], session.close));

@@ -119,18 +119,8 @@ fn is_us_half_day(day: Day) -> bool {
 /// Those that do not follow the moon.
 fn is_fixed_korean_holiday(day: Day) -> bool {
     let (_, month, date) = day.civil();
-    const DAYS: [(u32, u32); 10] = [
-        (1, 1),
-        (3, 1),
-        (5, 1),
-        (5, 5),
-        (6, 6),
-        (8, 15),
-        (10, 3),
-        (10, 9),
-        (12, 25),
-        (12, 31),
-    ];
+    const DAYS: [(u32, u32); 10] =
+        [(1, 1), (3, 1), (5, 1), (5, 5), (6, 6), (8, 15), (10, 3), (10, 9), (12, 25), (12, 31)];
     DAYS.contains(&(month, date))
 }
 

@@ -212,9 +212,8 @@ async fn handle(State(host): State<Host>, request: Request) -> Response {
     });
     let (status, outcome) = (reply.status, Outcome::of_status(reply.status));
     shared.ledger.enter(&Line { at: now, venue: "yahoo", path: &path, weight: 1, status, outcome });
-    let mut response = Response::builder()
-        .status(reply.status)
-        .header(header::CONTENT_TYPE, reply.media);
+    let mut response =
+        Response::builder().status(reply.status).header(header::CONTENT_TYPE, reply.media);
     if path == "/" {
         let cookie = "A3=d=AQABBK&S=AQAAAm; Domain=.yahoo.com; Path=/; Secure; HttpOnly";
         response = response.header(header::SET_COOKIE, cookie);
@@ -328,7 +327,8 @@ fn wish<'a>(
     let (from, to, range) = match (get("period1"), get("period2")) {
         (Some(from), Some(to)) => {
             let number = |text: &str| {
-                text.parse().map_err(|_| bad(format!("Invalid input - period {text} is no number.")))
+                text.parse()
+                    .map_err(|_| bad(format!("Invalid input - period {text} is no number.")))
             };
             let (from, to): (i64, i64) = (number(from)?, number(to)?);
             if from >= to {
@@ -414,8 +414,7 @@ fn search(params: &BTreeMap<String, String>, now: Timestamp) -> Reply {
             "providerPublishTime": now.secs() - 3_600, "relatedTickers": [listing.symbol],
         })
     };
-    let news: Vec<Value> =
-        found.iter().take(most("newsCount")).enumerate().map(story).collect();
+    let news: Vec<Value> = found.iter().take(most("newsCount")).enumerate().map(story).collect();
     let count = quotes.len();
     Reply::json(
         200,

@@ -102,7 +102,10 @@ fn faults_change_what_is_told() {
     let differ: BTreeSet<usize> = (0..old.len()).filter(|i| old[*i] != new[*i]).collect();
     assert!(differ.iter().all(|place| *place + 2 == old.len() || *place + 3 == old.len()));
     assert!(!differ.is_empty());
-    assert_eq!(struck("yahoo_401", "range=1d").1["finance"]["error"]["description"], "Invalid Crumb");
+    assert_eq!(
+        struck("yahoo_401", "range=1d").1["finance"]["error"]["description"],
+        "Invalid Crumb"
+    );
     assert_eq!(struck("yahoo_404", "range=1d").0, 404);
 }
 
