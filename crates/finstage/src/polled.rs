@@ -130,16 +130,20 @@ async fn fill(
 }
 
 async fn fill_all(source: &Source, history: &History, wants: &[Want]) {
-    let mut factored: Vec<&Symbol> = Vec::new();
+    let (mut factored, mut refused) = (Vec::<&Symbol>::new(), Vec::<&Symbol>::new());
     for want in wants {
         let Want { symbol, interval, from } = want;
         let mut attempt = 0;
+        if refused.contains(&symbol) {
+            continue;
+        }
         while let Err(trouble) = fill_series(source, history, want).await {
             if !wait(symbol, &trouble, &mut attempt).await {
+                refused.push(symbol);
                 break;
             }
         }
-        if factored.contains(&symbol) || *interval < Interval::D1 {
+        if factored.contains(&symbol) || refused.contains(&symbol) || *interval < Interval::D1 {
             continue;
         }
         factored.push(symbol);

@@ -90,6 +90,9 @@ fn nth(day: Day, weekday: i32) -> Option<u32> {
 }
 
 fn is_us_holiday(day: Day) -> bool {
+    // A storm and two days of mourning.
+    const CLOSED: [(i32, u32, u32); 4] =
+        [(2012, 10, 29), (2012, 10, 30), (2018, 12, 5), (2025, 1, 9)];
     let (year, month, date) = day.civil();
     // What falls on a Sunday is kept on Monday, on a Saturday on Friday.
     let kept = |m: u32, d: u32| {
@@ -98,7 +101,8 @@ fn is_us_holiday(day: Day) -> bool {
             || (day.days_from_monday() == 4 && (month, date + 1) == (m, d))
     };
     let is_last_monday_of_may = month == 5 && day.days_from_monday() == 0 && date > 24;
-    kept(1, 1)
+    CLOSED.contains(&(year, month, date))
+        || kept(1, 1)
         || (month == 1 && nth(day, 0) == Some(3))
         || (month == 2 && nth(day, 0) == Some(3))
         || day.days() == easter(year).days() - 2
