@@ -4,6 +4,7 @@
 //! cargo xtask test [--all] [--kills N]   everything a change must pass
 //! cargo xtask bench [WORDS]              the release build beside TA-Lib and backtesting.py
 //! cargo xtask dist                       what is handed out, in target/dist
+//! cargo xtask clients                    public clients of the venues against the simulator
 //! cargo xtask tidy                       the rules that no compiler checks
 //! cargo xtask pages [--check]            docs/reference, written by the program itself
 //! cargo xtask lines                      lines of each crate
@@ -14,6 +15,7 @@
 
 mod bench;
 mod browser;
+mod clients;
 mod day;
 mod debian;
 mod dist;
@@ -38,6 +40,8 @@ usage: cargo xtask <command>
   bench [WORDS]              figures of the release build beside its peers; WORDS go to
                              finstage bench
   dist                       the release as an archive and as the image of a container, in target/dist
+  clients                    python-binance, ccxt, yfinance and python-telegram-bot against
+                             the simulator; a part of test
   tidy                       the rules that no compiler checks
   pages [--check]            write docs/reference from the program, or compare
   lines                      lines of each crate as a table";
@@ -53,6 +57,7 @@ fn main() -> ExitCode {
         }
         ["bench", ref words @ ..] => bench::run(words),
         ["dist"] => dist::make(),
+        ["clients"] => clients::run(),
         ["tidy"] => tidy::run(),
         ["pages"] => pages::write(),
         ["pages", "--check"] => pages::check(),

@@ -14,6 +14,10 @@ use crate::output_of;
 pub(crate) const TESTS: Packages =
     Packages { folder: "test-python", pins: include_str!("../python/tests.txt") };
 
+/// The clients that the simulator must satisfy.
+pub(crate) const CLIENTS: Packages =
+    Packages { folder: "clients-python", pins: include_str!("../python/clients.txt") };
+
 /// What figures are compared with.
 pub(crate) const PEERS: Packages =
     Packages { folder: "peer-python", pins: include_str!("../python/peers.txt") };
@@ -110,7 +114,7 @@ mod tests {
 
     #[test]
     fn every_package_has_one_version() {
-        for Packages { folder, pins } in [TESTS, PEERS, SWEEP_PEER] {
+        for Packages { folder, pins } in [TESTS, PEERS, SWEEP_PEER, CLIENTS] {
             let names = names(pins);
             assert!(names.len() > 5, "{folder}");
             assert!(names.iter().all(|name| name.split("==").count() == 2), "{folder}: {names:?}");

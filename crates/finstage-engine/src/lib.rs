@@ -69,7 +69,7 @@ pub use finstage_model::{WatchRule, WatchRuleError};
 
 pub use alerts::{MAX_MUTES, MAX_REMEMBERED, MEMORY};
 pub use engine::{Counters, Engine, MAX_INSTRUMENTS};
-pub use outcomes::{Course, Question, Settlement, settle, trace};
+pub use outcomes::{Course, Question, Settlement, settle, trace, trace_bars};
 pub use plan::{MAX_DEPTH, MAX_STRATEGIES, Planned, RECORD_DAYS, series_depths};
 pub use rule::{Build, Catalog, Language, Rule};
 pub use run::{Flow, RunError, RunSummary, Sink, SinkError, Source, SourceError, run};

@@ -143,6 +143,91 @@ impl fmt::Display for ListingCategory {
     }
 }
 
+/// When the market of a symbol is open, in the table or not; `None` where that is not known.
+///
+/// ```
+/// use finstage_feeds::{MarketHours, registry::hours};
+/// assert_eq!(hours(&"yahoo:005935.KS".parse().unwrap()), Some(MarketHours::Korea));
+/// assert_eq!(hours(&"yahoo:ES=F".parse().unwrap()), None);
+/// ```
+#[must_use]
+pub fn hours(symbol: &Symbol) -> Option<MarketHours> {
+    if let Some(row) = find(symbol) {
+        return row.hours;
+    }
+    match (symbol.venue(), Suffix::of(symbol.name())) {
+        ("binance", _) | ("yahoo", Suffix::Crypto) => Some(MarketHours::Always),
+        ("yahoo", Suffix::Korea) => Some(MarketHours::Korea),
+        ("yahoo", Suffix::None) => Some(MarketHours::Us),
+        _ => None,
+    }
+}
+
+/// By how many seconds the quotes of a symbol are late at its venue; `None` where that is not known.
+/// Yahoo states it as `exchangeDataDelayedBy`: nothing for New York, 20 minutes for Seoul.
+///
+/// ```
+/// use finstage_feeds::registry::quote_delay_s;
+/// assert_eq!(quote_delay_s(&"yahoo:005930.KS".parse().unwrap()), Some(1_200));
+/// assert_eq!(quote_delay_s(&"yahoo:AAPL".parse().unwrap()), Some(0));
+/// ```
+#[must_use]
+pub fn quote_delay_s(symbol: &Symbol) -> Option<u32> {
+    const FUTURES: u32 = 600;
+    const MOST_MARKETS: u32 = 900;
+    const SEOUL: u32 = 1_200;
+    match (symbol.venue(), Suffix::of(symbol.name())) {
+        ("binance", _) => Some(0),
+        ("yahoo", _) if hours(symbol) == Some(MarketHours::Korea) => Some(SEOUL),
+        ("yahoo", Suffix::None | Suffix::Crypto | Suffix::Currency) => Some(0),
+        ("yahoo", Suffix::Index) if hours(symbol) == Some(MarketHours::Us) => Some(0),
+        ("yahoo", Suffix::Future) => Some(FUTURES),
+        ("yahoo", Suffix::Index | Suffix::Other) => Some(MOST_MARKETS),
+        _ => None,
+    }
+}
+
+/// What the form of a name at Yahoo says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Suffix {
+    /// `AAPL`, `BRK-B`: New York.
+    None,
+    /// `^GSPC`
+    Index,
+    /// `005930.KS`, `035720.KQ`
+    Korea,
+    /// `ES=F`
+    Future,
+    /// `KRW=X`
+    Currency,
+    /// `BTC-USD`
+    Crypto,
+    /// `7203.T`
+    Other,
+}
+
+impl Suffix {
+    fn of(name: &str) -> Self {
+        const COUNTED_IN: [&str; 5] = ["-USD", "-EUR", "-KRW", "-USDT", "-BTC"];
+        let ends = |end: &str| name.ends_with(end);
+        if name.starts_with('^') {
+            Self::Index
+        } else if ends(".KS") || ends(".KQ") {
+            Self::Korea
+        } else if ends("=F") {
+            Self::Future
+        } else if ends("=X") {
+            Self::Currency
+        } else if COUNTED_IN.into_iter().any(ends) {
+            Self::Crypto
+        } else if name.contains(['.', '=']) {
+            Self::Other
+        } else {
+            Self::None
+        }
+    }
+}
+
 /// All built-in rows, in the order of the table.
 #[must_use]
 pub fn all() -> &'static [Listing] {

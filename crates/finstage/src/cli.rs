@@ -1,6 +1,7 @@
 //! The command line: what can be typed. What it does is in [`crate::commands`].
 
 mod alerts;
+mod backfill;
 mod bench;
 mod decode;
 mod instruments;
@@ -19,6 +20,7 @@ use clap::{Args, Parser, Subcommand};
 use finstage_model::{Call, Day, Direction, Interval, Symbol, Timestamp};
 
 pub use self::alerts::{AlertList, AlertMute, AlertTest, Alerts, Watch, WatchAdd};
+pub use self::backfill::Backfill;
 pub use self::bench::Bench;
 pub use self::decode::Decode;
 pub use self::instruments::{InstrumentAdd, Instruments, ListingArgs};
@@ -84,6 +86,8 @@ pub enum Command {
     Health(Health),
     /// Read bar files into the store; a second time writes nothing
     Import(Import),
+    /// History from venues into the store: what is missing, and the holes in what is there
+    Backfill(Backfill),
     /// Stored bars: what there is, what is missing, what is odd, and bars for other programs
     #[command(subcommand)]
     Bars(Bars),
@@ -115,7 +119,7 @@ pub enum Command {
     Sweep(Box<Sweep>),
     /// What a search for parameters is worth: chosen on the past, tried on what came after
     WalkForward(Box<WalkForward>),
-    /// Run the simulator: a Binance and a Telegram on this machine, with faults on demand
+    /// Run the simulator: a Binance, a Yahoo and a Telegram on this machine, with faults on demand
     Sim(Sim),
     /// Signals in the store
     #[command(subcommand)]

@@ -6,6 +6,7 @@
 use std::num::NonZero;
 use std::time::Duration;
 
+use finstage_feeds::{MarketHours, registry};
 use finstage_model::{Card, CardVerdict, Day, Interval, Symbol, Timestamp, Trial};
 use finstage_research::evidence::{Evidence, Ledger, Plan, in_force};
 use finstage_research::study::{Adjustment, Instrument};
@@ -44,7 +45,20 @@ pub fn series(
     }
     let factors = history.factors(symbol)?;
     let instrument = Instrument::new(symbol.clone(), &bars, &|day| adjustment(&factors, day));
-    instrument.map(Some).map_err(Failure::usage)
+    instrument.map(in_hours).map(Some).map_err(Failure::usage)
+}
+
+/// An instrument whose horizons are counted by the hours of its market, as settled outcomes are.
+/// Where those are not known, the bars show how many make a day.
+#[must_use]
+pub fn in_hours(instrument: Instrument) -> Instrument {
+    let interval = instrument.interval();
+    match registry::hours(instrument.symbol()) {
+        Some(hours) if hours != MarketHours::Always && interval < Interval::D1 => {
+            instrument.with_bars_a_day(hours.bars_a_day(interval))
+        }
+        _ => instrument,
+    }
 }
 
 /// What raw numbers of a day are multiplied by.

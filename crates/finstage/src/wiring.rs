@@ -1,12 +1,13 @@
 //! The composition root: which part is built from which setting. Reads like a table of contents.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use finstage_feeds::registry::{self, Listing, ListingCategory};
 use finstage_feeds::venues::{self, Venue};
-use finstage_feeds::{Endpoints, MarketHours, Subscription};
+use finstage_feeds::{Asker, Endpoints, MarketHours, Subscription};
 use finstage_model::{Category, Instrument, InstrumentId, Interval, Symbol};
 use finstage_net::{Client, ClientOptions};
 use finstage_notify::notifiers::{Log, Telegram, TelegramOptions, Webhook, WebhookOptions};
@@ -195,19 +196,22 @@ pub fn instruments(settings: &Settings, records: &Records) -> Result<Vec<Instrum
     Ok(instruments)
 }
 
-/// What is known of an instrument by its name alone.
+/// What is known of an instrument by its name: from the registry, else by its form.
 #[must_use]
 pub fn describe(symbol: &Symbol) -> Instrument {
-    const QUOTES: [&str; 8] = ["USDT", "USDC", "FDUSD", "BTC", "ETH", "BNB", "EUR", "TRY"];
-    let crypto = symbol.venue() == "binance";
-    let currency = QUOTES.iter().find(|quote| crypto && symbol.name().ends_with(**quote));
+    const QUOTES: [&str; 10] =
+        ["USDT", "USDC", "FDUSD", "BTC", "ETH", "BNB", "EUR", "TRY", "USD", "KRW"];
+    let listing = registry::find(symbol);
+    let crypto = registry::hours(symbol) == Some(MarketHours::Always);
+    let quote = || QUOTES.iter().find(|quote| crypto && symbol.name().ends_with(**quote)).copied();
+    let category = if crypto { Category::Crypto } else { Category::Other };
     Instrument {
         id: InstrumentId(u32::MAX),
         symbol: symbol.clone(),
         tick: None,
         lot: None,
-        currency: currency.map(|quote| (*quote).to_owned()),
-        category: if crypto { Category::Crypto } else { Category::Other },
+        currency: listing.map_or_else(quote, |listing| listing.currency).map(str::to_owned),
+        category: listing.map_or(category, |listing| listing.category.coarse()),
     }
 }
 
@@ -233,11 +237,28 @@ pub fn subscriptions(feed: &FeedSettings, instruments: &[Instrument]) -> Vec<Sub
     let ask = |instrument: &Instrument| Subscription {
         instrument: instrument.id,
         symbol: instrument.symbol.clone(),
-        trades: true,
+        trades: venues::find(&feed.venue).is_some_and(|venue| venue.stream.is_some()),
         intervals: feed.venue_intervals.clone(),
     };
     of_feed.map(ask).collect()
 }
+
+/// What asks each venue that is asked and never connected to; feeds of one venue share its pace.
+///
+/// # Errors
+/// When there is no such venue.
+pub fn askers(feeds: &[FeedSettings], client: &Client) -> Result<Askers> {
+    let mut askers = Askers::new();
+    for feed in feeds {
+        let (venue, endpoints) = venue(feed)?;
+        let name = venue.profile.name;
+        askers.entry(name).or_insert_with(|| Asker::new(venue.profile, &endpoints, client.clone()));
+    }
+    Ok(askers)
+}
+
+/// By the name of the venue.
+pub type Askers = BTreeMap<&'static str, Asker>;
 
 /// The one client of the process.
 ///
@@ -292,16 +313,29 @@ pub fn notifiers(settings: &Settings) -> Result<Vec<Arc<dyn Notifier>>> {
 
 fn template(settings: &Settings) -> Result<Template> {
     let zone = jiff::tz::TimeZone::get(&settings.timezone).map_err(Failure::usage)?;
-    Ok(Template { zone, link: None })
+    Ok(Template { zone, link: None, quote_delay_s: registry::quote_delay_s })
 }
 
-/// Which bars of a series a venue is asked for, as newest first-known open time.
+/// Which bars of a series a venue is asked for, as newest first-known open time. Where markets close,
+/// more days are needed than bars make.
 #[must_use]
 pub fn history_start(
+    symbol: &Symbol,
     interval: Interval,
     depth: usize,
     until: finstage_model::Timestamp,
 ) -> finstage_model::Timestamp {
+    /// Longer than the longest holidays.
+    const HOLIDAYS: Duration = Duration::from_secs(15 * 86_400);
     let bars = u32::try_from(depth).unwrap_or(u32::MAX);
-    interval.open_of(until.minus(interval.nominal().saturating_mul(bars)))
+    let open_time = interval.nominal().saturating_mul(bars);
+    let reach = venues::find(symbol.venue()).and_then(|venue| (venue.profile.reach)(interval));
+    let span = match registry::hours(symbol) {
+        Some(MarketHours::Always) => open_time,
+        _ if interval >= Interval::W1 => open_time,
+        // Five days of seven, and of each a quarter.
+        _ if interval == Interval::D1 => open_time.saturating_mul(3) / 2 + HOLIDAYS,
+        _ => open_time.saturating_mul(6) + HOLIDAYS,
+    };
+    interval.open_of(until.minus(span.min(reach.unwrap_or(Duration::MAX))))
 }

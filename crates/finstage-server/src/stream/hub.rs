@@ -334,18 +334,7 @@ impl Hub {
                 return;
             }
             self.touch();
-            // The place moves with the messages: whoever subscribes is told a place that is either
-            // before them all, and then gets them, or behind them all.
-            let mut here = lock(&self.place);
-            *here = place;
-            let clients = lock(&self.clients).clone();
-            for (symbol, pushed) in &signals {
-                self.put_to(&clients, pushed, |client| client.wants().signals.has(symbol));
-            }
-            for (symbol, pushed) in &alerts {
-                self.put_to(&clients, pushed, |client| client.wants().alerts.has(symbol));
-            }
-            drop(here);
+            self.publish(place, &signals, &alerts);
             let is_last = signals.len() < PAGE && alerts.len() < PAGE;
             if !is_last {
                 tokio::time::sleep(TAKING).await;
@@ -353,6 +342,20 @@ impl Hub {
             if is_last {
                 return;
             }
+        }
+    }
+
+    /// Moves the place with its messages: whoever subscribes is told a place that is either before them
+    /// all, and then gets them, or behind them all.
+    fn publish(&self, place: SaidPlace, signals: &Messages, alerts: &Messages) {
+        let mut here = lock(&self.place);
+        *here = place;
+        let clients = lock(&self.clients).clone();
+        for (symbol, pushed) in signals {
+            self.put_to(&clients, pushed, |client| client.wants().signals.has(symbol));
+        }
+        for (symbol, pushed) in alerts {
+            self.put_to(&clients, pushed, |client| client.wants().alerts.has(symbol));
         }
     }
 

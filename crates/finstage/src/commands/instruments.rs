@@ -136,6 +136,16 @@ fn find(text: &str) -> Result<&'static Listing> {
 
 /// What a person reads.
 fn lines(listing: &Listing, at: Timestamp, zone: &TimeZone) -> Vec<String> {
+    let mut lines = state(listing, at, zone);
+    lines.push(match registry::quote_delay_s(&listing.symbol) {
+        None => "quotes     not known how late".into(),
+        Some(0) => "quotes     not delayed".into(),
+        Some(late) => format!("quotes     delayed by {} min", late.div_ceil(60)),
+    });
+    lines
+}
+
+fn state(listing: &Listing, at: Timestamp, zone: &TimeZone) -> Vec<String> {
     let Listing { symbol, name, korean, .. } = listing;
     let korean = if korean == name { String::new() } else { format!(", {korean}") };
     let group = listing.group.map(|group| format!(", {group}")).unwrap_or_default();
@@ -195,6 +205,7 @@ fn object(listing: &Listing) -> Value {
         "group": listing.group,
         "currency": listing.currency,
         "calendar": listing.hours.map(MarketHours::name),
+        "quote_delay_s": registry::quote_delay_s(&listing.symbol),
     })
 }
 
@@ -236,6 +247,7 @@ mod tests {
                 "market     open at Fri 2026-11-27 10:00 EST = Sat 2026-11-28 00:00 KST",
                 "closes     Fri 2026-11-27 13:00 EST = Sat 2026-11-28 03:00 KST",
                 "opens      Mon 2026-11-30 09:30 EST = Mon 2026-11-30 23:30 KST",
+                "quotes     not delayed",
             ]
         );
     }
@@ -246,6 +258,7 @@ mod tests {
         assert_eq!(lines[4], "market     closed at Thu 2026-12-31 10:00 KST");
         assert_eq!(lines[5], "opens      Mon 2027-01-04 10:00 KST");
         assert_eq!(lines[6], "closes     Mon 2027-01-04 15:30 KST");
+        assert_eq!(lines[7], "quotes     delayed by 20 min");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "printing is what commands are for")]
 
 mod alerts;
+mod backfill;
 mod backtest;
 mod bars;
 mod bench;
@@ -100,6 +101,7 @@ fn run(cli: &Cli) -> Result<Exit> {
         Command::Doctor => doctor::run(global),
         Command::Health(args) => health::run(global, args),
         Command::Import(args) => import::run(global, args),
+        Command::Backfill(args) => backfill::run(global, args),
         Command::Bars(args) => bars::run(global, args),
         Command::Instruments(args) => instruments::run(global, args),
         Command::Replay(args) => replay::run(global, args),

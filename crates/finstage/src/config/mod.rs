@@ -11,6 +11,7 @@ pub mod reference;
 mod server;
 pub mod settings;
 pub mod system;
+mod venues;
 mod watching;
 
 use std::io::ErrorKind;

@@ -232,7 +232,7 @@ pub const KEYS: &[Key] = &[
         "rest",
         Kind::Text,
         "\"https://data-api.binance.vision\"",
-        "REST address, where it differs from the venue's own",
+        "REST address, where it differs from the venue's own; hosts that stand in for each other are parted by commas",
     ),
     asked(
         "venues.*",
@@ -244,7 +244,7 @@ pub const KEYS: &[Key] = &[
     asked(
         "feeds[]",
         "venue",
-        Kind::OneOf(&["binance"]),
+        Kind::OneOf(&["binance", "yahoo"]),
         "\"binance\"",
         "where the data comes from",
     ),
@@ -254,7 +254,7 @@ pub const KEYS: &[Key] = &[
         "intervals",
         Kind::Texts,
         "[\"1m\", \"1h\", \"1d\"]",
-        "bar lengths taken from the venue; other lengths that strategies ask for are rolled up from them",
+        "bar lengths taken from the venue, for yahoo [\"1d\"] where nothing is written; other lengths that strategies ask for are rolled up from them",
     ),
     key(
         "feeds[]",

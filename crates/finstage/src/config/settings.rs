@@ -1,12 +1,14 @@
 //! What the configuration means: validated, typed, complete.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use finstage_engine::{
-    AlertFilters, AlertRules, Engine, EngineSettings, FeedTiming, MarketRule, Origin, Rule,
-    SeriesSpec, StrategySpec, When,
+    AlertFilters, AlertRules, Engine, EngineSettings, MarketRule, Origin, Rule, SeriesSpec,
+    StrategySpec, When,
 };
+use finstage_feeds::venues::{self, Venue};
 use finstage_model::{Direction, Interval, Symbol, parse_duration};
 use finstage_strategies::CATALOG;
 use jiff::civil::Time;
@@ -15,6 +17,7 @@ pub use super::channels::NotifySettings;
 use super::place::Place;
 use super::raw::{Raw, RawAlerts, RawFeed, RawLog, RawReport, RawStrategy};
 pub use super::server::ServerSettings;
+use super::venues::{addresses, example_of, timing};
 pub use super::watching::{Thresholds, WatchThresholds};
 use crate::exit::{Failure, Result};
 use crate::report::Language;
@@ -45,6 +48,8 @@ pub struct Settings {
     pub log: LogSettings,
     /// From which change on watches speak that name none.
     pub thresholds: WatchThresholds,
+    /// Addresses of venues, REST and stream, where they differ from the venues' own.
+    pub addresses: BTreeMap<String, (Option<String>, Option<String>)>,
     /// What is watched.
     pub feeds: Vec<FeedSettings>,
     /// Where alerts go; to the log where none is named.
@@ -169,7 +174,7 @@ impl Resolver<'_> {
         let mut venues: Vec<&str> = feeds.iter().map(|feed| feed.venue.as_str()).collect();
         venues.sort_unstable();
         venues.dedup();
-        let timing = venues.iter().map(|venue| FeedTiming::ordered(venue)).collect();
+        let timing = venues.iter().map(|venue| timing(venue, &feeds)).collect();
         let notify = raw
             .notify
             .iter()
@@ -198,6 +203,7 @@ impl Resolver<'_> {
             report: self.report(&raw.report, raw.display.language.as_deref())?,
             log: self.log(&raw.log)?,
             thresholds,
+            addresses: addresses(raw),
             feeds,
             notify,
             engine,
@@ -336,16 +342,17 @@ impl Resolver<'_> {
     }
 
     fn feed(&self, key: &str, raw: &RawFeed, all: &Raw) -> Result<(FeedSettings, Vec<SeriesSpec>)> {
-        if raw.venue != "binance" {
+        let Some(venue) = venues::find(&raw.venue) else {
             return self.refuse(
                 &format!("{key}.venue"),
-                format!("\"{}\" is not a venue: write binance", raw.venue),
+                format!("\"{}\" is not a venue: write binance or yahoo", raw.venue),
             );
-        }
+        };
         if raw.symbols.is_empty() {
+            let example = example_of(&raw.venue);
             return self.refuse(
                 &format!("{key}.symbols"),
-                "the list is empty: name at least one, [\"BTCUSDT\"]",
+                format!("the list is empty: name at least one, [\"{example}\"]"),
             );
         }
         let symbols = raw
@@ -353,16 +360,13 @@ impl Resolver<'_> {
             .iter()
             .map(|name| self.listed(&format!("{key}.symbols"), &raw.venue, name))
             .collect::<Result<Vec<_>>>()?;
-        let typed =
-            raw.intervals.clone().unwrap_or_else(|| ["1m", "1h", "1d"].map(String::from).to_vec());
-        let mut intervals = typed
-            .iter()
-            .map(|text| self.interval(&format!("{key}.intervals"), text))
-            .collect::<Result<Vec<_>>>()?;
-        intervals.sort_unstable();
-        intervals.dedup();
+        let intervals = self.venue_intervals(key, raw, venue)?;
         let origin = match raw.bars.as_deref() {
             None | Some("venue") => Origin::Venue,
+            Some("trades") if venue.stream.is_none() => {
+                let why = format!("{} tells no trades: write \"venue\"", raw.venue);
+                return self.refuse(&format!("{key}.bars"), why);
+            }
             Some("trades") => Origin::Trades,
             Some(other) => {
                 return self.refuse(
@@ -389,6 +393,29 @@ impl Resolver<'_> {
             ws: addresses.ws,
         };
         Ok((settings, series))
+    }
+
+    /// The lengths of bars that a feed takes from its venue, shortest first.
+    fn venue_intervals(&self, key: &str, raw: &RawFeed, venue: &Venue) -> Result<Vec<Interval>> {
+        let usual = if venue.stream.is_some() { &["1m", "1h", "1d"][..] } else { &["1d"] };
+        let typed = raw
+            .intervals
+            .clone()
+            .unwrap_or_else(|| usual.iter().map(|text| (*text).to_owned()).collect());
+        let mut intervals = typed
+            .iter()
+            .map(|text| self.interval(&format!("{key}.intervals"), text))
+            .collect::<Result<Vec<_>>>()?;
+        intervals.sort_unstable();
+        intervals.dedup();
+        if let Some(missing) = intervals.iter().find(|i| !venue.profile.intervals.contains(i)) {
+            let why = format!(
+                "{} has no bars of {missing}: name a shorter length, strategies on {missing} roll them up",
+                raw.venue
+            );
+            return self.refuse(&format!("{key}.intervals"), why);
+        }
+        Ok(intervals)
     }
 
     /// Checks a strategy against the catalogue, or its condition, and adds the series that it needs
@@ -482,7 +509,11 @@ impl Resolver<'_> {
         match format!("{venue}:{name}").parse() {
             Ok(symbol) if usual == name => Ok(symbol),
             _ if usual.is_empty() || usual.contains(char::is_whitespace) => {
-                self.refuse(key, format!("\"{name}\" is not a name at {venue}: write \"BTCUSDT\""))
+                let example = example_of(venue);
+                self.refuse(
+                    key,
+                    format!("\"{name}\" is not a name at {venue}: write \"{example}\""),
+                )
             }
             _ => self
                 .refuse(key, format!("\"{name}\" is not how {venue} writes it: write \"{usual}\"")),

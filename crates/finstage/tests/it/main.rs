@@ -19,3 +19,4 @@ mod script;
 mod setup;
 mod sweep;
 mod track;
+mod yahoo;
