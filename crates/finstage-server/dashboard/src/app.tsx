@@ -29,7 +29,6 @@ export function App() {
   const chosen = useStore(settings);
   const signedIn = useStore(session);
   const state = useStore(line);
-  const waiting = useStore(unseen);
   useStore(serverLanguage);
   useStore(system);
   const language = languageNow();
@@ -40,18 +39,13 @@ export function App() {
     root.dataset.theme = chosen.theme;
     root.dataset.colours = isRedUp(null, language, chosen.colours === "market" ? "language" : chosen.colours) ? "red" : "green";
   }, [language, chosen]);
-  useEffect(() => {
-    const page = PAGES.find((one) => one === where.page);
-    document.title = `${waiting > 0 ? `(${waiting}) ` : ""}${where.rest || (page ? t(page) : "")} · finstage`;
-  }, [where, waiting, language]);
-
   const isOut = signedIn === "out" || state.phase === "signed_out";
   return (
     <>
       <a class="skip" href="#main" onClick={(event) => (event.preventDefault(), document.getElementById("main")?.focus())}>
         {t("skip")}
       </a>
-      <Head where={where} waiting={waiting} isOut={isOut} />
+      <Head where={where} isOut={isOut} />
       <main id="main" tabIndex={-1}>
         {isOut ? (
           <SignedOut />
@@ -104,8 +98,14 @@ function Routed({ where }: { where: Place }) {
   }
 }
 
-function Head({ where, waiting, isOut }: { where: Place; waiting: number; isOut: boolean }) {
+function Head({ where, isOut }: { where: Place; isOut: boolean }) {
   const [isOpen, setOpen] = useState(false);
+  const waiting = useStore(unseen);
+  const page = PAGES.find((one) => one === where.page);
+  const title = `${waiting > 0 ? `(${waiting}) ` : ""}${where.rest || (page ? t(page) : "")} · finstage`;
+  useEffect(() => {
+    document.title = title;
+  }, [title]);
   const about = useStore(system);
   useEffect(() => setOpen(false), [where]);
   return (

@@ -110,14 +110,14 @@ const intervals: Record<string, true> = { i_1m: true, i_5m: true, i_15m: true, i
 
 const clocks = new Map<string, Intl.DateTimeFormat>();
 
-function clock(zone: string, options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
-  const key = `${locale()} ${zone} ${JSON.stringify(options)}`;
+function clock(zone: string, options: Intl.DateTimeFormatOptions, language = locale()): Intl.DateTimeFormat {
+  const key = `${language} ${zone} ${JSON.stringify(options)}`;
   let format = clocks.get(key);
   if (!format) {
     try {
-      format = new Intl.DateTimeFormat(locale(), { ...options, timeZone: zone });
+      format = new Intl.DateTimeFormat(language, { ...options, timeZone: zone });
     } catch {
-      format = new Intl.DateTimeFormat(locale(), { ...options, timeZone: "UTC" });
+      format = new Intl.DateTimeFormat(language, { ...options, timeZone: "UTC" });
     }
     clocks.set(key, format);
   }
@@ -148,8 +148,7 @@ export function day(at: Moment, zone: string): string {
 export function isoDay(at: Moment, zone: string): string {
   const date = dateOf(at);
   if (!date) return "";
-  const part = new Map(new Intl.DateTimeFormat("en-CA", { timeZone: zone, year: "numeric", month: "2-digit", day: "2-digit" }).formatToParts(date).map(({ type, value }) => [type, value]));
-  return `${part.get("year")}-${part.get("month")}-${part.get("day")}`;
+  return clock(zone, { year: "numeric", month: "2-digit", day: "2-digit" }, "en-CA").format(date);
 }
 
 /** The hour today, else day and hour; the year only where it is another. */

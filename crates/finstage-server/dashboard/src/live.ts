@@ -3,7 +3,11 @@ import { next, START, subscription, type Happened, type Line } from "./line";
 import type { Push } from "./shapes";
 import { Store } from "./store";
 
-export const line = new Store<Line>(START);
+export const line = new Store<Shown>({ phase: START.phase, lostAt: START.lostAt });
+let state: Line = START;
+
+/** What views draw of the line: its cursor moves with every message, and nobody draws that. */
+export type Shown = Pick<Line, "phase" | "lostAt">;
 /** Counts returns after a loss: pages read their figures anew when it changes. */
 export const returned = new Store(0);
 
@@ -27,7 +31,7 @@ export function start(): void {
   window.addEventListener("online", () => dialNow());
   window.addEventListener("offline", () => socket?.close());
   document.addEventListener("visibilitychange", () => {
-    if (document.visibilityState === "visible" && line.value.lostAt !== null) dialNow();
+    if (document.visibilityState === "visible" && state.lostAt !== null) dialNow();
   });
   dial();
 }
@@ -40,7 +44,8 @@ export function dialNow(): void {
 }
 
 function happen(happened: Happened): void {
-  line.set(next(line.value, happened));
+  state = next(state, happened);
+  if (state.phase !== line.value.phase || state.lostAt !== line.value.lostAt) line.set({ phase: state.phase, lostAt: state.lostAt });
 }
 
 function dial(): void {
@@ -49,7 +54,7 @@ function dial(): void {
   const mine = new WebSocket(`${scheme}://${location.host}/ws/realtime`);
   socket = mine;
   let greeted = false;
-  const wasLost = line.value.lostAt !== null;
+  const wasLost = state.lostAt !== null;
   listenForSilence(mine);
   mine.onmessage = (message) => {
     listenForSilence(mine);
@@ -58,12 +63,12 @@ function dial(): void {
     if (!greeted) {
       greeted = true;
       // Before the greeting's own cursor is noted: that one lies behind what was missed.
-      mine.send(JSON.stringify(subscription(line.value)));
+      mine.send(JSON.stringify(subscription(state)));
       heartbeat = setInterval(() => mine.send('{"action":"heartbeat"}'), HEARTBEAT_MS);
       happen({ kind: "greeted" });
       if (wasLost) returned.set(returned.value + 1);
       if (push.type === "system_status") {
-        if (line.value.cursor === null) happen({ kind: "said", cursor: push.cursor });
+        if (state.cursor === null) happen({ kind: "said", cursor: push.cursor });
         return;
       }
     }
@@ -82,7 +87,7 @@ function take(push: Push): void {
   if (push.type === "error" && /cursor|since/.test(push.code ?? "")) {
     happen({ kind: "cursor_refused" });
     returned.set(returned.value + 1);
-    socket?.send(JSON.stringify(subscription(line.value)));
+    socket?.send(JSON.stringify(subscription(state)));
     return;
   }
   if ("cursor" in push) happen({ kind: "said", cursor: push.cursor });
@@ -93,7 +98,7 @@ function take(push: Push): void {
 async function lost(): Promise<void> {
   happen({ kind: "lost", at: Date.now(), random: Math.random() });
   clearTimeout(redial);
-  redial = setTimeout(dial, line.value.waitMs);
+  redial = setTimeout(dial, state.waitMs);
   try {
     const answer = await fetch("/api/v1/system", { headers: { accept: "application/json" } });
     if (answer.status === 401) {

@@ -25,7 +25,6 @@ export function InstrumentPage({ symbol }: { symbol: string }) {
   const known = useStore(instruments);
   useEffect(() => void learn(symbol).catch(() => undefined), [symbol]);
   const instrument: Instrument = known.get(symbol) ?? { symbol, name: f.symbol(symbol).name };
-  const price = useStore(priceOf(symbol));
   return (
     <>
       <header class="page-head signal-head">
@@ -56,18 +55,27 @@ export function InstrumentPage({ symbol }: { symbol: string }) {
             <Watches symbol={symbol} />
           </Section>
           <Section title={t("last")}>
-            <dl class="figures">
-              <Figure name={t("time")}>
-                <Time at={price?.at} symbol={symbol} />
-              </Figure>
-              <Figure name={t("previous_close")}>{f.price(price?.previous_close, currencyOf(symbol))}</Figure>
-              <Figure name={t("volume")}>{f.count(price?.volume)}</Figure>
-              <Figure name={t("market")}>{instrument.zone ? `${instrument.calendar ?? ""} ${instrument.zone}` : f.NONE}</Figure>
-            </dl>
+            <Last instrument={instrument} />
           </Section>
         </aside>
       </div>
     </>
+  );
+}
+
+/** Apart from the page, because it is drawn anew with every price. */
+function Last({ instrument }: { instrument: Instrument }) {
+  const { symbol } = instrument;
+  const price = useStore(priceOf(symbol));
+  return (
+    <dl class="figures">
+      <Figure name={t("time")}>
+        <Time at={price?.at} symbol={symbol} />
+      </Figure>
+      <Figure name={t("previous_close")}>{f.price(price?.previous_close, currencyOf(symbol))}</Figure>
+      <Figure name={t("volume")}>{f.count(price?.volume)}</Figure>
+      <Figure name={t("market")}>{instrument.zone ? `${instrument.calendar ?? ""} ${instrument.zone}` : f.NONE}</Figure>
+    </dl>
   );
 }
 
