@@ -33,6 +33,11 @@ macro_rules! embedded {
 /// Every file: the path it is asked for by, where it lies, what it is.
 const FILES: &[(&str, &[u8], &str)] = embedded! {
     "/" => "index.html", "text/html; charset=utf-8";
+    "/assets/app.js" => "assets/app.js", "text/javascript; charset=utf-8";
+    "/assets/app.css" => "assets/app.css", "text/css; charset=utf-8";
+    "/assets/chart.js" => "assets/chart.js", "text/javascript; charset=utf-8";
+    "/assets/favicon.svg" => "assets/favicon.svg", "image/svg+xml";
+    "/assets/licences.txt" => "assets/licences.txt", "text/plain; charset=utf-8";
 };
 
 static ASSETS: LazyLock<Vec<Asset>> =

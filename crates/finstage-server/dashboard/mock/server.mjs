@@ -41,10 +41,10 @@ const only = (items, query, fields) => items.filter((item) => fields.every((fiel
 function system(now) {
   return {
     version: "0.0.0-mock", started_at: new Date(started).toISOString(), uptime_s: Math.floor((now - started) / 1000), now: new Date(now).toISOString(), timezone: null, language: null, kind: "demo",
-    journal: { position: "2026-01-05/1#1228323", synced: "2026-01-05/1#1228320", bytes: 184_320_000 }, records: { bytes: 9_437_184 }, memory_bytes: 87_031_808, cpu_seconds: 12.4,
+    journal: { synced: "2026-01-05/1#1228320", bytes: 184_320_000 }, records: { bytes: 9_437_184 }, memory_bytes: 87_031_808, cpu_seconds: 12.4,
     feeds: [
-      { venue: "binance", symbol: null, connected: true, last_event_at: new Date(now - 240).toISOString(), age_ms: 240, messages: 184_233, events: 181_002, reconnects: 1, gaps: 1, repaired: 1, duplicates: 3, undecoded: 0, stale: false },
-      { venue: "yahoo", symbol: null, connected: true, last_event_at: new Date(now - 95_000).toISOString(), age_ms: 95_000, messages: 312, events: 290, reconnects: 0, gaps: 0, repaired: 0, duplicates: 22, undecoded: 0, stale: true },
+      { venue: "binance", symbols: INSTRUMENTS.slice(0, 3).map(({ symbol }) => symbol), state: "up", connected: true, last_event_at: new Date(now - 240).toISOString(), age_ms: 240, messages: 184_233, events: 181_002, reconnects: 1, gaps: 1, repaired: 1, duplicates: 3, undecoded: 0, stale: false },
+      { venue: "yahoo", symbols: INSTRUMENTS.slice(3).map(({ symbol }) => symbol), state: "stale", connected: true, last_event_at: new Date(now - 95_000).toISOString(), age_ms: 95_000, messages: 312, events: 290, reconnects: 0, gaps: 0, repaired: 0, duplicates: 22, undecoded: 0, stale: true },
     ],
     notifiers: [{ name: "telegram", queued: 0, delivered: 38, failed: 0, retried: 1, last_error: null }, { name: "webhook", queued: 2, delivered: 11, failed: 3, retried: 9, last_error: "the address answered 503; it is tried again" }],
     series: INSTRUMENTS.flatMap(({ symbol }) => ["15m", "1d"].map((interval) => ({ symbol, interval, last_close: market.bars.get(`${symbol} ${interval}`).at(-1).timestamp, bars: market.bars.get(`${symbol} ${interval}`).length, gaps: symbol.includes("SOL") ? 1 : 0 }))),
@@ -101,6 +101,10 @@ async function api(request, url) {
     const watch = { id: randomBytes(6).toString("hex"), symbol, rule, kind: rule.split("=")[0], threshold: null, repeat_s: 3600, created_at: new Date(now).toISOString(), origin: "added" };
     market.watches.push(watch);
     return watch;
+  }
+  if (request.method === "DELETE" && head === "logins") {
+    sessions.delete(cookie(request));
+    return null;
   }
   if (request.method === "DELETE" && head === "watches") {
     market.watches = market.watches.filter((watch) => watch.id !== id);

@@ -237,7 +237,8 @@ export interface Watch {
 
 export interface Feed {
   venue: string;
-  symbol?: string | null;
+  symbols?: string[];
+  state?: string;
   connected: boolean;
   last_event_at?: string | null;
   age_ms?: number | null;
@@ -259,7 +260,7 @@ export interface System {
   timezone?: string | null;
   language?: "en" | "ko" | null;
   kind?: "real" | "demo";
-  journal?: { position?: string | number | null; synced?: string | number | null; bytes?: number | null } | null;
+  journal?: { synced?: string | number | null; bytes?: number | null } | null;
   records?: { bytes?: number | null } | null;
   memory_bytes?: number | null;
   cpu_seconds?: number | null;

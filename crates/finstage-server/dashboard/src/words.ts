@@ -55,6 +55,7 @@ export const WORDS = {
   out_title: ["This browser is not signed in", "이 브라우저는 로그인되어 있지 않습니다"],
   out_how: ["Run this where the server runs, and open the link that it prints:", "서버가 실행 중인 곳에서 다음을 실행하고, 출력된 링크를 여십시오:"],
   out_once: ["A link works once and for ten minutes. The session lasts 30 days.", "링크는 10분 동안 한 번만 쓸 수 있습니다. 로그인은 30일간 유지됩니다."],
+  sign_out: ["Sign out", "로그아웃"],
   // States
   loading: ["Loading", "불러오는 중"],
   retry: ["Try again", "다시 시도"],
@@ -347,6 +348,7 @@ export const WORDS = {
   // Data
   feeds: ["Feeds", "데이터 연결"],
   feeds_none: ["No feed is configured. `finstage init` writes a configuration that runs without keys.", "설정된 데이터 연결이 없습니다. `finstage init`이 키 없이 실행되는 설정을 만듭니다."],
+  feed_symbols: ["{n} instruments", "종목 {n}개"],
   venue: ["Venue", "거래소"],
   connected: ["connected", "연결됨"],
   disconnected: ["not connected", "끊김"],

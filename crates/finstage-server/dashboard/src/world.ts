@@ -8,9 +8,10 @@ import { languageNow, serverLanguage } from "./words";
 export const system = new Store<System | null>(null);
 export const instruments = new Store<Map<string, Instrument>>(new Map());
 /** The server's clock less this one's, in milliseconds. */
-const skew = new Store(0);
-/** Moves every ten seconds, for ages. */
+let skewMs = 0;
+/** Moves now and then, for ages. */
 const tick = new Store(Date.now());
+const TICK_MS = 5_000;
 
 const prices = new Map<string, Store<Price | null>>();
 
@@ -28,13 +29,13 @@ export function zoneNow(): string {
 }
 
 export function now(): number {
-  return Date.now() + skew.value;
+  return Date.now() + skewMs;
 }
 
-/** The server's now, drawn anew every ten seconds. */
+/** The server's now, drawn anew every few seconds. */
 export function useNow(): number {
   useStore(tick);
-  return Date.now() + useStore(skew);
+  return now();
 }
 
 export function nameOf(symbol: string): string | null {
@@ -49,7 +50,7 @@ export async function readSystem(): Promise<void> {
   system.set(said);
   serverLanguage.set(said.language === "ko" || said.language === "en" ? said.language : null);
   const theirs = Date.parse(said.now);
-  if (!Number.isNaN(theirs)) skew.set(theirs - (asked + Date.now()) / 2);
+  if (!Number.isNaN(theirs)) skewMs = theirs - (asked + Date.now()) / 2;
 }
 
 async function readInstruments(): Promise<void> {
@@ -81,7 +82,7 @@ function flush(): void {
   scheduled = false;
   // A simulated market may run faster than any clock: what came last is never in the future.
   const newest = Math.max(...[...waiting.values()].map((price) => Date.parse(price.at) || 0));
-  if (newest > now() + 1000) skew.set(newest - Date.now());
+  if (newest > now()) skewMs = newest - Date.now();
   for (const [symbol, price] of waiting) priceOf(symbol).set(price);
   waiting.clear();
 }
@@ -92,7 +93,7 @@ function settle(what: Promise<void>): void {
 }
 
 export function begin(): void {
-  setInterval(() => tick.set(Date.now()), 10_000);
+  setInterval(() => tick.set(Date.now()), TICK_MS);
   hear((push) => {
     if (push.type !== "price_update") return;
     const old = waiting.get(push.symbol) ?? priceOf(push.symbol).value;

@@ -59,9 +59,10 @@ class Proxy {
 
 let failures = 0;
 async function check(name, prove) {
+  const from = performance.now();
   try {
     const detail = await prove();
-    console.log(`ok    ${name}${detail ? `: ${detail}` : ""}`);
+    console.log(`ok    ${name}${detail ? `: ${detail}` : ""} (${((performance.now() - from) / 1000).toFixed(1)} s)`);
   } catch (error) {
     failures += 1;
     console.log(`FAIL  ${name}: ${String(error.message ?? error).split("\n")[0]}`);
@@ -208,7 +209,8 @@ for (const name of PAGES) {
   await check(`page ${name} shows itself without an error`, async () => {
     await at(page, name);
     await page.waitForSelector(".loading", { state: "detached" });
-    must((await page.locator(".error").count()) === 0, await page.locator(".error").first().textContent().catch(() => "error"));
+    const errors = await page.locator(".error").allTextContents();
+    must(errors.length === 0, errors[0]);
     await page.screenshot({ path: join(shots, `${name}.png`) });
     if (docs && name === "signals") await page.screenshot({ path: join(docs, "dashboard-signals.png") });
   });
@@ -265,6 +267,7 @@ await check("prices move again after the cut", async () => {
 // 5. Nothing there, and something wrong
 await check("an empty inbox explains itself", async () => {
   const one = await context({}, state);
+  await one.routeWebSocket(/realtime/, () => undefined); // Silent, so that it stays empty.
   await one.route("**/api/v1/signals?*", (route) => route.fulfill({ json: { items: [], next_cursor: null } }));
   await at(one, "signals");
   await one.waitForSelector("text=No signal yet");

@@ -12,9 +12,9 @@ use crate::desk::{Gauges, ReportAsked, ReportForm};
 use crate::problem::Problem;
 use crate::process;
 
-/// A report is one page with its own style and nothing else.
+/// A report is one page with its own style and nothing else; the dashboard shows it in a frame.
 const REPORT_POLICY: &str =
-    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'; sandbox";
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'; sandbox";
 
 #[derive(Serialize)]
 struct System<'a> {
@@ -78,7 +78,8 @@ pub(super) fn report(app: &App, call: &Call) -> Result<Answer, Problem> {
         ReportForm::Json => Answer::of("application/json", page.text),
         ReportForm::Text => Answer::of("text/plain; charset=utf-8", page.text),
         ReportForm::Html => Answer::of("text/html; charset=utf-8", page.text)
-            .with("content-security-policy", REPORT_POLICY),
+            .with("content-security-policy", REPORT_POLICY)
+            .with("x-frame-options", "SAMEORIGIN"),
     })
 }
 

@@ -63,6 +63,7 @@ export function Alerts() {
             ["", t("all")],
             ["delivered", t("status_delivered")],
             ["withheld", t("status_withheld")],
+            ["kept", t("status_kept")],
             ["failed", t("status_failed")],
           ]}
           choose={(chosen) => refine({ status: chosen })}

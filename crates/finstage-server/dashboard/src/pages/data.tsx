@@ -109,7 +109,12 @@ function Feeds({ feeds }: { feeds: Feed[] }) {
             <tr>
               <th scope="row">
                 {feed.venue}
-                {feed.symbol && <span class="muted"> {feed.symbol}</span>}
+                {feed.symbols && feed.symbols.length > 0 ? (
+                  <abbr class="muted" title={feed.symbols.join("\n")}>
+                    {" "}
+                    {t("feed_symbols", { n: feed.symbols.length })}
+                  </abbr>
+                ) : null}
               </th>
               <td class="nowrap">
                 <FeedState feed={feed} />

@@ -133,7 +133,7 @@ function Outcomes({ signal }: { signal: SignalDetail }) {
           <tbody>
             {rows.map((row) => (
               <tr>
-                <th scope="row" class="short nowrap">{f.interval(row.horizon)}</th>
+                <th scope="row" class="nowrap">{f.interval(row.horizon)}</th>
                 <td class="right">
                   <Move value={row.return} symbol={signal.symbol}>
                     {f.move(row.return)}

@@ -1,5 +1,5 @@
 // The system itself, and how this page looks.
-import { path, useResource } from "../api";
+import { change, path, useResource } from "../api";
 import * as f from "../format";
 import { Day, Figure, Time } from "../parts/said";
 import { Around, Empty, Scroll, Section, Segments } from "../parts/states";
@@ -34,7 +34,7 @@ export function System() {
                 <Figure name={t("journal")}>
                   {system.journal ? (
                     <>
-                      {f.bytes(system.journal.bytes)} <span class="muted num">{system.journal.position}</span>
+                      {f.bytes(system.journal.bytes)}
                       {system.journal.synced !== null && system.journal.synced !== undefined ? <span class="muted num"> · {t("synced", { position: String(system.journal.synced) })}</span> : null}
                     </>
                   ) : (
@@ -53,6 +53,11 @@ export function System() {
       </Around>
       <Section title={t("appearance")}>
         <Choices />
+        <p class="sign-out">
+          <button type="button" onClick={() => void signOut()}>
+            {t("sign_out")}
+          </button>
+        </p>
       </Section>
       <Section title={t("links")}>
         <p class="links">
@@ -61,6 +66,12 @@ export function System() {
       </Section>
     </>
   );
+}
+
+/** The server ends the session; the page shows that it did, or that it could not be asked. */
+async function signOut(): Promise<void> {
+  await change("DELETE", path("logins")).catch(() => undefined);
+  location.reload();
 }
 
 function Notifiers({ notifiers }: { notifiers: NonNullable<Shape["notifiers"]> }) {
@@ -93,7 +104,7 @@ function Notifiers({ notifiers }: { notifiers: NonNullable<Shape["notifiers"]> }
               <td class="right num">{f.count(one.queued)}</td>
               <td class="right num">{f.count(one.retried)}</td>
               <td class="right num">{one.failed ? <b class="miss">{f.count(one.failed)}</b> : f.count(one.failed)}</td>
-              <td>{one.last_error ?? f.NONE}</td>
+              <td class="long">{one.last_error ?? f.NONE}</td>
             </tr>
           ))}
         </tbody>

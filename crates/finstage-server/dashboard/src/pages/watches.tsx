@@ -28,7 +28,7 @@ export function inWords(rule: string): string {
 }
 
 export function Watches({ symbol }: { symbol: string }) {
-  const found = useResource<{ items: Watch[] }>(path("watches"));
+  const found = useResource<{ items: Watch[] }>(path("watches", { limit: 500 }));
   const [note, setNote] = useState<{ text: string; bad: boolean } | null>(null);
   const attempt = async (what: () => Promise<unknown>, done: string) => {
     try {
