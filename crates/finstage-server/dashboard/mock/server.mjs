@@ -75,6 +75,7 @@ const READ = {
   "strategies/cards": (query) => page(only(market.cards, query, ["verdict"]), query),
   "track-record": () => market.trackRecord(),
   alerts: (query) => page(only(market.alerts, query, ["symbol", "status"]), query),
+  outcomes: (query) => page(market.signals.flatMap((signal) => signal.horizon_outcomes.filter(({ known }) => known).map((one) => ({ ...signal, signal: signal.id, horizon: one.horizon, exit_at: one.due, return: one.return, hit: one.hit, mfe: Math.abs(one.return) * 1.4, mae: -Math.abs(one.return) * 0.7 }))), query),
   watches: () => ({ items: market.watches, next_cursor: null }),
   system: (_, now) => system(now),
 };

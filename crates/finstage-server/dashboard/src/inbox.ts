@@ -105,6 +105,8 @@ let looking = false;
 export function look(at: boolean): void {
   looking = at;
   if (at) unseen.set(0);
+  // What was lit once is not lit again when the reader comes back.
+  else inbox.set({ ...inbox.value, fresh: new Set() });
 }
 
 export function begin(): void {

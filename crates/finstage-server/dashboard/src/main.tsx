@@ -15,4 +15,8 @@ inbox.begin();
 world.begin();
 live.start();
 const root = document.getElementById("app");
-if (root) render(<App />, root);
+if (root) {
+  // The frame that stood there before the script ran.
+  root.replaceChildren();
+  render(<App />, root);
+}

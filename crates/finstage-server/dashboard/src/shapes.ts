@@ -224,6 +224,23 @@ export interface TrackRecord {
   } | null;
 }
 
+/** What became of a signal after one horizon. */
+export interface Outcome {
+  signal: string;
+  symbol: string;
+  interval: string;
+  strategy: string;
+  direction: Direction;
+  at: string;
+  verdict: Verdict;
+  horizon: string;
+  exit_at?: string | null;
+  return: number | null;
+  mfe?: number | null;
+  mae?: number | null;
+  hit: boolean | null;
+}
+
 export interface Watch {
   id: string;
   symbol: string;

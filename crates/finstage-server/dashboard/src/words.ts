@@ -323,6 +323,9 @@ export const WORDS = {
   state_holds: ["holds", "유지"],
   state_muted: ["muted", "중지"],
   simulated: ["simulated", "모의"],
+  latest_outcomes: ["Latest outcomes", "최근 결과"],
+  known_at: ["Known", "확인"],
+  farthest: ["Farthest for, against", "최대 유리·불리 변동"],
   // Alerts
   status_sent: ["Sent", "전송"],
   status_queued: ["Waiting", "대기 중"],

@@ -120,7 +120,7 @@ function Table({ cards }: { cards: Card[] }) {
               <tr key={card.id} class={`linked row-${card.verdict}`}>
                 <td class="nowrap">
                   <VerdictBadge verdict={card.verdict} />
-                  {card.grade && <span class="grade muted"> {known("grade_", card.grade)}</span>}
+                  {card.grade && <div class="grade muted">{known("grade_", card.grade)}</div>}
                 </td>
                 <th scope="row">
                   <a data-row class="stretched" href={to("strategies", card.strategy ?? "")}>
@@ -133,7 +133,8 @@ function Table({ cards }: { cards: Card[] }) {
                 <td class="nowrap">
                   {f.interval(card.horizon)}{" "}
                   <span class="muted">
-                    {f.interval(card.interval)} · {card.scope === "all" ? t("all") : card.scope}
+                    {f.interval(card.interval)}
+                    {card.scope === "all" ? "" : ` · ${card.scope}`}
                     {card.claim === "size" ? ` · ${t("claim_size")}` : ""}
                   </span>
                 </td>

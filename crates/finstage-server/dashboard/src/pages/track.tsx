@@ -3,10 +3,10 @@ import { useState } from "preact/hooks";
 import { path, useResource } from "../api";
 import * as f from "../format";
 import { Calibration, Gauge, RateInterval } from "../parts/drawn";
-import { Figure, StrategyName, Way } from "../parts/said";
+import { Figure, Move, StrategyName, SymbolName, Time, VerdictBadge, Way } from "../parts/said";
 import { Around, Empty, Scroll, Section } from "../parts/states";
 import { to } from "../router";
-import type { LiveStatistic, TrackRecord, WatchedCard } from "../shapes";
+import type { LiveStatistic, Outcome, Page, TrackRecord, WatchedCard } from "../shapes";
 import { known, t } from "../words";
 
 export function Track() {
@@ -23,6 +23,9 @@ export function Track() {
             <Chain track={track} />
             <Section title={t("win_rates")} side={track.statistics?.provenance === "simulated" ? <span class="badge badge-unproven">{t("simulated")}</span> : null}>
               <WinRates rows={track.statistics?.statistics ?? []} />
+            </Section>
+            <Section title={t("latest_outcomes")}>
+              <Latest />
             </Section>
             <div class="columns columns-even">
               <div class="column">
@@ -58,7 +61,7 @@ function Chain({ track }: { track: TrackRecord }) {
         </Figure>
         <Figure name={t("head")}>
           <span class="head-hash">
-            <code>{track.head ?? f.NONE}</code>{" "}
+            <code>{track.head || f.NONE}</code>{" "}
             {track.head && (
               <button type="button" onClick={copy}>
                 {isCopied ? t("copied") : t("copy")}
@@ -137,6 +140,70 @@ function WinRates({ rows }: { rows: LiveStatistic[] }) {
         </table>
       </Scroll>
     </>
+  );
+}
+
+function Latest() {
+  const found = useResource<Page<Outcome>>(path("outcomes", { limit: 20 }), 60_000);
+  return (
+    <Around of={found}>
+      {({ items }) =>
+        items.length === 0 ? (
+          <Empty title={t("track_empty")} why={t("track_empty_why")} />
+        ) : (
+          <Scroll label={t("latest_outcomes")}>
+            <table>
+              <thead>
+                <tr>
+                  <th scope="col">{t("known_at")}</th>
+                  <th scope="col">{t("instrument")}</th>
+                  <th scope="col">{t("filter_strategy")}</th>
+                  <th scope="col">{t("verdict")}</th>
+                  <th scope="col">{t("horizon")}</th>
+                  <th scope="col" class="right">
+                    {t("move")}
+                  </th>
+                  <th scope="col">{t("result")}</th>
+                  <th scope="col" class="right">
+                    {t("farthest")}
+                  </th>
+                </tr>
+              </thead>
+              <tbody>
+                {items.map((one) => (
+                  <tr class="linked" key={`${one.signal} ${one.horizon}`}>
+                    <td class="nowrap num">
+                      <Time at={one.exit_at ?? one.at} symbol={one.symbol} />
+                    </td>
+                    <td class="nowrap">
+                      <SymbolName symbol={one.symbol} plain />
+                    </td>
+                    <th scope="row">
+                      <a data-row class="stretched" href={to("signals", one.signal)}>
+                        <Way direction={one.direction} symbol={one.symbol} quiet /> <StrategyName text={one.strategy} bars={one.interval} />
+                      </a>
+                    </th>
+                    <td class="nowrap">
+                      <VerdictBadge verdict={one.verdict} />
+                    </td>
+                    <td class="nowrap">{f.interval(one.horizon)}</td>
+                    <td class="right nowrap">
+                      <Move value={one.return} symbol={one.symbol}>
+                        {f.move(one.return)}
+                      </Move>
+                    </td>
+                    <td class="nowrap">{one.hit === null ? f.NONE : one.hit ? <span class="hit">✓ {t("outcome_hit")}</span> : <span class="miss">✕ {t("outcome_miss")}</span>}</td>
+                    <td class="right num nowrap muted">
+                      {f.move(one.mfe)}, {f.move(one.mae)}
+                    </td>
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          </Scroll>
+        )
+      }
+    </Around>
   );
 }
 
