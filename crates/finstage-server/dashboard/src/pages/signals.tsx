@@ -157,7 +157,7 @@ export function Row({ signal, isFresh, plain }: { signal: Signal; isFresh?: bool
           {!plain && <StrategyName text={signal.strategy} bars={signal.interval} />}
         </span>
         <span class="c-price num">{f.price(signal.price, currencyOf(signal.symbol))}</span>
-        <span class="c-evidence">
+        <span class={signal.card || signal.horizon_outcomes?.some((one) => one.hit !== null) ? "c-evidence" : "c-evidence c-evidence-none"}>
           <Evidence signal={signal} />
         </span>
       </a>
