@@ -10,7 +10,7 @@ use super::source::Source;
 use crate::{output_of, root};
 
 /// Folders that are not ours to judge.
-const SKIPPED: [&str; 3] = ["target", ".git", "finstage-data"];
+const SKIPPED: [&str; 4] = ["target", ".git", "finstage-data", "node_modules"];
 
 /// A file larger than this is no source.
 const MAX_FILE_BYTES: u64 = 4 << 20;

@@ -21,7 +21,8 @@ export interface Inbox {
   fresh: ReadonlySet<string>;
 }
 
-const MOST = 2000;
+/** Signals that are kept; what is older is read again when the reader asks for it from the start. */
+export const MOST = 2000;
 export const EMPTY: Inbox = { filters: { symbol: "", strategy: "", verdict: "" }, items: [], held: [], next: null, loading: true, error: null, fresh: new Set() };
 export const inbox = new Store<Inbox>(EMPTY);
 
@@ -43,18 +44,24 @@ export function merge(old: readonly Signal[], more: readonly Signal[]): Signal[]
   return [...byId.values()].sort(newestFirst);
 }
 
+/** Where the oldest are dropped, the cursor of still older ones would leave a hole, so it goes too. */
+function bounded(state: Inbox, more: readonly Signal[]): Pick<Inbox, "items" | "next"> {
+  const items = merge(state.items, more);
+  return items.length > MOST ? { items: items.slice(0, MOST), next: null } : { items, next: state.next };
+}
+
 /** A signal came by the socket. */
 export function arrive(state: Inbox, signal: Signal, hold: boolean): Inbox {
   if (!matches(signal, state.filters)) return state;
   if (state.items.some((old) => old.id === signal.id)) return { ...state, items: merge(state.items, [signal]) };
   if (hold) return { ...state, held: merge(state.held, [signal]) };
-  return { ...state, items: merge(state.items, [signal]).slice(0, MOST), fresh: new Set([...state.fresh, signal.id].slice(-100)) };
+  return { ...state, ...bounded(state, [signal]), fresh: new Set([...state.fresh, signal.id].slice(-100)) };
 }
 
 /** The reader asked for what was held back. */
 export function release(state: Inbox): Inbox {
   const fresh = new Set([...state.fresh, ...state.held.map((signal) => signal.id)].slice(-100));
-  return { ...state, items: merge(state.items, state.held).slice(0, MOST), held: [], fresh };
+  return { ...state, ...bounded(state, state.held), held: [], fresh };
 }
 
 /** Set by the page: whether new signals would move what is being read. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { arrive, EMPTY, matches, merge, release } from "../src/inbox";
+import { arrive, EMPTY, matches, merge, MOST, release } from "../src/inbox";
 import type { Signal } from "../src/shapes";
 
 const signal = (id: string, at: string, more: Partial<Signal> = {}): Signal => ({
@@ -38,4 +38,13 @@ test("what the filters exclude does not come in", () => {
 
 test("an older page joins at the end", () => {
   assert.deepEqual(merge([two], [one]).map(({ id }) => id), ["b", "a"]);
+});
+
+test("what is kept has a bound, and no hole below it", () => {
+  const items = Array.from({ length: MOST }, (_, at) => signal(`s${at}`, `2026-01-05T09:${String(at).padStart(5, "0")}`));
+  const state = arrive({ ...EMPTY, items, next: "older" }, two, false);
+  assert.equal(state.items.length, MOST);
+  assert.equal(state.items[0]?.id, "b");
+  assert.equal(state.next, null);
+  assert.equal(arrive({ ...EMPTY, items: [one], next: "older" }, two, false).next, "older");
 });

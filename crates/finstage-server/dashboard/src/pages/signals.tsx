@@ -1,5 +1,5 @@
 // The inbox: what was said, newest first.
-import { useEffect } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { path, useResource } from "../api";
 import * as f from "../format";
 import * as box from "../inbox";
@@ -13,14 +13,20 @@ import { instruments } from "../world";
 
 /** How far the reader may have scrolled and still sees new signals come in. */
 const NEAR_TOP_PX = 60;
+/** Rows that are drawn at once. */
+const ROWS = 200;
 
 export function Signals() {
   const { query } = useStore(place);
   const state = useStore(box.inbox);
   const filters: box.Filters = { symbol: query.get("symbol") ?? "", strategy: query.get("strategy") ?? "", verdict: query.get("verdict") ?? "" };
   const key = JSON.stringify(filters);
+  const [most, setMost] = useState(ROWS);
 
-  useEffect(() => void box.load(filters), [key]);
+  useEffect(() => {
+    setMost(ROWS);
+    void box.load(filters);
+  }, [key]);
   useEffect(() => {
     box.look(true);
     const update = () => box.hold.set(window.scrollY > NEAR_TOP_PX || (document.activeElement?.matches("main [data-row]") ?? false));
@@ -66,15 +72,23 @@ export function Signals() {
       {error && <ErrorNote failure={error} retry={() => void box.load(filters)} />}
       {items.length > 0 && (
         <ol class="inbox" aria-label={t("signals")}>
-          {items.map((signal) => (
+          {items.slice(0, most).map((signal) => (
             <Row key={signal.id} signal={signal} isFresh={state.fresh.has(signal.id)} />
           ))}
         </ol>
       )}
       {items.length === 0 && loading && <Loading />}
       {items.length === 0 && !loading && !error && <Nothing filters={filters} isFiltered={isFiltered} />}
-      {state.next && items.length > 0 && (
-        <button type="button" class="more" disabled={loading} onClick={() => void box.older()}>
+      {(state.next || items.length > most) && items.length > 0 && (
+        <button
+          type="button"
+          class="more"
+          disabled={loading}
+          onClick={() => {
+            setMost(most + ROWS);
+            if (items.length < most + ROWS) void box.older();
+          }}
+        >
           {t("more")}
         </button>
       )}
@@ -157,7 +171,7 @@ export function Row({ signal, isFresh, plain }: { signal: Signal; isFresh?: bool
           {!plain && <StrategyName text={signal.strategy} bars={signal.interval} />}
         </span>
         <span class="c-price num">{f.price(signal.price, currencyOf(signal.symbol))}</span>
-        <span class="c-evidence">
+        <span class={signal.card || signal.horizon_outcomes?.some((one) => one.hit !== null) ? "c-evidence" : "c-evidence c-evidence-none"}>
           <Evidence signal={signal} />
         </span>
       </a>
