@@ -8,7 +8,7 @@ use finstage_engine::{SeriesSpec, WatchRule, WatchSpec};
 use finstage_feeds::registry::{self, ListingCategory};
 use finstage_model::Symbol;
 
-use super::raw::{RawThresholds, RawWatch, RawWatching};
+use super::raw::{RawAlerts, RawThresholds, RawWatch, RawWatching};
 use super::settings::Resolver;
 use crate::exit::Result;
 
@@ -125,7 +125,7 @@ impl Resolver<'_> {
         &self,
         key: &str,
         raw: &RawWatch,
-        (series, thresholds): (&[SeriesSpec], &WatchThresholds),
+        (series, thresholds, alerts): (&[SeriesSpec], &WatchThresholds, &RawAlerts),
     ) -> Result<WatchSpec> {
         let symbol = self.symbol(&format!("{key}.symbol"), &raw.symbol)?;
         if !series.iter().any(|s| s.symbol == symbol) {
@@ -139,10 +139,15 @@ impl Resolver<'_> {
             Err(why) => return self.refuse(&format!("{key}.rule"), why),
         };
         let cooldown = match &raw.cooldown {
-            None => rule.usual_cooldown(),
-            Some(text) => self.duration(&format!("{key}.cooldown"), Some(text), Duration::ZERO)?,
+            // The engine goes by that of all alerts.
+            None if alerts.cooldown.is_some() => None,
+            None => Some(rule.usual_cooldown()),
+            Some(text) => {
+                Some(self.duration(&format!("{key}.cooldown"), Some(text), Duration::ZERO)?)
+            }
         };
-        Ok(WatchSpec { symbol, rule, cooldown_ms: Some(cooldown.as_millis() as u64) })
+        let cooldown_ms = cooldown.map(|cooldown| cooldown.as_millis() as u64);
+        Ok(WatchSpec { symbol, rule, cooldown_ms })
     }
 }
 
@@ -164,6 +169,21 @@ mod tests {
         assert_eq!(rule("drop").unwrap().to_string(), "drop=0.5%");
         assert_eq!(rule("rise=7%").unwrap().to_string(), "rise=7%");
         assert!(rule("fall").unwrap_err().contains("is not a watch rule"));
+    }
+
+    #[test]
+    fn a_watch_rests_as_it_says_else_as_all_alerts_else_as_is_usual() {
+        let rests = |alerts: &str, own: &str| {
+            let text = format!(
+                "{alerts}[[feeds]]\nvenue = \"binance\"\nsymbols = [\"A\"]\n\
+                 [[watches]]\nsymbol = \"binance:A\"\nrule = \"new_high\"\n{own}"
+            );
+            let settings = crate::config::parse("f", &text, &[]).unwrap();
+            settings.engine.watches[0].cooldown_ms.map(|ms| ms / 60_000)
+        };
+        assert_eq!(rests("", ""), Some(360));
+        assert_eq!(rests("[alerts]\ncooldown = \"2h\"\n", ""), None, "that of all alerts");
+        assert_eq!(rests("[alerts]\ncooldown = \"2h\"\n", "cooldown = \"1m\"\n"), Some(1));
     }
 
     #[test]
