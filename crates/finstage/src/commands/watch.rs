@@ -130,13 +130,11 @@ fn added(records: &Records) -> Result<Vec<Row>> {
 }
 
 fn configured(loaded: &Loaded) -> Vec<Row> {
-    let engine = &loaded.settings.engine;
-    let watches = engine.watches.iter();
+    let watches = loaded.settings.engine.watches.iter();
     watches
         .map(|spec| {
             let (symbol, rule) = (spec.symbol.clone(), spec.rule);
-            let cooldown_ms = spec.cooldown_ms.unwrap_or(engine.alerts.cooldown_ms);
-            let watch = AddedWatch::new(symbol, rule, Some(cooldown_ms), Timestamp::EPOCH);
+            let watch = AddedWatch::new(symbol, rule, spec.cooldown_ms, Timestamp::EPOCH);
             Row { watch, is_configured: true }
         })
         .collect()

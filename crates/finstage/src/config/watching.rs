@@ -2,7 +2,6 @@
 //! speak where the rule does not say.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use finstage_engine::{SeriesSpec, WatchRule, WatchSpec};
 use finstage_feeds::registry::{self, ListingCategory};
@@ -138,16 +137,13 @@ impl Resolver<'_> {
             Ok(rule) => rule,
             Err(why) => return self.refuse(&format!("{key}.rule"), why),
         };
-        let cooldown = match &raw.cooldown {
-            // The engine goes by that of all alerts.
-            None if alerts.cooldown.is_some() => None,
-            None => Some(rule.usual_cooldown()),
-            Some(text) => {
-                Some(self.duration(&format!("{key}.cooldown"), Some(text), Duration::ZERO)?)
-            }
+        let key = format!("{key}.cooldown");
+        let usual = rule.usual_cooldown();
+        let cooldown = match (&raw.cooldown, &alerts.cooldown) {
+            (Some(own), _) => self.duration(&key, Some(own), usual)?,
+            (None, of_all) => self.duration("alerts.cooldown", of_all.as_deref(), usual)?,
         };
-        let cooldown_ms = cooldown.map(|cooldown| cooldown.as_millis() as u64);
-        Ok(WatchSpec { symbol, rule, cooldown_ms })
+        Ok(WatchSpec { symbol, rule, cooldown_ms: Some(cooldown.as_millis() as u64) })
     }
 }
 
@@ -182,7 +178,7 @@ mod tests {
             settings.engine.watches[0].cooldown_ms.map(|ms| ms / 60_000)
         };
         assert_eq!(rests("", ""), Some(360));
-        assert_eq!(rests("[alerts]\ncooldown = \"2h\"\n", ""), None, "that of all alerts");
+        assert_eq!(rests("[alerts]\ncooldown = \"2h\"\n", ""), Some(120), "that of all alerts");
         assert_eq!(rests("[alerts]\ncooldown = \"2h\"\n", "cooldown = \"1m\"\n"), Some(1));
     }
 
