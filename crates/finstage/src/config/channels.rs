@@ -49,16 +49,9 @@ impl Resolver<'_> {
         raw: &RawNotify,
         all: &Raw,
     ) -> Result<NotifySettings> {
-        let refuse_key = |resolver: &Self, name: &str| {
-            let why = format!("does not belong to kind = \"{}\": take it out", raw.kind);
-            resolver.refuse(&format!("{key}.{name}"), why)
-        };
         match raw.kind.as_str() {
             "log" => Ok(NotifySettings::Log),
-            "telegram" if raw.secret.is_some() => refuse_key(self, "secret"),
             "telegram" => self.telegram(key, raw, all),
-            "webhook" if raw.chat.is_some() => refuse_key(self, "chat"),
-            "webhook" if raw.token.is_some() => refuse_key(self, "token"),
             "webhook" => self.webhook(key, raw),
             other => self.refuse(
                 &format!("{key}.kind"),

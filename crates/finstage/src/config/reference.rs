@@ -319,7 +319,7 @@ pub const KEYS: &[Key] = &[
         "cooldown",
         Kind::Duration,
         "\"3m\"",
-        "least time between two alerts of this rule; without it 6h for new_high and drop_from_high, else 3m",
+        "least time between two alerts of this rule; without it that of [alerts] where one is set, else 6h for new_high and drop_from_high, 3m for the others",
     ),
     asked(
         "watch.categories.*",

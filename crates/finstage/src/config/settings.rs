@@ -168,7 +168,9 @@ impl Resolver<'_> {
             .watches
             .iter()
             .enumerate()
-            .map(|(i, w)| self.watch(&format!("watches[{i}]"), w, (&series, &thresholds)))
+            .map(|(i, w)| {
+                self.watch(&format!("watches[{i}]"), w, (&series, &thresholds, &raw.alerts))
+            })
             .collect::<Result<_>>()?;
         let alerts = self.alerts(&raw.alerts, &strategies)?;
         let mut venues: Vec<&str> = feeds.iter().map(|feed| feed.venue.as_str()).collect();

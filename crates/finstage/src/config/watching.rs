@@ -2,13 +2,12 @@
 //! speak where the rule does not say.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use finstage_engine::{SeriesSpec, WatchRule, WatchSpec};
 use finstage_feeds::registry::{self, ListingCategory};
 use finstage_model::Symbol;
 
-use super::raw::{RawThresholds, RawWatch, RawWatching};
+use super::raw::{RawAlerts, RawThresholds, RawWatch, RawWatching};
 use super::settings::Resolver;
 use crate::exit::Result;
 
@@ -125,7 +124,7 @@ impl Resolver<'_> {
         &self,
         key: &str,
         raw: &RawWatch,
-        (series, thresholds): (&[SeriesSpec], &WatchThresholds),
+        (series, thresholds, alerts): (&[SeriesSpec], &WatchThresholds, &RawAlerts),
     ) -> Result<WatchSpec> {
         let symbol = self.symbol(&format!("{key}.symbol"), &raw.symbol)?;
         if !series.iter().any(|s| s.symbol == symbol) {
@@ -138,9 +137,11 @@ impl Resolver<'_> {
             Ok(rule) => rule,
             Err(why) => return self.refuse(&format!("{key}.rule"), why),
         };
-        let cooldown = match &raw.cooldown {
-            None => rule.usual_cooldown(),
-            Some(text) => self.duration(&format!("{key}.cooldown"), Some(text), Duration::ZERO)?,
+        let key = format!("{key}.cooldown");
+        let usual = rule.usual_cooldown();
+        let cooldown = match (&raw.cooldown, &alerts.cooldown) {
+            (Some(own), _) => self.duration(&key, Some(own), usual)?,
+            (None, of_all) => self.duration("alerts.cooldown", of_all.as_deref(), usual)?,
         };
         Ok(WatchSpec { symbol, rule, cooldown_ms: Some(cooldown.as_millis() as u64) })
     }
@@ -164,6 +165,21 @@ mod tests {
         assert_eq!(rule("drop").unwrap().to_string(), "drop=0.5%");
         assert_eq!(rule("rise=7%").unwrap().to_string(), "rise=7%");
         assert!(rule("fall").unwrap_err().contains("is not a watch rule"));
+    }
+
+    #[test]
+    fn a_watch_rests_as_it_says_else_as_all_alerts_else_as_is_usual() {
+        let rests = |alerts: &str, own: &str| {
+            let text = format!(
+                "{alerts}[[feeds]]\nvenue = \"binance\"\nsymbols = [\"A\"]\n\
+                 [[watches]]\nsymbol = \"binance:A\"\nrule = \"new_high\"\n{own}"
+            );
+            let settings = crate::config::parse("f", &text, &[]).unwrap();
+            settings.engine.watches[0].cooldown_ms.map(|ms| ms / 60_000)
+        };
+        assert_eq!(rests("", ""), Some(360));
+        assert_eq!(rests("[alerts]\ncooldown = \"2h\"\n", ""), Some(120), "that of all alerts");
+        assert_eq!(rests("[alerts]\ncooldown = \"2h\"\n", "cooldown = \"1m\"\n"), Some(1));
     }
 
     #[test]
