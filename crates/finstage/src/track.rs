@@ -2,8 +2,8 @@
 //! and before an export.
 //!
 //! A late run settles what an early one would have: an outcome follows from the bars between the
-//! signal and its horizon and from nothing else. Where a market never closes, all of these must be
-//! there; a hole is waited for, because an import may still fill it.
+//! signal and its horizon and from nothing else. Where a venue has a bar for every interval, all of
+//! these must be there; a hole is waited for, because an import may still fill it.
 //!
 //! After each run verified cards are held against the new outcomes, and muted where they do not hold.
 
@@ -14,7 +14,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use finstage_engine::{Question, Settlement, trace_bars};
-use finstage_feeds::{MarketHours, registry};
+use finstage_feeds::{MarketHours, registry, venues};
 use finstage_model::{Bar, Category, Horizon, Interval, Position, Symbol, Timestamp};
 use finstage_store::history::History;
 use finstage_store::records::{OpenSignal, Records, TrackOutcome, TrackSignal};
@@ -217,7 +217,9 @@ pub(crate) fn length(
 
 /// Outcomes that are new, and whether there are no more to come.
 fn settle_signal(open: &OpenSignal, market: &Market<'_>) -> (Vec<TrackOutcome>, bool) {
-    let is_always_open = market.hours == Some(MarketHours::Always);
+    // Where a venue closes a bar for every interval, one that is missing may still come.
+    let venue = venues::find(open.signal.symbol.venue());
+    let has_every_bar = venue.is_some_and(|venue| venue.profile.bars_without_trades);
     let (mut new, mut is_done) = (Vec::new(), true);
     for horizon in Horizon::ALL {
         let length = length(market.hours, horizon, open.signal.interval);
@@ -232,7 +234,7 @@ fn settle_signal(open: &OpenSignal, market: &Market<'_>) -> (Vec<TrackOutcome>, 
                     .skip_while(|bar| bar.open_time < open.signal.timestamp)
                     .take_while(|bar| bar.open_time <= course.exit_at)
                     .collect();
-                let is_whole = !is_always_open
+                let is_whole = !has_every_bar
                     || between.windows(2).all(|two| two[0].close_time() == two[1].open_time);
                 let is_final = between.last().is_some_and(|bar| bar.close_time() <= market.until);
                 if !(is_whole && is_final) {
