@@ -107,7 +107,7 @@ fn page(folder: &Path) -> Result<()> {
     let shots = python::target_folder()?.join("screenshots");
     fs::create_dir_all(&shots)?;
     let mut node = Command::new("node");
-    run(node.arg("tests/browser.mjs").arg(link).arg(shots).current_dir(folder))
+    run(node.arg("tests/browser.mjs").arg(link).arg("--shots").arg(shots).current_dir(folder))
 }
 
 /// The program with its simulator, ended when it is dropped.

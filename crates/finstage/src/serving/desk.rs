@@ -134,7 +134,7 @@ impl ServiceDesk {
             if !self.watched.contains(&one.symbol) {
                 continue;
             }
-            let is_whole = hours(&one.symbol) == Some(MarketHours::Always);
+            let is_whole = registry::hours(&one.symbol) == Some(MarketHours::Always);
             let gaps = if is_whole { Some(self.holes(&one.symbol, one.interval)?) } else { None };
             gauges.push(SeriesGauge {
                 last_close: one.interval.close_of(one.last),
@@ -253,7 +253,7 @@ impl Desk for ServiceDesk {
             needle.as_ref().is_none_or(|needle| symbol.as_str().to_lowercase().contains(needle))
         };
         let found: Vec<&Listing> = match wanted {
-            None => registry::all().iter().collect(),
+            None => registry::everything().collect(),
             Some(wanted) => registry::search(wanted),
         };
         let is_found = |symbol: &Symbol| found.iter().any(|listing| listing.symbol == *symbol);
@@ -265,12 +265,11 @@ impl Desk for ServiceDesk {
     }
 
     fn is_open(&self, symbol: &Symbol, at: Timestamp) -> Option<bool> {
-        hours(symbol)?.around(at).ok().map(|times| times.current.is_some())
+        registry::hours(symbol)?.around(at).ok().map(|times| times.current.is_some())
     }
 
-    fn quote_delay_s(&self, _: &Symbol) -> u32 {
-        // Venues that stream print trades as they happen.
-        0
+    fn quote_delay_s(&self, symbol: &Symbol) -> u32 {
+        registry::quote_delay_s(symbol).unwrap_or(0)
     }
 
     fn rules(&self, strategy: &str) -> Rules {
@@ -420,23 +419,10 @@ fn name_of(strategy: &str) -> &str {
     strategy.split(['(', ':']).next().unwrap_or_default().trim_end_matches(" short").trim()
 }
 
-fn listing(symbol: &Symbol) -> Option<&'static Listing> {
-    static BY_SYMBOL: std::sync::LazyLock<BTreeMap<&'static Symbol, &'static Listing>> =
-        std::sync::LazyLock::new(|| registry::all().iter().map(|row| (&row.symbol, row)).collect());
-    BY_SYMBOL.get(symbol).copied()
-}
-
-fn hours(symbol: &Symbol) -> Option<MarketHours> {
-    match symbol.venue() {
-        "binance" => Some(MarketHours::Always),
-        _ => listing(symbol)?.hours,
-    }
-}
-
 fn item(symbol: &Symbol, watched: bool, now: Timestamp) -> InstrumentItem {
-    let listing = listing(symbol);
+    let listing = registry::find(symbol);
     let described = crate::wiring::describe(symbol);
-    let hours = hours(symbol);
+    let hours = registry::hours(symbol);
     let times = hours.filter(|hours| *hours != MarketHours::Always);
     let times = times.and_then(|hours| hours.around(now).ok());
     let category = match listing {
@@ -454,7 +440,7 @@ fn item(symbol: &Symbol, watched: bool, now: Timestamp) -> InstrumentItem {
             .or(described.currency),
         calendar: hours.map(|hours| hours.name().to_owned()),
         zone: hours.map(|hours| hours.zone().to_owned()),
-        quote_delay_s: 0,
+        quote_delay_s: registry::quote_delay_s(symbol).unwrap_or(0),
         watched,
         open: match hours {
             Some(MarketHours::Always) => Some(true),
