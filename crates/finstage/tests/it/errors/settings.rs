@@ -148,7 +148,7 @@ fn a_wrong_setting_is_named_with_its_line_and_what_to_write() {
         ),
         (
             "[[notify]]\nkind = \"telegram\"\nchat = \"1\"\ntoken = \"env:NO_SUCH\"\n".into(),
-            ":4: notify[0].token: the environment variable NO_SUCH is not set",
+            ":4: notify[0].token: the environment variable NO_SUCH is not set, nor in the .env beside the configuration",
         ),
     ] {
         shell.write("f.toml", &text);
