@@ -104,7 +104,7 @@ fn a_service_asks_a_venue_without_a_stream_and_fetches_history_beside() {
     let mut service = shell.start("serve -v");
     service.until("watching 1 feeds");
     service.until("yahoo:AAPL: the feed is up");
-    service.until("bars of history");
+    service.until("yahoo:AAPL 1d: ");
     service.terminate();
     let run = service.end().ok();
     assert!(!run.err.contains("WARN"), "{run}");
