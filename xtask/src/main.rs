@@ -3,6 +3,8 @@
 //! ```text
 //! cargo xtask test [--all] [--kills N]   everything a change must pass
 //! cargo xtask bench [WORDS]              the release build beside TA-Lib and backtesting.py
+//! cargo xtask dist                       what is handed out, in target/dist
+//! cargo xtask clients                    public clients of the venues against the simulator
 //! cargo xtask tidy                       the rules that no compiler checks
 //! cargo xtask pages [--check]            docs/reference, written by the program itself
 //! cargo xtask lines                      lines of each crate
@@ -12,7 +14,11 @@
 #![expect(clippy::print_stderr, reason = "a command line tool: its progress goes to stderr")]
 
 mod bench;
+mod browser;
+mod clients;
 mod day;
+mod debian;
+mod dist;
 mod lines;
 mod pages;
 mod python;
@@ -33,6 +39,9 @@ usage: cargo xtask <command>
                              --kills N sets how often recovery tests kill the process
   bench [WORDS]              figures of the release build beside its peers; WORDS go to
                              finstage bench
+  dist                       the release as an archive and as the image of a container, in target/dist
+  clients                    python-binance, ccxt, yfinance and python-telegram-bot against
+                             the simulator; a part of test
   tidy                       the rules that no compiler checks
   pages [--check]            write docs/reference from the program, or compare
   lines                      lines of each crate as a table";
@@ -47,6 +56,8 @@ fn main() -> ExitCode {
                 .unwrap_or_else(|error| failure(&error));
         }
         ["bench", ref words @ ..] => bench::run(words),
+        ["dist"] => dist::make(),
+        ["clients"] => clients::run(),
         ["tidy"] => tidy::run(),
         ["pages"] => pages::write(),
         ["pages", "--check"] => pages::check(),

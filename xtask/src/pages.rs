@@ -71,7 +71,7 @@ pub(crate) fn check() -> Result<()> {
 }
 
 /// Builds the program and finds where it lies.
-fn build() -> Result<PathBuf> {
+pub(crate) fn build() -> Result<PathBuf> {
     let arguments = "build --locked --package finstage --message-format=json-render-diagnostics";
     let messages = output_of("cargo", &arguments.split(' ').collect::<Vec<_>>())?;
     let executable = |line: &str| {
@@ -121,7 +121,7 @@ fn help(program: &PathBuf, path: &mut Vec<String>, text: &mut String) -> Result<
 }
 
 /// The names in the `Commands:` list of a help text.
-fn commands(help: &str) -> Vec<String> {
+pub(crate) fn commands(help: &str) -> Vec<String> {
     let list = help.lines().skip_while(|line| *line != "Commands:").skip(1);
     list.take_while(|line| line.starts_with(' ') || line.is_empty())
         .filter_map(|line| line.strip_prefix("  "))

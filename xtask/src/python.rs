@@ -3,15 +3,20 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
+use crate::debian::{self, run};
 use crate::output_of;
 
 /// What the tests need.
 pub(crate) const TESTS: Packages =
     Packages { folder: "test-python", pins: include_str!("../python/tests.txt") };
+
+/// The clients that the simulator must satisfy.
+pub(crate) const CLIENTS: Packages =
+    Packages { folder: "clients-python", pins: include_str!("../python/clients.txt") };
 
 /// What figures are compared with.
 pub(crate) const PEERS: Packages =
@@ -75,28 +80,10 @@ fn make(folder: &Path, pins: &str) -> Result<()> {
     fs::write(&stamp, pins).with_context(|| format!("writing {}", stamp.display()))
 }
 
-/// Sees to it that `python3 -m venv` works, with the system's own packages where it may.
+/// Sees to it that `python3 -m venv` works.
 fn ensure_venv() -> Result<()> {
-    const PACKAGE: &str = "python3-venv";
     let works = || runs(Path::new(SYSTEM_PYTHON), "import ensurepip, venv");
-    if works() {
-        return Ok(());
-    }
-    let install = ["install", "-y", PACKAGE];
-    let is_root = output_of("id", &["-u"]).is_ok_and(|id| id.trim() == "0");
-    if !is_root {
-        bail!("python3 with venv is missing: as root, apt-get {}", install.join(" "));
-    }
-    eprintln!("    python3 -m venv is missing: apt-get {}", install.join(" "));
-    if run(Command::new("apt-get").args(install)).is_err() {
-        eprintln!("    perhaps the lists of packages are old: apt-get update");
-        run(Command::new("apt-get").arg("update"))?;
-        run(Command::new("apt-get").args(install))?;
-    }
-    if !works() {
-        bail!("python3 -m venv does not work although {PACKAGE} is installed");
-    }
-    Ok(())
+    debian::ensure("python3 with venv", &["python3-venv"], works)
 }
 
 /// The names and versions among the lines of a list.
@@ -110,27 +97,11 @@ fn interpreter(folder: &Path) -> PathBuf {
 
 /// Whether an interpreter is there and a line of Python succeeds in it.
 fn runs(python: &Path, line: &str) -> bool {
-    let mut command = Command::new(python);
-    command.args(["-c", line]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    command.status().is_ok_and(|status| status.success())
-}
-
-/// Runs a program that shows what it does on stderr.
-fn run(command: &mut Command) -> Result<()> {
-    let shown = command.get_program().to_string_lossy().into_owned();
-    let status = command
-        .stdin(Stdio::null())
-        .stdout(std::io::stderr())
-        .status()
-        .with_context(|| format!("starting {shown}"))?;
-    if !status.success() {
-        bail!("{shown} failed: what it says stands above");
-    }
-    Ok(())
+    debian::runs(python, &["-c", line])
 }
 
 /// Where cargo builds.
-fn target_folder() -> Result<PathBuf> {
+pub(crate) fn target_folder() -> Result<PathBuf> {
     let about = output_of("cargo", &["metadata", "--no-deps", "--format-version", "1"])?;
     let about: serde_json::Value = serde_json::from_str(&about)?;
     let folder = about.get("target_directory").and_then(serde_json::Value::as_str);
@@ -143,7 +114,7 @@ mod tests {
 
     #[test]
     fn every_package_has_one_version() {
-        for Packages { folder, pins } in [TESTS, PEERS, SWEEP_PEER] {
+        for Packages { folder, pins } in [TESTS, PEERS, SWEEP_PEER, CLIENTS] {
             let names = names(pins);
             assert!(names.len() > 5, "{folder}");
             assert!(names.iter().all(|name| name.split("==").count() == 2), "{folder}: {names:?}");

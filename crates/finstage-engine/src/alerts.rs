@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use finstage_model::{
-    AlertId, Decision, Facts, IdHasher, Proof, Ruling, Said, Symbol, Timestamp, WithheldAlert,
+    AlertId, Decision, Facts, IdHasher, MuteNotice, Proof, Ruling, Said, Symbol, Timestamp,
+    WithheldAlert,
 };
 
 use crate::{AlertFilters, AlertRules};
@@ -18,6 +19,9 @@ pub const MEMORY: Duration = Duration::from_secs(24 * 3_600);
 
 /// The greatest number of sent alerts remembered.
 pub const MAX_REMEMBERED: usize = 1 << 20;
+
+/// The most things that can be muted; beyond it the one that ends first is heard again.
+pub const MAX_MUTES: usize = 1_000;
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -32,6 +36,8 @@ pub(crate) struct AlertDesk {
     /// When alerts of each instrument were sent, ascending.
     hours: BTreeMap<Symbol, VecDeque<Timestamp>>,
     pruned_at: Timestamp,
+    /// What is muted, until when.
+    mutes: BTreeMap<String, Timestamp>,
 }
 
 /// A rule about an instrument.
@@ -62,7 +68,43 @@ impl AlertDesk {
             last: BTreeMap::new(),
             hours: BTreeMap::new(),
             pruned_at: Timestamp::MIN,
+            mutes: BTreeMap::new(),
         }
+    }
+
+    /// Takes note of what the user mutes, or ends.
+    pub(crate) fn on_mute(&mut self, notice: &MuteNotice, now: Timestamp) {
+        self.mutes.retain(|_, until| *until > now);
+        if notice.until <= now {
+            self.mutes.remove(&notice.what);
+            return;
+        }
+        self.mutes.insert(notice.what.clone(), notice.until);
+        if self.mutes.len() > MAX_MUTES {
+            let first = self.mutes.iter().min_by_key(|(_, until)| **until);
+            if let Some(what) = first.map(|(what, _)| what.clone()) {
+                self.mutes.remove(&what);
+            }
+        }
+    }
+
+    /// Whether the user wants no alerts of a rule about an instrument at present. One that was
+    /// sent stays sent.
+    pub(crate) fn muted(
+        &self,
+        id: AlertId,
+        (symbol, rule): (&Symbol, &str),
+        now: Timestamp,
+    ) -> Option<WithheldAlert> {
+        let means = |what: &String| MuteNotice::means(what, symbol, rule);
+        let mut fits = self.mutes.iter().filter(|(what, until)| **until > now && means(what));
+        let is_muted = fits.next().is_some() && !self.knows(id);
+        is_muted.then_some(WithheldAlert::Muted)
+    }
+
+    /// Remembers alerts at least so long from now on.
+    pub(crate) fn remember_for(&mut self, cooldown: Duration) {
+        self.memory = self.memory.max(cooldown);
     }
 
     /// The cooldown of strategies' alerts.

@@ -3,7 +3,7 @@
 //! and then finer interval first.
 
 use finstage_model::{
-    Bar, FeedKind, Instrument, InstrumentId, Interval, Output, Past, Timestamp, Trade,
+    Bar, FeedKind, Instrument, InstrumentId, Interval, Output, Past, Timestamp, Trade, WatchNotice,
 };
 
 use crate::bars::{BarBuilder, Fit};
@@ -98,6 +98,18 @@ impl Desk {
     pub(crate) fn on_feed(&mut self, kind: FeedKind, shared: &Shared) {
         let known = shared.market.last(self.instrument.id).map(|(_, at)| at);
         self.health.on_feed(kind, known, shared.timeline.now());
+    }
+
+    /// Takes a watch on or off; whether there was room for it.
+    pub(crate) fn on_watch(&mut self, notice: &WatchNotice) -> bool {
+        let Self { watches, instrument, .. } = self;
+        if notice.is_on {
+            return watches.get_or_insert_default().add(notice, instrument);
+        }
+        if let Some(known) = watches {
+            known.remove(notice.rule);
+        }
+        true
     }
 
     /// Takes a trade: closes what is over, then adds it to its bar.

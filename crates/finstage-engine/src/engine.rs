@@ -2,8 +2,11 @@
 //! no clock, does no I/O, cannot fail, and says the same in every run.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use finstage_model::{Event, Instrument, InstrumentId, Output, Payload, Price, Symbol, Timestamp};
+use finstage_model::{
+    Event, Instrument, InstrumentId, Output, Payload, Price, Symbol, Timestamp, WatchNotice,
+};
 
 use crate::alerts::AlertDesk;
 use crate::desk::Desk;
@@ -59,6 +62,8 @@ pub struct Counters {
     pub refused_instruments: u64,
     /// Cards of strategies that are not run here, or beyond [`MAX_CARDS`](crate::MAX_CARDS).
     pub unused_cards: u64,
+    /// Watches on instruments that were not announced, or beyond [`MAX_WATCHES`](crate::MAX_WATCHES).
+    pub unused_watches: u64,
 }
 
 impl Engine {
@@ -92,6 +97,8 @@ impl Engine {
             Payload::Instrument(instrument) => return self.on_instrument(instrument),
             Payload::Said(said) => return shared.alerts.on_said(said, shared.timeline.now()),
             Payload::Card(card) => return shared.on_card(card),
+            Payload::Watch(watch) => return self.on_watch(watch),
+            Payload::Mute(mute) => return shared.alerts.on_mute(mute, shared.timeline.now()),
             Payload::Trade(trade) => trade.instrument,
             Payload::Bar(bar) => bar.instrument,
             Payload::Feed(status) => status.instrument,
@@ -115,7 +122,12 @@ impl Engine {
             Payload::Feed(status) => desk.on_feed(status.kind, shared),
             Payload::Past(past) => desk.on_past(past, shared),
             Payload::Reset(_) => desk.on_reset(shared),
-            Payload::Instrument(_) | Payload::Said(_) | Payload::Card(_) | Payload::Tick => {}
+            Payload::Instrument(_)
+            | Payload::Said(_)
+            | Payload::Card(_)
+            | Payload::Watch(_)
+            | Payload::Mute(_)
+            | Payload::Tick => {}
         }
     }
 
@@ -147,6 +159,16 @@ impl Engine {
         for desk in self.desks.iter_mut().flatten() {
             desk.on_time(&mut self.shared, out);
         }
+    }
+
+    fn on_watch(&mut self, watch: &WatchNotice) {
+        let id = self.by_symbol.get(&watch.symbol).copied();
+        let desk = id.and_then(|id| self.desks.get_mut(id.index())?.as_mut());
+        if !desk.is_some_and(|desk| desk.on_watch(watch)) {
+            self.shared.counters.unused_watches += 1;
+            return;
+        }
+        self.shared.alerts.remember_for(Duration::from_millis(watch.cooldown_ms));
     }
 
     fn on_instrument(&mut self, instrument: &Instrument) {

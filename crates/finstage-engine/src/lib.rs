@@ -65,16 +65,19 @@ mod timeline;
 mod verify;
 mod watch;
 
-pub use alerts::{MAX_REMEMBERED, MEMORY};
+pub use finstage_model::{WatchRule, WatchRuleError};
+
+pub use alerts::{MAX_MUTES, MAX_REMEMBERED, MEMORY};
 pub use engine::{Counters, Engine, MAX_INSTRUMENTS};
-pub use outcomes::{Course, Question, Settlement, settle, trace};
+pub use outcomes::{Course, Question, Settlement, settle, trace, trace_bars};
 pub use plan::{MAX_DEPTH, MAX_STRATEGIES, Planned, RECORD_DAYS, series_depths};
 pub use rule::{Build, Catalog, Language, Rule};
 pub use run::{Flow, RunError, RunSummary, Sink, SinkError, Source, SourceError, run};
 pub use settings::{
     AlertFilters, AlertRules, EngineSettings, FeedTiming, MarketRule, Origin, SeriesSpec,
-    StrategySpec, WatchRule, WatchRuleError, WatchSpec, When,
+    StrategySpec, WatchSpec, When,
 };
 pub use strategy::{Context, Entry, Firing, ParamSpec, Params, Strategy, StrategyError, nearest};
 pub use timeline::{MAX_AHEAD, MAX_LATENESS};
 pub use verify::{MAX_CARDS, MAX_GAPS};
+pub use watch::MAX_WATCHES;

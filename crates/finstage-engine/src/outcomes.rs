@@ -114,8 +114,18 @@ pub fn trace(question: &Question, bars: &[Bar], calendar: &Calendar) -> Settleme
         return Settlement::Missing;
     };
     let round_the_clock = *calendar == Calendar::always();
-    let Some(length) = horizon.bars(bars[place].interval, round_the_clock) else {
-        return Settlement::TooShort;
+    match horizon.bars(bars[place].interval, round_the_clock) {
+        Some(length) => trace_bars(question, bars, length),
+        None => Settlement::TooShort,
+    }
+}
+
+/// The prices after a signal over a horizon of `length` bars, where the caller knows how many bars of
+/// open time that is.
+#[must_use]
+pub fn trace_bars(question: &Question, bars: &[Bar], length: usize) -> Settlement<Course> {
+    let Ok(place) = bars.binary_search_by_key(&question.open_time, |bar| bar.open_time) else {
+        return Settlement::Missing;
     };
     let (entry, exit) = (place + 1, place + 1 + length);
     let Some(exit_bar) = bars.get(exit) else { return Settlement::NotYet };

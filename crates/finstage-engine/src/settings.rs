@@ -1,11 +1,9 @@
 //! What an engine is told when it is made. It is written into the journal with the day, so that a
 //! replay needs nothing else.
 
-use std::fmt;
-use std::str::FromStr;
 use std::time::Duration;
 
-use finstage_model::{Direction, Interval, Price, Symbol};
+use finstage_model::{Direction, Interval, Symbol, WatchRule};
 use serde::{Deserialize, Serialize};
 
 /// Everything that shapes what an engine says, besides its events.
@@ -194,151 +192,9 @@ pub struct WatchSpec {
     pub cooldown_ms: Option<u64>,
 }
 
-/// The rules that a watch can have. Text form as on the command line: `rise=3%`, `new_high`.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub enum WatchRule {
-    /// The price is this many percent above the previous day's close.
-    Rise(f64),
-    /// The price is this many percent below the previous day's close.
-    Drop(f64),
-    /// The price is above every daily high known.
-    NewHigh,
-    /// The price is this many percent below the highest daily high known.
-    DropFromHigh(f64),
-    /// The price is above the previous day's high.
-    PrevHigh,
-    /// The price is below the previous day's low.
-    PrevLow,
-    /// The price goes above this one.
-    Above(Price),
-    /// The price goes below this one.
-    Below(Price),
-}
-
-impl WatchRule {
-    /// The greatest percentage that a rule can have.
-    pub const MAX_PERCENT: f64 = 1_000_000.0;
-}
-
-/// A text that is no watch rule.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WatchRuleError(String);
-
-impl fmt::Display for WatchRuleError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "\"{}\" is not a watch rule: write rise=3% drop=3% above=PRICE below=PRICE new_high \
-             drop_from_high=5% prev_high or prev_low",
-            self.0
-        )
-    }
-}
-
-impl std::error::Error for WatchRuleError {}
-
-impl FromStr for WatchRule {
-    type Err = WatchRuleError;
-
-    fn from_str(text: &str) -> Result<Self, WatchRuleError> {
-        let rule = match text.split_once('=') {
-            None => match text {
-                "new_high" => Some(Self::NewHigh),
-                "prev_high" => Some(Self::PrevHigh),
-                "prev_low" => Some(Self::PrevLow),
-                _ => None,
-            },
-            Some(("rise", percent)) => read_percent(percent).map(Self::Rise),
-            Some(("drop", percent)) => read_percent(percent).map(Self::Drop),
-            Some(("drop_from_high", percent)) => read_percent(percent).map(Self::DropFromHigh),
-            Some(("above", price)) => price.parse().ok().map(Self::Above),
-            Some(("below", price)) => price.parse().ok().map(Self::Below),
-            Some(_) => None,
-        };
-        rule.ok_or_else(|| WatchRuleError(text.to_owned()))
-    }
-}
-
-impl TryFrom<String> for WatchRule {
-    type Error = WatchRuleError;
-
-    fn try_from(text: String) -> Result<Self, WatchRuleError> {
-        text.parse()
-    }
-}
-
-impl From<WatchRule> for String {
-    fn from(rule: WatchRule) -> Self {
-        rule.to_string()
-    }
-}
-
-impl fmt::Display for WatchRule {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Rise(percent) => write!(f, "rise={percent}%"),
-            Self::Drop(percent) => write!(f, "drop={percent}%"),
-            Self::NewHigh => f.write_str("new_high"),
-            Self::DropFromHigh(percent) => write!(f, "drop_from_high={percent}%"),
-            Self::PrevHigh => f.write_str("prev_high"),
-            Self::PrevLow => f.write_str("prev_low"),
-            Self::Above(price) => write!(f, "above={price}"),
-            Self::Below(price) => write!(f, "below={price}"),
-        }
-    }
-}
-
-/// A positive percentage with its sign: a bare `3` could mean 3 or 300 percent.
-fn read_percent(text: &str) -> Option<f64> {
-    let percent: f64 = text.strip_suffix('%')?.parse().ok()?;
-    (percent > 0.0 && percent <= WatchRule::MAX_PERCENT).then_some(percent)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_watch_rule_prints_as_it_is_typed() {
-        for text in [
-            "rise=3%",
-            "drop=0.5%",
-            "above=42850.1",
-            "below=-3",
-            "new_high",
-            "drop_from_high=5%",
-            "prev_high",
-            "prev_low",
-        ] {
-            let rule: WatchRule = text.parse().unwrap();
-            assert_eq!(rule.to_string(), text);
-            let json = serde_json::to_string(&rule).unwrap();
-            assert_eq!(serde_json::from_str::<WatchRule>(&json).unwrap(), rule);
-        }
-        assert_eq!("rise=3.0%".parse::<WatchRule>().unwrap().to_string(), "rise=3%");
-    }
-
-    #[test]
-    fn what_is_no_watch_rule_is_refused() {
-        for text in [
-            "",
-            "rise",
-            "rise=3",
-            "rise=%",
-            "rise=-3%",
-            "rise=0%",
-            "rise=NaN%",
-            "rise=inf%",
-            "rise=2000000%",
-            "above=",
-            "above=3%",
-            "new_high=1",
-            "fall=3%",
-        ] {
-            assert!(text.parse::<WatchRule>().is_err(), "{text:?}");
-        }
-    }
 
     #[test]
     fn settings_come_back_from_json_as_they_were() {

@@ -133,7 +133,8 @@ impl Shared {
         let objection = self
             .alerts
             .objection(grounds.ruling, grounds.size.as_deref())
-            .or_else(|| self.filtered(signal, &grounds, symbol));
+            .or_else(|| self.filtered(signal, &grounds, symbol))
+            .or_else(|| self.alerts.muted(id, (symbol, &planned.canonical), now));
         let decision = match objection {
             Some(why) => Decision::Withhold(why),
             None => {

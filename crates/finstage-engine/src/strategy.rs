@@ -135,6 +135,8 @@ pub struct Entry {
     pub direction: Direction,
     /// One sentence for people, parameters by name: "the SMA(fast) crosses above the SMA(slow)".
     pub describes: &'static str,
+    /// The rule in Korean, parameters in braces: "SMA({fast})이 SMA({slow})을 위로 돌파".
+    pub korean: &'static str,
     /// Its parameters.
     pub params: &'static [ParamSpec],
     /// Refuses combinations that make no sense (`fast >= slow`); `Ok` otherwise.
@@ -209,6 +211,14 @@ impl Entry {
             Ok(()) => Ok(params),
             Err(why) => refuse(why.to_owned()),
         }
+    }
+
+    /// The rule in Korean, with the parameters' values filled in.
+    #[must_use]
+    pub fn korean_words(&self, params: &Params) -> String {
+        self.params.iter().fold(self.korean.to_owned(), |words, spec| {
+            words.replace(&format!("{{{}}}", spec.name), &params.get(spec.name).to_string())
+        })
     }
 
     /// Name with every parameter in declared order, the form that ids hash:

@@ -4,14 +4,17 @@
 use std::time::Duration;
 
 use finstage_model::{
-    Alert, AlertId, AlertKind, Bar, Day, Instrument, Interval, Output, Price, Timestamp,
+    Alert, AlertId, AlertKind, Bar, Day, Decision, Instrument, Interval, Output, Price, Timestamp,
+    WatchNotice, WatchRule,
 };
 
-use crate::WatchRule;
 use crate::alerts::{AlertDesk, Request, RuleKey, readable};
 
+/// The most watches of one instrument; one that is added beyond it is refused.
+pub const MAX_WATCHES: usize = 1_000;
+
 /// The watches of one instrument.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Watches {
     book: DayBook,
     watches: Vec<Watch>,
@@ -29,6 +32,8 @@ struct Watch {
     cooldown: Duration,
     /// The rule's percentage in millionths of a percent.
     threshold: i128,
+    /// Whether it came beside the settings, and may go again.
+    is_added: bool,
     /// Whether the condition held at the price before.
     held: bool,
     /// Engine time at which it last made an alert, and the minute of the price.
@@ -62,16 +67,29 @@ impl Watches {
         instrument: &Instrument,
         rules: impl Iterator<Item = (WatchRule, Duration)>,
     ) -> Option<Box<Self>> {
-        let watches: Vec<Watch> = rules
-            .map(|(rule, cooldown)| {
-                let text = rule.to_string();
-                let key = RuleKey::of(&text, &instrument.symbol);
-                let threshold = threshold(rule);
-                Watch { rule, text, key, cooldown, threshold, held: false, fired: None }
-            })
-            .collect();
+        let watches: Vec<Watch> =
+            rules.map(|(rule, cooldown)| Watch::new(rule, cooldown, instrument)).collect();
         let watch = Self { book: DayBook::default(), watches, last: None, today: None };
         (!watch.watches.is_empty()).then(|| Box::new(watch))
+    }
+
+    /// Adds a watch; whether it is there now. A rule that is there already stays as it is.
+    pub(crate) fn add(&mut self, notice: &WatchNotice, instrument: &Instrument) -> bool {
+        if self.watches.iter().any(|watch| watch.rule == notice.rule) {
+            return true;
+        }
+        if self.watches.len() >= MAX_WATCHES {
+            return false;
+        }
+        let cooldown = Duration::from_millis(notice.cooldown_ms);
+        let watch = Watch::new(notice.rule, cooldown, instrument);
+        self.watches.push(Watch { is_added: true, ..watch });
+        true
+    }
+
+    /// Takes a watch out that was added; those of the settings stay.
+    pub(crate) fn remove(&mut self, rule: WatchRule) {
+        self.watches.retain(|watch| !(watch.is_added && watch.rule == rule));
     }
 
     /// Looks at a price, newer than those before, and says what came true.
@@ -117,6 +135,13 @@ impl Watches {
 }
 
 impl Watch {
+    fn new(rule: WatchRule, cooldown: Duration, instrument: &Instrument) -> Self {
+        let text = rule.to_string();
+        let key = RuleKey::of(&text, &instrument.symbol);
+        let threshold = threshold(rule);
+        Self { rule, text, key, cooldown, threshold, is_added: false, held: false, fired: None }
+    }
+
     /// Makes an alert when the rule came true, or is still true after its cooldown; at most one a
     /// minute. A price crossed alerts at the crossing alone. A record alerts again at a higher
     /// price after the cooldown and not between, where a rising market would name one each trade.
@@ -155,7 +180,10 @@ impl Watch {
         self.fired = Some((scene.now, minute));
         let id = AlertId::of_watch(&self.text, symbol, minute);
         let request = Request { id, rule: self.key, symbol, cooldown: self.cooldown };
-        let decision = desk.admit(&request, scene.now);
+        let decision = match desk.muted(id, (symbol, &self.text), scene.now) {
+            Some(why) => Decision::Withhold(why),
+            None => desk.admit(&request, scene.now),
+        };
         out.push(Output::Alert(Box::new(Alert {
             id,
             kind: AlertKind::Watch { base },

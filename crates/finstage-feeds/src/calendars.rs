@@ -8,7 +8,7 @@ mod us;
 
 use std::fmt;
 
-use finstage_model::{Calendar, Day, Span, Timestamp};
+use finstage_model::{Calendar, Day, Horizon, Interval, Span, Timestamp};
 use jiff::civil;
 use jiff::tz::TimeZone;
 
@@ -162,6 +162,39 @@ impl MarketHours {
         let sessions = later.take(MAX_CLOSED_DAYS).map_while(|day| self.session(day).ok());
         let next = sessions.flatten().find(|span| span.open > at);
         Ok(SessionTimes { current, next })
+    }
+
+    /// How many bars of a length a usual session has; the last one may be shorter.
+    #[must_use]
+    pub const fn bars_a_day(self, interval: Interval) -> usize {
+        const REGULAR_S: u64 = 390 * 60;
+        const DAY_S: u64 = 86_400;
+        let open_s = if matches!(self, Self::Always) { DAY_S } else { REGULAR_S };
+        match interval {
+            Interval::D1 | Interval::W1 | Interval::Mo1 => 1,
+            _ => open_s.div_ceil(interval.nominal().as_secs()) as usize,
+        }
+    }
+
+    /// The bars of open time that a horizon is; `None` when it is shorter than one bar. From a day on
+    /// it is days of [`MarketHours::bars_a_day`].
+    ///
+    /// ```
+    /// use finstage_feeds::MarketHours;
+    /// use finstage_model::Interval;
+    /// let week = "1w".parse().unwrap();
+    /// assert_eq!(MarketHours::Us.bars_of(week, Interval::M15), Some(5 * 26));
+    /// assert_eq!(MarketHours::Always.bars_of(week, Interval::M15), Some(7 * 96));
+    /// ```
+    #[must_use]
+    pub fn bars_of(self, horizon: Horizon, interval: Interval) -> Option<usize> {
+        let always = self == Self::Always;
+        let nominal = horizon.bars(interval, always)?;
+        if always || interval >= Interval::D1 || horizon.interval() < Interval::D1 {
+            return Some(nominal);
+        }
+        let one_day = Interval::D1.nominal().as_secs() / interval.nominal().as_secs();
+        Some(nominal / one_day as usize * self.bars_a_day(interval))
     }
 
     /// The day of the market's zone that holds a moment.

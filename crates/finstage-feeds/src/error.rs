@@ -22,6 +22,8 @@ pub enum DecodeErrorKind {
     Refused,
     /// The venue says no because it has no such symbol.
     NoSuchSymbol,
+    /// The venue wants fewer requests, for a while.
+    Limited,
     /// Something in front of the venue answered, in HTML. It may pass.
     Html,
 }
@@ -41,7 +43,10 @@ impl DecodeError {
     /// Whether the same request may be answered better later.
     #[must_use]
     pub const fn is_retryable(&self) -> bool {
-        matches!(self.kind, DecodeErrorKind::Malformed | DecodeErrorKind::Html)
+        matches!(
+            self.kind,
+            DecodeErrorKind::Malformed | DecodeErrorKind::Html | DecodeErrorKind::Limited
+        )
     }
 }
 

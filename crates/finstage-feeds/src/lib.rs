@@ -1,4 +1,5 @@
-//! Venues: one file each that translates, one [`Session`] that connects.
+//! Venues: one file each that translates, one [`Session`] that connects, one [`Poller`] that asks
+//! those that push nothing.
 //!
 //! It deliberately does not know what its events are used for, keeps nothing on disk, and decides
 //! nothing about prices. A venue file never sees a socket or a clock.
@@ -24,23 +25,29 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod asker;
 mod calendars;
 mod error;
+mod poller;
 pub mod registry;
 mod session;
+mod settling;
 pub mod suite;
 mod tape;
 mod venue;
 pub mod venues;
 
+pub use asker::Asker;
 pub use calendars::{MarketHours, NotCovered, SessionTimes};
 pub use error::{DecodeError, DecodeErrorKind};
+pub use poller::{Agenda, Answer, KEPT_BARS, LONGEST_BLOCK, Poller, Step};
 pub use session::{
     LinkState, MAX_HELD_BATCHES, MAX_PARKED_BARS, MAX_REPAIR_PAGES, MAX_RETRY_AFTER, Session,
     SessionLimits, SessionOptions, SessionSnapshot, SessionStats, Since, TooManyStreams,
 };
+pub use settling::{AFTER_DAY, AFTER_INTERVAL, Settling};
 pub use tape::MAX_HOLES;
 pub use venue::{
-    Ack, Decoded, Endpoints, Open, PollVenue, Query, StreamVenue, Subscription, SymbolMap,
-    VenueProfile,
+    Ack, Action, ActionKind, Decoded, Endpoints, Open, PollVenue, Query, StreamVenue, Subscription,
+    SymbolMap, VenueProfile,
 };

@@ -1,9 +1,10 @@
 //! The instruments that finstage knows by name: a table in `registry.tsv`, written by hand.
 //!
-//! Any other instrument can be watched as well; it has no names, no category and no calendar here.
+//! Any other instrument can be watched as well; it has no names, no category and no calendar here, unless
+//! the user gave it some: [`set_own`].
 
 use std::fmt;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 use finstage_model::{Category, Symbol};
 
@@ -142,12 +143,118 @@ impl fmt::Display for ListingCategory {
     }
 }
 
-/// All rows, in the order of the table.
+/// When the market of a symbol is open, in the table or not; `None` where that is not known.
+///
+/// ```
+/// use finstage_feeds::{MarketHours, registry::hours};
+/// assert_eq!(hours(&"yahoo:005935.KS".parse().unwrap()), Some(MarketHours::Korea));
+/// assert_eq!(hours(&"yahoo:ES=F".parse().unwrap()), None);
+/// ```
+#[must_use]
+pub fn hours(symbol: &Symbol) -> Option<MarketHours> {
+    if let Some(row) = find(symbol) {
+        return row.hours;
+    }
+    match (symbol.venue(), Suffix::of(symbol.name())) {
+        ("binance", _) | ("yahoo", Suffix::Crypto) => Some(MarketHours::Always),
+        ("yahoo", Suffix::Korea) => Some(MarketHours::Korea),
+        ("yahoo", Suffix::None) => Some(MarketHours::Us),
+        _ => None,
+    }
+}
+
+/// By how many seconds the quotes of a symbol are late at its venue; `None` where that is not known.
+/// Yahoo states it as `exchangeDataDelayedBy`: nothing for New York, 20 minutes for Seoul.
+///
+/// ```
+/// use finstage_feeds::registry::quote_delay_s;
+/// assert_eq!(quote_delay_s(&"yahoo:005930.KS".parse().unwrap()), Some(1_200));
+/// assert_eq!(quote_delay_s(&"yahoo:AAPL".parse().unwrap()), Some(0));
+/// ```
+#[must_use]
+pub fn quote_delay_s(symbol: &Symbol) -> Option<u32> {
+    const FUTURES: u32 = 600;
+    const MOST_MARKETS: u32 = 900;
+    const SEOUL: u32 = 1_200;
+    match (symbol.venue(), Suffix::of(symbol.name())) {
+        ("binance", _) => Some(0),
+        ("yahoo", _) if hours(symbol) == Some(MarketHours::Korea) => Some(SEOUL),
+        ("yahoo", Suffix::None | Suffix::Crypto | Suffix::Currency) => Some(0),
+        ("yahoo", Suffix::Index) if hours(symbol) == Some(MarketHours::Us) => Some(0),
+        ("yahoo", Suffix::Future) => Some(FUTURES),
+        ("yahoo", Suffix::Index | Suffix::Other) => Some(MOST_MARKETS),
+        _ => None,
+    }
+}
+
+/// What the form of a name at Yahoo says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Suffix {
+    /// `AAPL`, `BRK-B`: New York.
+    None,
+    /// `^GSPC`
+    Index,
+    /// `005930.KS`, `035720.KQ`
+    Korea,
+    /// `ES=F`
+    Future,
+    /// `KRW=X`
+    Currency,
+    /// `BTC-USD`
+    Crypto,
+    /// `7203.T`
+    Other,
+}
+
+impl Suffix {
+    fn of(name: &str) -> Self {
+        const COUNTED_IN: [&str; 5] = ["-USD", "-EUR", "-KRW", "-USDT", "-BTC"];
+        let ends = |end: &str| name.ends_with(end);
+        if name.starts_with('^') {
+            Self::Index
+        } else if ends(".KS") || ends(".KQ") {
+            Self::Korea
+        } else if ends("=F") {
+            Self::Future
+        } else if ends("=X") {
+            Self::Currency
+        } else if COUNTED_IN.into_iter().any(ends) {
+            Self::Crypto
+        } else if name.contains(['.', '=']) {
+            Self::Other
+        } else {
+            Self::None
+        }
+    }
+}
+
+/// All built-in rows, in the order of the table.
 #[must_use]
 pub fn all() -> &'static [Listing] {
     static ROWS: LazyLock<Vec<Listing>> =
         LazyLock::new(|| parse(TABLE).expect("a test reads the built-in table"));
     &ROWS
+}
+
+static OWN: OnceLock<Vec<Listing>> = OnceLock::new();
+
+/// Adds the user's own rows for the rest of the process; one with a known symbol is in place of the
+/// built-in one. Only the first call counts; whether this was it.
+pub fn set_own(rows: Vec<Listing>) -> bool {
+    OWN.set(rows).is_ok()
+}
+
+/// The user's rows, then all built-in ones that they do not replace.
+pub fn everything() -> impl Iterator<Item = &'static Listing> + Clone {
+    let own = OWN.get().map_or(&[][..], Vec::as_slice);
+    let is_replaced = |row: &&Listing| own.iter().any(|other| other.symbol == row.symbol);
+    own.iter().chain(all().iter().filter(move |row| !is_replaced(row)))
+}
+
+/// The row of a symbol.
+#[must_use]
+pub fn find(symbol: &Symbol) -> Option<&'static Listing> {
+    everything().find(|row| row.symbol == *symbol)
 }
 
 /// Rows whose symbol, English or Korean name holds `text`, best first: the same, then those that begin
@@ -166,7 +273,7 @@ pub fn search(text: &str) -> Vec<&'static Listing> {
         return Vec::new();
     }
     let mut found: Vec<(u8, &Listing)> =
-        all().iter().filter_map(|row| Some((rank(row, &wanted)?, row))).collect();
+        everything().filter_map(|row| Some((rank(row, &wanted)?, row))).collect();
     found.sort_by_key(|(rank, _)| *rank);
     found.into_iter().map(|(_, row)| row).collect()
 }
@@ -175,7 +282,7 @@ pub fn search(text: &str) -> Vec<&'static Listing> {
 /// their English or Korean name.
 #[must_use]
 pub fn named(text: &str) -> Vec<&'static Listing> {
-    let exact = all().iter().filter(|row| row.symbol.as_str() == text);
+    let exact = everything().filter(|row| row.symbol.as_str() == text);
     let exact: Vec<&Listing> = exact.collect();
     if !exact.is_empty() {
         return exact;
@@ -185,7 +292,7 @@ pub fn named(text: &str) -> Vec<&'static Listing> {
         let bare = row.symbol.name().split('.').next().unwrap_or_default();
         !wanted.is_empty() && (rank(row, &wanted) == Some(0) || plain(bare) == wanted)
     };
-    all().iter().filter(same).collect()
+    everything().filter(same).collect()
 }
 
 /// How well a row fits; the least is best.

@@ -17,7 +17,7 @@
 
 mod link;
 mod options;
-mod outlet;
+pub(crate) mod outlet;
 mod repair;
 mod series;
 mod stats;

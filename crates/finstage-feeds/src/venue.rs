@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use finstage_model::{Event, InstrumentId, Interval, Symbol, Timestamp};
+use finstage_model::{Day, Event, InstrumentId, Interval, Symbol, Timestamp};
 use finstage_net::{Frame, Request, Response};
 
 use crate::DecodeError;
@@ -51,6 +51,44 @@ pub trait PollVenue: Send + Sync {
         ts_recv: Timestamp,
         out: &mut Vec<Event>,
     ) -> Result<Option<Query>, DecodeError>;
+
+    /// The request for the dividends and splits of a symbol since a moment; `None` where the venue
+    /// tells none.
+    fn actions_request(&self, _symbol: &Symbol, _from: Timestamp) -> Option<Request> {
+        None
+    }
+
+    /// What the answer to [`PollVenue::actions_request`] says, oldest first.
+    ///
+    /// # Errors
+    /// As [`PollVenue::read`].
+    fn read_actions(&self, _response: &Response) -> Result<Vec<Action>, DecodeError> {
+        Ok(Vec::new())
+    }
+}
+
+/// A dividend or a split: prices from before it compare with later ones only when adjusted.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Action {
+    /// The last trading day before it.
+    pub before: Day,
+    /// What happened.
+    pub kind: ActionKind,
+}
+
+/// The kinds of [`Action`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum ActionKind {
+    /// Money paid out for each share.
+    Dividend {
+        /// The share of the price of the day before that it is, between 0 and 1.
+        share: f64,
+    },
+    /// One share became several.
+    Split {
+        /// So many new ones for each old one; below 1 where shares were merged.
+        ratio: f64,
+    },
 }
 
 /// How a connection begins.
@@ -172,6 +210,14 @@ pub struct VenueProfile {
     /// Whether the venue closes a bar for every interval, even one without trades: then a missing
     /// bar is a loss.
     pub bars_without_trades: bool,
+    /// The shortest time between two requests to it, all its hosts together.
+    pub request_spacing: Duration,
+    /// How long to ask nothing after it said "too many requests" and no more.
+    pub block: Duration,
+    /// The lengths of bars that it gives.
+    pub intervals: &'static [Interval],
+    /// How far back it gives bars of a length; `None`: as far as there are any.
+    pub reach: fn(Interval) -> Option<Duration>,
 }
 
 impl VenueProfile {
@@ -185,7 +231,8 @@ impl VenueProfile {
 /// Addresses of a venue, without a path: the venue's own, or a simulator's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoints {
-    /// For requests: `https://…`.
+    /// For requests: `https://…`. Where a venue has hosts that stand in for each other, they are
+    /// parted by commas; [`crate::Asker`] goes from one to the next.
     pub rest: String,
     /// For streams: `wss://…`.
     pub stream: String,

@@ -10,7 +10,7 @@
 //! both misread would look like agreement.
 //!
 //! What it deliberately does not do: match orders, sign requests, or look like more than the public
-//! market data of one venue and the sending half of one messenger. It reads no clock of its own;
+//! market data of two venues and the sending half of one messenger. It reads no clock of its own;
 //! whoever starts it says what time it is.
 //!
 //! Three types to read first: [`sim::market::Market`] (what happens, in virtual time),

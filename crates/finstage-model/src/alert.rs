@@ -60,6 +60,8 @@ pub enum WithheldAlert {
     Thin,
     /// The price went the other way over the last five days.
     AgainstMarket,
+    /// The user has muted the rule or the instrument for a while.
+    Muted,
 }
 
 impl WithheldAlert {
@@ -77,6 +79,7 @@ impl WithheldAlert {
             Self::Weak => "weak",
             Self::Thin => "thin",
             Self::AgainstMarket => "against_market",
+            Self::Muted => "muted",
         }
     }
 }
@@ -146,6 +149,24 @@ pub struct Said {
     pub rule: String,
     /// When it was said (engine time).
     pub said_at: Timestamp,
+}
+
+/// The user wants no alerts of a rule, or about an instrument, for a while.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MuteNotice {
+    /// A symbol; or a rule by its whole text or the word it begins with: `golden_cross`, `rise`.
+    pub what: String,
+    /// Until when; a moment that is past ends it.
+    pub until: Timestamp,
+}
+
+impl MuteNotice {
+    /// Whether `what` means an alert of `rule` about `symbol`.
+    #[must_use]
+    pub fn means(what: &str, symbol: &Symbol, rule: &str) -> bool {
+        let word = rule.split(['(', ':', '=']).next().unwrap_or_default();
+        what == symbol.as_str() || what == rule || what == word
+    }
 }
 
 /// The JSON of an alert as it lies there. Serde reads a flattened enum through a buffer in which a

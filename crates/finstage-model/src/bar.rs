@@ -40,6 +40,7 @@ impl Bar {
     /// What is wrong with the bar, if anything: the high must be the highest and the low the
     /// lowest of the four prices.
     #[must_use]
+    #[inline]
     pub fn fault(&self) -> Option<BarFault> {
         if self.high < self.low {
             Some(BarFault::HighBelowLow)

@@ -1,4 +1,7 @@
-use crate::{Bar, CardNotice, FeedStatus, Instrument, InstrumentId, Past, Said, Timestamp, Trade};
+use crate::{
+    Bar, CardNotice, FeedStatus, Instrument, InstrumentId, MuteNotice, Past, Said, Timestamp,
+    Trade, WatchNotice,
+};
 
 /// Something that happened, with the moment at which this process received it.
 ///
@@ -32,6 +35,10 @@ pub enum Payload {
     Said(Box<Said>),
     /// An evidence card is in force, in place of an earlier one of the same hypothesis.
     Card(Box<CardNotice>),
+    /// A watch was added, or taken out again.
+    Watch(Box<WatchNotice>),
+    /// Alerts of a rule or about an instrument are muted, or not any more.
+    Mute(Box<MuteNotice>),
     /// Time passed.
     Tick,
 }

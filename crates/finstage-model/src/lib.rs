@@ -39,8 +39,9 @@ pub mod text;
 mod time;
 mod trade;
 mod trial;
+mod watch;
 
-pub use alert::{Alert, AlertKind, Decision, Said, WithheldAlert};
+pub use alert::{Alert, AlertKind, Decision, MuteNotice, Said, WithheldAlert};
 pub use bar::{Bar, BarFault, Past};
 pub use call::{Call, CallError};
 pub use card::{Card, CardMember, CardVerdict, ClaimKind, Grade, Objection, OutOfSample};
@@ -61,3 +62,4 @@ pub use signal::{Direction, Fact, FactName, Facts, Reason, Ruling, Signal, Strat
 pub use time::{Clock, Day, ManualClock, TimeError, Timestamp, format_duration, parse_duration};
 pub use trade::{Aggressor, Trade};
 pub use trial::{Search, Trial, TrialKind};
+pub use watch::{WatchNotice, WatchRule, WatchRuleError};

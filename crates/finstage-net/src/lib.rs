@@ -38,5 +38,5 @@ pub use crypto::install_crypto;
 pub use error::{Error, ErrorKind};
 pub use request::{Method, Request};
 pub use response::Response;
-pub use retry::{Backoff, Jitter, retry_after};
+pub use retry::{Backoff, Jitter, http_date, retry_after};
 pub use socket::{CLOSE_TIMEOUT, Frame, SEND_TIMEOUT, Socket, SocketOptions};

@@ -96,7 +96,8 @@ pub fn retry_after(response: &Response, now: Timestamp) -> Option<Duration> {
 
 /// Reads `Wed, 21 Oct 2015 07:28:00 GMT` (RFC 9110, IMF-fixdate); the older two forms are not
 /// sent by anyone we speak to.
-fn http_date(text: &str) -> Option<Timestamp> {
+#[must_use]
+pub fn http_date(text: &str) -> Option<Timestamp> {
     let words: Vec<&str> = text.split_ascii_whitespace().collect();
     let [_, day, month, year, time, "GMT"] = words.as_slice() else { return None };
     const MONTHS: [&str; 12] =

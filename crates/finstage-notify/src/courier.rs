@@ -92,6 +92,7 @@ impl Courier {
                 repeat: progress.repeat,
                 form: progress.form,
                 address: self.address.as_deref(),
+                at: self.clock.now(),
             };
             let parts = self.notifier.render(item, &delivery);
             let Some(part) = parts.into_iter().nth(progress.done) else {

@@ -37,6 +37,7 @@
 #![forbid(unsafe_code)]
 
 mod blocking;
+mod bot;
 mod courier;
 mod dispatcher;
 mod error;
@@ -49,6 +50,7 @@ mod stats;
 mod suite;
 mod template;
 
+pub use bot::{Bot, BotError, BotErrorKind, BotName, Chat, MAX_NEWS_WAIT};
 pub use courier::{Courier, Later, Lines, MAX_MOVES, MAX_SEND, MAX_TURN, Progress, Sending};
 pub use dispatcher::{
     BACKOFF, Dispatcher, DispatcherOptions, LEASE, MAX_ACKS, MAX_AGE, MAX_ATTEMPT, MAX_DRAIN,

@@ -8,6 +8,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use finstage_model::Timestamp;
 use finstage_net::Request;
 use finstage_store::records::{Item, Sent};
 
@@ -41,11 +42,14 @@ pub struct Delivery<'a> {
     pub form: Form,
     /// The address that an earlier answer moved the channel to, in place of the configured one.
     pub address: Option<&'a str>,
+    /// The moment of sending, by the wall's clock: for channels that sign it.
+    pub at: Timestamp,
 }
 
 impl Delivery<'_> {
     /// A first delivery with markup to the configured address.
-    pub const FIRST: Self = Self { repeat: Repeat::No, form: Form::Rich, address: None };
+    pub const FIRST: Self =
+        Self { repeat: Repeat::No, form: Form::Rich, address: None, at: Timestamp::EPOCH };
 }
 
 /// With or without markup.

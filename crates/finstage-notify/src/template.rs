@@ -10,7 +10,9 @@
 
 use std::time::Duration;
 
-use finstage_model::{Alert, AlertKind, Direction, Price, Proof, Reason, Ruling, Timestamp};
+use finstage_model::{
+    Alert, AlertKind, Direction, Price, Proof, Reason, Ruling, Symbol, Timestamp,
+};
 use finstage_store::records::{Notice, NoticeStyle, NoticeText};
 use jiff::tz::TimeZone;
 
@@ -29,11 +31,13 @@ pub struct Template {
     pub zone: TimeZone,
     /// Where people can look an alert up; its id is appended after a `/`. `None`: no link.
     pub link: Option<String>,
+    /// By how many seconds the quotes of a symbol are late at their source, where that is known.
+    pub quote_delay_s: fn(&Symbol) -> Option<u32>,
 }
 
 impl Default for Template {
     fn default() -> Self {
-        Self { zone: TimeZone::UTC, link: None }
+        Self { zone: TimeZone::UTC, link: None, quote_delay_s: |_| None }
     }
 }
 
@@ -61,6 +65,10 @@ impl Template {
         };
         lines.extend(told.into_iter().flatten().map(|line| Line::new(Style::Plain, line)));
         lines.push(Line::new(Style::Plain, data_age(words, alert.data_age_ms)));
+        if let Some(late) = (self.quote_delay_s)(&alert.symbol).filter(|late| *late > 0) {
+            let late = duration(words, u64::from(late) * 1_000);
+            lines.push(Line::new(Style::Plain, fill(words.delayed, &[("late", &late)])));
+        }
         lines.push(Line::new(Style::Plain, moment(words, alert.at, &self.zone)));
         lines.push(Line::new(Style::Plain, words.id).then(Style::Code, alert.id.to_string()));
         if let Some(base) = &self.link {
@@ -117,6 +125,7 @@ struct Words {
     least: &'static str,
     fact: &'static str,
     data_age: &'static str,
+    delayed: &'static str,
     data_ahead: &'static str,
     millis: &'static str,
     seconds: &'static str,
@@ -156,6 +165,7 @@ const ENGLISH: Words = Words {
     least: "under 0.001",
     fact: "A fact about the price: it has no verdict.",
     data_age: "Data {age} old.",
+    delayed: "Quotes delayed by {late}.",
     data_ahead: "Data stamped {age} ahead of our clock.",
     millis: "{n} ms",
     seconds: "{n} s",

@@ -35,7 +35,7 @@ mod spec;
 mod split_sum;
 pub mod stats;
 pub mod suite;
-mod wide;
+pub mod wide;
 mod wilder;
 
 pub use average::AverageKind;

@@ -5,7 +5,7 @@
 
 /// A loop over a block of numbers. Its `run` is marked `#[inline(always)]`, so that it can be
 /// compiled for each kind of processor.
-pub(crate) trait Block {
+pub trait Block {
     /// What comes out of it.
     type Output;
 
@@ -15,7 +15,7 @@ pub(crate) trait Block {
 
 /// Works the block, with wide registers where the machine has them.
 #[inline(always)]
-pub(crate) fn wide<B: Block>(block: B) -> B::Output {
+pub fn wide<B: Block>(block: B) -> B::Output {
     #[cfg(target_arch = "x86_64")]
     if std::arch::is_x86_feature_detected!("avx2") {
         #[expect(

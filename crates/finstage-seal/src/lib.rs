@@ -1,7 +1,7 @@
 //! Everything secret in one small auditable place.
 //!
-//! Today that is [`Secret`], a value that refuses to print itself. It does no I/O and knows
-//! nothing about where secrets come from.
+//! Today that is [`Secret`], a value that refuses to print itself, and [`hmac_sha256`], which signs with
+//! one. It does no I/O and knows nothing about where secrets come from.
 //!
 //! ```
 //! use finstage_seal::Secret;
@@ -11,9 +11,13 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod signature;
+
 use std::fmt;
 
 use zeroize::Zeroize;
+
+pub use signature::hmac_sha256;
 
 /// A value that prints as `[redacted]` and whose memory is wiped when it is dropped.
 ///

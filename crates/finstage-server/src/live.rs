@@ -22,8 +22,19 @@ const MAX_WAITING_BARS: usize = 16_384;
 /// Upper ends of the histogram of delays, in seconds.
 const DELAYS: [f64; 8] = [0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 10.0, 60.0];
 /// Kinds of events, as metrics name them.
-pub(crate) const EVENT_KINDS: [&str; 9] =
-    ["instrument", "trade", "bar", "feed", "past", "reset", "said", "card", "tick"];
+pub(crate) const EVENT_KINDS: [&str; 11] = [
+    "instrument",
+    "trade",
+    "bar",
+    "feed",
+    "past",
+    "reset",
+    "said",
+    "card",
+    "tick",
+    "watch",
+    "mute",
+];
 
 /// The newest of everything, told by the engine's thread and read by everybody.
 #[derive(Debug)]
@@ -121,6 +132,8 @@ impl Live {
             Payload::Said(_) => 6,
             Payload::Card(_) => 7,
             Payload::Tick => 8,
+            Payload::Watch(_) => 9,
+            Payload::Mute(_) => 10,
         };
         self.events[kind].fetch_add(1, Ordering::Relaxed);
     }

@@ -5,7 +5,7 @@ use std::fmt::{Display, Write as _};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use finstage_store::records::{AlertRow, SignalRow};
+use finstage_store::records::{AlertRow, AlertStatus, SignalRow};
 
 use crate::desk::Gauges;
 use crate::live::Live;
@@ -84,7 +84,12 @@ impl Metrics {
             finstage_model::AlertKind::Signal { .. } => "signal",
             finstage_model::AlertKind::Watch { .. } => "watch",
         };
-        count(&self.alerts, [kind.to_owned(), row.status.as_str().to_owned()]);
+        // Delivery may be over before the row is read: what was decided is counted, not how it went.
+        let status = match row.status {
+            AlertStatus::Delivered | AlertStatus::Failed => AlertStatus::Queued,
+            other => other,
+        };
+        count(&self.alerts, [kind.to_owned(), status.as_str().to_owned()]);
     }
 
     /// The whole page.

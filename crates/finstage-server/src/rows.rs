@@ -159,15 +159,15 @@ fn evidence_of<'a>(
     alerts: impl IntoIterator<Item = &'a Alert>,
 ) -> Result<BTreeMap<AlertId, Evidence>, Error> {
     let with_proof = |alert: &'a Alert| match &alert.kind {
-        AlertKind::Signal { proof: Some(proof), .. } => Some((alert.id, proof)),
+        AlertKind::Signal { proof: Some(proof), .. } => Some((alert.id, proof.as_ref())),
         _ => None,
     };
-    let proofs: Vec<(AlertId, &Box<Proof>)> = alerts.into_iter().filter_map(with_proof).collect();
+    let proofs: Vec<(AlertId, &Proof)> = alerts.into_iter().filter_map(with_proof).collect();
     let ids: BTreeSet<CardId> = proofs.iter().map(|(_, proof)| proof.card).collect();
     let cards = if ids.is_empty() { BTreeMap::new() } else { records.cards_with(&ids)? };
-    let of = |(id, proof): (AlertId, &Box<Proof>)| match cards.get(&proof.card) {
+    let of = |(id, proof): (AlertId, &Proof)| match cards.get(&proof.card) {
         Some(card) => (id, Evidence::Card(Box::new(card.clone()))),
-        None => (id, Evidence::Proof(proof.clone())),
+        None => (id, Evidence::Proof(Box::new(proof.clone()))),
     };
     Ok(proofs.into_iter().map(of).collect())
 }

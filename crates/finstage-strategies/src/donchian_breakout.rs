@@ -18,6 +18,7 @@ pub(crate) const UP: Entry = Entry {
     name: "donchian_breakout_up",
     direction: Side::Above.with_the_move(),
     describes: "the close rises above the highest high of the period bars before: a rise is expected",
+    korean: "종가가 직전 {period}봉의 최고가를 돌파",
     params: PARAMS,
     check: |_| Ok(()),
     words: |params| {
@@ -30,6 +31,7 @@ pub(crate) const DOWN: Entry = Entry {
     name: "donchian_breakout_down",
     direction: Side::Below.with_the_move(),
     describes: "the close falls below the lowest low of the period bars before: a fall is expected",
+    korean: "종가가 직전 {period}봉의 최저가를 이탈",
     params: PARAMS,
     check: |_| Ok(()),
     words: |params| format!("close below the lowest low of the last {} bars", params.get("period")),

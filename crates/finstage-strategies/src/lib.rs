@@ -147,10 +147,16 @@ mod tests {
             assert!(strategy.memory() >= strategy.warmup(), "{}", entry.name);
             let words = (entry.words)(&params);
             assert!(!words.contains(['{', '}', '<', '>']), "{}: {words}", entry.name);
+            let korean = entry.korean_words(&params);
+            assert!(!korean.contains(['{', '}', '<', '>']), "{}: {korean}", entry.name);
+            let is_korean = |letter| ('가'..='힣').contains(&letter);
+            assert!(korean.chars().any(is_korean), "{}: {korean}", entry.name);
             for spec in entry.params {
                 let value = params.get(spec.name).to_string();
                 assert!(words.contains(&value), "{}: {words} lacks {value}", entry.name);
                 assert!(entry.describes.contains(spec.name), "{}: {}", entry.name, spec.name);
+                let place = format!("{{{}}}", spec.name);
+                assert!(entry.korean.contains(&place), "{}: {place} in Korean", entry.name);
             }
         }
     }

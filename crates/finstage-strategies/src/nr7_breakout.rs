@@ -18,6 +18,7 @@ pub(crate) const UP: Entry = Entry {
     name: "nr7_breakout_up",
     direction: Side::Above.with_the_move(),
     describes: "the close is above the high of the bar before, the narrowest of period bars: a rise is expected",
+    korean: "직전 봉이 {period}봉 중 가장 좁고, 종가가 그 고가를 돌파",
     params: PARAMS,
     check: |_| Ok(()),
     words: |params| {
@@ -30,6 +31,7 @@ pub(crate) const DOWN: Entry = Entry {
     name: "nr7_breakout_down",
     direction: Side::Below.with_the_move(),
     describes: "the close is below the low of the bar before, the narrowest of period bars: a fall is expected",
+    korean: "직전 봉이 {period}봉 중 가장 좁고, 종가가 그 저가를 이탈",
     params: PARAMS,
     check: |_| Ok(()),
     words: |params| {

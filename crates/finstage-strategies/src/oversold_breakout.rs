@@ -20,6 +20,7 @@ pub(crate) const OVERSOLD: Entry = Entry {
     name: "oversold_breakout",
     direction: Side::Above.with_the_move(),
     describes: "the close crosses above the SMA(period) at most within bars after the RSI(rsi) was at the level or below: a rise is expected",
+    korean: "RSI({rsi})이 {level} 이하였던 뒤 {within}봉 이내에 종가가 SMA({period})을 위로 돌파",
     params: &[PERIOD, RSI, ParamSpec::number("level", 30.0, (0.0, 50.0), "RSI, 0 to 50"), WITHIN],
     check: |_| Ok(()),
     words: |params| words(params, "above", "below"),
@@ -30,6 +31,7 @@ pub(crate) const OVERBOUGHT: Entry = Entry {
     name: "overbought_breakdown",
     direction: Side::Below.with_the_move(),
     describes: "the close crosses below the SMA(period) at most within bars after the RSI(rsi) was at the level or above: a fall is expected",
+    korean: "RSI({rsi})이 {level} 이상이었던 뒤 {within}봉 이내에 종가가 SMA({period})을 아래로 돌파",
     params: &[
         PERIOD,
         RSI,

@@ -26,6 +26,7 @@ pub(crate) const UP: Entry = Entry {
     name: "volume_breakout_up",
     direction: Side::Above.with_the_move(),
     describes: "the volume is at least ratio times its mean over period bars and the close rose by more than change percent: a rise is expected to go on",
+    korean: "거래량이 {period}봉 평균의 {ratio}배 이상이면서 종가가 {change} % 넘게 상승",
     params: &[PERIOD, SURGE, CHANGE],
     check: |_| Ok(()),
     words: |params| breakout_words(params, "rose"),
@@ -36,6 +37,7 @@ pub(crate) const DOWN: Entry = Entry {
     name: "volume_breakout_down",
     direction: Side::Below.with_the_move(),
     describes: "the volume is at least ratio times its mean over period bars and the close fell by more than change percent: a fall is expected to go on",
+    korean: "거래량이 {period}봉 평균의 {ratio}배 이상이면서 종가가 {change} % 넘게 하락",
     params: &[PERIOD, SURGE, CHANGE],
     check: |_| Ok(()),
     words: |params| breakout_words(params, "fell"),
@@ -46,6 +48,7 @@ pub(crate) const LOW: Entry = Entry {
     name: "low_volume",
     direction: Direction::Long,
     describes: "the volume is at most ratio times its mean over period bars; no direction follows from that, and it is judged as if a rise is expected",
+    korean: "거래량이 {period}봉 평균의 {ratio}배 이하 (방향은 말하지 않음)",
     params: &[
         PERIOD,
         ParamSpec::number("ratio", 0.5, (0.0, 1.0), "times of the mean volume, at most"),

@@ -1,9 +1,14 @@
 //! The command line: what can be typed. What it does is in [`crate::commands`].
 
+mod alerts;
+mod backfill;
 mod bench;
+mod decode;
 mod instruments;
+mod man;
 mod report;
 mod server;
+mod setup;
 mod sim;
 mod sweep;
 mod track;
@@ -14,10 +19,15 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use finstage_model::{Call, Day, Direction, Interval, Symbol, Timestamp};
 
+pub use self::alerts::{AlertList, AlertMute, AlertTest, Alerts, Watch, WatchAdd};
+pub use self::backfill::Backfill;
 pub use self::bench::Bench;
-pub use self::instruments::{Instruments, ListingArgs};
+pub use self::decode::Decode;
+pub use self::instruments::{InstrumentAdd, Instruments, ListingArgs};
+pub use self::man::Man;
 pub use self::report::{Report, ReportDaily, ReportFormat};
 pub use self::server::{Serve, Token};
+pub use self::setup::{Health, Init, Preset};
 pub use self::sim::{Sim, SimVenue};
 pub use self::sweep::{Search, Sweep, WalkForward};
 pub use self::track::TrackRecord;
@@ -27,7 +37,7 @@ pub use self::verify::{Trials, Verify};
 #[derive(Debug, Parser)]
 #[command(name = "finstage", version = crate::VERSION, max_term_width = 100, propagate_version = true)]
 #[command(
-    after_help = "Start here:  finstage demo          the whole product, offline\n             finstage config default > finstage.toml\n\nExit codes: 0 done, 1 a check did not hold, 2 usage or input, 3 remote, 6 local store, 130 interrupted"
+    after_help = "Start here:  finstage demo     the whole product, offline\n             finstage init     a configuration; then finstage doctor, finstage serve\n\nExit codes: 0 done, 1 a check did not hold, 2 usage or input, 3 remote, 4 authentication, 6 local\nstore, 130 interrupted"
 )]
 pub struct Cli {
     /// Options that every command takes, before or after it
@@ -63,17 +73,25 @@ pub struct Global {
 pub enum Command {
     /// Run the whole product offline, on a simulated market or on your own bars
     Demo(Demo),
+    /// Write a configuration that runs without keys; --telegram connects a chat
+    Init(Init),
     /// Run the service from the configuration file
     Serve(Serve),
     /// The token that opens the server, and one-time links to the dashboard
     #[command(subcommand)]
     Token(Token),
+    /// Check configuration, folders, clock, venues, channels and hours, a line each
+    Doctor,
+    /// Ask the running service whether it is ready
+    Health(Health),
     /// Read bar files into the store; a second time writes nothing
     Import(Import),
+    /// History from venues into the store: what is missing, and the holes in what is there
+    Backfill(Backfill),
     /// Stored bars: what there is, what is missing, what is odd, and bars for other programs
     #[command(subcommand)]
     Bars(Bars),
-    /// Instruments by English and Korean name, and when their markets are open
+    /// Instruments by English and Korean name, and when their markets are open; your own
     #[command(subcommand)]
     Instruments(Instruments),
     /// Send the journal through the engine again; --check compares with what was said then
@@ -101,14 +119,19 @@ pub enum Command {
     Sweep(Box<Sweep>),
     /// What a search for parameters is worth: chosen on the past, tried on what came after
     WalkForward(Box<WalkForward>),
-    /// Run the simulator: a Binance and a Telegram on this machine, with faults on demand
+    /// Run the simulator: a Binance, a Yahoo and a Telegram on this machine, with faults on demand
     Sim(Sim),
     /// Signals in the store
     #[command(subcommand)]
     Signals(Signals),
-    /// Alerts sent and withheld
+    /// Alerts sent and withheld; a test alert; muting
     #[command(subcommand)]
     Alerts(Alerts),
+    /// Alerts on the price alone: add, list, remove
+    #[command(subcommand)]
+    Watch(Watch),
+    /// Raw frames of a venue to events, by the very path that live data takes
+    Decode(Decode),
     /// Check, show or write the configuration
     #[command(subcommand)]
     Config(Config),
@@ -119,6 +142,8 @@ pub enum Command {
         /// Which shell
         shell: clap_complete::Shell,
     },
+    /// Print the manual page of the program or of a command, for `man -l -`
+    Man(Man),
 }
 
 /// `finstage demo`
@@ -503,27 +528,6 @@ pub struct SignalList {
     /// Only this strategy, with or without its parameters
     #[arg(long, value_name = "NAME")]
     pub strategy: Option<String>,
-    /// At most so many
-    #[arg(long, value_name = "N", default_value_t = 50)]
-    pub limit: usize,
-}
-
-/// `finstage alerts`
-#[derive(Debug, Subcommand)]
-pub enum Alerts {
-    /// Newest alerts first: delivered, queued, failed, expired and withheld, with the reason
-    List(AlertList),
-}
-
-/// `finstage alerts list`
-#[derive(Debug, Args)]
-pub struct AlertList {
-    /// Only these instruments
-    #[arg(long, value_delimiter = ',', value_name = "SYMBOL")]
-    pub symbol: Vec<Symbol>,
-    /// Only with this status
-    #[arg(long, value_name = "STATUS", value_parser = ["delivered", "queued", "failed", "expired", "withheld", "kept"])]
-    pub status: Option<String>,
     /// At most so many
     #[arg(long, value_name = "N", default_value_t = 50)]
     pub limit: usize,

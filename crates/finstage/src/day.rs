@@ -11,14 +11,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use finstage_engine::{Engine, EngineSettings, Planned, RunError, run, series_depths};
+use finstage_engine::{Engine, EngineSettings, Planned, RunError, WatchSpec, run, series_depths};
 use finstage_model::{
     Bar, CardNotice, Clock, Day, Event, Instrument, Interval, Past, Payload, Position, RunNumber,
-    Symbol, Timestamp,
+    Symbol, Timestamp, WatchNotice,
 };
 use finstage_store::history::History;
 use finstage_store::journal::{FORMAT, Journal, Origin, SyncThread};
-use finstage_store::records::{Records, RecordsWriter, RunDigest};
+use finstage_store::records::{AddedWatch, Records, RecordsWriter, RunDigest};
 use finstage_strategies::CATALOG;
 
 use crate::exit::{Exit, Failure, Result};
@@ -276,11 +276,19 @@ impl House {
         for instrument in &self.instruments {
             say(Payload::Instrument(Box::new(instrument.clone())));
         }
+        for watch in self.added_watches()? {
+            say(Payload::Watch(Box::new(watch)));
+        }
+        for mute in self.records.mutes(at)? {
+            say(Payload::Mute(Box::new(mute)));
+        }
         let depths = series_depths(&self.settings, CATALOG).map_err(Failure::usage)?;
         for (symbol, interval, depth) in depths {
             let Some(instrument) = self.instruments.iter().find(|i| i.symbol == symbol) else {
                 continue;
             };
+            let watched = self.watched_depth(&symbol)?.filter(|(of, _)| *of == interval);
+            let depth = depth.max(watched.map_or(0, |(_, depth)| depth));
             let bars = self.past(instrument, interval, at, depth)?;
             if !bars.is_empty() {
                 say(Payload::Past(Box::new(Past { instrument: instrument.id, interval, bars })));
@@ -309,6 +317,36 @@ impl House {
         depth: usize,
     ) -> Result<Vec<Bar>> {
         Ok(self.history.last_bars(&instrument.symbol, interval, until, depth)?)
+    }
+
+    /// The watches that were added beside the settings, of instruments that are watched.
+    pub(crate) fn added_watches(&self) -> Result<Vec<WatchNotice>> {
+        let rows = self.records.watches_added()?;
+        let is_own = |row: &AddedWatch| self.instruments.iter().any(|i| i.symbol == row.symbol);
+        let notice = |row: AddedWatch| {
+            let AddedWatch { symbol, rule, cooldown_ms, .. } = row;
+            WatchNotice { symbol, rule, cooldown_ms, is_on: true }
+        };
+        Ok(rows.into_iter().filter(is_own).map(notice).collect())
+    }
+
+    /// The series that tells added watches of an instrument its days, and how deep; `None` where
+    /// none needs any.
+    pub(crate) fn watched_depth(&self, symbol: &Symbol) -> Result<Option<(Interval, usize)>> {
+        let added = self.added_watches()?.into_iter().filter(|watch| watch.symbol == *symbol);
+        let watches: Vec<WatchSpec> = added
+            .map(|watch| WatchSpec { symbol: watch.symbol, rule: watch.rule, cooldown_ms: None })
+            .collect();
+        if watches.is_empty() {
+            return Ok(None);
+        }
+        let settings = EngineSettings { watches, strategies: Vec::new(), ..self.settings.clone() };
+        let depths = series_depths(&settings, CATALOG).map_err(Failure::usage)?;
+        let own = depths.into_iter().filter(|(of, ..)| of == symbol);
+        let daily = own.filter(|(_, interval, _)| *interval <= Interval::D1);
+        Ok(daily
+            .max_by_key(|(_, interval, _)| *interval)
+            .map(|(_, interval, depth)| (interval, depth)))
     }
 
     /// What the house runs: strategies, each with the length of its bars.

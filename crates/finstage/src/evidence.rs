@@ -6,7 +6,8 @@
 use std::num::NonZero;
 use std::time::Duration;
 
-use finstage_model::{Day, Interval, Symbol, Timestamp, Trial};
+use finstage_feeds::{MarketHours, registry};
+use finstage_model::{Card, CardVerdict, Day, Interval, Symbol, Timestamp, Trial};
 use finstage_research::evidence::{Evidence, Ledger, Plan, in_force};
 use finstage_research::study::{Adjustment, Instrument};
 use finstage_store::history::{Factors, History};
@@ -18,12 +19,14 @@ use crate::exit::{Exit, Failure, Result};
 const EPOCH: Duration = Duration::from_secs(5 * 365 * 86_400 + 86_400);
 
 /// How many cards a verification changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Kept {
     /// Cards that are in force since.
     pub new: usize,
     /// Hypotheses whose card stays as it was.
     pub stay: usize,
+    /// Cards in force that say verified where this verification alone would not.
+    pub standing: Vec<Card>,
 }
 
 /// The stored bars of a symbol, adjusted by the factors that are stored beside them; `None` where
@@ -42,7 +45,20 @@ pub fn series(
     }
     let factors = history.factors(symbol)?;
     let instrument = Instrument::new(symbol.clone(), &bars, &|day| adjustment(&factors, day));
-    instrument.map(Some).map_err(Failure::usage)
+    instrument.map(in_hours).map(Some).map_err(Failure::usage)
+}
+
+/// An instrument whose horizons are counted by the hours of its market, as settled outcomes are.
+/// Where those are not known, the bars show how many make a day.
+#[must_use]
+pub fn in_hours(instrument: Instrument) -> Instrument {
+    let interval = instrument.interval();
+    match registry::hours(instrument.symbol()) {
+        Some(hours) if hours != MarketHours::Always && interval < Interval::D1 => {
+            instrument.with_bars_a_day(hours.bars_a_day(interval))
+        }
+        _ => instrument,
+    }
 }
 
 /// What raw numbers of a day are multiplied by.
@@ -90,12 +106,21 @@ pub fn verify(
 /// Exit 6 when the records cannot be read or written.
 pub fn keep(records: &Records, evidence: &Evidence) -> Result<Kept> {
     let mut kept = Vec::with_capacity(evidence.rows.len());
+    let mut standing = Vec::new();
     for card in &evidence.rows {
         let known = records.card_of(&card.hypothesis())?;
-        kept.extend(in_force(known.as_ref(), card));
+        let new = in_force(known.as_ref(), card);
+        let ruling = new.as_ref().or(known.as_ref());
+        if let Some(ruling) = ruling
+            && ruling.verdict == CardVerdict::Verified
+            && card.verdict != CardVerdict::Verified
+        {
+            standing.push(ruling.clone());
+        }
+        kept.extend(new);
     }
     records.keep_cards(&kept)?;
-    Ok(Kept { new: kept.len(), stay: evidence.rows.len() - kept.len() })
+    Ok(Kept { new: kept.len(), stay: evidence.rows.len() - kept.len(), standing })
 }
 
 /// As many threads as the machine has; no result depends on their number.
@@ -112,6 +137,8 @@ fn epoch_begin(first: Timestamp, now: Timestamp) -> Timestamp {
 
 #[cfg(test)]
 mod tests {
+    use finstage_model::Objection;
+
     use super::*;
 
     #[test]
@@ -121,5 +148,34 @@ mod tests {
         assert_eq!(epoch_begin(day(100), day(100 + 1825)), day(100));
         assert_eq!(epoch_begin(day(100), day(100 + 1826)), day(1926));
         assert_eq!(epoch_begin(day(100), day(100 + 4000)), day(100 + 2 * 1826));
+    }
+
+    #[test]
+    fn a_proof_that_stays_in_force_beside_an_unproven_row_is_named() {
+        let golden = include_str!("../../finstage-model/src/card/golden.json");
+        let card: Card = serde_json::from_str(golden).unwrap();
+        let proven = Card { verdict: CardVerdict::Verified, look: 1, reasons: Vec::new(), ..card };
+        let between = Card {
+            verdict: CardVerdict::Unproven,
+            look: 0,
+            reasons: vec![Objection::ThresholdOfLook],
+            ..proven.clone()
+        };
+        let evidence = |card: &Card| Evidence {
+            rows: vec![card.clone()],
+            trials_total: 1,
+            fdr: 0.05,
+            cost: 0.001,
+            seed: 1,
+            summary: String::new(),
+            smallest_edges: Vec::new(),
+            chosen: Vec::new(),
+            trials: Vec::new(),
+        };
+        let records = Records::open_in_memory().unwrap();
+        let kept = keep(&records, &evidence(&proven)).unwrap();
+        assert_eq!(kept, Kept { new: 1, stay: 0, standing: Vec::new() });
+        let kept = keep(&records, &evidence(&between)).unwrap();
+        assert_eq!(kept, Kept { new: 0, stay: 1, standing: vec![proven] });
     }
 }

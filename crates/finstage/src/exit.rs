@@ -15,6 +15,8 @@ pub enum Exit {
     Usage = 2,
     /// A remote could not be reached or refused.
     Remote = 3,
+    /// A remote does not accept who we are: a token that is wrong or was revoked.
+    Auth = 4,
     /// The local store: disk full, held by another process, damaged.
     Store = 6,
     /// Interrupted; work so far is kept.
@@ -42,6 +44,12 @@ impl Failure {
         let (said, excerpt) = text.split_at(text.find(EXCERPT).unwrap_or(text.len()));
         let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
         Self { exit, message: format!("{said}{excerpt}") }
+    }
+
+    /// A file that cannot be written.
+    #[must_use]
+    pub fn from_writing(file: &std::path::Path, error: &std::io::Error) -> Self {
+        Self::new(Exit::Store, format!("writing {}: {error}", file.display()))
     }
 
     /// Wrong usage, configuration or input.

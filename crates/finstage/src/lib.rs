@@ -11,6 +11,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod backfill;
 pub mod check;
 pub mod cli;
 pub mod commands;
@@ -20,8 +21,12 @@ pub mod day;
 pub mod drift;
 pub mod evidence;
 pub mod exit;
+pub mod expected;
 pub mod generate;
 pub mod live;
+pub mod logging;
+pub mod pace;
+mod polled;
 pub mod report;
 mod rewarm;
 pub mod service;
@@ -29,6 +34,7 @@ pub mod serving;
 pub mod track;
 pub mod unsynced;
 pub mod virtual_time;
+pub mod watches;
 pub mod wiring;
 
 /// The version that speaks; a run of the journal names it.

@@ -3,8 +3,10 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use finstage_engine::{Engine, Flow, Sink, SinkError, Source, SourceError};
+use finstage_feeds::registry;
 use finstage_model::{
     Decision, Event, IdHasher, InstrumentId, Output, Payload, Position, Symbol, Timestamp,
 };
@@ -277,7 +279,10 @@ impl<'a> LiveSink<'a> {
             }
             Output::Verdict(verdict) => self.batch.verdicts.push(*verdict),
             Output::Alert(alert) => {
-                let age = self.rim.clock.now().since(alert.at);
+                // That quotes are late at their source is said in the alert and makes none too old.
+                let late = registry::quote_delay_s(&alert.symbol).unwrap_or(0);
+                let known_at = alert.at.plus(Duration::from_secs(late.into()));
+                let age = self.rim.clock.now().since(known_at);
                 let expired = alert.decision == Decision::Send && age > self.rim.max_age;
                 let route = if expired {
                     Route::Expired
@@ -308,9 +313,15 @@ impl Sink for LiveSink<'_> {
         self.names.learn(event);
         self.voice.add(outputs);
         let end = at.plus(1);
-        // What was imported or verified is among what the next preamble begins with.
-        let is_stored =
-            matches!(event.payload, Payload::Past(_) | Payload::Reset(_) | Payload::Card(_));
+        // What was imported, verified or added is among what the next preamble begins with.
+        let is_stored = matches!(
+            event.payload,
+            Payload::Past(_)
+                | Payload::Reset(_)
+                | Payload::Card(_)
+                | Payload::Watch(_)
+                | Payload::Mute(_)
+        );
         if !is_stored && (!self.after_midnight.is_empty() || event.ts_recv >= self.day_end) {
             self.after_midnight.push(event.clone());
         }

@@ -15,7 +15,9 @@
 //! from its journal.
 //!
 //! Evidence cards that `verify` keeps are heard in the same way, by their numbers: those that the
-//! engine does not know come in front of the next batch.
+//! engine does not know come in front of the next batch. So is what is muted, and so are watches that
+//! were added or taken out:
+//! one that compares with earlier days brings their bars with it, by the same reset and pasts.
 //!
 //! [`Records::touched_since`]: finstage_store::records::Records::touched_since
 
@@ -24,10 +26,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::time::Duration;
 
-use finstage_engine::{FeedTiming, Sink, SinkError, series_depths};
+use finstage_engine::{FeedTiming, Sink, SinkError, WatchRule, series_depths};
 use finstage_model::{
-    Bar, CardId, CardNotice, ClaimKind, Event, Horizon, Instrument, InstrumentId, Interval, Output,
-    Past, Payload, Position, Symbol, Timestamp,
+    Bar, CardId, CardNotice, ClaimKind, Event, Horizon, Instrument, InstrumentId, Interval,
+    MuteNotice, Output, Past, Payload, Position, Symbol, Timestamp, WatchNotice,
 };
 use finstage_store::records::RecordsWriter;
 use finstage_strategies::CATALOG;
@@ -65,7 +67,14 @@ struct Known {
     ticked: Option<Timestamp>,
     /// The cards it goes by.
     cards: BTreeMap<CardKey, CardId>,
+    /// The watches that were added to it, with their cooldowns.
+    watches: BTreeMap<WatchKey, u64>,
+    /// What is muted for it, until when.
+    mutes: BTreeMap<String, Timestamp>,
 }
+
+/// A symbol and a rule, as written.
+type WatchKey = (Symbol, String);
 
 /// What it knows of one series.
 #[derive(Debug)]
@@ -112,11 +121,13 @@ impl<'a> Imports<'a> {
 
     /// Tells the past of those instruments of which the records hold bars that the engine does not
     /// know. Gives the series that have bars beyond the engine's own, with their ends.
+    /// Instruments of `anew` are told theirs whatever the engine knows, and the days that their added
+    /// watches compare with.
     fn tell(
         &self,
         due: &BTreeSet<InstrumentId>,
-        now: Timestamp,
-        events: &mut Vec<Event>,
+        anew: &BTreeSet<InstrumentId>,
+        (now, events): (Timestamp, &mut Vec<Event>),
     ) -> Result<BTreeMap<Key, Timestamp>> {
         let mut beyond = BTreeMap::new();
         // Everything said so far is to be found in the records.
@@ -125,8 +136,14 @@ impl<'a> Imports<'a> {
         for (instrument, series) in self.depths.iter().filter(|(i, _)| due.contains(&i.id)) {
             let mut pasts = Vec::new();
             let mut news = Vec::new();
+            let watched = match anew.contains(&instrument.id) {
+                true => self.house.watched_depth(&instrument.symbol)?,
+                false => None,
+            };
             for &(interval, depth) in series {
                 let key = (instrument.id, interval);
+                let of_watches = watched.filter(|(of, _)| *of == interval);
+                let depth = depth.max(of_watches.map_or(0, |(_, depth)| depth));
                 let until =
                     known.end(key).or_else(|| Some(known.ticked?.minus(self.quiet(instrument))));
                 let until = until.unwrap_or(Timestamp::MIN);
@@ -146,13 +163,71 @@ impl<'a> Imports<'a> {
             for (interval, new) in &news {
                 tracing::info!("re-warmed {} {interval}: {new} bars", instrument.symbol);
             }
-            if !news.is_empty() {
+            if !news.is_empty() || anew.contains(&instrument.id) {
                 let mut say = |payload| events.push(Event { ts_recv: now, payload });
                 say(Payload::Reset(instrument.id));
                 pasts.into_iter().for_each(|past| say(Payload::Past(Box::new(past))));
             }
         }
         Ok(beyond)
+    }
+
+    /// Tells the watches that were added or taken out since. Instruments whose new watches compare
+    /// with days that the engine was not told of go to `anew`.
+    fn tell_watches(
+        &self,
+        now: Timestamp,
+        anew: &mut BTreeSet<InstrumentId>,
+        events: &mut Vec<Event>,
+    ) -> Result<()> {
+        let known = self.known.borrow();
+        let wanted = self.house.added_watches()?;
+        let key = |watch: &WatchNotice| (watch.symbol.clone(), watch.rule.to_string());
+        let keys: BTreeSet<WatchKey> = wanted.iter().map(key).collect();
+        let mut say = |watch: WatchNotice| {
+            let on = if watch.is_on { "added" } else { "taken out" };
+            tracing::info!("watch {} {} {on}", watch.symbol, watch.rule);
+            events.push(Event { ts_recv: now, payload: Payload::Watch(Box::new(watch)) });
+        };
+        // One with another cooldown goes and comes again.
+        for ((symbol, text), cooldown_ms) in &known.watches {
+            let same = |watch: &WatchNotice| watch.cooldown_ms == *cooldown_ms;
+            let is_wanted = keys.contains(&(symbol.clone(), text.clone()))
+                && wanted.iter().any(|w| key(w) == (symbol.clone(), text.clone()) && same(w));
+            if let (false, Ok(rule)) = (is_wanted, text.parse::<WatchRule>()) {
+                let (symbol, cooldown_ms) = (symbol.clone(), *cooldown_ms);
+                say(WatchNotice { symbol, rule, cooldown_ms, is_on: false });
+            }
+        }
+        for watch in wanted {
+            if known.watches.get(&key(&watch)) == Some(&watch.cooldown_ms) {
+                continue;
+            }
+            let is_of_days = !matches!(watch.rule, WatchRule::Above(_) | WatchRule::Below(_));
+            let instrument = self.depths.iter().find(|(i, _)| i.symbol == watch.symbol);
+            if let (true, Some((instrument, _))) = (is_of_days, instrument) {
+                anew.insert(instrument.id);
+            }
+            say(watch);
+        }
+        Ok(())
+    }
+
+    /// Tells what was muted since, and what may speak before its time.
+    fn tell_mutes(&self, now: Timestamp, events: &mut Vec<Event>) -> Result<()> {
+        let known = self.known.borrow();
+        let wanted = self.house.records.mutes(now)?;
+        let ended = known
+            .mutes
+            .iter()
+            .filter(|(what, until)| **until > now && wanted.iter().all(|mute| mute.what != **what));
+        let ended = ended.map(|(what, _)| MuteNotice { what: what.clone(), until: now });
+        let is_new = |mute: &&MuteNotice| known.mutes.get(&mute.what) != Some(&mute.until);
+        for mute in ended.chain(wanted.iter().filter(is_new).cloned()) {
+            tracing::info!("muted until {}: {}", mute.until, mute.what);
+            events.push(Event { ts_recv: now, payload: Payload::Mute(Box::new(mute)) });
+        }
+        Ok(())
     }
 
     /// After so long a silence every bar that had ended before it has closed.
@@ -180,6 +255,14 @@ impl Known {
     fn hear(&mut self, event: &Event, outputs: &[Output]) {
         match &event.payload {
             Payload::Tick => self.ticked = self.ticked.max(Some(event.ts_recv)),
+            Payload::Watch(watch) => {
+                let key = (watch.symbol.clone(), watch.rule.to_string());
+                match watch.is_on {
+                    true => self.watches.insert(key, watch.cooldown_ms),
+                    false => self.watches.remove(&key),
+                };
+            }
+            Payload::Mute(mute) => drop(self.mutes.insert(mute.what.clone(), mute.until)),
             Payload::Card(card) => drop(self.cards.insert(key_of(card), card.proof.card)),
             Payload::Past(past) => past.bars.iter().for_each(|bar| self.learn(bar)),
             // Where the series end is still known: what was said stays said.
@@ -291,7 +374,10 @@ impl Beside<'_> {
     fn look(&mut self, now: Timestamp, every: Duration, told: &mut Vec<Event>) -> Result<()> {
         let Self { imports, looks, .. } = self;
         let is_first = looks.last.replace(now).is_none();
-        let mut due = BTreeSet::new();
+        let mut anew = BTreeSet::new();
+        imports.tell_watches(now, &mut anew, told)?;
+        imports.tell_mutes(now, told)?;
+        let mut due = anew.clone();
         let marks = imports.house.records.touched_since(looks.done)?;
         if let Some(newest) = marks.last().map(|mark| mark.number) {
             // An import of many files is one: its end is waited for. What a process finds at its
@@ -317,7 +403,7 @@ impl Beside<'_> {
         });
         drop(known);
         if !due.is_empty() {
-            looks.beyond.extend(imports.tell(&due, now, told)?);
+            looks.beyond.extend(imports.tell(&due, &anew, (now, told))?);
         }
         let known = imports.known.borrow();
         let (cards, newest) = imports.house.cards_since(looks.verified, &imports.rules)?;

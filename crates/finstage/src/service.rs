@@ -20,15 +20,17 @@ use jiff::tz::TimeZone;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 
-use crate::compactor::{self, Pace};
+use crate::compactor;
 use crate::config::settings::{FeedSettings, Settings};
 use crate::day::{Feed, House, Renewal, Rim, engine_day};
 use crate::exit::{Exit, Failure, Result};
 use crate::live::{BATCH_MAX_EVENTS, Names, Observer, Safe};
+use crate::pace::Pace;
+use crate::polled;
 use crate::report::job::{self, Job};
 use crate::serving::{self, Opened, Running, Telling};
 use crate::track;
-use crate::wiring::{self, Store};
+use crate::wiring::{self, Askers, Store};
 
 /// Frames that may wait for the engine before sockets are no longer read.
 const QUEUE_FRAMES: usize = 4_096;
@@ -106,6 +108,7 @@ async fn run_beside(
     (stop, ready): (watch::Receiver<bool>, impl FnOnce(Gauges)),
 ) -> Result<()> {
     let client = wiring::client()?;
+    let askers = wiring::askers(&plan.settings.feeds, &client)?;
     let mut feeds = plan.settings.feeds.clone();
     let mut refused = BTreeSet::new();
     for feed in &feeds {
@@ -123,7 +126,7 @@ async fn run_beside(
     let mut tasks = Vec::new();
     for feed in &feeds {
         let ends = (events.clone(), quitting.clone());
-        let (task, stats) = start_session(&house, feed, &client, ends)?;
+        let (task, stats) = start_session(&house, feed, (&client, &askers), ends)?;
         tasks.push(task);
         gauges.sessions.push(stats);
     }
@@ -335,10 +338,14 @@ type Ends = (mpsc::Sender<Vec<Event>>, watch::Receiver<bool>);
 fn start_session(
     house: &House,
     feed: &FeedSettings,
-    client: &Client,
+    (client, askers): (&Client, &Askers),
     (events, shutdown): Ends,
 ) -> Result<(JoinHandle<()>, Arc<SessionStats>)> {
     let (venue, endpoints) = wiring::venue(feed)?;
+    if let (None, Some(asker)) = (venue.stream, askers.get(venue.profile.name)) {
+        let goes_on = goes_on(house)?;
+        return polled::start(house, feed, (client, asker, goes_on), (events, shutdown));
+    }
     let subscriptions = wiring::subscriptions(feed, &house.instruments);
     let mut since = Vec::new();
     for subscription in &subscriptions {
@@ -382,11 +389,11 @@ async fn fill_history(
     refused: &mut BTreeSet<Symbol>,
 ) -> Result<()> {
     let (venue, endpoints) = wiring::venue(feed)?;
-    let Some(build) = venue.poll else { return Ok(()) };
+    // History of a venue that is only asked comes beside the running service.
+    let Some(build) = venue.poll.filter(|_| venue.stream.is_some()) else { return Ok(()) };
     let poll = build(&endpoints);
     let now = house.rim.clock.now();
-    let goes_on =
-        house.last_run()?.is_some_and(|(day, _)| engine_day(now.minus(ABSENCE_MAX)) <= day);
+    let goes_on = goes_on(house)?;
     let depths = series_depths(&house.settings, CATALOG).map_err(Failure::usage)?;
     for (symbol, interval, depth) in depths {
         let Some(instrument) = house.instruments.iter().find(|i| i.symbol == symbol) else {
@@ -396,7 +403,7 @@ async fn fill_history(
         if !is_ours || !feed.venue_intervals.contains(&interval) {
             continue;
         }
-        let wanted = wiring::history_start(interval, depth, now);
+        let wanted = wiring::history_start(&symbol, interval, depth, now);
         let from = match house.stored_until(&symbol, interval)? {
             // The session fetches what a short absence missed, as events.
             Some(_) if goes_on => continue,
@@ -418,6 +425,12 @@ async fn fill_history(
         }
     }
     Ok(())
+}
+
+/// Whether the service was away for a short time only.
+fn goes_on(house: &House) -> Result<bool> {
+    let since = house.rim.clock.now().minus(ABSENCE_MAX);
+    Ok(house.last_run()?.is_some_and(|(day, _)| engine_day(since) <= day))
 }
 
 /// Takes symbols that their venues do not have out of what is watched.

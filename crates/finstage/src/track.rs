@@ -2,8 +2,8 @@
 //! and before an export.
 //!
 //! A late run settles what an early one would have: an outcome follows from the bars between the
-//! signal and its horizon and from nothing else. Where a market never closes, all of these must be
-//! there; a hole is waited for, because an import may still fill it.
+//! signal and its horizon and from nothing else. Where a venue has a bar for every interval, all of
+//! these must be there; a hole is waited for, because an import may still fill it.
 //!
 //! After each run verified cards are held against the new outcomes, and muted where they do not hold.
 
@@ -13,18 +13,18 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use finstage_engine::{Question, Settlement, trace};
-use finstage_model::{Bar, Calendar, Category, Horizon, Interval, Position, Symbol, Timestamp};
+use finstage_engine::{Question, Settlement, trace_bars};
+use finstage_feeds::{MarketHours, registry, venues};
+use finstage_model::{Bar, Category, Horizon, Interval, Position, Symbol, Timestamp};
 use finstage_store::history::History;
 use finstage_store::records::{OpenSignal, Records, TrackOutcome, TrackSignal};
 use finstage_store::{Error, Journal};
 use tokio::sync::watch;
-use tokio::time::MissedTickBehavior;
 
 pub use self::audit::{Audit, audit, line};
-use crate::compactor::Pace;
 use crate::drift::{announce, message, mute_drifted};
 use crate::live::Safe;
+use crate::pace::Pace;
 
 /// The time between two runs, of the service's clock.
 const EVERY: Duration = Duration::from_secs(3_600);
@@ -67,16 +67,10 @@ pub async fn run(
     (records, history): (Records, History),
     (safe, notifiers): (Safe, Vec<String>),
     pace: Pace,
-    mut quit: watch::Receiver<bool>,
+    quit: watch::Receiver<bool>,
 ) {
-    let every = EVERY.div_f64(pace.speed.max(1e-3)).max(EVERY_MIN_REAL);
-    let mut interval = tokio::time::interval(every);
-    interval.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    loop {
-        tokio::select! {
-            _ = interval.tick() => {}
-            _ = quit.wait_for(|quit| *quit) => return,
-        }
+    let mut turns = pace.turns(EVERY, EVERY_MIN_REAL, quit);
+    while turns.next().await {
         let reach = Reach { position: safe.position(), time: pace.clock.now().minus(SETTLING) };
         let (kept, history) = (records.clone(), history.clone());
         match tokio::task::spawn_blocking(move || update(&kept, &history, reach)).await {
@@ -157,9 +151,7 @@ fn settle_page(
     }
     let (mut due, mut done) = (Vec::new(), Vec::new());
     for ((symbol, interval), mut signals) in series {
-        let is_always_open = records
-            .instrument(&symbol)?
-            .is_some_and(|instrument| instrument.category == Category::Crypto);
+        let hours = hours(records, &symbol)?;
         signals.sort_by_key(|open| (open.signal.timestamp, open.number));
         let is_near = |a: &OpenSignal, b: &OpenSignal| {
             let place =
@@ -171,7 +163,7 @@ fn settle_page(
             let end = last.plus(FARTHEST).plus(interval.nominal().saturating_mul(3));
             let bars = history.bars(&symbol, interval, first..end)?;
             for open in near {
-                let market = Market { bars: &bars, is_always_open, until };
+                let market = Market { bars: &bars, hours, until };
                 let (settled, is_done) = settle_signal(open, &market);
                 due.extend(settled.into_iter().map(|outcome| (open.number, outcome)));
                 if is_done {
@@ -191,25 +183,49 @@ fn settle_page(
 /// What signals of a series are settled on.
 struct Market<'a> {
     bars: &'a [Bar],
-    is_always_open: bool,
+    /// Where they are known.
+    hours: Option<MarketHours>,
     until: Timestamp,
+}
+
+/// When the market of a symbol is open, where that is known.
+///
+/// # Errors
+/// When the records cannot be read.
+pub(crate) fn hours(records: &Records, symbol: &Symbol) -> Result<Option<MarketHours>, Error> {
+    if let Some(hours) = registry::hours(symbol) {
+        return Ok(Some(hours));
+    }
+    let stored = records.instrument(symbol)?;
+    let is_always_open = stored.is_some_and(|stored| stored.category == Category::Crypto);
+    Ok(is_always_open.then_some(MarketHours::Always))
+}
+
+/// The bars of open time that a horizon is, as [`crate::evidence::in_hours`] counts them; `None` where
+/// it is shorter than one bar, or how many bars a day has is not known.
+pub(crate) fn length(
+    hours: Option<MarketHours>,
+    horizon: Horizon,
+    interval: Interval,
+) -> Option<usize> {
+    match hours {
+        Some(hours) => hours.bars_of(horizon, interval),
+        None if interval < Interval::D1 && horizon.interval() >= Interval::D1 => None,
+        None => horizon.bars(interval, false),
+    }
 }
 
 /// Outcomes that are new, and whether there are no more to come.
 fn settle_signal(open: &OpenSignal, market: &Market<'_>) -> (Vec<TrackOutcome>, bool) {
-    let calendar = match market.is_always_open {
-        true => Calendar::always(),
-        // Which days have bars is what the bars say: a horizon counts them.
-        false => Calendar::sessions(Vec::new()).expect("no span overlaps another"),
-    };
+    // Where a venue closes a bar for every interval, one that is missing may still come.
+    let venue = venues::find(open.signal.symbol.venue());
+    let has_every_bar = venue.is_some_and(|venue| venue.profile.bars_without_trades);
     let (mut new, mut is_done) = (Vec::new(), true);
     for horizon in Horizon::ALL {
-        let is_told = open.settled.contains(&horizon);
-        if is_told || !is_measured(&open.signal, horizon, market.is_always_open) {
-            continue;
-        }
+        let length = length(market.hours, horizon, open.signal.interval);
+        let Some(length) = length.filter(|_| !open.settled.contains(&horizon)) else { continue };
         let question = question(&open.signal, horizon);
-        match trace(&question, market.bars, &calendar) {
+        match trace_bars(&question, market.bars, length) {
             Settlement::TooShort => {}
             Settlement::NotYet | Settlement::Missing => is_done = false,
             Settlement::Settled(course) => {
@@ -218,7 +234,7 @@ fn settle_signal(open: &OpenSignal, market: &Market<'_>) -> (Vec<TrackOutcome>, 
                     .skip_while(|bar| bar.open_time < open.signal.timestamp)
                     .take_while(|bar| bar.open_time <= course.exit_at)
                     .collect();
-                let is_whole = !market.is_always_open
+                let is_whole = !has_every_bar
                     || between.windows(2).all(|two| two[0].close_time() == two[1].open_time);
                 let is_final = between.last().is_some_and(|bar| bar.close_time() <= market.until);
                 if !(is_whole && is_final) {
@@ -244,13 +260,6 @@ fn settle_signal(open: &OpenSignal, market: &Market<'_>) -> (Vec<TrackOutcome>, 
         }
     }
     (new, is_done)
-}
-
-/// Whether a horizon is a known number of bars: where markets close, how many bars a day has is not
-/// known before sessions have hours.
-fn is_measured(signal: &TrackSignal, horizon: Horizon, is_always_open: bool) -> bool {
-    let is_within_a_day = horizon.interval() < Interval::D1;
-    is_always_open || is_within_a_day || signal.interval >= Interval::D1
 }
 
 fn question(signal: &TrackSignal, horizon: Horizon) -> Question {

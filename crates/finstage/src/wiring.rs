@@ -1,18 +1,20 @@
 //! The composition root: which part is built from which setting. Reads like a table of contents.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use finstage_feeds::registry::{self, Listing, ListingCategory};
 use finstage_feeds::venues::{self, Venue};
-use finstage_feeds::{Endpoints, Subscription};
+use finstage_feeds::{Asker, Endpoints, MarketHours, Subscription};
 use finstage_model::{Category, Instrument, InstrumentId, Interval, Symbol};
 use finstage_net::{Client, ClientOptions};
-use finstage_notify::notifiers::{Log, Telegram, TelegramOptions};
+use finstage_notify::notifiers::{Log, Telegram, TelegramOptions, Webhook, WebhookOptions};
 use finstage_notify::{Notifier, Template};
 use finstage_store::history::History;
 use finstage_store::journal::{Journal, JournalOptions};
-use finstage_store::records::{Records, StoreKind};
+use finstage_store::records::{OwnListing, Records, StoreKind};
 use finstage_store::{DiskFiles, Files, FolderLock};
 
 use crate::config::settings::{FeedSettings, NotifySettings, Settings};
@@ -128,6 +130,41 @@ pub fn read_records(dir: &Path) -> Result<Records> {
     Ok(Records::open_read_only(&file)?)
 }
 
+/// Makes the user's own instruments known by name, if there are records in `dir` that hold some.
+///
+/// # Errors
+/// Exit 6 when the records are damaged or newer.
+pub fn register_own_listings(dir: &Path) -> Result<()> {
+    let file = dir.join("records.db");
+    if !file.exists() {
+        return Ok(());
+    }
+    let rows = match Records::open_read_only(&file) {
+        // Not upgraded yet: nobody can have named anything in it.
+        Err(why) if why.kind() == finstage_store::ErrorKind::NotFound => return Ok(()),
+        opened => opened?.own_listings()?,
+    };
+    // A second call in a process has nothing new to say.
+    registry::set_own(rows.into_iter().map(|row| listing_of(row).clone()).collect());
+    Ok(())
+}
+
+/// A row of the user's as the registry has its rows. Its texts stay for the rest of the process, as
+/// those of the registry do.
+#[must_use]
+pub fn listing_of(row: OwnListing) -> &'static Listing {
+    let kept = |text: String| -> &'static str { text.leak() };
+    Box::leak(Box::new(Listing {
+        category: ListingCategory::find(&row.category).unwrap_or(ListingCategory::Stock),
+        group: None,
+        currency: row.currency.map(kept),
+        hours: row.calendar.as_deref().and_then(MarketHours::find),
+        name: kept(row.name),
+        korean: kept(row.name_ko),
+        symbol: row.symbol,
+    }))
+}
+
 /// All bars in `dir`, whose records are open.
 #[must_use]
 pub fn history(dir: &Path, records: &Records) -> History {
@@ -159,19 +196,22 @@ pub fn instruments(settings: &Settings, records: &Records) -> Result<Vec<Instrum
     Ok(instruments)
 }
 
-/// What is known of an instrument by its name alone.
+/// What is known of an instrument by its name: from the registry, else by its form.
 #[must_use]
 pub fn describe(symbol: &Symbol) -> Instrument {
-    const QUOTES: [&str; 8] = ["USDT", "USDC", "FDUSD", "BTC", "ETH", "BNB", "EUR", "TRY"];
-    let crypto = symbol.venue() == "binance";
-    let currency = QUOTES.iter().find(|quote| crypto && symbol.name().ends_with(**quote));
+    const QUOTES: [&str; 10] =
+        ["USDT", "USDC", "FDUSD", "BTC", "ETH", "BNB", "EUR", "TRY", "USD", "KRW"];
+    let listing = registry::find(symbol);
+    let crypto = registry::hours(symbol) == Some(MarketHours::Always);
+    let quote = || QUOTES.iter().find(|quote| crypto && symbol.name().ends_with(**quote)).copied();
+    let category = if crypto { Category::Crypto } else { Category::Other };
     Instrument {
         id: InstrumentId(u32::MAX),
         symbol: symbol.clone(),
         tick: None,
         lot: None,
-        currency: currency.map(|quote| (*quote).to_owned()),
-        category: if crypto { Category::Crypto } else { Category::Other },
+        currency: listing.map_or_else(quote, |listing| listing.currency).map(str::to_owned),
+        category: listing.map_or(category, |listing| listing.category.coarse()),
     }
 }
 
@@ -197,11 +237,28 @@ pub fn subscriptions(feed: &FeedSettings, instruments: &[Instrument]) -> Vec<Sub
     let ask = |instrument: &Instrument| Subscription {
         instrument: instrument.id,
         symbol: instrument.symbol.clone(),
-        trades: true,
+        trades: venues::find(&feed.venue).is_some_and(|venue| venue.stream.is_some()),
         intervals: feed.venue_intervals.clone(),
     };
     of_feed.map(ask).collect()
 }
+
+/// What asks each venue that is asked and never connected to; feeds of one venue share its pace.
+///
+/// # Errors
+/// When there is no such venue.
+pub fn askers(feeds: &[FeedSettings], client: &Client) -> Result<Askers> {
+    let mut askers = Askers::new();
+    for feed in feeds {
+        let (venue, endpoints) = venue(feed)?;
+        let name = venue.profile.name;
+        askers.entry(name).or_insert_with(|| Asker::new(venue.profile, &endpoints, client.clone()));
+    }
+    Ok(askers)
+}
+
+/// By the name of the venue.
+pub type Askers = BTreeMap<&'static str, Asker>;
 
 /// The one client of the process.
 ///
@@ -230,31 +287,55 @@ pub fn notifiers(settings: &Settings) -> Result<Vec<Arc<dyn Notifier>>> {
         notifiers.push(Arc::new(Log::new(template.clone())));
     }
     for (i, channel) in settings.notify.iter().enumerate() {
-        let NotifySettings::Telegram { chat, token, url } = channel else { continue };
-        let telegram = TelegramOptions {
-            name: if i == 0 { "telegram".into() } else { format!("telegram-{i}") },
-            base_url: url.clone(),
-            token: token.clone(),
-            chat: chat.clone(),
-            template: template.clone(),
-        };
-        notifiers.push(Arc::new(Telegram::new(telegram).map_err(Failure::usage)?));
+        let template = template.clone();
+        let name = |kind: &str| if i == 0 { kind.to_owned() } else { format!("{kind}-{i}") };
+        match channel {
+            NotifySettings::Log => {}
+            NotifySettings::Telegram { chat, token, url } => {
+                let options = TelegramOptions {
+                    name: name("telegram"),
+                    base_url: url.clone(),
+                    token: token.clone(),
+                    chat: chat.clone(),
+                    template,
+                };
+                notifiers.push(Arc::new(Telegram::new(options).map_err(Failure::usage)?));
+            }
+            NotifySettings::Webhook { url, secret } => {
+                let (url, secret) = (url.clone(), secret.clone());
+                let options = WebhookOptions { name: name("webhook"), url, secret, template };
+                notifiers.push(Arc::new(Webhook::new(options).map_err(Failure::usage)?));
+            }
+        }
     }
     Ok(notifiers)
 }
 
 fn template(settings: &Settings) -> Result<Template> {
     let zone = jiff::tz::TimeZone::get(&settings.timezone).map_err(Failure::usage)?;
-    Ok(Template { zone, link: None })
+    Ok(Template { zone, link: None, quote_delay_s: registry::quote_delay_s })
 }
 
-/// Which bars of a series a venue is asked for, as newest first-known open time.
+/// Which bars of a series a venue is asked for, as newest first-known open time. Where markets close,
+/// more days are needed than bars make.
 #[must_use]
 pub fn history_start(
+    symbol: &Symbol,
     interval: Interval,
     depth: usize,
     until: finstage_model::Timestamp,
 ) -> finstage_model::Timestamp {
+    /// Longer than the longest holidays.
+    const HOLIDAYS: Duration = Duration::from_secs(15 * 86_400);
     let bars = u32::try_from(depth).unwrap_or(u32::MAX);
-    interval.open_of(until.minus(interval.nominal().saturating_mul(bars)))
+    let open_time = interval.nominal().saturating_mul(bars);
+    let reach = venues::find(symbol.venue()).and_then(|venue| (venue.profile.reach)(interval));
+    let span = match registry::hours(symbol) {
+        Some(MarketHours::Always) => open_time,
+        _ if interval >= Interval::W1 => open_time,
+        // Five days of seven, and of each a quarter.
+        _ if interval == Interval::D1 => open_time.saturating_mul(3) / 2 + HOLIDAYS,
+        _ => open_time.saturating_mul(6) + HOLIDAYS,
+    };
+    interval.open_of(until.minus(span.min(reach.unwrap_or(Duration::MAX))))
 }

@@ -1,7 +1,7 @@
 //! Rules on price alone.
 
 use finstage_engine::{EngineSettings, WatchSpec};
-use finstage_model::{Interval, Output, Past, Payload};
+use finstage_model::{Interval, MuteNotice, Output, Past, Payload, WatchNotice};
 
 use crate::stage::{A, Stage, at, bar, series, symbol};
 
@@ -171,4 +171,60 @@ fn a_watch_is_a_fact_in_words() {
     assert_eq!(alert.words, "3.46% above the previous day's close 100");
     assert_eq!(alert.data_age_ms, 1_000);
     assert_eq!(alert.id, finstage_model::AlertId::of_watch("rise=3%", &symbol(), at("12:00")));
+}
+
+fn notice(rule: &str, is_on: bool) -> Payload {
+    let rule = rule.parse().unwrap();
+    Payload::Watch(Box::new(WatchNotice { symbol: symbol(), rule, cooldown_ms: 180_000, is_on }))
+}
+
+#[test]
+fn a_watch_that_is_added_speaks_from_then_on_and_is_silent_when_it_is_taken_out() {
+    let mut stage = stage("prev_low");
+    expect(&mut stage, "12:00 trade 103", "");
+    stage.apply(at("12:00:30"), notice("rise=3%", true));
+    stage.apply(at("12:00:30"), notice("rise=3%", true));
+    expect(
+        &mut stage,
+        "12:01 trade 103\n 12:02 trade 104\n 12:04 trade 104",
+        "watch rise=3% 103 base 100 at 12:01: send
+         watch rise=3% 104 base 100 at 12:04: send",
+    );
+    stage.apply(at("12:05"), notice("rise=3%", false));
+    stage.apply(at("12:05"), notice("prev_low", false));
+    expect(
+        &mut stage,
+        "12:10 trade 105\n 12:11 trade 94",
+        "watch prev_low 94 base 95 at 12:11: send",
+    );
+}
+
+#[test]
+fn a_watch_on_an_instrument_that_is_not_watched_is_counted_and_nothing_else() {
+    let mut stage = stage("prev_low");
+    let Payload::Watch(mut unknown) = notice("rise=3%", true) else { unreachable!() };
+    unknown.symbol = "x:NONE".parse().unwrap();
+    stage.apply(at("12:00"), Payload::Watch(unknown));
+    assert_eq!(stage.engine.counters().unused_watches, 1);
+}
+
+#[test]
+fn what_is_muted_is_recorded_and_not_sent_until_its_time_is_over() {
+    for what in ["rise=3%", "rise", symbol().as_str()] {
+        let mut stage = stage("rise=3% prev_low");
+        let mute = |what: &str, until: &str| {
+            Payload::Mute(Box::new(MuteNotice { what: what.into(), until: at(until) }))
+        };
+        stage.apply(at("12:00"), mute(what, "14:00"));
+        stage.apply(at("12:00"), mute("another", "15:00"));
+        expect(
+            &mut stage,
+            "12:01 trade 103\n 14:00 trade 103",
+            "watch rise=3% 103 base 100 at 12:01: muted
+             watch rise=3% 103 base 100 at 14:00: send",
+        );
+        stage.apply(at("15:00"), mute(what, "20:00"));
+        stage.apply(at("15:01"), mute(what, "15:01"));
+        expect(&mut stage, "15:02 trade 104", "watch rise=3% 104 base 100 at 15:02: send");
+    }
 }

@@ -9,7 +9,7 @@ use super::SessionStats;
 
 /// The queue that events leave by.
 #[derive(Debug)]
-pub(super) struct Outlet {
+pub(crate) struct Outlet {
     events: mpsc::Sender<Vec<Event>>,
     blocked: Duration,
     stats: Arc<SessionStats>,
@@ -17,7 +17,7 @@ pub(super) struct Outlet {
 
 /// Why events did not leave.
 #[derive(Debug)]
-pub(super) enum Stuck {
+pub(crate) enum Stuck {
     /// There was no room for too long; these are the events.
     Full(Vec<Event>),
     /// Nobody reads any more.
@@ -25,7 +25,7 @@ pub(super) enum Stuck {
 }
 
 impl Outlet {
-    pub(super) const fn new(
+    pub(crate) const fn new(
         events: mpsc::Sender<Vec<Event>>,
         blocked: Duration,
         stats: Arc<SessionStats>,
@@ -34,7 +34,7 @@ impl Outlet {
     }
 
     /// Sends a batch, waiting for room up to the limit. An empty batch is nothing to send.
-    pub(super) async fn send(&self, batch: Vec<Event>) -> Result<(), Stuck> {
+    pub(crate) async fn send(&self, batch: Vec<Event>) -> Result<(), Stuck> {
         if batch.is_empty() {
             return Ok(());
         }
@@ -51,7 +51,7 @@ impl Outlet {
 
     /// Waits until there is room, however long it takes: there is nothing else to do, and a
     /// shutdown ends it.
-    pub(super) async fn room(&self) {
+    pub(crate) async fn room(&self) {
         // A closed queue is noticed by the next `send`.
         let _ = self.events.reserve().await;
     }

@@ -2,16 +2,17 @@ use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, Ordering};
 
 use finstage_model::Timestamp;
 
-/// What a session has counted so far, readable from any thread. Counters only grow.
+/// What a session or a poller has counted so far, readable from any thread. Counters only grow.
 #[derive(Debug, Default)]
 pub struct SessionStats {
-    pub(super) frames: AtomicU64,
-    pub(super) events: AtomicU64,
-    pub(super) decode_errors: AtomicU64,
-    pub(super) duplicates: AtomicU64,
-    pub(super) reconnects: AtomicU64,
-    pub(super) gaps: AtomicU64,
-    pub(super) repairs: AtomicU64,
+    pub(crate) frames: AtomicU64,
+    pub(crate) events: AtomicU64,
+    pub(crate) decode_errors: AtomicU64,
+    pub(crate) duplicates: AtomicU64,
+    pub(crate) reconnects: AtomicU64,
+    pub(crate) gaps: AtomicU64,
+    pub(crate) repairs: AtomicU64,
+    pub(crate) revisions: AtomicU64,
     last_frame_ns: AtomicI64,
     state: AtomicU8,
 }
@@ -35,6 +36,8 @@ pub struct SessionSnapshot {
     pub gaps: u64,
     /// Losses whose bars were fetched.
     pub repairs: u64,
+    /// Bars that the venue told again with other numbers after they had been handed on.
+    pub revisions: u64,
     /// When the last frame came.
     pub last_frame_at: Option<Timestamp>,
 }
@@ -76,21 +79,22 @@ impl SessionStats {
             reconnects: read(&self.reconnects),
             gaps: read(&self.gaps),
             repairs: read(&self.repairs),
+            revisions: read(&self.revisions),
             last_frame_at: (last_frame_ns != 0).then(|| Timestamp::from_nanos(last_frame_ns)),
         }
     }
 
-    pub(super) fn set_state(&self, state: LinkState) {
+    pub(crate) fn set_state(&self, state: LinkState) {
         self.state.store(state as u8, Ordering::Relaxed);
     }
 
-    pub(super) fn frame_at(&self, ts_recv: Timestamp) {
+    pub(crate) fn frame_at(&self, ts_recv: Timestamp) {
         self.frames.fetch_add(1, Ordering::Relaxed);
         self.last_frame_ns.store(ts_recv.nanos(), Ordering::Relaxed);
     }
 
     /// Adds to a counter and returns its new value.
-    pub(super) fn add(counter: &AtomicU64, by: u64) -> u64 {
+    pub(crate) fn add(counter: &AtomicU64, by: u64) -> u64 {
         counter.fetch_add(by, Ordering::Relaxed) + by
     }
 }

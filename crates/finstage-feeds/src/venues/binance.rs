@@ -49,6 +49,11 @@ const PROFILE: VenueProfile = VenueProfile {
     max_streams: 1024,
     bars_per_page: 1000,
     bars_without_trades: true,
+    // Two of 6000 units of weight a minute each: a fifth of what is allowed.
+    request_spacing: Duration::from_millis(100),
+    block: Duration::from_secs(60),
+    intervals: &Interval::ALL,
+    reach: |_| None,
 };
 
 /// Streams named by one SUBSCRIBE command: 1024 streams then take six commands.

@@ -1,8 +1,10 @@
 //! The venues we speak to, one file each.
 
 mod binance;
+mod yahoo;
 
 pub use binance::Binance;
+pub use yahoo::Yahoo;
 
 use crate::venue::{Endpoints, PollVenue, StreamVenue, SymbolMap, VenueProfile};
 
@@ -24,7 +26,7 @@ pub type BuildStream = fn(&Endpoints, SymbolMap) -> Box<dyn StreamVenue>;
 pub type BuildPoll = fn(&Endpoints) -> Box<dyn PollVenue>;
 
 /// Every venue, by name.
-pub const ALL: &[Venue] = &[binance::VENUE];
+pub const ALL: &[Venue] = &[binance::VENUE, yahoo::VENUE];
 
 /// The venue with this name.
 #[must_use]

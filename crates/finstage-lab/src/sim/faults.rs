@@ -38,6 +38,12 @@
 //! | `telegram_429` | refused, whatever the rate | `chat retry_after` |
 //! | `telegram_502_html` `telegram_403` `telegram_400_parse` | as named | `chat` |
 //! | `telegram_slow` | taken and kept, but answered after `by` | `chat by` |
+//! | `yahoo_429` `yahoo_html` `yahoo_5xx` | text instead of JSON; a page with status 200; a page with `status` | `symbol status` |
+//! | `yahoo_401` `yahoo_404` `yahoo_422` | the crumb is not known any more; no such symbol; out of range | `symbol` |
+//! | `yahoo_no_data` `yahoo_coarse` `yahoo_nulls` | no stamps; bars of an hour; one row in `one_in` is null | `symbol one_in` |
+//! | `yahoo_revise` | the two rows before the last are told otherwise | `symbol` |
+//! | `yahoo_missing` | a symbol is left out of quotes | `symbol` |
+//! | `yahoo_slow` `yahoo_host_down` | answered after `by`; the first host fails, the second works | `symbol by` |
 
 mod distortion;
 
@@ -137,6 +143,59 @@ pub enum FaultKind {
     /// Entities that do not parse.
     #[serde(rename = "telegram_400_parse")]
     Telegram400Parse,
+    /// "Too Many Requests" as text.
+    #[serde(rename = "yahoo_429")]
+    Yahoo429,
+    /// A page with status 200.
+    YahooHtml,
+    /// A page with another status.
+    #[serde(rename = "yahoo_5xx")]
+    Yahoo5xx,
+    /// A crumb that has expired.
+    #[serde(rename = "yahoo_401")]
+    Yahoo401,
+    /// A symbol that is not known.
+    #[serde(rename = "yahoo_404")]
+    Yahoo404,
+    /// A range that is not told.
+    #[serde(rename = "yahoo_422")]
+    Yahoo422,
+    /// A chart without rows.
+    YahooNoData,
+    /// Bars of an hour instead of shorter ones.
+    YahooCoarse,
+    /// Rows of nulls.
+    YahooNulls,
+    /// Rows that are told otherwise.
+    YahooRevise,
+    /// A symbol left out of quotes.
+    YahooMissing,
+    /// Answers that come late.
+    YahooSlow,
+    /// A first host that fails.
+    YahooHostDown,
+}
+
+impl FaultKind {
+    /// Whether it strikes the simulated Yahoo.
+    fn is_of_yahoo(self) -> bool {
+        matches!(
+            self,
+            Self::Yahoo429
+                | Self::YahooHtml
+                | Self::Yahoo5xx
+                | Self::Yahoo401
+                | Self::Yahoo404
+                | Self::Yahoo422
+                | Self::YahooNoData
+                | Self::YahooCoarse
+                | Self::YahooNulls
+                | Self::YahooRevise
+                | Self::YahooMissing
+                | Self::YahooSlow
+                | Self::YahooHostDown
+        )
+    }
 }
 
 impl Scenario {
@@ -190,6 +249,12 @@ impl Faults {
     /// The first fault of a kind that goes on and strikes a chat.
     pub(crate) fn on_chat(&self, kind: FaultKind, now: Timestamp, chat: i64) -> Option<&Fault> {
         self.all_active(kind, now).find(|fault| fault.chat.is_none_or(|id| id == chat))
+    }
+
+    /// The first fault of a kind that goes on and strikes a symbol.
+    pub(crate) fn on_symbol(&self, kind: FaultKind, now: Timestamp, name: &str) -> Option<&Fault> {
+        let strikes = |fault: &&Fault| fault.symbol.as_ref().is_none_or(|symbol| symbol == name);
+        self.all_active(kind, now).find(strikes)
     }
 
     fn all_active(&self, kind: FaultKind, now: Timestamp) -> impl Iterator<Item = &Fault> {
@@ -280,14 +345,23 @@ impl RawFault {
                 | K::Telegram403
                 | K::Telegram400Parse
         );
+        let of_yahoo = self.kind.is_of_yahoo();
         let at_once = matches!(self.kind, K::Reset | K::Close);
         let fits = [
-            ("symbol", self.symbol.is_some(), on_trades || self.kind == K::Stall),
+            ("symbol", self.symbol.is_some(), on_trades || of_yahoo || self.kind == K::Stall),
             ("chat", self.chat.is_some(), to_chats),
-            ("one_in", self.one_in.is_some(), on_trades),
-            ("by", self.by.is_some(), matches!(self.kind, K::Late | K::TelegramSlow)),
+            ("one_in", self.one_in.is_some(), on_trades || self.kind == K::YahooNulls),
+            (
+                "by",
+                self.by.is_some(),
+                matches!(self.kind, K::Late | K::TelegramSlow | K::YahooSlow),
+            ),
             ("retry_after", self.retry_after.is_some(), self.kind == K::Telegram429),
-            ("status", self.status.is_some(), matches!(self.kind, K::Rest5xx | K::RestHtml)),
+            (
+                "status",
+                self.status.is_some(),
+                matches!(self.kind, K::Rest5xx | K::RestHtml | K::Yahoo5xx),
+            ),
             ("for", self.length.is_some(), !at_once),
         ];
         if let Some((key, ..)) = fits.iter().find(|(_, given, allowed)| *given && !allowed) {

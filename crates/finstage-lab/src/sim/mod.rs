@@ -5,3 +5,4 @@ pub mod faults;
 pub mod ledger;
 pub mod market;
 pub mod telegram;
+pub mod yahoo;

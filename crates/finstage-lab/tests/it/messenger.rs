@@ -220,3 +220,16 @@ async fn a_poller_hears_users_and_a_second_one_ends_it() {
     assert_eq!(heard["result"][0]["update_id"], 2);
     assert_eq!(heard["result"].as_array().unwrap().len(), 1);
 }
+
+#[tokio::test]
+async fn a_user_without_a_phone_writes_to_the_bot() {
+    let m = messenger("").await;
+    let say = async |body: Value| {
+        post(&m.sim.url(), "/sim/say", ("application/json", &body.to_string())).await.status
+    };
+    assert_eq!(say(json!({"chat_id": 42, "text": "/start"})).await, 200);
+    assert_eq!(say(json!({"chat_id": 41, "text": "/start"})).await, 400);
+    let news = m.call("getUpdates", json!({})).await.json();
+    assert_eq!(news["result"][0]["message"]["text"], "/start");
+    assert_eq!(news["result"].as_array().unwrap().len(), 1);
+}

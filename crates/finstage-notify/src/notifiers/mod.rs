@@ -4,11 +4,15 @@
 
 mod log;
 mod telegram;
+mod webhook;
 
 pub use log::{Log, MAX_LINE_CHARS};
 pub use telegram::{
     DEFAULT_WAIT, MAX_TEXT_UNITS, MAX_WAIT, Telegram, TelegramOptions, telegram_markup,
 };
+pub use webhook::{MIN_WEBHOOK_SECRET_CHARS, Webhook, WebhookOptions};
+
+pub(crate) use telegram::is_telegram_token;
 
 /// A kind of channel that can be configured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,4 +26,4 @@ pub struct Kind {
 }
 
 /// Every kind of channel, in the order that people read them.
-pub const ALL: &[Kind] = &[telegram::KIND, log::KIND];
+pub const ALL: &[Kind] = &[telegram::KIND, webhook::KIND, log::KIND];

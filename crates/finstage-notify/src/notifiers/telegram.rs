@@ -88,7 +88,7 @@ impl Telegram {
                 TelegramOptions::BASE_URL
             )));
         }
-        if !is_token(token.expose()) {
+        if !is_telegram_token(token.expose()) {
             return Err(Error::option(format!(
                 "notify {name}: the token is not a bot token: \
                  copy it from @BotFather, it looks like 123456:ABC-DEF…"
@@ -285,7 +285,7 @@ fn html_span(span: &Span) -> String {
     }
 }
 
-fn is_token(token: &str) -> bool {
+pub(crate) fn is_telegram_token(token: &str) -> bool {
     let fits = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
     token.split_once(':').is_some_and(|(id, secret)| {
         !id.is_empty()

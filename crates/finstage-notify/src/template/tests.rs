@@ -7,6 +7,7 @@ fn seoul() -> Template {
     Template {
         zone: TimeZone::get("Asia/Seoul").unwrap(),
         link: Some("http://127.0.0.1:8080/alerts/".into()),
+        quote_delay_s: |_| None,
     }
 }
 
@@ -192,4 +193,13 @@ fn words_without_an_end_are_cut() {
 fn patterns_are_filled_once() {
     assert_eq!(fill("{a}-{b}", &[("a", "{b}"), ("b", "x")]), "{b}-x");
     assert_eq!(fill("plain {unknown}.", &[]), "plain .");
+}
+
+#[test]
+fn quotes_that_are_late_at_their_source_are_said_to_be() {
+    let late = Template { quote_delay_s: |_| Some(1_200), ..seoul() };
+    let plain = late.message(&signal(), Repeat::No).plain();
+    assert!(plain.contains("Data 1.2 s old.\nQuotes delayed by 20 min.\n"), "{plain}");
+    let prompt = Template { quote_delay_s: |_| Some(0), ..seoul() };
+    assert_eq!(prompt.message(&signal(), Repeat::No), seoul().message(&signal(), Repeat::No));
 }

@@ -1,6 +1,7 @@
 //! The loop. Between two decisions nothing changes but the price, so the equity of such a stretch
 //! is one multiplication and one addition a bar, written over the column at once.
 
+use finstage_quant::wide::{Block, wide};
 use serde::Serialize;
 
 use super::fills::{Exit, Guard, Held, InBar, NoGuard, NoSlip, Side, Slip};
@@ -92,6 +93,24 @@ pub(crate) fn run_in(
         (Slippage::None, false) => Runner::new(account, terms, NoSlip, options.stops).run(targets),
         (slip, true) => Runner::new(account, terms, slip, NoGuard).run(targets),
         (slip, false) => Runner::new(account, terms, slip, options.stops).run(targets),
+    }
+}
+
+/// What is held, at the price of each bar.
+struct Value<'a> {
+    closes: &'a [f64],
+    cash: f64,
+    units: f64,
+    equity: &'a mut Vec<f64>,
+}
+
+impl Block for Value<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { closes, cash, units, equity } = self;
+        equity.extend(closes.iter().map(|close| cash + units * close));
     }
 }
 
@@ -196,7 +215,7 @@ impl<'a, S: Slip, G: Guard> Runner<'a, S, G> {
     fn hold(&mut self, end: usize) {
         let (cash, units) = (self.ledger.cash, self.ledger.units);
         for closes in self.series.close()[self.done..end].chunks(PIECE) {
-            self.equity.extend(closes.iter().map(|close| cash + units * close));
+            wide(Value { closes, cash, units, equity: self.equity });
             self.settle();
         }
         self.done = end;

@@ -2,6 +2,7 @@
 
 use std::array::from_fn;
 
+use finstage_quant::wide::{Block, wide};
 use serde::Serialize;
 
 use super::Trade;
@@ -140,12 +141,11 @@ impl Path {
     }
 
     fn join(&mut self, block: &[f64]) {
-        self.end = block[block.len() - 1];
-        self.fall(&block[1..]);
-        self.join_returns(block);
+        wide(Join { path: self, block });
     }
 
     /// Looks for a new peak and a new worst fall.
+    #[inline(always)]
     fn fall(&mut self, block: &[f64]) {
         let (groups, rest) = block.as_chunks::<GROUP>();
         for group in groups {
@@ -177,6 +177,7 @@ impl Path {
     /// Adds the returns within `block`: their mean first, then the squares of the differences from
     /// it, because returns are tiny and alike and a difference of sums of squares would lose their
     /// digits. Blocks are joined as by Chan, Golub and LeVeque (1983).
+    #[inline(always)]
     fn join_returns(&mut self, block: &[f64]) {
         let mut returns = [0.0; BLOCK];
         let count = block.len() - 1;
@@ -195,6 +196,24 @@ impl Path {
     }
 }
 
+/// A block of equity that a path goes on with; its first value is the last of what is joined.
+struct Join<'a> {
+    path: &'a mut Path,
+    block: &'a [f64],
+}
+
+impl Block for Join<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { path, block } = self;
+        path.end = block[block.len() - 1];
+        path.fall(&block[1..]);
+        path.join_returns(block);
+    }
+}
+
 /// Returns joined at once: few enough to stay in the nearest cache.
 pub(super) const BLOCK: usize = 256;
 /// Bars looked at together for a new worst fall.
@@ -203,7 +222,9 @@ const GROUP: usize = 16;
 const LANES: usize = 8;
 
 /// The least and the greatest value, by halves: so the compiler compares two or more at a time.
+#[inline(always)]
 fn extremes(group: &[f64; GROUP]) -> (f64, f64) {
+    #[inline(always)]
     fn halves<const N: usize>(low: &[f64], high: &[f64]) -> ([f64; N], [f64; N]) {
         let less = |a: f64, b: f64| if a < b { a } else { b };
         let more = |a: f64, b: f64| if a > b { a } else { b };
@@ -216,6 +237,7 @@ fn extremes(group: &[f64; GROUP]) -> (f64, f64) {
     (low, high)
 }
 
+#[inline(always)]
 fn sum(values: &[f64], term: impl Fn(f64) -> f64) -> f64 {
     let mut sums = [0.0; LANES];
     let (groups, rest) = values.as_chunks::<LANES>();

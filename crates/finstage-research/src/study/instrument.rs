@@ -88,6 +88,13 @@ impl Instrument {
         })
     }
 
+    /// The same in a market whose usual session is known to have so many bars, whatever the data shows.
+    #[must_use]
+    pub const fn with_bars_a_day(mut self, bars: usize) -> Self {
+        self.pace.bars_a_day = bars;
+        self
+    }
+
     /// Whose bars.
     #[must_use]
     pub const fn symbol(&self) -> &Symbol {

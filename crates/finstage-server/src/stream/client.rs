@@ -430,9 +430,7 @@ impl Client {
 }
 
 /// A write that took too long ends the client as slow: what it has not taken, it resumes.
-fn taken(
-    done: Result<Result<(), tungstenite::Error>, tokio::time::error::Elapsed>,
-) -> Result<(), Over> {
+fn taken<T>(done: Result<Result<(), T>, tokio::time::error::Elapsed>) -> Result<(), Over> {
     match done {
         Ok(Ok(())) => Ok(()),
         Ok(Err(_)) => Err(Over::Gone),

@@ -30,7 +30,9 @@ const SOON_FOR: Duration = Duration::from_secs(5);
 const EVERY: Duration = Duration::from_secs(1);
 /// Seconds between two looks at markets' hours, and between two pushes of the system's state.
 const SLOW_EVERY: u64 = 10;
-/// Rows that are read at once.
+/// What clients get to take a page of messages before the next.
+const TAKING: Duration = Duration::from_millis(5);
+/// Rows that are read, and messages that are pushed, at once.
 pub(super) const PAGE: usize = 256;
 
 /// Everything that is pushed, and everybody it is pushed to.
@@ -198,7 +200,7 @@ impl Hub {
         let mut soon = tokio::time::interval(SOON);
         soon.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let mut soon_until = None;
-        let mut seconds = 0;
+        let mut seconds = 0_u64;
         loop {
             let mut look = false;
             tokio::select! {
@@ -214,7 +216,13 @@ impl Hub {
             let began = Instant::now();
             let news = self.live.take(self.clock.now());
             let is_said = news.is_said;
-            self.push_bars(&news.bars);
+            for bars in news.bars.chunks(PAGE) {
+                self.push_bars(bars);
+                if bars.len() == PAGE {
+                    // Many bars close at once: clients that keep up get time to take them.
+                    tokio::time::sleep(TAKING).await;
+                }
+            }
             self.push_prices(news.prices);
             if is_said {
                 soon_until = Some(began + SOON_FOR);
@@ -240,7 +248,7 @@ impl Hub {
             let is_old = |client: &&Arc<Mailbox>| client.renewals != now;
             clients.iter().filter(is_old).for_each(|client| client.end(End::Renewed));
         }
-        if seconds % SLOW_EVERY == 0 {
+        if seconds.is_multiple_of(SLOW_EVERY) {
             let at = self.clock.now();
             self.live.set_status(|symbol| status(self.desk.is_open(symbol, at)));
             let text = self.system();
@@ -326,21 +334,28 @@ impl Hub {
                 return;
             }
             self.touch();
-            // The place moves with the messages: whoever subscribes is told a place that is either
-            // before them all, and then gets them, or behind them all.
-            let mut here = lock(&self.place);
-            *here = place;
-            let clients = lock(&self.clients).clone();
-            for (symbol, pushed) in &signals {
-                self.put_to(&clients, pushed, |client| client.wants().signals.has(symbol));
+            self.publish(place, &signals, &alerts);
+            let is_last = signals.len() < PAGE && alerts.len() < PAGE;
+            if !is_last {
+                tokio::time::sleep(TAKING).await;
             }
-            for (symbol, pushed) in &alerts {
-                self.put_to(&clients, pushed, |client| client.wants().alerts.has(symbol));
-            }
-            drop(here);
-            if signals.len() < PAGE && alerts.len() < PAGE {
+            if is_last {
                 return;
             }
+        }
+    }
+
+    /// Moves the place with its messages: whoever subscribes is told a place that is either before them
+    /// all, and then gets them, or behind them all.
+    fn publish(&self, place: SaidPlace, signals: &Messages, alerts: &Messages) {
+        let mut here = lock(&self.place);
+        *here = place;
+        let clients = lock(&self.clients).clone();
+        for (symbol, pushed) in signals {
+            self.put_to(&clients, pushed, |client| client.wants().signals.has(symbol));
+        }
+        for (symbol, pushed) in alerts {
+            self.put_to(&clients, pushed, |client| client.wants().alerts.has(symbol));
         }
     }
 

@@ -47,7 +47,7 @@ impl Scene {
         records.instrument_id(&symbol()).unwrap();
         let history =
             History::open(Arc::new(DiskFiles), folder.path().join("history"), records.clone());
-        let clock = Arc::new(ManualClock::new(DAY.start()));
+        let clock = Arc::new(ManualClock::new(DAY.end()));
         let synced = Arc::new(AtomicI64::new(0));
         let live = Arc::new(Live::default());
         let position = Arc::clone(&synced);

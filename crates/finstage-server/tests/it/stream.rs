@@ -106,7 +106,8 @@ async fn whoever_was_away_resumes_without_loss_and_without_repeat() {
     let scene = Scene::new().await;
     scene.say(30);
     let mut listener = Listener::join(&scene).await;
-    listener.subscribe("signals", None).await;
+    let start = listener.subscribe("signals", None).await;
+    let start = i64::from_str_radix(start.split_once('-').unwrap().0, 16).unwrap();
     scene.say(30);
     let mut heard = Vec::new();
     let mut last = String::new();
@@ -122,8 +123,11 @@ async fn whoever_was_away_resumes_without_loss_and_without_repeat() {
     scene.say(30);
     // Signals follow from every third event.
     let expected: Vec<String> = {
-        let all =
-            scene.records.signals_behind(10, finstage_model::Position::from_i64(i64::MAX), 10_000);
+        let all = scene.records.signals_behind(
+            start,
+            finstage_model::Position::from_i64(i64::MAX),
+            10_000,
+        );
         all.unwrap().into_iter().map(|(_, row)| row.id.to_string()).collect()
     };
     while heard.len() < expected.len() {
@@ -217,7 +221,7 @@ async fn a_subscription_to_a_type_hears_of_every_symbol() {
 #[tokio::test]
 async fn a_slow_reader_gets_the_newest_prices_and_is_then_closed_with_a_reason() {
     let limits =
-        Limits { waiting_messages: 64, stall_time: Duration::from_secs(2), ..Limits::default() };
+        Limits { waiting_messages: 512, stall_time: Duration::from_secs(2), ..Limits::default() };
     let scene = Scene::with(limits).await;
     let mut listener = Listener::join(&scene).await;
     listener.subscribe("all", None).await;

@@ -44,8 +44,9 @@ pub struct Scale {
 }
 
 impl Factors {
-    /// Factors by day; rows must ascend.
-    pub(crate) const fn of_rows(rows: Vec<FactorRow>) -> Self {
+    /// Factors by day; rows must ascend, one a day, at most [`MAX_FACTORS`].
+    #[must_use]
+    pub const fn of_rows(rows: Vec<FactorRow>) -> Self {
         Self(rows)
     }
 

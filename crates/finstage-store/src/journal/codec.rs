@@ -1,4 +1,4 @@
-//! Events as bytes, version 4.
+//! Events as bytes, version 5.
 //!
 //! The journal is written once and read for years, so its bytes are this file and nothing else:
 //! no derive decides them, and a golden test holds them fixed. The form is compact (a trade takes
@@ -11,10 +11,10 @@
 //! text    := length, UTF-8      option := 0 | 1 value      id := 16 bytes, little endian
 //! float   := 8 bytes, little endian
 //! tags    := 1 Instrument  2 Trade  3 Bar  4 Feed  5 Past  6 Said  7 Tick  8 Reset  9 Card
-//!            10 Card about the size of moves
+//!            10 Card about the size of moves  11 Watch  12 Mute
 //! ```
 //! Version 1 is the same without `Reset`, version 2 without `Card`, version 3 without cards about the size
-//! of moves; all are read as before.
+//! of moves, version 4 without `Watch` and `Mute`; all are read as before.
 //! Times inside an event are differences to its `ts_recv`; high, low and close of a bar are
 //! differences to its open. Differences wrap, so nothing is out of range.
 //!
@@ -26,8 +26,8 @@ mod card;
 use std::fmt;
 
 use finstage_model::{
-    Aggressor, AlertId, Bar, Event, FeedKind, FeedStatus, Instrument, InstrumentId, Interval, Past,
-    Payload, Price, Qty, Said, Symbol, Timestamp, Trade, TradeId,
+    Aggressor, AlertId, Bar, Event, FeedKind, FeedStatus, Instrument, InstrumentId, Interval,
+    MuteNotice, Past, Payload, Price, Qty, Said, Symbol, Timestamp, Trade, TradeId, WatchNotice,
 };
 
 /// The smallest event: one byte of time, one of tag. Bounds what a count may promise.
@@ -102,6 +102,18 @@ pub(crate) fn encode(event: &Event, previous: Timestamp, out: &mut Vec<u8>) {
                 card::put_size(out, card, received);
             }
         }
+        Payload::Watch(watch) => {
+            out.push(11);
+            put_text(out, watch.symbol.as_str());
+            put_text(out, &watch.rule.to_string());
+            put_u64(out, watch.cooldown_ms);
+            out.push(u8::from(watch.is_on));
+        }
+        Payload::Mute(mute) => {
+            out.push(12);
+            put_text(out, &mute.what);
+            put_difference(out, mute.until, received);
+        }
     }
 }
 
@@ -140,6 +152,11 @@ fn take_payload(from: &mut Cursor<'_>, received: Timestamp) -> Result<Payload, M
         8 => Payload::Reset(from.instrument()?),
         9 => Payload::Card(Box::new(card::take(from, received)?)),
         10 => Payload::Card(Box::new(card::take_size(from, received)?)),
+        11 => Payload::Watch(Box::new(take_watch(from)?)),
+        12 => Payload::Mute(Box::new(MuteNotice {
+            what: from.text()?.to_owned(),
+            until: from.difference(received)?,
+        })),
         _ => return Err(Malformed("unknown kind of event")),
     })
 }
@@ -267,6 +284,20 @@ fn take_feed(from: &mut Cursor<'_>, received: Timestamp) -> Result<FeedStatus, M
         _ => return Err(Malformed("unknown feed status")),
     };
     Ok(FeedStatus { instrument, kind })
+}
+
+/// The rule stands as people write it: a new one needs no new version.
+fn take_watch(from: &mut Cursor<'_>) -> Result<WatchNotice, Malformed> {
+    Ok(WatchNotice {
+        symbol: from.symbol()?,
+        rule: from.text()?.parse().map_err(|_| Malformed("not a watch rule"))?,
+        cooldown_ms: from.u64()?,
+        is_on: match from.byte()? {
+            0 => false,
+            1 => true,
+            _ => return Err(Malformed("neither on nor off")),
+        },
+    })
 }
 
 const fn interval_code(interval: Interval) -> u8 {

@@ -15,6 +15,8 @@ mod db;
 mod followed;
 mod history;
 mod instruments;
+mod listings;
+mod mutes;
 mod notices;
 mod outbox;
 mod pages;
@@ -23,6 +25,7 @@ mod signals;
 mod touched;
 mod track;
 mod trials;
+mod watches;
 mod writer;
 
 use std::collections::BTreeSet;
@@ -41,6 +44,7 @@ pub use days::{AlertCount, Known, MAX_WITHIN, Moments};
 pub use db::BUSY_TIMEOUT;
 pub use followed::{FollowedSignal, MAX_FOLLOWED};
 pub(crate) use history::{Content, FileRow, PeriodRow, Publication, SeriesId, TailPart};
+pub use listings::OwnListing;
 pub use notices::{
     MAX_NOTICE_LINE_CHARS, MAX_NOTICE_LINES, Notice, NoticeKind, NoticeStyle, NoticeText,
 };
@@ -50,6 +54,7 @@ pub use signals::SignalRow;
 pub use touched::Touched;
 pub use track::{MAX_TRACK, OpenSignal, TrackEntry, TrackOutcome, TrackRow, TrackSignal};
 pub use trials::{MAX_TRIALS, TrialRow};
+pub use watches::{AddedWatch, MAX_ADDED_WATCHES};
 pub use writer::{GROUP_BATCHES, RecordsWriter};
 
 use crate::Error;

@@ -1,7 +1,7 @@
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
 use finstage_feeds::registry::{GROUPS, ListingCategory};
-use finstage_model::Timestamp;
+use finstage_model::{Symbol, Timestamp};
 
 /// `finstage instruments`
 #[derive(Debug, Subcommand)]
@@ -35,10 +35,44 @@ pub enum Instruments {
         #[arg(long, value_name = "TIME")]
         at: Option<Timestamp>,
     },
+    /// Name an instrument that is not in the registry, or name one otherwise
+    #[command(
+        after_help = "It is kept in the data folder. Names are found by search, the category decides the thresholds of\nwatches, the calendar the hours.\n\nExample:  finstage instruments add yahoo:012450.KS --name 'Hanwha Aerospace' --name-ko 한화에어로스페이스 --category stock --currency KRW --calendar kr"
+    )]
+    Add(InstrumentAdd),
+    /// Forget what was said of an instrument; a built-in name comes back
+    Remove {
+        /// The symbol
+        #[arg(value_name = "SYMBOL")]
+        symbol: Symbol,
+    },
+}
+
+/// `finstage instruments add`
+#[derive(Debug, Args)]
+pub struct InstrumentAdd {
+    /// The symbol
+    #[arg(value_name = "SYMBOL")]
+    pub symbol: Symbol,
+    /// The English name
+    #[arg(long, value_name = "NAME")]
+    pub name: String,
+    /// The Korean name [default: the English one]
+    #[arg(long, value_name = "NAME")]
+    pub name_ko: Option<String>,
+    /// What kind of thing it is
+    #[arg(long, value_name = "CATEGORY", value_parser = categories(), default_value = "stock")]
+    pub category: ListingCategory,
+    /// What its price is in: USD, KRW
+    #[arg(long, value_name = "CURRENCY")]
+    pub currency: Option<String>,
+    /// When its market is open [default: not known, which counts as always]
+    #[arg(long, value_name = "CALENDAR", value_parser = ["us", "kr", "always"])]
+    pub calendar: Option<String>,
 }
 
 /// Which instruments.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct ListingArgs {
     /// Only this kind
     #[arg(long, value_name = "CATEGORY", value_parser = categories())]

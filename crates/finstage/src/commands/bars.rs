@@ -4,9 +4,9 @@ mod export;
 
 pub(super) use export::to_file;
 
-use finstage_model::{Category, Symbol, Timestamp};
+use finstage_model::{Symbol, Timestamp};
 use finstage_store::history::{
-    Finding, FindingKind, Gaps, History, Hole, Quality, Schedule, SeriesSummary, gaps, quality,
+    Finding, FindingKind, Gaps, History, Hole, Quality, SeriesSummary, gaps, quality,
 };
 use serde_json::{Value, json};
 
@@ -14,6 +14,7 @@ use super::import::stamp;
 use super::{data_dir, load_without_channels, print_line, print_table, say_none};
 use crate::cli::{Bars, Global, SeriesArgs};
 use crate::exit::{Exit, Failure, Result};
+use crate::expected::Expected;
 use crate::wiring;
 
 /// Holes of a series that people are shown; programs get all that are kept.
@@ -135,17 +136,10 @@ fn judged(history: &History, series: SeriesSummary) -> Result<Judged> {
     check_size(series.shelf_bars + series.tail_bars, "this series is too long to be judged")?;
     let all = Timestamp::MIN..Timestamp::MAX;
     let bars = history.bars(&series.symbol, series.interval, all)?;
-    let gaps = gaps(&bars, series.interval, schedule(&series.symbol));
+    let expected = Expected::between(&series.symbol, series.first, series.last);
+    let gaps = gaps(&bars, series.interval, expected.schedule());
     let quality = quality(&bars, &gaps);
     Ok(Judged { series, gaps, quality })
-}
-
-/// Markets that never close are not asked when they trade.
-fn schedule(symbol: &Symbol) -> Schedule<'static> {
-    match wiring::describe(symbol).category {
-        Category::Crypto => Schedule::Always,
-        _ => Schedule::Inferred,
-    }
 }
 
 fn show_gaps(global: &Global, history: &History, args: &SeriesArgs) -> Result<()> {

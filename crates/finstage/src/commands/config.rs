@@ -45,7 +45,7 @@ fn check(global: &Global, loaded: &Loaded) -> Result<()> {
     ))
 }
 
-fn count(n: usize, one: &str, many: &str) -> String {
+pub(super) fn count(n: usize, one: &str, many: &str) -> String {
     format!("{n} {}", if n == 1 { one } else { many })
 }
 
@@ -56,6 +56,9 @@ fn shown(settings: &Settings, data_dir: &Path) -> Value {
         .iter()
         .map(|channel| match channel {
             NotifySettings::Log => json!({"kind": "log"}),
+            NotifySettings::Webhook { url, secret } => {
+                json!({"kind": "webhook", "url": url.to_string(), "secret": secret.to_string()})
+            }
             NotifySettings::Telegram { chat, token, url } => {
                 json!({"kind": "telegram", "chat": chat, "token": token.to_string(), "url": url})
             }
@@ -78,6 +81,13 @@ fn shown(settings: &Settings, data_dir: &Path) -> Value {
             "max_age": format_duration(settings.max_age),
         },
         "display": {"timezone": settings.timezone},
+        "log": {
+            "file": settings.log.file,
+            "format": if settings.log.is_json { "json" } else { "pretty" },
+            "level": settings.log.level,
+            "rotate_bytes": settings.log.rotate_bytes,
+            "keep": settings.log.keep,
+        },
         "feeds": feeds,
         "series": settings.engine.series,
         "strategies": settings.engine.strategies,

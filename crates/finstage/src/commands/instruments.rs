@@ -1,20 +1,29 @@
 //! `finstage instruments`
 
+use std::path::Path;
+
 use finstage_engine::nearest;
 use finstage_feeds::registry::{self, Listing};
 use finstage_feeds::{MarketHours, SessionTimes};
-use finstage_model::{Clock as _, Timestamp};
+use finstage_model::{Clock as _, Symbol, Timestamp};
 use finstage_net::SystemClock;
+use finstage_store::records::{OwnListing, StoreKind};
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
-use super::{load_without_channels, print_json, print_line, print_table, say_none};
-use crate::cli::{Global, Instruments, ListingArgs};
+use super::{data_dir, load_without_channels, print_json, print_line, print_table, say, say_none};
+use crate::cli::{Global, InstrumentAdd, Instruments, ListingArgs};
 use crate::exit::{Exit, Failure, Result};
+use crate::wiring;
 
 pub(super) fn run(global: &Global, args: &Instruments) -> Result<Exit> {
+    let loaded = load_without_channels(global)?;
+    let dir = data_dir(global, &loaded);
+    wiring::register_own_listings(&dir)?;
     match args {
-        Instruments::List(only) => list(global, registry::all().iter(), only)?,
+        Instruments::Add(args) => add(global, &dir, args)?,
+        Instruments::Remove { symbol } => remove(global, &dir, symbol)?,
+        Instruments::List(only) => list(global, registry::everything(), only)?,
         Instruments::Search { text, only } => {
             if !text.contains(char::is_alphanumeric) {
                 return Err(Failure::usage(format!(
@@ -25,8 +34,8 @@ pub(super) fn run(global: &Global, args: &Instruments) -> Result<Exit> {
         }
         Instruments::Show { symbol, at } => {
             let listing = find(symbol)?;
-            let zone = load_without_channels(global)?.settings.timezone;
-            let zone = TimeZone::get(&zone).map_err(Failure::usage)?;
+            let zone = &loaded.settings.timezone;
+            let zone = TimeZone::get(zone).map_err(Failure::usage)?;
             let at = at.unwrap_or_else(|| SystemClock.now());
             if global.json {
                 print_json(&shown(listing, at))?;
@@ -36,6 +45,39 @@ pub(super) fn run(global: &Global, args: &Instruments) -> Result<Exit> {
         }
     }
     Ok(Exit::Done)
+}
+
+fn add(global: &Global, dir: &Path, args: &InstrumentAdd) -> Result<()> {
+    let InstrumentAdd { symbol, name, name_ko, category, currency, calendar } = args;
+    let name = name.trim();
+    if name.is_empty() || name.chars().any(char::is_control) {
+        return Err(Failure::usage("--name: write a name of one line"));
+    }
+    let listing = OwnListing {
+        symbol: symbol.clone(),
+        name: name.to_owned(),
+        name_ko: name_ko.as_deref().map_or(name, str::trim).to_owned(),
+        category: category.name().to_owned(),
+        currency: currency.clone(),
+        calendar: calendar.clone(),
+    };
+    std::fs::create_dir_all(dir).map_err(|e| Failure::from_writing(dir, &e))?;
+    let is_new = wiring::open_records(dir, StoreKind::Real)?.put_own_listing(&listing)?;
+    let done = if is_new { "added" } else { "changed" };
+    say(global, format_args!("{symbol} {done}"));
+    list(global, std::iter::once(wiring::listing_of(listing)), &ListingArgs::default())
+}
+
+fn remove(global: &Global, dir: &Path, symbol: &Symbol) -> Result<()> {
+    let known = dir.join("records.db").exists()
+        && wiring::open_records(dir, StoreKind::Real)?.remove_own_listing(symbol)?;
+    if !known {
+        return Err(Failure::usage(format!(
+            "{symbol} was not added here: `finstage instruments list` shows what is known"
+        )));
+    }
+    say(global, format_args!("{symbol} is forgotten"));
+    Ok(())
 }
 
 fn list<'a>(
@@ -72,8 +114,8 @@ fn find(text: &str) -> Result<&'static Listing> {
     match registry::named(text)[..] {
         [one] => Ok(one),
         [] => {
-            let symbols = registry::all().iter().map(|row| row.symbol.as_str());
-            let names = registry::all().iter().map(|row| row.symbol.name());
+            let symbols = registry::everything().map(|row| row.symbol.as_str());
+            let names = registry::everything().map(|row| row.symbol.name());
             let near = match text.contains(':') {
                 true => nearest(text, symbols),
                 false => nearest(text, names),
@@ -94,6 +136,16 @@ fn find(text: &str) -> Result<&'static Listing> {
 
 /// What a person reads.
 fn lines(listing: &Listing, at: Timestamp, zone: &TimeZone) -> Vec<String> {
+    let mut lines = state(listing, at, zone);
+    lines.push(match registry::quote_delay_s(&listing.symbol) {
+        None => "quotes     not known how late".into(),
+        Some(0) => "quotes     not delayed".into(),
+        Some(late) => format!("quotes     delayed by {} min", late.div_ceil(60)),
+    });
+    lines
+}
+
+fn state(listing: &Listing, at: Timestamp, zone: &TimeZone) -> Vec<String> {
     let Listing { symbol, name, korean, .. } = listing;
     let korean = if korean == name { String::new() } else { format!(", {korean}") };
     let group = listing.group.map(|group| format!(", {group}")).unwrap_or_default();
@@ -153,6 +205,7 @@ fn object(listing: &Listing) -> Value {
         "group": listing.group,
         "currency": listing.currency,
         "calendar": listing.hours.map(MarketHours::name),
+        "quote_delay_s": registry::quote_delay_s(&listing.symbol),
     })
 }
 
@@ -194,6 +247,7 @@ mod tests {
                 "market     open at Fri 2026-11-27 10:00 EST = Sat 2026-11-28 00:00 KST",
                 "closes     Fri 2026-11-27 13:00 EST = Sat 2026-11-28 03:00 KST",
                 "opens      Mon 2026-11-30 09:30 EST = Mon 2026-11-30 23:30 KST",
+                "quotes     not delayed",
             ]
         );
     }
@@ -204,6 +258,7 @@ mod tests {
         assert_eq!(lines[4], "market     closed at Thu 2026-12-31 10:00 KST");
         assert_eq!(lines[5], "opens      Mon 2027-01-04 10:00 KST");
         assert_eq!(lines[6], "closes     Mon 2027-01-04 15:30 KST");
+        assert_eq!(lines[7], "quotes     delayed by 20 min");
     }
 
     #[test]

@@ -2,16 +2,22 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "printing is what commands are for")]
 
 mod alerts;
+mod backfill;
 mod backtest;
 mod bars;
 mod bench;
 mod cards;
 mod config;
+mod decode;
 mod demo;
+mod doctor;
+mod health;
 mod import;
 mod indicators;
+mod init;
 mod instruments;
 mod ledger;
+mod man;
 mod progress;
 mod replay;
 mod report;
@@ -26,8 +32,9 @@ pub(crate) mod track_record;
 mod trials;
 mod verify;
 mod walk_forward;
+mod watch;
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -36,11 +43,11 @@ use clap::{CommandFactory as _, Parser as _};
 use finstage_model::Symbol;
 use finstage_store::records::Filter;
 use serde::Serialize;
-use tracing_subscriber::EnvFilter;
 
 use crate::cli::{Cli, Command, Global};
 use crate::config::{Loaded, Wanted};
 use crate::exit::{Exit, Failure, Result};
+use crate::logging::{self, LogOptions};
 
 /// The folder where nothing else is said.
 const DEFAULT_DATA_DIR: &str = "finstage-data";
@@ -52,8 +59,7 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return ExitCode::from(misunderstood(&error) as u8),
     };
-    start_log(&cli.global);
-    match run(&cli) {
+    match start_log(&cli).and_then(|()| run(&cli)) {
         Ok(exit) => ExitCode::from(exit as u8),
         Err(failure) => {
             complain(&failure);
@@ -91,7 +97,11 @@ fn run(cli: &Cli) -> Result<Exit> {
         Command::Demo(args) => demo::run(global, args),
         Command::Serve(args) => serve::run(global, args),
         Command::Token(args) => token::run(global, args),
+        Command::Init(args) => init::run(global, args),
+        Command::Doctor => doctor::run(global),
+        Command::Health(args) => health::run(global, args),
         Command::Import(args) => import::run(global, args),
+        Command::Backfill(args) => backfill::run(global, args),
         Command::Bars(args) => bars::run(global, args),
         Command::Instruments(args) => instruments::run(global, args),
         Command::Replay(args) => replay::run(global, args),
@@ -107,6 +117,8 @@ fn run(cli: &Cli) -> Result<Exit> {
         Command::Sim(args) => sim::run(global, args),
         Command::Signals(args) => signals::run(global, args),
         Command::Alerts(args) => alerts::run(global, args),
+        Command::Watch(args) => watch::run(global, args),
+        Command::Decode(args) => decode::run(global, args),
         Command::Config(args) => config::run(global, *args),
         Command::Bench(args) => bench::run(global, args),
         Command::Completions { shell } => {
@@ -115,26 +127,28 @@ fn run(cli: &Cli) -> Result<Exit> {
             print_line(String::from_utf8_lossy(&script).trim_end())?;
             Ok(Exit::Done)
         }
+        Command::Man(args) => man::run(args),
     }
 }
 
-/// Logs are people's text: they go to stderr, quiet unless asked for.
-fn start_log(global: &Global) {
-    let level = match (global.quiet, global.verbose) {
-        (true, _) => "error",
-        (_, 0) => "warn",
-        (_, 1) => "info",
-        (_, 2) => "debug",
-        _ => "trace",
-    };
-    let filter =
-        EnvFilter::new(format!("{level},hyper=warn,rustls=warn,tungstenite=warn,reqwest=warn"));
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_target(false)
-        .try_init();
+/// Logs are people's text: they go to stderr, quiet unless asked for. A service reads first where its
+/// own are to go.
+fn start_log(cli: &Cli) -> Result<()> {
+    if matches!(cli.command, Command::Serve(_)) {
+        return Ok(());
+    }
+    logging::start(LogOptions { level: level(&cli.global), ..LogOptions::default() })
+}
+
+/// The level of the log that flags ask for.
+const fn level(global: &Global) -> Option<&'static str> {
+    match (global.quiet, global.verbose) {
+        (true, _) => Some("error"),
+        (_, 0) => None,
+        (_, 1) => Some("info"),
+        (_, 2) => Some("debug"),
+        _ => Some("trace"),
+    }
 }
 
 /// The whole configuration of a command, with its warnings said.

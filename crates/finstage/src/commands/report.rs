@@ -71,7 +71,7 @@ fn format(global: &Global, args: &ReportDaily) -> ReportFormat {
 /// The messages as a chat gets them, with an empty line between two.
 fn telegram(report: &DailyReport, language: Language, zone: TimeZone) -> String {
     let notice = job::notice(report, language, report.until);
-    let message = Template { zone, link: None }.notice(&notice, Repeat::No);
+    let message = Template { zone, ..Template::default() }.notice(&notice, Repeat::No);
     let parts: Vec<String> = message.split(MAX_TEXT_UNITS).iter().map(telegram_markup).collect();
     parts.join("\n\n")
 }

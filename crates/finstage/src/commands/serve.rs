@@ -9,11 +9,12 @@ use finstage_notify::Lines;
 use finstage_server::ServerOptions;
 use tokio::sync::watch;
 
-use super::{data_dir, load, say};
+use super::{data_dir, level, load, say};
 use crate::cli::{Global, Serve};
-use crate::config::settings::Settings;
+use crate::config::settings::{NotifySettings, Settings};
 use crate::exit::{Exit, Failure, Result};
 use crate::live::{Freshness, Names, Observer};
+use crate::logging::{self, LogOptions};
 use crate::service::{self, Plan};
 use crate::serving::{self, Announcement};
 use crate::wiring::{Store, disk};
@@ -22,13 +23,18 @@ use finstage_store::records::StoreKind;
 pub(super) fn run(global: &Global, args: &Serve) -> Result<Exit> {
     let loaded = load(global)?;
     let settings = loaded.settings.clone();
+    logging::start(LogOptions {
+        level: level(global),
+        settings: Some(&settings.log),
+        secrets: settings.notify.iter().flat_map(NotifySettings::secrets).cloned().collect(),
+    })?;
     if settings.feeds.is_empty() {
         let place = loaded
             .file
             .as_ref()
             .map_or("no finstage.toml found".into(), |f| f.display().to_string());
         return Err(Failure::usage(format!(
-            "{place}: nothing to watch: add a [[feeds]]; `finstage config default` shows how, `finstage demo` needs none"
+            "{place}: nothing to watch: `finstage init` writes a configuration with feeds, `finstage demo` needs none"
         )));
     }
     let dir = data_dir(global, &loaded);

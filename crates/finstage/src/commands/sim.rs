@@ -8,6 +8,7 @@ use finstage_lab::sim::faults::Scenario;
 use finstage_lab::sim::ledger::Ledger;
 use finstage_lab::sim::market::{Edge, Market, MarketSpec};
 use finstage_lab::sim::telegram::{Chats, TelegramOptions, TelegramSim};
+use finstage_lab::sim::yahoo::{YahooOptions, YahooSim};
 use finstage_model::{Clock, Timestamp};
 use finstage_net::{ScaledClock, SystemClock};
 use serde_json::{Map, Value, json};
@@ -44,59 +45,25 @@ pub(super) fn run(global: &Global, args: &Sim) -> Result<Exit> {
 }
 
 async fn serve(global: &Global, args: &Sim, faults: Scenario, ledger: Arc<Ledger>) -> Result<()> {
-    let failed = |e: finstage_lab::Error| Failure::new(Exit::Remote, e);
-    let stop = stop_on_signal();
+    let mut stop = stop_on_signal();
     let start = SystemClock.now();
     let clock: Arc<dyn Clock> = if args.speed == 1.0 {
         Arc::new(SystemClock)
     } else {
         Arc::new(ScaledClock::new(start, args.speed))
     };
-    let mut addresses = Map::new();
-    let (mut binance, mut telegram) = (None, None);
-    for (i, venue) in args.venues.iter().enumerate() {
-        let listener = bind(args.listen, i).await?;
-        match venue {
-            SimVenue::Binance => {
-                let options = SimOptions {
-                    market: market(args, start).map_err(failed)?,
-                    clock: Arc::clone(&clock),
-                    faults: faults.clone(),
-                    ledger: Arc::clone(&ledger),
-                    listener,
-                };
-                let sim = BinanceSim::start(options).map_err(failed)?;
-                addresses
-                    .insert("binance".into(), json!({"rest": sim.rest_url(), "ws": sim.ws_url()}));
-                binance = Some(sim);
-            }
-            SimVenue::Telegram => {
-                let options = TelegramOptions {
-                    clock: Arc::clone(&clock),
-                    faults: faults.clone(),
-                    ledger: Arc::clone(&ledger),
-                    listener,
-                    tokens: Vec::new(),
-                    chats: Chats::Any,
-                };
-                let sim = TelegramSim::start(options).map_err(failed)?;
-                addresses.insert("telegram".into(), json!({"rest": sim.url()}));
-                telegram = Some(sim);
-            }
-        }
+    let name = if faults.name.is_empty() { "calm".to_owned() } else { faults.name.clone() };
+    let world = World { args, start, clock, faults, ledger };
+    let (mut addresses, mut running) = (Map::new(), Vec::new());
+    for venue in &args.venues {
+        let (venue, places) = world.start(*venue, &mut running).await?;
+        addresses.insert(venue.to_owned(), places);
     }
     print_line(&Value::Object(addresses).to_string())?;
-    say(
-        global,
-        format_args!(
-            "simulating with seed {}, scenario {}; Ctrl-C ends",
-            args.seed,
-            if faults.name.is_empty() { "calm" } else { &faults.name }
-        ),
-    );
-    let mut stop = stop;
+    let seed = args.seed;
+    say(global, format_args!("simulating with seed {seed}, scenario {name}; Ctrl-C ends"));
     let _ = stop.wait_for(|stop| *stop).await;
-    let counts = ledger.counts();
+    let counts = world.ledger.counts();
     say(
         global,
         format_args!(
@@ -104,13 +71,74 @@ async fn serve(global: &Global, args: &Sim, faults: Scenario, ledger: Arc<Ledger
             counts.ok, counts.refused, counts.errors
         ),
     );
-    if let Some(sim) = binance {
-        sim.stop().await;
-    }
-    if let Some(sim) = telegram {
-        sim.stop().await;
+    for venue in running {
+        match venue {
+            Running::Binance(sim) => sim.stop().await,
+            Running::Telegram(sim) => sim.stop().await,
+            Running::Yahoo(sim) => sim.stop().await,
+        }
     }
     Ok(())
+}
+
+/// A venue that is being played.
+enum Running {
+    Binance(BinanceSim),
+    Telegram(TelegramSim),
+    Yahoo(YahooSim),
+}
+
+/// What all venues share.
+struct World<'a> {
+    args: &'a Sim,
+    start: Timestamp,
+    clock: Arc<dyn Clock>,
+    faults: Scenario,
+    ledger: Arc<Ledger>,
+}
+
+impl World<'_> {
+    /// Starts a venue on the next free ports; gives its name and where it is.
+    async fn start(
+        &self,
+        venue: SimVenue,
+        running: &mut Vec<Running>,
+    ) -> Result<(&'static str, Value)> {
+        let failed = |e: finstage_lab::Error| Failure::new(Exit::Remote, e);
+        // Yahoo has two hosts.
+        let taken = |one: &Running| if matches!(one, Running::Yahoo(_)) { 2 } else { 1 };
+        let port: usize = running.iter().map(taken).sum();
+        let listener = bind(self.args.listen, port).await?;
+        let (clock, faults) = (Arc::clone(&self.clock), self.faults.clone());
+        let ledger = Arc::clone(&self.ledger);
+        Ok(match venue {
+            SimVenue::Binance => {
+                let market = market(self.args, self.start).map_err(failed)?;
+                let options = SimOptions { market, clock, faults, ledger, listener };
+                let sim = BinanceSim::start(options).map_err(failed)?;
+                let places = json!({"rest": sim.rest_url(), "ws": sim.ws_url()});
+                running.push(Running::Binance(sim));
+                ("binance", places)
+            }
+            SimVenue::Telegram => {
+                let (tokens, chats) = (Vec::new(), Chats::Any);
+                let options = TelegramOptions { clock, faults, ledger, listener, tokens, chats };
+                let sim = TelegramSim::start(options).map_err(failed)?;
+                let places = json!({"rest": sim.url()});
+                running.push(Running::Telegram(sim));
+                ("telegram", places)
+            }
+            SimVenue::Yahoo => {
+                let listeners = [listener, bind(self.args.listen, port + 1).await?];
+                let seed = self.args.seed;
+                let options = YahooOptions { seed, clock, faults, ledger, listeners };
+                let sim = YahooSim::start(options).map_err(failed)?;
+                let [first, second] = sim.urls();
+                running.push(Running::Yahoo(sim));
+                ("yahoo", json!({"rest": first, "rest2": second}))
+            }
+        })
+    }
 }
 
 /// The seeded market, with an edge if one is asked for.

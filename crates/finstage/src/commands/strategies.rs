@@ -36,6 +36,7 @@ fn show(global: &Global, name: &str) -> Result<()> {
     print_line(&format!("{}: {}", entry.name, entry.describes))?;
     print_line(&format!("direction  {}", entry.direction))?;
     print_line(&format!("says       {}", (entry.words)(&params)))?;
+    print_line(&format!("in Korean  {}", entry.korean_words(&params)))?;
     print_line(&format!(
         "warm-up    {} bars, memory {} bars (with defaults)",
         strategy.warmup(),

@@ -3,25 +3,31 @@
 //! `raw::Raw` is what was typed, [`settings::Settings`] what it means. This is the only place
 //! that reads environment variables.
 
+mod channels;
+pub(crate) mod dotenv;
 mod place;
 mod raw;
 pub mod reference;
 mod server;
 pub mod settings;
+pub mod system;
+mod venues;
+mod watching;
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
+use self::dotenv::DotEnv;
 use self::place::{PREFIX, Place, key_of, line_at, path_of};
 use self::raw::Raw;
-use self::reference::{KEYS, Kind};
+use self::reference::{KEYS, Key, Kind};
 use self::settings::Settings;
 use crate::exit::{Failure, Result};
 
 /// The file looked for where no `--config` is given.
-const FILE: &str = "finstage.toml";
+pub(crate) const FILE: &str = "finstage.toml";
 /// Longest configuration file that is read, in bytes.
 const FILE_MAX_BYTES: u64 = 4 << 20;
 
@@ -59,9 +65,22 @@ pub fn load(given: Option<&Path>, wanted: Wanted) -> Result<Loaded> {
     };
     let place =
         file.as_deref().map_or(String::from("built-in defaults"), |f| f.display().to_string());
-    let mut variables = environment(|name| name.starts_with(PREFIX) && is_meant(name));
+    let beside = match &file {
+        Some(file) => DotEnv::beside(file)?,
+        None => DotEnv::default(),
+    };
+    let is_ours = |name: &str| name.starts_with(PREFIX) && is_meant(name);
+    let mut variables = environment(is_ours);
+    for name in beside.names().filter(|name| is_ours(name)) {
+        let is_set = variables.iter().any(|(known, _)| known == name);
+        if let (false, Some(value)) = (is_set, beside.get(name)) {
+            variables.push((name.to_owned(), value.expose().clone()));
+        }
+    }
     variables.sort_unstable();
-    let settings = judge(&place, &text, &variables, wanted)?;
+    let place = Place { file: &place, text: &text, variables: &variables, beside: &beside };
+    let mut settings = judge(place, wanted)?;
+    settings.warnings.extend(beside.warning.clone());
     Ok(Loaded { settings, file })
 }
 
@@ -70,15 +89,12 @@ pub fn load(given: Option<&Path>, wanted: Wanted) -> Result<Loaded> {
 /// # Errors
 /// As [`load`].
 pub fn parse(place: &str, text: &str, variables: &[(String, String)]) -> Result<Settings> {
-    judge(place, text, variables, Wanted::Everything)
+    let beside = DotEnv::default();
+    judge(Place { file: place, text, variables, beside: &beside }, Wanted::Everything)
 }
 
-fn judge(
-    place: &str,
-    text: &str,
-    variables: &[(String, String)],
-    wanted: Wanted,
-) -> Result<Settings> {
+fn judge(typed: Place<'_>, wanted: Wanted) -> Result<Settings> {
+    let Place { file: place, text, variables, .. } = typed;
     // First as typed, so that an error can name its line; then with the environment over it.
     toml::from_str::<Raw>(text).map_err(|e| explain(place, text, &e))?;
     let mut table: Table = toml::from_str(text).map_err(|e| explain(place, text, &e))?;
@@ -100,7 +116,7 @@ fn judge(
     if wanted == Wanted::NoChannels {
         raw.notify.clear();
     }
-    Settings::resolve(&raw, Place { file: place, text, variables })
+    Settings::resolve(&raw, typed)
 }
 
 impl Raw {
@@ -117,18 +133,21 @@ pub(crate) enum Reference {
     Literal(String),
 }
 
-/// Follows a reference to a secret.
+/// Follows a reference to a secret; a name that the environment lacks may stand in `beside`.
 ///
 /// # Errors
 /// When the variable is not set or the file cannot be read; never prints the value.
-pub(crate) fn dereference(text: &str) -> Result<Reference, String> {
+pub(crate) fn dereference(text: &str, beside: &DotEnv) -> Result<Reference, String> {
     if let Some(name) = text.strip_prefix("env:") {
         let found = environment(|variable| variable == name).pop();
-        return match found {
-            Some((_, value)) if !value.trim().is_empty() => {
-                Ok(Reference::Outside(value.trim().to_owned()))
-            }
-            _ => Err(format!("the environment variable {name} is not set")),
+        let is_there = |value: &String| !value.trim().is_empty();
+        let found = found.map(|(_, value)| value).filter(is_there);
+        let found = found.or_else(|| beside.get(name).map(|value| value.expose().clone()));
+        return match found.filter(is_there) {
+            Some(value) => Ok(Reference::Outside(value.trim().to_owned())),
+            None => Err(format!(
+                "the environment variable {name} is not set, nor in the .env beside the configuration"
+            )),
         };
     }
     if let Some(path) = text.strip_prefix("file:") {
@@ -146,7 +165,8 @@ fn environment(wanted: impl Fn(&str) -> bool) -> Vec<(String, String)> {
         .collect()
 }
 
-fn default_file() -> Option<PathBuf> {
+/// The file where nothing else is said, if there is one.
+pub(crate) fn default_file() -> Option<PathBuf> {
     let here = PathBuf::from(FILE);
     if here.is_file() {
         return Some(here);
@@ -163,7 +183,7 @@ fn read(file: &Path) -> Result<String> {
     let failed = |e: std::io::Error| {
         Failure::usage(match e.kind() {
             ErrorKind::NotFound => format!(
-                "{shown}: no such file; `finstage config default > {shown}` writes one to begin with"
+                "{shown}: no such file; `finstage init --config {shown}` writes one to begin with"
             ),
             ErrorKind::IsADirectory => format!("{shown}: a folder; name the file in it"),
             ErrorKind::InvalidData => format!("{shown}: not a text file in UTF-8"),
@@ -217,7 +237,8 @@ fn overlay(table: &mut Table, name: &str, value: &str) -> Result<()> {
 
 /// The names of all variables that stand for a setting.
 fn settable() -> impl Iterator<Item = String> {
-    KEYS.iter().filter(|key| !key.section.ends_with(']')).map(|key| {
+    let has_name = |key: &&Key| !key.section.ends_with(']') && !key.section.starts_with("watch.");
+    KEYS.iter().filter(has_name).map(|key| {
         let section = key.section.replace(".*", "__NAME").to_ascii_uppercase();
         format!("{PREFIX}{section}__{}", key.name.to_ascii_uppercase())
     })

@@ -5,6 +5,7 @@
 
 use toml::de::{DeTable, DeValue};
 
+use super::dotenv::DotEnv;
 use super::reference::{KEYS, Key};
 
 /// Prefix of variables that stand for a setting: `FINSTAGE_ALERTS__SEND=unproven`.
@@ -17,6 +18,8 @@ pub(super) struct Place<'a> {
     pub(super) file: &'a str,
     pub(super) text: &'a str,
     pub(super) variables: &'a [(String, String)],
+    /// The `.env` beside the file.
+    pub(super) beside: &'a DotEnv,
 }
 
 impl Place<'_> {
@@ -124,7 +127,8 @@ symbols = [
     #[test]
     fn a_variable_goes_over_the_line_that_it_stands_for() {
         let variables = [("FINSTAGE_ALERTS__SEND".to_owned(), "x".to_owned())];
-        let place = Place { file: "f.toml", text: TEXT, variables: &variables };
+        let place =
+            Place { file: "f.toml", text: TEXT, variables: &variables, beside: &DotEnv::default() };
         assert_eq!(place.of("alerts.send"), "environment FINSTAGE_ALERTS__SEND");
         assert_eq!(place.of("strategies[0].name"), "f.toml:5");
     }

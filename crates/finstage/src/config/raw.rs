@@ -26,6 +26,12 @@ pub(crate) struct Raw {
     /// `[report]`
     #[serde(default)]
     pub(crate) report: RawReport,
+    /// `[log]`
+    #[serde(default)]
+    pub(crate) log: RawLog,
+    /// `[watch]`
+    #[serde(default)]
+    pub(crate) watch: RawWatching,
     /// `[venues.NAME]`
     #[serde(default)]
     pub(crate) venues: BTreeMap<String, RawVenue>,
@@ -80,6 +86,37 @@ pub(crate) struct RawAlerts {
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawDisplay {
     pub(crate) timezone: Option<String>,
+    pub(crate) language: Option<String>,
+}
+
+/// `[log]`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawLog {
+    pub(crate) file: Option<String>,
+    pub(crate) format: Option<String>,
+    pub(crate) level: Option<String>,
+    pub(crate) rotate_bytes: Option<u64>,
+    pub(crate) keep: Option<u32>,
+}
+
+/// `[watch]`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawWatching {
+    #[serde(default)]
+    pub(crate) categories: BTreeMap<String, RawThresholds>,
+    #[serde(default)]
+    pub(crate) symbols: BTreeMap<String, RawThresholds>,
+}
+
+/// `[watch.categories.NAME]` and `[watch.symbols.SYMBOL]`: percent, all positive.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawThresholds {
+    pub(crate) rise: Option<f64>,
+    pub(crate) drop: Option<f64>,
+    pub(crate) from_high: Option<f64>,
 }
 
 /// `[report]`
@@ -140,4 +177,5 @@ pub(crate) struct RawNotify {
     pub(crate) chat: Option<String>,
     pub(crate) token: Option<String>,
     pub(crate) url: Option<String>,
+    pub(crate) secret: Option<String>,
 }

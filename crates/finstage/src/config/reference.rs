@@ -155,6 +155,13 @@ pub const KEYS: &[Key] = &[
         "IANA zone of times in messages: Asia/Seoul, America/New_York",
     ),
     key(
+        "display",
+        "language",
+        Kind::OneOf(&["en", "ko"]),
+        "\"en\"",
+        "language of what people read: English or Korean; alerts are in English so far",
+    ),
+    key(
         "report",
         "daily",
         Kind::Text,
@@ -166,7 +173,7 @@ pub const KEYS: &[Key] = &[
         "language",
         Kind::OneOf(&["en", "ko"]),
         "\"en\"",
-        "language of reports: English or Korean",
+        "language of reports, where it differs from that of [display]",
     ),
     key(
         "server",
@@ -191,12 +198,41 @@ pub const KEYS: &[Key] = &[
         "[]",
         "names under which a proxy or other machines reach it; this machine's own always work",
     ),
+    key(
+        "log",
+        "file",
+        Kind::Text,
+        "\"\"",
+        "file of the log of serve; standard error where it is empty",
+    ),
+    key(
+        "log",
+        "format",
+        Kind::OneOf(&["pretty", "json"]),
+        "\"pretty\"",
+        "\"json\" writes one JSON document a line",
+    ),
+    key(
+        "log",
+        "level",
+        Kind::OneOf(&["error", "warn", "info", "debug", "trace"]),
+        "\"warn\"",
+        "least level that is written; -v and -q go over it",
+    ),
+    key(
+        "log",
+        "rotate_bytes",
+        Kind::Count,
+        "100000000",
+        "size at which the file is put aside as FILE.1, FILE.2 and so on",
+    ),
+    key("log", "keep", Kind::Count, "10", "how many files that were put aside are kept"),
     asked(
         "venues.*",
         "rest",
         Kind::Text,
         "\"https://data-api.binance.vision\"",
-        "REST address, where it differs from the venue's own",
+        "REST address, where it differs from the venue's own; hosts that stand in for each other are parted by commas",
     ),
     asked(
         "venues.*",
@@ -208,7 +244,7 @@ pub const KEYS: &[Key] = &[
     asked(
         "feeds[]",
         "venue",
-        Kind::OneOf(&["binance"]),
+        Kind::OneOf(&["binance", "yahoo"]),
         "\"binance\"",
         "where the data comes from",
     ),
@@ -218,7 +254,7 @@ pub const KEYS: &[Key] = &[
         "intervals",
         Kind::Texts,
         "[\"1m\", \"1h\", \"1d\"]",
-        "bar lengths taken from the venue; other lengths that strategies ask for are rolled up from them",
+        "bar lengths taken from the venue, for yahoo [\"1d\"] where nothing is written; other lengths that strategies ask for are rolled up from them",
     ),
     key(
         "feeds[]",
@@ -278,14 +314,38 @@ pub const KEYS: &[Key] = &[
         "\"rise=3%\"",
         "rise=3% drop=3% above=P below=P new_high drop_from_high=5% prev_high prev_low",
     ),
-    key(
+    asked(
         "watches[]",
         "cooldown",
         Kind::Duration,
-        "\"60m\"",
-        "least time between two alerts of this rule",
+        "\"3m\"",
+        "least time between two alerts of this rule; without it that of [alerts] where one is set, else 6h for new_high and drop_from_high, 3m for the others",
     ),
-    asked("notify[]", "kind", Kind::OneOf(&["telegram", "log"]), "\"telegram\"", "the channel"),
+    asked(
+        "watch.categories.*",
+        "rise",
+        Kind::Number,
+        "1.0",
+        "percent above the previous close from which on a bare rise speaks",
+    ),
+    asked("watch.categories.*", "drop", Kind::Number, "1.0", "the same for drop, without a sign"),
+    asked(
+        "watch.categories.*",
+        "from_high",
+        Kind::Number,
+        "2.0",
+        "the same for drop_from_high, against the highest price",
+    ),
+    asked("watch.symbols.*", "rise", Kind::Number, "4.0", "as in [watch.categories]"),
+    asked("watch.symbols.*", "drop", Kind::Number, "4.0", "as in [watch.categories]"),
+    asked("watch.symbols.*", "from_high", Kind::Number, "8.0", "as in [watch.categories]"),
+    asked(
+        "notify[]",
+        "kind",
+        Kind::OneOf(&["telegram", "webhook", "log"]),
+        "\"telegram\"",
+        "the channel",
+    ),
     asked("notify[]", "chat", Kind::Text, "\"123456789\"", "telegram: chat id or @channelname"),
     asked(
         "notify[]",
@@ -299,7 +359,14 @@ pub const KEYS: &[Key] = &[
         "url",
         Kind::Text,
         "\"https://api.telegram.org\"",
-        "telegram: address of the Bot API",
+        "telegram: address of the Bot API; webhook: where to POST, text or env:NAME",
+    ),
+    asked(
+        "notify[]",
+        "secret",
+        Kind::Secret,
+        "\"env:WEBHOOK_SECRET\"",
+        "webhook: what signs, 16 characters or more",
     ),
 ];
 
@@ -311,10 +378,16 @@ const SECTIONS: &[(&str, &str)] = &[
     ("display", "how people read it"),
     ("report", "the daily report, which comes even when nothing was sent"),
     ("server", "REST, WebSocket and the dashboard"),
+    ("log", "where the log of `finstage serve` goes"),
     ("venues.*", "other addresses for a venue: a mirror, or the simulator"),
     ("feeds[]", "what is watched; at least one for `finstage serve`"),
     ("strategies[]", "what makes signals"),
     ("watches[]", "alerts on the price alone"),
+    (
+        "watch.categories.*",
+        "from which change on watches speak that name none, by category: index, stock, etf, future",
+    ),
+    ("watch.symbols.*", "the same for one instrument, before its category"),
     ("notify[]", "where alerts go; to the log where none is named"),
 ];
 
@@ -328,13 +401,19 @@ pub fn default_file() -> String {
     for (section, describes) in SECTIONS {
         let header = match (section.strip_suffix("[]"), section.strip_suffix(".*")) {
             (Some(list), _) => format!("#[[{list}]]"),
+            (_, Some("watch.categories")) => "#[watch.categories.index]".into(),
+            (_, Some("watch.symbols")) => "#[watch.symbols.\"yahoo:AAPL\"]".into(),
             (_, Some(map)) => format!("#[{map}.binance]"),
             _ => format!("[{section}]"),
         };
         let _ = write!(text, "\n# {describes}\n{header}\n");
         for key in KEYS.iter().filter(|key| key.section == *section) {
-            let must =
-                if key.default.is_none() && section.ends_with("[]") { " (no default)" } else { "" };
+            let must = if key.default.is_none() && section.ends_with("[]") && key.name != "cooldown"
+            {
+                " (no default)"
+            } else {
+                ""
+            };
             let _ = writeln!(text, "#{} = {}    # {}{must}", key.name, key.example, key.describes);
         }
     }
@@ -394,7 +473,11 @@ pub fn schema() -> Value {
         let is_list = section.ends_with("[]");
         let required: Vec<&str> = keys
             .iter()
-            .filter(|key| is_list && key.default.is_none() && !matches!(key.name, "chat" | "token"))
+            .filter(|key| {
+                is_list
+                    && key.default.is_none()
+                    && !matches!(key.name, "chat" | "token" | "secret" | "cooldown")
+            })
             .map(|key| key.name)
             .collect();
         let object = json!({"type": "object", "properties": inner, "required": required, "additionalProperties": false});
@@ -408,7 +491,16 @@ pub fn schema() -> Value {
             ),
             _ => (*section, object),
         };
-        properties.insert(name.to_owned(), schema);
+        match name.split_once('.') {
+            None => properties.insert(name.to_owned(), schema),
+            Some((outer, inner)) => {
+                let outer = properties.entry(outer).or_insert_with(
+                    || json!({"type": "object", "properties": {}, "additionalProperties": false}),
+                );
+                outer["properties"][inner] = schema;
+                None
+            }
+        };
     }
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",

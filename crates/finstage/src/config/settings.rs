@@ -1,21 +1,24 @@
 //! What the configuration means: validated, typed, complete.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use finstage_engine::{
-    AlertFilters, AlertRules, Engine, EngineSettings, FeedTiming, MarketRule, Origin, Rule,
-    SeriesSpec, StrategySpec, WatchRule, WatchSpec, When,
+    AlertFilters, AlertRules, Engine, EngineSettings, MarketRule, Origin, Rule, SeriesSpec,
+    StrategySpec, When,
 };
+use finstage_feeds::venues::{self, Venue};
 use finstage_model::{Direction, Interval, Symbol, parse_duration};
-use finstage_seal::Secret;
 use finstage_strategies::CATALOG;
 use jiff::civil::Time;
 
+pub use super::channels::NotifySettings;
 use super::place::Place;
-use super::raw::{Raw, RawAlerts, RawFeed, RawNotify, RawReport, RawStrategy, RawWatch};
+use super::raw::{Raw, RawAlerts, RawFeed, RawLog, RawReport, RawStrategy};
 pub use super::server::ServerSettings;
-use super::{Reference, dereference};
+use super::venues::{addresses, example_of, timing};
+pub use super::watching::{Thresholds, WatchThresholds};
 use crate::exit::{Failure, Result};
 use crate::report::Language;
 
@@ -41,6 +44,12 @@ pub struct Settings {
     pub report: ReportSettings,
     /// The server beside the service.
     pub server: ServerSettings,
+    /// Where the log of a service goes.
+    pub log: LogSettings,
+    /// From which change on watches speak that name none.
+    pub thresholds: WatchThresholds,
+    /// Addresses of venues, REST and stream, where they differ from the venues' own.
+    pub addresses: BTreeMap<String, (Option<String>, Option<String>)>,
     /// What is watched.
     pub feeds: Vec<FeedSettings>,
     /// Where alerts go; to the log where none is named.
@@ -75,21 +84,26 @@ pub struct FeedSettings {
     pub ws: Option<String>,
 }
 
-/// One `[[notify]]`.
-#[derive(Debug, Clone)]
-pub enum NotifySettings {
-    /// A Telegram chat.
-    Telegram {
-        /// Chat id or `@channelname`.
-        chat: String,
-        /// The bot's token.
-        token: Secret<String>,
-        /// Address of the Bot API.
-        url: String,
-    },
-    /// Lines on standard error.
-    Log,
+/// `[log]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogSettings {
+    /// The file; standard error where it is `None`.
+    pub file: Option<PathBuf>,
+    /// Whether lines are JSON.
+    pub is_json: bool,
+    /// The least level that is written, where no flag says another.
+    pub level: &'static str,
+    /// The size at which a file is put aside.
+    pub rotate_bytes: u64,
+    /// How many that were put aside are kept.
+    pub keep: u32,
 }
+
+/// The levels of the log.
+const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
+/// The smallest file that is put aside, and the most of them.
+const MIN_ROTATE_BYTES: u64 = 64 << 10;
+const MAX_KEPT: u32 = 1_000;
 
 impl Settings {
     /// Judges what was typed; `place` finds it again for errors.
@@ -101,21 +115,26 @@ impl Settings {
     }
 }
 
-struct Resolver<'a> {
-    place: Place<'a>,
+pub(super) struct Resolver<'a> {
+    pub(super) place: Place<'a>,
     warnings: Vec<String>,
 }
 
 impl Resolver<'_> {
-    fn refuse<T>(&self, key: &str, why: impl std::fmt::Display) -> Result<T> {
+    pub(super) fn refuse<T>(&self, key: &str, why: impl std::fmt::Display) -> Result<T> {
         Err(Failure::usage(format!("{}: {key}: {why}", self.place.of(key))))
     }
 
-    fn warn(&mut self, key: &str, what: &str) {
+    pub(super) fn warn(&mut self, key: &str, what: &str) {
         self.warnings.push(format!("{}: {key}: {what}", self.place.of(key)));
     }
 
-    fn duration(&self, key: &str, typed: Option<&str>, default: Duration) -> Result<Duration> {
+    pub(super) fn duration(
+        &self,
+        key: &str,
+        typed: Option<&str>,
+        default: Duration,
+    ) -> Result<Duration> {
         match typed.map(parse_duration) {
             None => Ok(default),
             Some(Ok(duration)) => Ok(duration),
@@ -144,22 +163,25 @@ impl Resolver<'_> {
         for (i, strategy) in raw.strategies.iter().enumerate() {
             strategies.push(self.strategy(&format!("strategies[{i}]"), strategy, &mut series)?);
         }
+        let thresholds = self.thresholds(&raw.watch)?;
         let watches = raw
             .watches
             .iter()
             .enumerate()
-            .map(|(i, w)| self.watch(&format!("watches[{i}]"), w, &series))
+            .map(|(i, w)| {
+                self.watch(&format!("watches[{i}]"), w, (&series, &thresholds, &raw.alerts))
+            })
             .collect::<Result<_>>()?;
         let alerts = self.alerts(&raw.alerts, &strategies)?;
         let mut venues: Vec<&str> = feeds.iter().map(|feed| feed.venue.as_str()).collect();
         venues.sort_unstable();
         venues.dedup();
-        let timing = venues.iter().map(|venue| FeedTiming::ordered(venue)).collect();
+        let timing = venues.iter().map(|venue| timing(venue, &feeds)).collect();
         let notify = raw
             .notify
             .iter()
             .enumerate()
-            .map(|(i, n)| self.notify(&format!("notify[{i}]"), n))
+            .map(|(i, n)| self.notify(&format!("notify[{i}]"), n, raw))
             .collect::<Result<_>>()?;
         let engine = EngineSettings { strategies, series, feeds: timing, alerts, watches };
         if let Err(why) = Engine::new(&engine, CATALOG) {
@@ -179,8 +201,11 @@ impl Resolver<'_> {
             )?,
             max_age: self.duration("alerts.max_age", raw.alerts.max_age.as_deref(), minutes(15))?,
             timezone,
-            report: self.report(&raw.report)?,
             server: ServerSettings::resolve(&raw.server, self.place)?,
+            report: self.report(&raw.report, raw.display.language.as_deref())?,
+            log: self.log(&raw.log)?,
+            thresholds,
+            addresses: addresses(raw),
             feeds,
             notify,
             engine,
@@ -188,7 +213,34 @@ impl Resolver<'_> {
         })
     }
 
-    fn report(&self, raw: &RawReport) -> Result<ReportSettings> {
+    fn log(&self, raw: &RawLog) -> Result<LogSettings> {
+        let typed = raw.level.as_deref().unwrap_or("warn");
+        let Some(level) = LEVELS.into_iter().find(|level| *level == typed) else {
+            let why = format!("\"{typed}\": write one of {}", LEVELS.join(" "));
+            return self.refuse("log.level", why);
+        };
+        let is_json = match raw.format.as_deref().unwrap_or("pretty") {
+            "pretty" => false,
+            "json" => true,
+            other => {
+                let why = format!("\"{other}\": write \"pretty\" or \"json\"");
+                return self.refuse("log.format", why);
+            }
+        };
+        let rotate_bytes = raw.rotate_bytes.unwrap_or(100_000_000);
+        if rotate_bytes < MIN_ROTATE_BYTES {
+            let why = format!("{rotate_bytes}: write {MIN_ROTATE_BYTES} or more");
+            return self.refuse("log.rotate_bytes", why);
+        }
+        let keep = raw.keep.unwrap_or(10);
+        if keep > MAX_KEPT {
+            return self.refuse("log.keep", format!("{keep}: write {MAX_KEPT} at most"));
+        }
+        let file = raw.file.as_ref().filter(|file| !file.is_empty()).map(PathBuf::from);
+        Ok(LogSettings { file, is_json, level, rotate_bytes, keep })
+    }
+
+    fn report(&self, raw: &RawReport, language: Option<&str>) -> Result<ReportSettings> {
         let daily = match raw.daily.as_deref().unwrap_or("08:00") {
             "off" => None,
             typed => match Time::strptime("%H:%M", typed) {
@@ -203,12 +255,15 @@ impl Resolver<'_> {
                 }
             },
         };
-        let language = match raw.language.as_deref().map(str::parse) {
+        let (key, typed) = match raw.language.as_deref() {
+            Some(typed) => ("report.language", Some(typed)),
+            None => ("display.language", language),
+        };
+        let language = match typed.map(|typed| (typed, typed.parse())) {
             None => Language::default(),
-            Some(Ok(language)) => language,
-            Some(Err(why)) => {
-                let typed = raw.language.as_deref().unwrap_or_default();
-                return self.refuse("report.language", format!("\"{typed}\": {why}"));
+            Some((_, Ok(language))) => language,
+            Some((typed, Err(why))) => {
+                return self.refuse(key, format!("\"{typed}\": {why}"));
             }
         };
         Ok(ReportSettings { daily, language })
@@ -269,7 +324,8 @@ impl Resolver<'_> {
     fn venues(&mut self, raw: &Raw, feeds: &[FeedSettings]) -> Result<()> {
         for (name, venue) in &raw.venues {
             let key = format!("venues.{name}");
-            if !feeds.iter().any(|feed| &feed.venue == name) {
+            let is_telegram = name == "telegram" && raw.notify.iter().any(|n| n.kind == "telegram");
+            if !is_telegram && !feeds.iter().any(|feed| &feed.venue == name) {
                 self.warn(&key, "is not used by any [[feeds]]");
             }
             self.address(&format!("{key}.rest"), venue.rest.as_deref(), ["http", "https"])?;
@@ -288,16 +344,17 @@ impl Resolver<'_> {
     }
 
     fn feed(&self, key: &str, raw: &RawFeed, all: &Raw) -> Result<(FeedSettings, Vec<SeriesSpec>)> {
-        if raw.venue != "binance" {
+        let Some(venue) = venues::find(&raw.venue) else {
             return self.refuse(
                 &format!("{key}.venue"),
-                format!("\"{}\" is not a venue: write binance", raw.venue),
+                format!("\"{}\" is not a venue: write binance or yahoo", raw.venue),
             );
-        }
+        };
         if raw.symbols.is_empty() {
+            let example = example_of(&raw.venue);
             return self.refuse(
                 &format!("{key}.symbols"),
-                "the list is empty: name at least one, [\"BTCUSDT\"]",
+                format!("the list is empty: name at least one, [\"{example}\"]"),
             );
         }
         let symbols = raw
@@ -305,16 +362,13 @@ impl Resolver<'_> {
             .iter()
             .map(|name| self.listed(&format!("{key}.symbols"), &raw.venue, name))
             .collect::<Result<Vec<_>>>()?;
-        let typed =
-            raw.intervals.clone().unwrap_or_else(|| ["1m", "1h", "1d"].map(String::from).to_vec());
-        let mut intervals = typed
-            .iter()
-            .map(|text| self.interval(&format!("{key}.intervals"), text))
-            .collect::<Result<Vec<_>>>()?;
-        intervals.sort_unstable();
-        intervals.dedup();
+        let intervals = self.venue_intervals(key, raw, venue)?;
         let origin = match raw.bars.as_deref() {
             None | Some("venue") => Origin::Venue,
+            Some("trades") if venue.stream.is_none() => {
+                let why = format!("{} tells no trades: write \"venue\"", raw.venue);
+                return self.refuse(&format!("{key}.bars"), why);
+            }
             Some("trades") => Origin::Trades,
             Some(other) => {
                 return self.refuse(
@@ -341,6 +395,29 @@ impl Resolver<'_> {
             ws: addresses.ws,
         };
         Ok((settings, series))
+    }
+
+    /// The lengths of bars that a feed takes from its venue, shortest first.
+    fn venue_intervals(&self, key: &str, raw: &RawFeed, venue: &Venue) -> Result<Vec<Interval>> {
+        let usual = if venue.stream.is_some() { &["1m", "1h", "1d"][..] } else { &["1d"] };
+        let typed = raw
+            .intervals
+            .clone()
+            .unwrap_or_else(|| usual.iter().map(|text| (*text).to_owned()).collect());
+        let mut intervals = typed
+            .iter()
+            .map(|text| self.interval(&format!("{key}.intervals"), text))
+            .collect::<Result<Vec<_>>>()?;
+        intervals.sort_unstable();
+        intervals.dedup();
+        if let Some(missing) = intervals.iter().find(|i| !venue.profile.intervals.contains(i)) {
+            let why = format!(
+                "{} has no bars of {missing}: name a shorter length, strategies on {missing} roll them up",
+                raw.venue
+            );
+            return self.refuse(&format!("{key}.intervals"), why);
+        }
+        Ok(intervals)
     }
 
     /// Checks a strategy against the catalogue, or its condition, and adds the series that it needs
@@ -428,76 +505,17 @@ impl Resolver<'_> {
         Ok(Some(When { text, direction, every_bar: raw.every_bar.unwrap_or(false) }))
     }
 
-    fn watch(&self, key: &str, raw: &RawWatch, series: &[SeriesSpec]) -> Result<WatchSpec> {
-        let symbol = self.symbol(&format!("{key}.symbol"), &raw.symbol)?;
-        if !series.iter().any(|s| s.symbol == symbol) {
-            return self.refuse(
-                &format!("{key}.symbol"),
-                format!("{symbol} is in no [[feeds]]: add it there"),
-            );
-        }
-        let rule: WatchRule = match raw.rule.parse() {
-            Ok(rule) => rule,
-            Err(why) => return self.refuse(&format!("{key}.rule"), why),
-        };
-        let cooldown_ms = match &raw.cooldown {
-            None => None,
-            Some(text) => Some(
-                self.duration(&format!("{key}.cooldown"), Some(text), Duration::ZERO)?.as_millis()
-                    as u64,
-            ),
-        };
-        Ok(WatchSpec { symbol, rule, cooldown_ms })
-    }
-
-    fn notify(&mut self, key: &str, raw: &RawNotify) -> Result<NotifySettings> {
-        match raw.kind.as_str() {
-            "log" => Ok(NotifySettings::Log),
-            "telegram" => {
-                let Some(chat) = raw.chat.clone() else {
-                    return self
-                        .refuse(&format!("{key}.chat"), "missing: the chat id, or @channelname");
-                };
-                let Some(token) = &raw.token else {
-                    return self.refuse(
-                        &format!("{key}.token"),
-                        "missing: write token = \"env:TELEGRAM_TOKEN\" and set that variable",
-                    );
-                };
-                let token = match dereference(token) {
-                    Ok(Reference::Outside(token)) => token,
-                    Ok(Reference::Literal(token)) => {
-                        self.warn(
-                            &format!("{key}.token"),
-                            "the secret stands in the file; \"env:TELEGRAM_TOKEN\" or \"file:PATH\" is safer",
-                        );
-                        token
-                    }
-                    Err(why) => return self.refuse(&format!("{key}.token"), why),
-                };
-                if !token.contains(':') {
-                    return self.refuse(
-                        &format!("{key}.token"),
-                        "not a bot token: @BotFather gives digits, a colon and 35 characters",
-                    );
-                }
-                let url = raw.url.clone().unwrap_or_else(|| "https://api.telegram.org".into());
-                Ok(NotifySettings::Telegram { chat, token: Secret::new(token), url })
-            }
-            other => self.refuse(
-                &format!("{key}.kind"),
-                format!("\"{other}\" is not a channel: write telegram or log"),
-            ),
-        }
-    }
-
     /// A name as the venue lists it, with the venue's name before it.
     fn listed(&self, key: &str, venue: &str, name: &str) -> Result<Symbol> {
         let usual = name.rsplit(':').next().unwrap_or_default().to_uppercase();
         match format!("{venue}:{name}").parse() {
             Ok(symbol) if usual == name => Ok(symbol),
             _ if usual.is_empty() || usual.contains(char::is_whitespace) => {
-                self.refuse(key, format!("\"{name}\" is not a name at {venue}: write \"BTCUSDT\""))
+                let example = example_of(venue);
+                self.refuse(
+                    key,
+                    format!("\"{name}\" is not a name at {venue}: write \"{example}\""),
+                )
             }
             _ => self
                 .refuse(key, format!("\"{name}\" is not how {venue} writes it: write \"{usual}\"")),
@@ -518,7 +536,7 @@ impl Resolver<'_> {
         )
     }
 
-    fn symbol(&self, key: &str, text: &str) -> Result<Symbol> {
+    pub(super) fn symbol(&self, key: &str, text: &str) -> Result<Symbol> {
         text.parse().or_else(|why| self.refuse(key, why))
     }
 

@@ -13,11 +13,10 @@ use finstage_store::records::{Notice, NoticeKind, Records};
 use jiff::civil;
 use jiff::tz::TimeZone;
 use tokio::sync::watch;
-use tokio::time::MissedTickBehavior;
 
 use super::{Asked, DailyReport, Language, day_of, gather, telegram};
-use crate::compactor::Pace;
 use crate::live::Safe;
+use crate::pace::Pace;
 use crate::track::{self, Reach};
 
 /// A report older than this is not sent.
@@ -52,18 +51,12 @@ pub struct Job {
 
 /// Says reports when they are due, until `quit` turns true. One that fails is said in the log and
 /// tried again.
-pub async fn run(job: Job, safe: Safe, pace: Pace, mut quit: watch::Receiver<bool>) {
+pub async fn run(job: Job, safe: Safe, pace: Pace, quit: watch::Receiver<bool>) {
     if job.daily.is_none() {
         return;
     }
-    let every = EVERY.div_f64(pace.speed.max(1e-3)).max(EVERY_MIN_REAL);
-    let mut interval = tokio::time::interval(every);
-    interval.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    loop {
-        tokio::select! {
-            _ = interval.tick() => {}
-            _ = quit.wait_for(|quit| *quit) => return,
-        }
+    let mut turns = pace.turns(EVERY, EVERY_MIN_REAL, quit);
+    while turns.next().await {
         let (job, now, position) = (job.clone(), pace.clock.now(), safe.position());
         match tokio::task::spawn_blocking(move || job.step(now, position)).await {
             Ok(Ok(None)) => {}

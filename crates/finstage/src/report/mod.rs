@@ -168,7 +168,7 @@ pub struct ProvenSignal {
     pub interval: Interval,
     /// Strategy with parameters.
     pub strategy: String,
-    /// The rule in words.
+    /// The rule in words, in English.
     pub words: String,
     /// Where it expects the price to go.
     pub direction: Direction,
@@ -187,7 +187,7 @@ pub struct ProvenSignal {
 pub struct SignalGroup {
     /// Strategy with parameters.
     pub strategy: String,
-    /// The rule in words.
+    /// The rule in words, in English.
     pub words: String,
     /// On bars of which length.
     pub interval: Interval,

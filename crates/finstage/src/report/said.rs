@@ -11,6 +11,7 @@ use finstage_store::Error;
 use finstage_store::records::{AlertRow, AlertStatus, Moments, Records, SignalRow};
 
 use super::rule::rule_words;
+use super::words::Language;
 use super::{
     Alerts, CardFigures, MAX_IDS, MAX_ROWS, ProvenSignal, SentAlert, SignalGroup, Signals,
     SizeSignal, WithheldCount,
@@ -81,7 +82,7 @@ fn proven(row: &SignalRow, proof: Option<Proof>) -> ProvenSignal {
         symbol: row.symbol.clone(),
         interval: row.interval,
         strategy: row.strategy.clone(),
-        words: rule_words(&row.strategy),
+        words: rule_words(&row.strategy, Language::En),
         direction: row.direction,
         at: row.at,
         price: row.price,
@@ -95,7 +96,7 @@ fn group(rows: &[&SignalRow], proof: Option<&Proof>, cards: &[Card]) -> SignalGr
     let symbols: BTreeSet<&Symbol> = rows.iter().map(|row| &row.symbol).collect();
     SignalGroup {
         strategy: first.strategy.clone(),
-        words: rule_words(&first.strategy),
+        words: rule_words(&first.strategy, Language::En),
         interval: first.interval,
         direction: first.direction,
         verdict: first.ruling.map_or("pending", Ruling::as_str),

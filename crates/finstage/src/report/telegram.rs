@@ -6,6 +6,7 @@ use finstage_store::records::{NoticeStyle, NoticeText};
 
 use super::compose::{Pen, filled};
 use super::numbers::Style;
+use super::rule::rule_words;
 use super::words::Language;
 use super::{ClaimCount, DailyReport, InstrumentDay};
 
@@ -130,7 +131,8 @@ impl Pen<'_> {
             let direction = self.language().direction(one.direction);
             let price = Style::price(one.price);
             lines.add(NoticeStyle::Bold, &format!("{direction} {}", one.strategy));
-            let first = format!("{} {price}: {}", one.symbol, one.words);
+            let words = rule_words(&one.strategy, self.language());
+            let first = format!("{} {price}: {words}", one.symbol);
             self.proof(one, first).iter().for_each(|line| lines.plain(line));
         }
         for one in signals.sizes.iter().take(MAX_SIZES) {

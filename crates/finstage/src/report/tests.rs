@@ -199,7 +199,7 @@ const NO_EVIDENCE: Ruling = Ruling::Unproven { reason: Reason::NoEvidence };
 
 /// Both languages, drawn in every way.
 fn all_pages(report: &DailyReport) -> Vec<String> {
-    let template = Template { zone: TimeZone::UTC, link: None };
+    let template = Template::default();
     let each = |language| {
         let notice = job::notice(report, language, report.until);
         let message = template.notice(&notice, Repeat::No);

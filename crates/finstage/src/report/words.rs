@@ -332,10 +332,11 @@ impl Language {
             "cooldown" => {
                 self.pick("the same rule alerted shortly before", "같은 규칙의 최근 알림과 중복")
             }
+            "muted" => self.pick("muted by the user", "사용자가 일시 중지함"),
             "hourly_budget" => self.pick("the hourly budget was used up", "시간당 알림 한도 초과"),
             "not_verified" => self.pick("not verified", "검증되지 않음"),
             "data" => self.pick("its data could not be trusted", "데이터 신뢰 불가"),
-            "muted" | "drift" => self.pick("the strategy is muted", "중지된 전략"),
+            "drift" => self.pick("the strategy is muted", "중지된 전략"),
             other => return other.to_owned(),
         };
         known.to_owned()

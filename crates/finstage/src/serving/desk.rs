@@ -9,13 +9,13 @@ use std::time::Duration;
 use finstage_engine::{EngineSettings, Rule, StrategySpec};
 use finstage_feeds::registry::{self, Listing};
 use finstage_feeds::{LinkState, MarketHours};
-use finstage_model::{Clock, Event, IdHasher, Interval, Symbol, Timestamp};
+use finstage_model::{Clock, Event, Interval, Symbol, Timestamp};
 use finstage_server::{
     Desk, Error, ErrorKind, FeedGauge, Gauges, InstrumentItem, JournalGauge, NotifierGauge,
     QueueGauge, ReportAsked, ReportForm, ReportPage, Rules, SeriesGauge,
 };
 use finstage_store::history::History;
-use finstage_store::records::Records;
+use finstage_store::records::{AddedWatch, Records};
 use finstage_strategies::CATALOG;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
@@ -24,11 +24,12 @@ use tokio::sync::mpsc::WeakSender;
 use super::Service;
 use crate::commands::strategies::object;
 use crate::commands::track_record::stats;
-use crate::config::settings::{FeedSettings, ReportSettings};
+use crate::config::settings::{FeedSettings, ReportSettings, WatchThresholds};
 use crate::exit::{Failure, Result};
 use crate::live::Safe;
 use crate::report::{Asked, Language, day_of, gather, html, rule_words, text};
 use crate::service;
+use crate::watches::{self, KnownWatch};
 
 /// How long what is slow to count stays as it was counted.
 const COUNTED_FOR: Duration = Duration::from_secs(30);
@@ -47,6 +48,7 @@ pub struct ServiceDesk {
     engine: EngineSettings,
     feeds: Vec<FeedSettings>,
     report: ReportSettings,
+    thresholds: WatchThresholds,
     zone: TimeZone,
     kind: &'static str,
     watched: Vec<Symbol>,
@@ -92,6 +94,7 @@ impl ServiceDesk {
             engine: settings.engine.clone(),
             feeds: settings.feeds.clone(),
             report: settings.report,
+            thresholds: settings.thresholds.clone(),
             zone: TimeZone::get(&settings.timezone).map_err(Failure::usage)?,
             kind: if is_demo { "demo" } else { "real" },
             watched,
@@ -271,7 +274,10 @@ impl Desk for ServiceDesk {
     }
 
     fn rules(&self, strategy: &str) -> Rules {
-        Rules { rule: rule_words(strategy), rule_ko: None }
+        Rules {
+            rule: rule_words(strategy, Language::En),
+            rule_ko: Some(rule_words(strategy, Language::Ko)),
+        }
     }
 
     fn strategies(&self) -> std::result::Result<Vec<Value>, Error> {
@@ -346,40 +352,33 @@ impl Desk for ServiceDesk {
     }
 
     fn watches(&self) -> std::result::Result<Vec<Value>, Error> {
-        let all_ms = self.engine.alerts.cooldown_ms;
-        let watch = |watch: &finstage_engine::WatchSpec| {
-            let rule = watch.rule.to_string();
-            let (kind, threshold) = match rule.split_once('=') {
-                None => (rule.clone(), Value::Null),
-                Some((kind, value)) => (kind.to_owned(), json!(value)),
-            };
-            json!({
-                "id": watch_id(&watch.symbol, &rule),
-                "symbol": watch.symbol,
-                "rule": rule,
-                "kind": kind,
-                "threshold": threshold,
-                "repeat_s": watch.cooldown_ms.unwrap_or(all_ms) as f64 / 1e3,
-                "created_at": Value::Null,
-                "origin": "config",
-            })
-        };
-        Ok(self.engine.watches.iter().map(watch).collect())
+        let mut known = watches::configured(&self.engine.watches);
+        known.extend(watches::added(&self.records)?);
+        Ok(known.iter().map(KnownWatch::value).collect())
     }
 
     fn add_watch(&self, symbol: &Symbol, rule: &str) -> std::result::Result<Value, Error> {
-        let rule: finstage_engine::WatchRule =
-            rule.parse().map_err(|e| Error::new(ErrorKind::Refused, format!("{e}")))?;
-        let words = format!(
-            "watches stand in the configuration: add [[watches]] with symbol = \"{symbol}\" and rule = \"{rule}\", then restart"
-        );
-        Err(Error::new(ErrorKind::Refused, words))
+        let refused = |why: String| Error::new(ErrorKind::Refused, why);
+        let rule = self.thresholds.rule(symbol, rule).map_err(refused)?;
+        if !self.watched.contains(symbol) {
+            let why = format!("{symbol} is not watched: name it in [[feeds]], then restart");
+            return Err(refused(why));
+        }
+        let watch = AddedWatch::new(symbol.clone(), rule, None, self.clock.now());
+        let configured = watches::configured(&self.engine.watches);
+        if let Some(known) = configured.iter().find(|known| known.watch.id == watch.id) {
+            return Ok(known.value());
+        }
+        self.records.watch_add(&watch)?;
+        Ok(KnownWatch::added(watch).value())
     }
 
     fn remove_watch(&self, id: &str) -> std::result::Result<(), Error> {
-        let is_known =
-            self.engine.watches.iter().any(|w| watch_id(&w.symbol, &w.rule.to_string()) == id);
-        Err(match is_known {
+        if self.records.watch_remove(id)? {
+            return Ok(());
+        }
+        let configured = watches::configured(&self.engine.watches);
+        Err(match configured.iter().any(|known| known.watch.id == id) {
             true => Error::new(
                 ErrorKind::Refused,
                 "this watch stands in the configuration: take it out there, then restart",
@@ -419,10 +418,6 @@ pub(super) const fn language_code(language: Language) -> &'static str {
 /// The name of a strategy, of its text with parameters: `golden_cross(…)`, `mine: …`.
 fn name_of(strategy: &str) -> &str {
     strategy.split(['(', ':']).next().unwrap_or_default().trim_end_matches(" short").trim()
-}
-
-fn watch_id(symbol: &Symbol, rule: &str) -> String {
-    format!("{:032x}", IdHasher::new().text(symbol.as_str()).text(rule).finish())
 }
 
 fn listing(symbol: &Symbol) -> Option<&'static Listing> {

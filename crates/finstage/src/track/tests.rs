@@ -1,7 +1,7 @@
 use finstage_engine::settle;
 use finstage_model::{
-    Direction, Facts, InstrumentId, Price, Qty, Reason, Ruling, Signal, SignalId, StrategyId,
-    Verdict,
+    Calendar, Direction, Facts, InstrumentId, Price, Qty, Reason, Ruling, Signal, SignalId,
+    StrategyId, Verdict,
 };
 use finstage_store::records::{Batch, NewSignal, RunDigest, TrackEntry};
 
@@ -152,4 +152,74 @@ fn a_bar_that_may_be_taken_back_settles_nothing() {
     assert_eq!(done, Update { signals: 2, outcomes: 0 });
     let reach = Reach { time: bar(5).close_time(), ..REACH };
     assert_eq!(update(&world.records, &world.history, reach).unwrap().outcomes, 1);
+}
+
+/// Hours of a stock in New York, 2026-03-02 to 2026-04-10: clocks change on the 8th of March, the 3rd
+/// of April is Good Friday.
+fn hours_of_a_stock() -> Vec<Bar> {
+    let (mut bars, mut place) = (Vec::new(), 0);
+    let mut day: finstage_model::Day = "2026-03-02".parse().unwrap();
+    while day <= "2026-04-10".parse().unwrap() {
+        let session = MarketHours::Us.session(day).unwrap();
+        for hour in (0..7).filter(|_| session.is_some()) {
+            let open = session.unwrap().open.plus(Duration::from_secs(3_600 * hour));
+            bars.push(Bar { open_time: open, ..bar(place) });
+            place += 1;
+        }
+        day = day.next();
+    }
+    bars
+}
+
+fn some_signal() -> TrackSignal {
+    TrackSignal {
+        id: SignalId(1),
+        symbol: symbol(),
+        interval: Interval::H1,
+        strategy: STRATEGY.to_owned(),
+        direction: Direction::Long,
+        timestamp: Timestamp::EPOCH,
+        at: Timestamp::EPOCH,
+        price: Price::from_nanos(1),
+        verdict: "unproven".to_owned(),
+        reason: None,
+        card: None,
+    }
+}
+
+#[test]
+fn horizons_of_hours_of_a_stock_are_open_time_and_the_same_in_evidence() {
+    use finstage_research::study::{Adjustment, Instrument};
+    let bars = hours_of_a_stock();
+    let symbol: Symbol = "yahoo:AAPL".parse().unwrap();
+    let raw = Instrument::new(symbol.clone(), &bars, &|_| Adjustment::NONE).unwrap();
+    let studied = crate::evidence::in_hours(raw);
+    let market = Market { bars: &bars, hours: Some(MarketHours::Us), until: Timestamp::MAX };
+    // The last hour of Friday the 6th: half an hour long, before the clocks change.
+    let place = 5 * 7 - 1;
+    assert_eq!(bars[place].open_time, "2026-03-06T20:30:00Z".parse().unwrap());
+    let signal = TrackSignal {
+        timestamp: bars[place].open_time,
+        interval: Interval::H1,
+        symbol,
+        ..some_signal()
+    };
+    let open = OpenSignal { number: 1, signal, settled: Vec::new() };
+    let (settled, is_done) = settle_signal(&open, &market);
+    assert!(is_done);
+    assert_eq!(settled.len(), 5);
+    for (outcome, (length, exit)) in settled.iter().zip([
+        (1, "2026-03-09T14:30:00Z"),
+        (4, "2026-03-09T17:30:00Z"),
+        (7, "2026-03-10T13:30:00Z"),
+        (35, "2026-03-16T13:30:00Z"),
+        (147, "2026-04-08T13:30:00Z"),
+    ]) {
+        assert_eq!(outcome.entry_at, "2026-03-09T13:30:00Z".parse().unwrap());
+        assert_eq!(outcome.exit_at, exit.parse().unwrap(), "{}", outcome.horizon);
+        assert_eq!(studied.pace().bars(outcome.horizon), Some(length));
+        assert_eq!(outcome.ret, studied.returns(length)[place]);
+    }
+    // Where hours are not known, how many bars a day has is not either.
+    assert_eq!(length(None, "1d".parse().unwrap(), Interval::H1), None);
 }

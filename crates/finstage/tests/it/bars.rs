@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use finstage::compactor::{self, Pace};
+use finstage::compactor;
+use finstage::pace::Pace;
 use finstage::wiring::{Store, disk};
 use finstage_model::{Interval, ManualClock, Symbol, Timestamp};
 use finstage_store::history::{ReadOptions, read_bars};

@@ -128,11 +128,13 @@ fn the_schema_is_json_and_knows_every_section() {
         "display",
         "feeds",
         "journal",
+        "log",
         "notify",
         "report",
         "store",
         "strategies",
         "venues",
+        "watch",
         "watches",
     ];
     assert_eq!(sections, BTreeSet::from(known));

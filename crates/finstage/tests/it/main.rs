@@ -16,5 +16,7 @@ mod recovery;
 mod report;
 mod rewarm;
 mod script;
+mod setup;
 mod sweep;
 mod track;
+mod yahoo;

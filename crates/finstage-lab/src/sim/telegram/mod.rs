@@ -4,6 +4,9 @@
 //! the pace. What it takes it keeps, with the moment, so that tests and the demo can show it. Other
 //! methods, webhooks included, are not found; of the parse modes only HTML is understood.
 //!
+//! Whoever has no phone here writes to the bot by `POST /sim/say` with `{"chat_id":42,"text":"/start"}`,
+//! which the real service does not have; it is in no ledger.
+//!
 //! Chat 429 always answers 429. Where [`Chats::Any`] is set, every other number is a chat. The pace
 //! is measured on the clock given; long polls and slow answers last real time, as network timeouts
 //! do.
@@ -182,13 +185,7 @@ impl TelegramSim {
 
     /// Lets a user write to the bot; a poller of `getUpdates` reads it.
     pub fn user_says(&self, chat: i64, text: &str) {
-        let now = self.shared.clock.now();
-        let mut state = self.shared.state();
-        state.last_message += 1;
-        let id = state.last_message;
-        state.updates.say((chat, id), text, now);
-        drop(state);
-        self.shared.woken.notify_waiters();
+        self.shared.hear(chat, text);
     }
 
     /// Ends.
@@ -256,6 +253,17 @@ impl Refusal {
 impl Shared {
     fn state(&self) -> MutexGuard<'_, Inbox> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Queues what a user writes.
+    fn hear(&self, chat: i64, text: &str) {
+        let now = self.clock.now();
+        let mut state = self.state();
+        state.last_message += 1;
+        let id = state.last_message;
+        state.updates.say((chat, id), text, now);
+        drop(state);
+        self.woken.notify_waiters();
     }
 
     fn knows(&self, chat: i64) -> bool {
@@ -379,6 +387,9 @@ fn style(raw: &str, parse_mode: Option<&str>) -> Result<Styled, Refusal> {
 
 async fn handle(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     let path = request.uri().path().to_owned();
+    if path == "/sim/say" {
+        return say(&shared, request).await;
+    }
     let (token, method) =
         path.strip_prefix("/bot").and_then(|rest| rest.split_once('/')).unwrap_or(("", ""));
     let method = method.to_ascii_lowercase();
@@ -394,6 +405,17 @@ async fn handle(State(shared): State<Arc<Shared>>, request: Request) -> Response
     let (at, outcome) = (shared.clock.now(), Outcome::of_status(status));
     shared.ledger.enter(&Line { at, venue: "telegram", path, weight: 1, status, outcome });
     reply
+}
+
+/// A user writes to the bot.
+async fn say(shared: &Shared, request: Request) -> Response {
+    let fields = Fields::read(request).await.unwrap_or_default();
+    let chat = fields.int("chat_id").filter(|chat| shared.knows(*chat));
+    let (Some(chat), Some(text)) = (chat, fields.text("text")) else {
+        return refuse(&Refusal::new(400, "name a chat_id that exists, and a text"));
+    };
+    shared.hear(chat, &text);
+    json_response(StatusCode::OK, &json!({ "ok": true }))
 }
 
 async fn answer(shared: &Shared, (token, method): (&str, &str), request: Request) -> Response {

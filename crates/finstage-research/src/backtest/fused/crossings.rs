@@ -3,6 +3,8 @@
 
 use std::cmp::Ordering;
 
+use finstage_quant::wide::{Block, wide};
+
 /// Bars looked at together.
 const GROUP: usize = 16;
 
@@ -22,12 +24,35 @@ pub(super) fn next(column: &[f64], from: usize, holds: impl Fn(f64) -> bool) -> 
 /// The number of bars from `from` on, in whole groups, over which `above` is more than `gap` above
 /// `below`.
 fn settled(above: &[f64], below: &[f64], from: usize, gap: f64) -> usize {
-    let (above, _) = above[from..].as_chunks::<GROUP>();
-    let (below, _) = below[from..].as_chunks::<GROUP>();
-    let is_settled = |(above, below): &(&[f64; GROUP], &[f64; GROUP])| {
-        above.iter().zip(*below).fold(true, |all, (above, below)| all & (above - below > gap))
-    };
-    GROUP * above.iter().zip(below).take_while(is_settled).count()
+    wide(Settled { above: &above[from..], below: &below[from..], gap })
+}
+
+struct Settled<'a> {
+    above: &'a [f64],
+    below: &'a [f64],
+    gap: f64,
+}
+
+impl Block for Settled<'_> {
+    type Output = usize;
+
+    #[inline(always)]
+    fn run(self) -> usize {
+        let (above, _) = self.above.as_chunks::<GROUP>();
+        let (below, _) = self.below.as_chunks::<GROUP>();
+        let mut groups = 0;
+        for (above, below) in above.iter().zip(below) {
+            let mut all = true;
+            for place in 0..GROUP {
+                all &= above[place] - below[place] > self.gap;
+            }
+            if !all {
+                break;
+            }
+            groups += 1;
+        }
+        GROUP * groups
+    }
 }
 
 /// Two columns of means, and what decides when they are too close for doubles.

@@ -23,6 +23,7 @@ const UP: Entry = Entry {
     name: "golden_cross",
     direction: Direction::Long,
     describes: "",
+    korean: "",
     params: &[
         ParamSpec::number("at", 1.0, (0.0, 9.0), ""),
         ParamSpec::number("both", 1.0, (0.0, 9.0), ""),

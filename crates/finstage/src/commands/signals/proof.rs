@@ -10,7 +10,7 @@ use finstage_store::records::{Records, SignalRow, TrackEntry, TrackRow};
 use crate::commands::bars::to_file;
 use crate::commands::cards::Evidence;
 use crate::exit::Result;
-use crate::report::rule_words;
+use crate::report::{Language, rule_words};
 
 /// Writes the page about a signal; the file appears whole or not at all.
 pub(super) fn write(
@@ -36,7 +36,7 @@ pub(super) fn write(
         price: row.price,
         strength: row.strength,
         strategy: &row.strategy,
-        words: &rule_words(&row.strategy),
+        words: &rule_words(&row.strategy, Language::En),
         facts: &row.facts,
         verdict: row.ruling.map_or("pending", |ruling| ruling.as_str()),
         why: match row.ruling {

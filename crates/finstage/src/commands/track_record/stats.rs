@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use finstage_model::{
-    AlertKind, Bar, Card, Category, Horizon, Interval, SignalId, Symbol, Timestamp,
-};
+use finstage_model::{AlertKind, Bar, Card, Horizon, Interval, SignalId, Symbol, Timestamp};
 use finstage_research::live::{
     Calibration, Drift, Followed, Group, Said, Statistics, base_rate, calibration, statistics,
 };
@@ -16,6 +14,7 @@ use crate::cli::Global;
 use crate::commands::{print_json, print_line, print_table, say};
 use crate::drift;
 use crate::exit::Result;
+use crate::track;
 
 /// The newest alerts whose forecasts are read.
 const ALERTS_MAX: usize = 200_000;
@@ -92,10 +91,8 @@ fn any_bar(
     }
     let (mut sum, mut weight) = (0.0, 0.0);
     for (symbol, (from, to, events)) in spans {
-        let is_always_open = records
-            .instrument(symbol)?
-            .is_some_and(|instrument| instrument.category == Category::Crypto);
-        let Some(length) = group.horizon.bars(group.interval, is_always_open) else { continue };
+        let hours = track::hours(records, symbol)?;
+        let Some(length) = track::length(hours, group.horizon, group.interval) else { continue };
         let bars: Vec<Bar> = history.bars(symbol, group.interval, from..after(to))?;
         if let Some(rate) = base_rate(&bars, length, group.direction) {
             sum += rate * events as f64;

@@ -39,7 +39,7 @@ pub(super) fn of_files(global: &Global, args: &Args) -> Result<Vec<Instrument>> 
         let instrument =
             Instrument::new(symbol, &bars.bars, &|day| adjustment(&factors[place], day))
                 .map_err(|e| Failure::usage(format!("{}: {e}", file.display())))?;
-        instruments.push(instrument);
+        instruments.push(evidence::in_hours(instrument));
     }
     Ok(instruments)
 }

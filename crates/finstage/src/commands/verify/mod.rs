@@ -5,7 +5,7 @@ mod output;
 
 use std::collections::BTreeSet;
 
-use finstage_model::{Call, CardVerdict, Clock as _, Symbol, Trial};
+use finstage_model::{Call, Card, CardVerdict, Clock as _, Symbol, Trial};
 use finstage_net::SystemClock;
 use finstage_research::backtest::{Exit as PositionExit, Maker};
 use finstage_research::evidence::{Evidence, Groups, Ledger, Options, Plan};
@@ -92,6 +92,15 @@ fn keep(global: &Global, records: &Records, evidence: &Evidence) -> Result<()> {
         n => format!(", {n} stay as they were: this is no look at which they are judged anew"),
     };
     say(global, format_args!("keeps {} cards for alerts{stay}", kept.new));
+    for Card { strategy, scope, horizon, expires, .. } in &kept.standing {
+        say(
+            global,
+            format_args!(
+                "{strategy} on {scope}, {horizon}: verified by an earlier look and in force until {expires}, \
+                 whatever this table says: a renewal asks all bars, not only the new ones, at p ≤ 0.05"
+            ),
+        );
+    }
     Ok(())
 }
 

@@ -4,6 +4,7 @@ use finstage_model::Symbol;
 use finstage_notify::fill;
 
 use super::super::numbers::Style;
+use super::super::rule::rule_words;
 use super::super::{
     CardFigures, Chain, InstrumentDay, ProvenSignal, SignalGroup, Signals, SizeSignal,
 };
@@ -121,7 +122,7 @@ impl Pen<'_> {
             ("price", Style::price(one.price)),
             ("bars", self.style.interval(one.interval).to_owned()),
             ("time", self.style.time(one.at)),
-            ("words", one.words.clone()),
+            ("words", rule_words(&one.strategy, self.language())),
         ];
         let line = filled(self.words.line_of_signal, &values);
         Block::Claim(format!("{direction} {}", one.strategy), self.proof(one, line))

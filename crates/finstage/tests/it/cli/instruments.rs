@@ -51,3 +51,24 @@ fn a_market_is_shown_at_a_moment_on_both_clocks() {
     let said = shell.run("instruments list --category etfs").refused(2);
     assert!(said.contains("a similar value exists: 'etf'"), "{said}");
 }
+
+#[test]
+fn an_instrument_of_the_users_is_found_by_its_names_and_forgotten_again() {
+    let shell = Shell::new();
+    let mut add = shell.command("instruments add yahoo:012450.KS --currency KRW --calendar kr");
+    add.args(["--name", "Hanwha Aerospace", "--name-ko", "한화에어로스페이스"]);
+    assert!(add.status().unwrap().success());
+    let rows = shell.run("instruments search 한화에어로 --json").ok().quiet().rows();
+    assert_eq!(symbols(&rows), ["yahoo:012450.KS"]);
+    assert_eq!((&rows[0]["calendar"], &rows[0]["category"]), (&json!("kr"), &json!("stock")));
+    let shown = shell.run("instruments show 012450 --at 2024-07-03 --json").ok().json();
+    assert_eq!(shown["opens_at"], "2024-07-04T00:00:00Z");
+    shell.run("instruments add yahoo:AAPL --name Mine --category etf").ok();
+    let apple = shell.run("instruments search AAPL --json").ok().rows();
+    assert_eq!((apple.len(), &apple[0]["name"]), (1, &json!("Mine")));
+    shell.run("instruments remove yahoo:AAPL").ok();
+    let apple = shell.run("instruments search AAPL --json").ok().rows();
+    assert_eq!(apple[0]["name"], "Apple");
+    let said = shell.run("instruments remove yahoo:AAPL").refused(2);
+    assert!(said.starts_with("yahoo:AAPL was not added here"), "{said}");
+}

@@ -74,7 +74,7 @@ fn a_wrong_setting_is_named_with_its_line_and_what_to_write() {
         ),
         (
             "[[feeds]]\nvenue = \"nyse\"\nsymbols = [\"A\"]\n".into(),
-            ":2: feeds[0].venue: \"nyse\" is not a venue: write binance",
+            ":2: feeds[0].venue: \"nyse\" is not a venue: write binance or yahoo",
         ),
         (
             "[[feeds]]\nvenue = \"binance\"\n".into(),
@@ -140,7 +140,7 @@ fn a_wrong_setting_is_named_with_its_line_and_what_to_write() {
         ),
         (
             "[[notify]]\nkind = \"sms\"\n".into(),
-            ":2: notify[0].kind: \"sms\" is not a channel: write telegram or log",
+            ":2: notify[0].kind: \"sms\" is not a channel: write telegram, webhook or log",
         ),
         (
             "[[notify]]\nkind = \"telegram\"\nchat = \"1\"\n".into(),
@@ -164,10 +164,7 @@ fn a_configuration_that_cannot_be_read_is_named_with_a_remedy() {
     let shell = Shell::new();
     shell.write("bytes.toml", b"a = \xff");
     for (file, says) in [
-        (
-            "gone.toml",
-            "no such file; `finstage config default > gone.toml` writes one to begin with",
-        ),
+        ("gone.toml", "no such file; `finstage init --config gone.toml` writes one to begin with"),
         ("tmp", "a folder; name the file in it"),
         ("bytes.toml", "not a text file in UTF-8"),
     ] {
@@ -264,7 +261,7 @@ fn who_only_reads_the_store_needs_no_secret() {
 #[test]
 fn a_service_with_nothing_to_watch_says_what_to_add() {
     let shell = Shell::new();
-    let says = "nothing to watch: add a [[feeds]]; `finstage config default` shows how, `finstage demo` needs none";
+    let says = "nothing to watch: `finstage init` writes a configuration with feeds, `finstage demo` needs none";
     assert_eq!(shell.run("serve").refused(2), format!("no finstage.toml found: {says}"));
     shell.write("finstage.toml", "[alerts]\nper_hour = 3\n");
     assert_eq!(shell.run("serve").refused(2), format!("finstage.toml: {says}"));

@@ -1,5 +1,8 @@
 //! `finstage alerts`
 
+mod mute;
+mod test;
+
 use std::cmp::Reverse;
 
 use finstage_model::{AlertKind, Decision};
@@ -16,12 +19,16 @@ use crate::wiring;
 const LIMIT_MAX: usize = 100_000;
 
 pub(super) fn run(global: &Global, args: &Alerts) -> Result<Exit> {
-    let loaded = load_without_channels(global)?;
-    let records = wiring::read_records(&data_dir(global, &loaded))?;
     match args {
-        Alerts::List(list) => self::list(global, &records, list)?,
+        Alerts::List(args) => {
+            let loaded = load_without_channels(global)?;
+            let records = wiring::read_records(&data_dir(global, &loaded))?;
+            list(global, &records, args)?;
+            Ok(Exit::Done)
+        }
+        Alerts::Test(args) => test::run(global, args),
+        Alerts::Mute(args) => mute::run(global, args),
     }
-    Ok(Exit::Done)
 }
 
 fn list(global: &Global, records: &Records, args: &AlertList) -> Result<()> {

@@ -1,0 +1,100 @@
+//! Instruments that the user named, beside those that finstage knows by name.
+
+use finstage_model::Symbol;
+use rusqlite::params;
+
+use super::db::Durability;
+use super::{Records, parse};
+use crate::Error;
+
+/// What the user says of an instrument. The words are the caller's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnListing {
+    /// `venue:SYMBOL`.
+    pub symbol: Symbol,
+    /// The English name.
+    pub name: String,
+    /// The Korean name.
+    pub name_ko: String,
+    /// What kind of thing it is.
+    pub category: String,
+    /// What its price is in.
+    pub currency: Option<String>,
+    /// When its market is open.
+    pub calendar: Option<String>,
+}
+
+impl Records {
+    /// The user's own instruments, by symbol.
+    ///
+    /// # Errors
+    /// As every reading call: `Corrupt`, `Held` or `Io`.
+    pub fn own_listings(&self) -> Result<Vec<OwnListing>, Error> {
+        self.0.read("listing instruments in", |tx| {
+            let mut query = tx.prepare_cached("SELECT * FROM listings ORDER BY symbol")?;
+            let mut rows = query.query(())?;
+            let mut listings = Vec::new();
+            while let Some(row) = rows.next()? {
+                listings.push(OwnListing {
+                    symbol: parse(row, "symbol")?,
+                    name: row.get("name")?,
+                    name_ko: row.get("name_ko")?,
+                    category: row.get("category")?,
+                    currency: row.get("currency")?,
+                    calendar: row.get("calendar")?,
+                });
+            }
+            Ok(listings)
+        })
+    }
+
+    /// Keeps what the user says of an instrument, in place of what was said before; whether it is
+    /// new.
+    ///
+    /// # Errors
+    /// As every writing call: `Full`, `Held`, `Corrupt` or `Io`.
+    pub fn put_own_listing(&self, listing: &OwnListing) -> Result<bool, Error> {
+        self.0.write("adding an instrument to", Durability::Kept, |tx| {
+            let symbol = listing.symbol.as_str();
+            let before = tx.execute("DELETE FROM listings WHERE symbol = ?", [symbol])?;
+            let OwnListing { name, name_ko, category, currency, calendar, .. } = listing;
+            let row = params![symbol, name, name_ko, category, currency, calendar];
+            tx.execute("INSERT INTO listings VALUES (?, ?, ?, ?, ?, ?)", row)?;
+            Ok(before == 0)
+        })
+    }
+
+    /// Forgets what the user said of an instrument; whether anything was known.
+    ///
+    /// # Errors
+    /// As every writing call: `Full`, `Held`, `Corrupt` or `Io`.
+    pub fn remove_own_listing(&self, symbol: &Symbol) -> Result<bool, Error> {
+        self.0.write("taking an instrument out of", Durability::Kept, |tx| {
+            Ok(tx.execute("DELETE FROM listings WHERE symbol = ?", [symbol.as_str()])? > 0)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_users_own_instruments_are_kept_replaced_and_forgotten() {
+        let records = Records::open_in_memory().unwrap();
+        let one = OwnListing {
+            symbol: "file:gold".parse().unwrap(),
+            name: "Gold".into(),
+            name_ko: "금".into(),
+            category: "commodity".into(),
+            currency: Some("USD".into()),
+            calendar: None,
+        };
+        assert!(records.put_own_listing(&one).unwrap());
+        let other = OwnListing { calendar: Some("us".into()), ..one.clone() };
+        assert!(!records.put_own_listing(&other).unwrap());
+        assert_eq!(records.own_listings().unwrap(), std::slice::from_ref(&other));
+        assert!(records.remove_own_listing(&one.symbol).unwrap());
+        assert!(!records.remove_own_listing(&one.symbol).unwrap());
+    }
+}
