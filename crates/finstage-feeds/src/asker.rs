@@ -79,8 +79,8 @@ impl Asker {
     }
 }
 
-/// The hosts of an address, parted by commas.
-pub(crate) fn hosts(rest: &str) -> impl Iterator<Item = &str> {
+/// The hosts of an address, parted by commas: the later ones stand in for the first.
+pub fn hosts(rest: &str) -> impl Iterator<Item = &str> {
     rest.split(',').map(|host| host.trim().trim_end_matches('/')).filter(|host| !host.is_empty())
 }
 

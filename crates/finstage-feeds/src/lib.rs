@@ -37,7 +37,7 @@ mod tape;
 mod venue;
 pub mod venues;
 
-pub use asker::Asker;
+pub use asker::{Asker, hosts};
 pub use calendars::{MarketHours, NotCovered, SessionTimes};
 pub use error::{DecodeError, DecodeErrorKind};
 pub use poller::{Agenda, Answer, KEPT_BARS, LONGEST_BLOCK, Poller, Step};

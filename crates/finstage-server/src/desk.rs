@@ -189,6 +189,8 @@ pub struct FeedGauge {
     pub duplicates: u64,
     /// Messages that were not understood.
     pub undecoded: u64,
+    /// Settled bars that the venue says otherwise now; what was handed on stays.
+    pub revisions: u64,
 }
 
 /// A channel for alerts.

@@ -199,7 +199,7 @@ fn engine(page: &mut Sheet, live: &Live, gauges: &Gauges) {
 
 fn feeds(page: &mut Sheet, gauges: &Gauges) {
     type Read = fn(&crate::desk::FeedGauge) -> u64;
-    let counters: [(&str, &str, Read); 7] = [
+    let counters: [(&str, &str, Read); 8] = [
         ("finstage_feed_messages_total", "Messages of a venue.", |f| f.messages),
         ("finstage_feed_events_total", "Events made of a venue's messages.", |f| f.events),
         ("finstage_feed_reconnects_total", "Connections after the first.", |f| f.reconnects),
@@ -207,6 +207,7 @@ fn feeds(page: &mut Sheet, gauges: &Gauges) {
         ("finstage_feed_repaired_total", "Losses whose bars were fetched.", |f| f.repaired),
         ("finstage_feed_duplicates_total", "Things that came twice.", |f| f.duplicates),
         ("finstage_feed_undecoded_total", "Messages not understood.", |f| f.undecoded),
+        ("finstage_feed_revisions_total", "Settled bars that changed later.", |f| f.revisions),
     ];
     let places: Vec<String> = (0..gauges.feeds.len()).map(|place| place.to_string()).collect();
     for (name, help, read) in counters {

@@ -280,6 +280,7 @@ impl Desk for PlainDesk {
                 repaired: 0,
                 duplicates: 0,
                 undecoded: 0,
+                revisions: 0,
             }],
             ..Gauges::default()
         }

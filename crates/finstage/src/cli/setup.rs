@@ -51,9 +51,9 @@ pub enum Preset {
     after_help = "Exit codes: 0 ready, 1 not ready or not there. For a container's or a supervisor's health check."
 )]
 pub struct Health {
-    /// The service's address
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
-    pub url: String,
+    /// The service's address [default: server.listen of the configuration]
+    #[arg(long, value_name = "URL")]
+    pub url: Option<String>,
 }
 
 fn patience(text: &str) -> Result<Duration, String> {

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use finstage_net::{Client, ClientOptions, Request};
+use finstage_server::{load_token, token_file};
 
-use super::{print_json, print_line};
+use super::token::reachable;
+use super::{data_dir, load_without_channels, print_json, print_line};
 use crate::cli::{Global, Health};
 use crate::exit::{Exit, Failure, Result};
 
@@ -14,7 +16,12 @@ const PATIENCE: Duration = Duration::from_secs(3);
 const ANSWER_MAX_BYTES: usize = 1 << 20;
 
 pub(super) fn run(global: &Global, args: &Health) -> Result<Exit> {
-    let url = format!("{}/readyz", args.url.trim_end_matches('/'));
+    let loaded = load_without_channels(global)?;
+    let options = &loaded.settings.server.options;
+    let scheme = if options.tls.is_some() { "https" } else { "http" };
+    let own = format!("{scheme}://{}", reachable(options.listen));
+    let base = args.url.as_deref().map_or(own.as_str(), |url| url.trim_end_matches('/'));
+    let url = format!("{base}/readyz");
     let client = Client::new(ClientOptions {
         connect_timeout: PATIENCE,
         total_timeout: PATIENCE,
@@ -24,15 +31,28 @@ pub(super) fn run(global: &Global, args: &Health) -> Result<Exit> {
     .map_err(|e| Failure::new(Exit::Remote, e))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let not_ready = |why: String| Failure::new(Exit::CheckFailed, why);
+    let mut request = Request::get(url.as_str());
+    // The token is for this machine's own service and for nobody else.
+    if base == own
+        && let Ok(token) = load_token(&token_file(&data_dir(global, &loaded)))
+    {
+        let bearer = format!("Bearer {}", token.expose());
+        request = request.header("authorization", bearer).hide(&token);
+    }
     let answer = runtime
-        .block_on(client.send(&Request::get(url.as_str())))
+        .block_on(client.send(&request))
         .map_err(|e| not_ready(format!("not ready: {e}: is `finstage serve` running?")))?;
+    if answer.status == 401 {
+        return Err(not_ready(format!(
+            "not known: {url} wants the token of its folder: --data-dir names it"
+        )));
+    }
     if answer.status != 200 {
         let status = answer.status;
         return Err(not_ready(format!("not ready: {url} answered {status}: its log says why")));
     }
     if global.json {
-        print_json(&serde_json::json!({"ready": true, "url": args.url}))?;
+        print_json(&serde_json::json!({"ready": true, "url": base}))?;
     } else {
         print_line("ready")?;
     }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use finstage_model::{Decision, Event, FeedKind, InstrumentId, Output, Symbol};
 use finstage_net::SystemClock;
 use finstage_notify::Lines;
-use finstage_server::ServerOptions;
+use finstage_server::{ServerOptions, load_token, token_file};
 use tokio::sync::watch;
 
 use super::{data_dir, level, load, say};
@@ -23,10 +23,13 @@ use finstage_store::records::StoreKind;
 pub(super) fn run(global: &Global, args: &Serve) -> Result<Exit> {
     let loaded = load(global)?;
     let settings = loaded.settings.clone();
+    let dir = data_dir(global, &loaded);
+    let own = load_token(&token_file(&dir)).ok();
+    let secrets = settings.notify.iter().flat_map(NotifySettings::secrets).cloned();
     logging::start(LogOptions {
         level: level(global),
         settings: Some(&settings.log),
-        secrets: settings.notify.iter().flat_map(NotifySettings::secrets).cloned().collect(),
+        secrets: secrets.chain(own).collect(),
     })?;
     if settings.feeds.is_empty() {
         let place = loaded
@@ -37,7 +40,6 @@ pub(super) fn run(global: &Global, args: &Serve) -> Result<Exit> {
             "{place}: nothing to watch: `finstage init` writes a configuration with feeds, `finstage demo` needs none"
         )));
     }
-    let dir = data_dir(global, &loaded);
     let store = Store::open(&dir, StoreKind::Real, disk())?;
     let (feeds, strategies) = (settings.feeds.len(), settings.engine.strategies.len());
     let server = server_options(args, &settings)?;

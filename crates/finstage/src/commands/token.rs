@@ -100,7 +100,7 @@ async fn link(scheme: &str, address: SocketAddr, token: &Secret<String>) -> Resu
 }
 
 /// Where a server that listens everywhere is reached from this machine.
-fn reachable(address: SocketAddr) -> SocketAddr {
+pub(in crate::commands) fn reachable(address: SocketAddr) -> SocketAddr {
     let mut address = address;
     match address {
         SocketAddr::V4(_) if address.ip().is_unspecified() => {

@@ -179,6 +179,7 @@ impl ServiceDesk {
                 repaired: 0,
                 duplicates: 0,
                 undecoded: 0,
+                revisions: 0,
             };
             return self.feeds.iter().map(waiting).collect();
         };
@@ -206,6 +207,7 @@ impl ServiceDesk {
                 repaired: seen.repairs,
                 duplicates: seen.duplicates,
                 undecoded: seen.decode_errors,
+                revisions: seen.revisions,
             }
         };
         running.feeds.iter().zip(&running.gauges.sessions).map(gauge).collect()

@@ -1,9 +1,10 @@
 //! Checks on the network: venues, the clock against theirs, channels, and our own port.
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::time::Duration;
 
+use finstage_feeds::hosts;
 use finstage_model::{Clock as _, Timestamp};
 use finstage_net::{Client, ClientOptions, ErrorKind, Request, SystemClock, http_date};
 use finstage_notify::{Bot, BotErrorKind};
@@ -11,6 +12,7 @@ use finstage_seal::Secret;
 
 use super::Check;
 use super::local::holder;
+use crate::commands::token::reachable;
 use crate::config::settings::{FeedSettings, NotifySettings, Settings};
 use crate::exit::{Exit, Failure, Result};
 use crate::wiring;
@@ -22,8 +24,6 @@ const ANSWER_MAX_BYTES: usize = 4 << 20;
 /// A clock that differs more is wrong: dates in answers have whole seconds.
 const CLOCK_MAX: Duration = Duration::from_secs(30);
 const CLOCK_OFF: Duration = Duration::from_secs(3);
-/// Where the service listens.
-const LISTEN: &str = "127.0.0.1:8080";
 
 pub(super) async fn check(settings: &Settings, dir: &Path, checks: &mut Vec<Check>) -> Result<()> {
     let client = Client::new(ClientOptions {
@@ -51,7 +51,7 @@ pub(super) async fn check(settings: &Settings, dir: &Path, checks: &mut Vec<Chec
             NotifySettings::Webhook { url, .. } => checks.push(webhook(&client, url).await),
         }
     }
-    checks.push(port(&client, dir).await);
+    checks.push(port(&client, dir, settings.server.options.listen).await);
     Ok(())
 }
 
@@ -70,14 +70,26 @@ async fn venue(
         "binance" => "/api/v3/ping",
         _ => "/",
     };
-    let rest = endpoints.rest.trim_end_matches('/');
-    let answer = match client.send(&Request::get(format!("{rest}{path}"))).await {
-        Ok(answer) => answer,
-        Err(why) => {
+    let mut asked = None;
+    // One that answers is enough: the others stand in for it.
+    for host in hosts(&endpoints.rest) {
+        let answer = client.send(&Request::get(format!("{host}{path}"))).await;
+        let is_there = answer.is_ok();
+        asked = Some((host, answer));
+        if is_there {
+            break;
+        }
+    }
+    let (rest, answer) = match asked {
+        Some((host, Ok(answer))) => (host, answer),
+        Some((_, Err(why))) => {
             return Check::fail(
                 name,
                 format!("{why}: check the network, or rest in [venues.{}]", feed.venue),
             );
+        }
+        None => {
+            return Check::fail(name, format!("no address: set rest in [venues.{}]", feed.venue));
         }
     };
     if let Some(date) = answer.header("date").and_then(http_date) {
@@ -147,19 +159,19 @@ async fn webhook(client: &Client, url: &Secret<String>) -> Check {
 }
 
 /// Whether our own port is free, or taken by the service on this folder.
-async fn port(client: &Client, dir: &Path) -> Check {
-    if TcpListener::bind(LISTEN).is_ok() {
-        return Check::ok("port", format!("{LISTEN} is free"));
+async fn port(client: &Client, dir: &Path, listen: SocketAddr) -> Check {
+    if TcpListener::bind(listen).is_ok() {
+        return Check::ok("port", format!("{listen} is free"));
     }
-    let asked = client.send(&Request::get(format!("http://{LISTEN}/healthz"))).await;
+    let asked = client.send(&Request::get(format!("http://{}/healthz", reachable(listen)))).await;
     let is_ours = holder(dir).is_some_and(|(_, name)| name.starts_with("finstage"));
     match asked {
         Ok(answer) if is_ours && answer.status == 200 => {
-            Check::ok("port", format!("{LISTEN}: the service answers"))
+            Check::ok("port", format!("{listen}: the service answers"))
         }
         _ => Check::fail(
             "port",
-            format!("{LISTEN} is taken by another program: stop it, or let serve listen elsewhere"),
+            format!("{listen} is taken by another program: stop it, or set server.listen"),
         ),
     }
 }
