@@ -240,9 +240,12 @@ impl Client {
             }
             loop {
                 let hub = Arc::clone(&self.app.hub);
-                let read = move || match is_signals {
-                    true => hub.signals_behind(here, |_| {}),
-                    false => hub.alerts_behind(here, |_| {}),
+                let read = move || {
+                    let end = hub.synced();
+                    match is_signals {
+                        true => hub.signals_behind(here, end, |_| {}),
+                        false => hub.alerts_behind(here, end, |_| {}),
+                    }
                 };
                 let (messages, next) = match self.app.ask(read).await {
                     Ok(found) => found,

@@ -316,8 +316,12 @@ impl Hub {
         loop {
             let (hub, place) = (Arc::clone(self), self.place());
             let read = move || {
-                let (signals, place) = hub.signals_behind(place, |row| hub.metrics.signal(row))?;
-                let (alerts, place) = hub.alerts_behind(place, |row| hub.metrics.alert(row))?;
+                // One end for both: an alert does not overtake its signal.
+                let end = hub.synced();
+                let count = |row: &SignalRow| hub.metrics.signal(row);
+                let (signals, place) = hub.signals_behind(place, end, count)?;
+                let count = |row: &AlertRow| hub.metrics.alert(row);
+                let (alerts, place) = hub.alerts_behind(place, end, count)?;
                 Ok::<_, Error>((signals, alerts, place))
             };
             let done = tokio::task::spawn_blocking(read).await.map_err(|e| {
@@ -359,13 +363,20 @@ impl Hub {
         }
     }
 
-    /// Signals behind a place as messages, and the place behind them.
+    /// How far the journal is on disk.
+    pub(super) fn synced(&self) -> Position {
+        (self.synced.0)()
+    }
+
+    /// Signals behind a place as messages, as far as they follow from what is before `end` in the journal,
+    /// and the place behind them.
     pub(super) fn signals_behind(
         &self,
         mut place: SaidPlace,
+        end: Position,
         count: impl Fn(&SignalRow),
     ) -> Result<(Messages, SaidPlace), Error> {
-        let rows = self.records.signals_behind(place.signal, (self.synced.0)(), PAGE)?;
+        let rows = self.records.signals_behind(place.signal, end, PAGE)?;
         let (numbers, rows): (Vec<i64>, Vec<_>) = rows.into_iter().unzip();
         rows.iter().for_each(count);
         let symbols: Vec<Symbol> = rows.iter().map(|row| row.symbol.clone()).collect();
@@ -380,13 +391,14 @@ impl Hub {
         Ok((messages, place))
     }
 
-    /// Alerts behind a place as messages, and the place behind them.
+    /// As [`Hub::signals_behind`], alerts.
     pub(super) fn alerts_behind(
         &self,
         mut place: SaidPlace,
+        end: Position,
         count: impl Fn(&AlertRow),
     ) -> Result<(Messages, SaidPlace), Error> {
-        let rows = self.records.alerts_behind(place.alert, (self.synced.0)(), PAGE)?;
+        let rows = self.records.alerts_behind(place.alert, end, PAGE)?;
         let (numbers, rows): (Vec<i64>, Vec<_>) = rows.into_iter().unzip();
         rows.iter().for_each(count);
         let symbols: Vec<Symbol> = rows.iter().map(|row| row.alert.symbol.clone()).collect();

@@ -131,6 +131,7 @@ fn the_schema_is_json_and_knows_every_section() {
         "log",
         "notify",
         "report",
+        "server",
         "store",
         "strategies",
         "venues",

@@ -84,6 +84,10 @@ impl Shell {
         command.args(line.split_whitespace()).current_dir(self.home.path()).stdin(Stdio::null());
         command.env_clear().env("RUST_BACKTRACE", "1").env("HOME", self.home.path());
         command.env("TMPDIR", self.path("tmp"));
+        // Services of several tests run at once: each has a port of its own.
+        if line.split_whitespace().any(|word| word == "serve") {
+            command.env("FINSTAGE_SERVER__LISTEN", "127.0.0.1:0");
+        }
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
     }

@@ -64,7 +64,7 @@ fn rows_have_the_fields_of_the_contract_and_a_second_run_the_same_bytes() {
     let best = &rows[0];
     assert_eq!(best["verdict"], "verified", "{best}");
     assert_eq!(best["strategy"], "volume_breakout_up(period=20,ratio=2,change=1)");
-    assert_eq!((&best["horizon"], &best["scope"]), (&"1w".into(), &"file:edge".into()));
+    assert_eq!((&best["horizon"], &best["scope"]), (&"1d".into(), &"file:edge".into()));
 }
 
 #[test]
