@@ -400,17 +400,17 @@ impl Client {
             self.feed(Message::Text(text)).await?;
         }
         let stall = self.app.limits.stall_time;
-        taken(timeout(stall, self.sink.flush()).await)
+        taken(&timeout(stall, self.sink.flush()).await)
     }
 
     async fn feed(&mut self, message: Message) -> Result<(), Over> {
         let stall = self.app.limits.stall_time;
-        taken(timeout(stall, self.sink.feed(message)).await)
+        taken(&timeout(stall, self.sink.feed(message)).await)
     }
 
     async fn write(&mut self, message: Message) -> Result<(), Over> {
         let stall = self.app.limits.stall_time;
-        taken(timeout(stall, self.sink.send(message)).await)
+        taken(&timeout(stall, self.sink.send(message)).await)
     }
 
     async fn say(&mut self, value: &impl Serialize) -> Result<(), Over> {
@@ -433,7 +433,7 @@ impl Client {
 }
 
 /// A write that took too long ends the client as slow: what it has not taken, it resumes.
-fn taken<T>(done: Result<Result<(), T>, tokio::time::error::Elapsed>) -> Result<(), Over> {
+fn taken<T>(done: &Result<Result<(), T>, tokio::time::error::Elapsed>) -> Result<(), Over> {
     match done {
         Ok(Ok(())) => Ok(()),
         Ok(Err(_)) => Err(Over::Gone),

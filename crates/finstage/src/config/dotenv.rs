@@ -20,7 +20,7 @@ const MAX_BYTES: u64 = 64 << 10;
 /// What stands in a `.env`.
 #[derive(Debug, Default)]
 pub(crate) struct DotEnv {
-    values: Vec<(String, Secret<String>)>,
+    values: Pairs,
     /// What is wrong with the file itself and should be mended.
     pub(crate) warning: Option<String>,
 }
@@ -111,7 +111,10 @@ fn key_of(line: &str) -> Option<&str> {
     Some(name.trim())
 }
 
-fn parse(text: &str) -> std::result::Result<Vec<(String, Secret<String>)>, (usize, &'static str)> {
+/// Names and what stands behind them, in the order of the file.
+type Pairs = Vec<(String, Secret<String>)>;
+
+fn parse(text: &str) -> std::result::Result<Pairs, (usize, &'static str)> {
     let mut values = Vec::new();
     for (i, line) in text.lines().enumerate() {
         let line = line.trim();

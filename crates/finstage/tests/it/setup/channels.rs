@@ -55,7 +55,7 @@ fn a_webhook_gets_a_signed_test_alert_that_the_guides_lines_accept() {
     match Command::new("python3").args(["-c", &check]).output() {
         Err(_) => skipped("no python3 here"),
         Ok(output) => {
-            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr))
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         }
     }
 }
