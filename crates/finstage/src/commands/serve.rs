@@ -9,6 +9,7 @@ use finstage_notify::Lines;
 use finstage_server::{ServerOptions, load_token, token_file};
 use tokio::sync::watch;
 
+use super::config::count;
 use super::{data_dir, level, load, say};
 use crate::cli::{Global, Serve};
 use crate::config::settings::{NotifySettings, Settings};
@@ -41,7 +42,8 @@ pub(super) fn run(global: &Global, args: &Serve) -> Result<Exit> {
         )));
     }
     let store = Store::open(&dir, StoreKind::Real, disk())?;
-    let (feeds, strategies) = (settings.feeds.len(), settings.engine.strategies.len());
+    let feeds = count(settings.feeds.len(), "feed", "feeds");
+    let strategies = count(settings.engine.strategies.len(), "strategy", "strategies");
     let server = server_options(args, &settings)?;
     let mut plan = Plan {
         settings,
@@ -61,12 +63,7 @@ pub(super) fn run(global: &Global, args: &Serve) -> Result<Exit> {
         }
         say(global, format_args!("finstage {}: data in {}", crate::VERSION, dir.display()));
         let ready = |_| {
-            say(
-                global,
-                format_args!(
-                    "watching {feeds} feeds with {strategies} strategies; Ctrl-C or SIGTERM ends"
-                ),
-            );
+            say(global, format_args!("watching {feeds} with {strategies}; Ctrl-C or SIGTERM ends"));
         };
         service::run(plan, stop, ready).await
     })?;

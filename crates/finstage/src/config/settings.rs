@@ -324,7 +324,9 @@ impl Resolver<'_> {
     fn venues(&mut self, raw: &Raw, feeds: &[FeedSettings]) -> Result<()> {
         for (name, venue) in &raw.venues {
             let key = format!("venues.{name}");
-            let is_telegram = name == "telegram" && raw.notify.iter().any(|n| n.kind == "telegram");
+            // Commands without channels read none of them.
+            let is_telegram = name == "telegram"
+                && (raw.notify.is_empty() || raw.notify.iter().any(|n| n.kind == "telegram"));
             if !is_telegram && !feeds.iter().any(|feed| &feed.venue == name) {
                 self.warn(&key, "is not used by any [[feeds]]");
             }

@@ -102,7 +102,7 @@ const FEED: &str = "[[feeds]]\nvenue = \"yahoo\"\nsymbols = [\"AAPL\", \"005930.
 fn a_service_asks_a_venue_without_a_stream_and_fetches_history_beside() {
     let (shell, _sim) = on_a_simulated_yahoo(&format!("{VENUE}{FEED}"));
     let mut service = shell.start("serve -v");
-    service.until("watching 1 feeds");
+    service.until("watching 1 feed");
     service.until("yahoo:AAPL: the feed is up");
     service.until("yahoo:AAPL 1d: ");
     service.terminate();
@@ -117,7 +117,7 @@ fn without_a_network_a_service_keeps_asking_and_says_so() {
     let shell = Shell::new();
     shell.write("finstage.toml", format!("[venues.yahoo]\nrest = \"{NOBODY}\"\n{FEED}"));
     let mut service = shell.start("serve");
-    service.until("watching 1 feeds");
+    service.until("watching 1 feed");
     service.until("yahoo:AAPL 15m: no bars: GET");
     service.terminate();
     service.end_within(Duration::from_secs(10)).ok();

@@ -37,7 +37,7 @@ fn log(shell: &Shell) -> String {
 fn a_watch_added_beside_a_service_speaks_and_a_replay_says_the_same() {
     let shell = Shell::new().with("BOT", "7:canary-that-must-not-be-seen");
     let (_sim, mut service) = service(&shell);
-    service.until("watching 1 feeds");
+    service.until("watching 1 feed");
     assert!(service.does(|| log(&shell).contains("the feed is up")), "{}", log(&shell));
     // The price is above or below yesterday's close, by however little.
     let added = shell.run("watch add binance:BTCUSDT rise=0.0000001% drop=0.0000001% --json").ok();
