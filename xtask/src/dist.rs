@@ -35,7 +35,7 @@ pub(crate) fn make() -> Result<()> {
     put_pages(&program, &folder)?;
     put_along(&folder)?;
     let archive = dist.join(format!("{name}.tar.gz"));
-    tar(&dist, &[&name], &archive, &["--gzip"])?;
+    tar(&dist, &[&name], &archive, &["--use-compress-program=gzip -9n"])?;
     let image = image(&dist, &program, &name)?;
     let sums = sums(&dist, &[&archive, &image])?;
     fs::remove_dir_all(&folder).context("removing what was packed")?;
@@ -105,7 +105,7 @@ fn tar(from: &Path, what: &[&str], to: &Path, more: &[&str]) -> Result<()> {
     let fixed = ["--sort=name", "--mtime=@0", "--owner=0", "--group=0", "--numeric-owner"];
     let mut tar = Command::new("tar");
     tar.args(fixed).args(more).arg("--create").arg("--file").arg(to).arg("--directory").arg(from);
-    run(tar.args(what).env("GZIP", "-9n"))
+    run(tar.args(what))
 }
 
 /// An image as `docker load` and `podman load` read it: the program, the system's libraries that it
