@@ -1,10 +1,13 @@
 //! Refusals and failures as RFC 9457 has them: `application/problem+json`.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use hyper::StatusCode;
 use serde::Serialize;
 
 use crate::answer::Answer;
+use crate::token::PREFIX;
 use crate::{Error, ErrorKind};
 
 /// The most characters of a detail.
@@ -53,12 +56,13 @@ impl Problem {
 
     /// The answer about the request for `path`.
     pub(crate) fn answer(&self, path: &str) -> Answer {
+        let instance = masked(path);
         let body = Body {
             r#type: "about:blank",
             title: self.status.canonical_reason().unwrap_or("Error"),
             status: self.status.as_u16(),
             detail: &self.detail,
-            instance: path,
+            instance: &instance,
         };
         let body = serde_json::to_vec(&body).expect("texts and a number are always JSON");
         let mut answer = Answer {
@@ -107,4 +111,13 @@ impl Problem {
         let detail = "the store could not be read; the service's log says why";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, detail)
     }
+}
+
+/// A path without what somebody took for the place of a token: an answer may be kept where it is read.
+fn masked(path: &str) -> Cow<'_, str> {
+    if !path.contains(PREFIX) {
+        return Cow::Borrowed(path);
+    }
+    let hide = |segment| if str::contains(segment, PREFIX) { "[redacted]" } else { segment };
+    Cow::Owned(path.split('/').map(hide).collect::<Vec<_>>().join("/"))
 }

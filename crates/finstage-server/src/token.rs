@@ -12,7 +12,7 @@ use crate::{Error, ErrorKind};
 /// The name of the file in the data folder.
 const FILE: &str = "token";
 /// What a token begins with, so that scanners for leaked secrets know one.
-const PREFIX: &str = "fst_";
+pub(crate) const PREFIX: &str = "fst_";
 /// The longest file that can be a token.
 const MAX_FILE_BYTES: u64 = 1_024;
 /// The shortest text that is taken for a token.

@@ -268,7 +268,11 @@ async fn no_answer_holds_the_token_and_every_answer_is_guarded() {
     let secret = session.split_once('=').unwrap().1.to_owned();
     let fake = format!("Bearer fst_canary{}", "0".repeat(40));
     let mut replies = Vec::new();
+    let (misplaced, deeper) =
+        (format!("/{}", scene.token), format!("/api/v1/signals/{}", scene.token));
     for path in [
+        misplaced.as_str(),
+        &deeper,
         "/",
         "/docs",
         "/openapi.json",
