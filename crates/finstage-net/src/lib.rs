@@ -1,6 +1,8 @@
 //! The client core: one `send` for HTTP, one [`Socket`] for WebSocket, the clocks and the one way
 //! to wait before trying again.
 //!
+//! [`batch`] is how many calls are parted, and how their results come in order.
+//!
 //! It deliberately does not follow redirects, read proxy settings from the environment, keep
 //! cookies or retry by itself: a caller that may repeat a call asks [`Error::is_retryable`] and
 //! [`Error::maybe_sent`], and waits as [`Backoff`] says.
@@ -22,6 +24,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod batch;
 mod client;
 mod clock;
 mod crypto;
