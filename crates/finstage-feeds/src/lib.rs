@@ -25,10 +25,12 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod account;
 mod asker;
 mod calendars;
 mod error;
 mod poller;
+pub mod prices;
 pub mod registry;
 mod session;
 mod settling;
@@ -37,6 +39,7 @@ mod tape;
 mod venue;
 pub mod venues;
 
+pub use account::{Access, Account, Server};
 pub use asker::{Asker, hosts};
 pub use calendars::{MarketHours, NotCovered, SessionTimes};
 pub use error::{DecodeError, DecodeErrorKind};

@@ -9,6 +9,7 @@ use std::sync::{LazyLock, OnceLock};
 use finstage_model::{Category, Symbol};
 
 use crate::MarketHours;
+use crate::venues::kis;
 
 const TABLE: &str = include_str!("registry.tsv");
 
@@ -156,7 +157,8 @@ pub fn hours(symbol: &Symbol) -> Option<MarketHours> {
         return row.hours;
     }
     match (symbol.venue(), Suffix::of(symbol.name())) {
-        ("binance", _) | ("yahoo", Suffix::Crypto) => Some(MarketHours::Always),
+        ("binance" | "kraken", _) | ("yahoo", Suffix::Crypto) => Some(MarketHours::Always),
+        ("kis", _) => kis::hours(symbol.name()),
         ("yahoo", Suffix::Korea) => Some(MarketHours::Korea),
         ("yahoo", Suffix::None) => Some(MarketHours::Us),
         _ => None,
@@ -177,7 +179,13 @@ pub fn quote_delay_s(symbol: &Symbol) -> Option<u32> {
     const MOST_MARKETS: u32 = 900;
     const SEOUL: u32 = 1_200;
     match (symbol.venue(), Suffix::of(symbol.name())) {
-        ("binance", _) => Some(0),
+        ("binance" | "kraken", _) => Some(0),
+        // Free quotes of New York are up to a quarter of an hour late.
+        ("kis", _) => match kis::hours(symbol.name()) {
+            Some(MarketHours::Korea) => Some(0),
+            Some(MarketHours::Us) => Some(MOST_MARKETS),
+            _ => Some(SEOUL),
+        },
         ("yahoo", _) if hours(symbol) == Some(MarketHours::Korea) => Some(SEOUL),
         ("yahoo", Suffix::None | Suffix::Crypto | Suffix::Currency) => Some(0),
         ("yahoo", Suffix::Index) if hours(symbol) == Some(MarketHours::Us) => Some(0),

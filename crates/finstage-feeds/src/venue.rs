@@ -11,6 +11,7 @@ use finstage_model::{Day, Event, InstrumentId, Interval, Symbol, Timestamp};
 use finstage_net::{Frame, Request, Response, Terms};
 
 use crate::DecodeError;
+use crate::prices::{PriceAnswer, PriceQuery};
 
 /// A venue that pushes frames over a WebSocket.
 pub trait StreamVenue: Send {
@@ -64,6 +65,30 @@ pub trait PollVenue: Send + Sync {
     /// As [`PollVenue::read`].
     fn read_actions(&self, _response: &Response) -> Result<Vec<Action>, DecodeError> {
         Ok(Vec::new())
+    }
+
+    /// How many symbols one question for prices may name.
+    fn prices_at_once(&self) -> usize {
+        1
+    }
+
+    /// The request that asks what instruments cost now; `None` where the venue does not tell.
+    fn price_request(&self, _query: &PriceQuery) -> Option<Request> {
+        None
+    }
+
+    /// What the answer to [`PollVenue::price_request`] says: each symbol of `query` is told or asked
+    /// for again.
+    ///
+    /// # Errors
+    /// When the venue refused or the answer is not understood; then none of the symbols has a price.
+    fn read_prices(
+        &self,
+        _query: &PriceQuery,
+        _response: &Response,
+        _ts_recv: Timestamp,
+    ) -> Result<PriceAnswer, DecodeError> {
+        Ok(PriceAnswer::default())
     }
 }
 

@@ -8,6 +8,8 @@
 //!   milliseconds. `m` means that the buyer was the maker, so the seller took.
 //! * Trade ids rise by one per symbol: see [`crate::tape`].
 
+mod prices;
+
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -18,6 +20,7 @@ use finstage_model::{
 use finstage_net::{Frame, Reading, Request, Response, Rule, Shape, Sign, Terms, retry_after};
 use serde::Deserialize;
 
+use crate::prices::{PriceAnswer, PriceQuery};
 use crate::tape::{Sequel, Tape};
 use crate::venue::{
     Ack, Decoded, Endpoints, Open, PollVenue, Query, StreamVenue, Subscription, SymbolMap,
@@ -30,6 +33,7 @@ pub(super) const VENUE: Venue = Venue {
     profile: &PROFILE,
     stream: Some(|endpoints, symbols| Box::new(Binance::new(endpoints, symbols))),
     poll: Some(|endpoints| Box::new(Binance::new(endpoints, SymbolMap::default()))),
+    access: None,
 };
 
 const PROFILE: VenueProfile = VenueProfile {
@@ -274,6 +278,23 @@ impl Binance {
 }
 
 impl PollVenue for Binance {
+    fn prices_at_once(&self) -> usize {
+        prices::AT_ONCE
+    }
+
+    fn price_request(&self, query: &PriceQuery) -> Option<Request> {
+        Some(prices::request(self, query))
+    }
+
+    fn read_prices(
+        &self,
+        query: &PriceQuery,
+        response: &Response,
+        ts_recv: Timestamp,
+    ) -> Result<PriceAnswer, DecodeError> {
+        prices::read(query, response, ts_recv)
+    }
+
     fn request(&self, query: &Query) -> Request {
         let Query::Bars { symbol, interval, from, to, limit, .. } = query;
         // Both bounds of the venue are inclusive and in milliseconds.

@@ -13,6 +13,7 @@
 
 mod actions;
 mod chart;
+mod prices;
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -22,6 +23,7 @@ use finstage_net::{Request, Response, Rule, Shape, Sign, Terms, retry_after};
 
 use self::chart::Chart;
 use crate::asker::hosts;
+use crate::prices::{PriceAnswer, PriceQuery};
 use crate::settling::Settling;
 use crate::venue::{Action, Endpoints, PollVenue, Query, VenueProfile};
 use crate::venues::Venue;
@@ -31,6 +33,7 @@ pub(super) const VENUE: Venue = Venue {
     profile: &PROFILE,
     stream: None,
     poll: Some(|endpoints| Box::new(Yahoo::new(endpoints))),
+    access: None,
 };
 
 const PROFILE: VenueProfile = VenueProfile {
@@ -174,6 +177,19 @@ impl PollVenue for Yahoo {
         let Query::Bars { from, .. } = &mut query;
         *from = next;
         Ok(Some(query))
+    }
+
+    fn price_request(&self, query: &PriceQuery) -> Option<Request> {
+        prices::request(self, query)
+    }
+
+    fn read_prices(
+        &self,
+        query: &PriceQuery,
+        response: &Response,
+        ts_recv: Timestamp,
+    ) -> Result<PriceAnswer, DecodeError> {
+        prices::read(query, response, ts_recv)
     }
 
     fn actions_request(&self, symbol: &Symbol, from: Timestamp) -> Option<Request> {

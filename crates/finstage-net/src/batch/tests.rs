@@ -205,7 +205,8 @@ async fn everything_at_once_is_one_spaced_batch_and_pacing_adds_no_wait_at_all()
 async fn a_new_size_takes_effect_in_the_running_job() {
     // Every fourth item of the first 200 fails; 4 s an item keep the ten seconds between changes.
     let mut batcher = Batcher::new(BatchMode::Dynamic(DynamicRules::default()));
-    let work = |n: usize| (4_000, if n < 200 && n % 4 == 0 { Err("limited") } else { Ok(n) });
+    let work =
+        |n: usize| (4_000, if n < 200 && n.is_multiple_of(4) { Err("limited") } else { Ok(n) });
     let told = told(400, &mut batcher, work).await;
     let sizes: Vec<usize> = told.reports.iter().map(|report| report.size).collect();
     // Parted once before the loop, as the original does it, all eight had 50 items.

@@ -17,6 +17,7 @@ pub use super::channels::NotifySettings;
 use super::place::Place;
 use super::raw::{Raw, RawAlerts, RawFeed, RawLog, RawReport, RawStrategy};
 pub use super::server::ServerSettings;
+pub use super::venues::{AccountSettings, Key};
 use super::venues::{addresses, example_of, timing};
 pub use super::watching::{Thresholds, WatchThresholds};
 use crate::exit::{Failure, Result};
@@ -50,6 +51,8 @@ pub struct Settings {
     pub thresholds: WatchThresholds,
     /// Addresses of venues, REST and stream, where they differ from the venues' own.
     pub addresses: BTreeMap<String, (Option<String>, Option<String>)>,
+    /// Keys of accounts at venues.
+    pub accounts: BTreeMap<String, AccountSettings>,
     /// What is watched.
     pub feeds: Vec<FeedSettings>,
     /// Where alerts go; to the log where none is named.
@@ -159,6 +162,7 @@ impl Resolver<'_> {
             feeds.push(settings);
         }
         self.venues(raw, &feeds)?;
+        let accounts = self.accounts(raw)?;
         let mut strategies = Vec::new();
         for (i, strategy) in raw.strategies.iter().enumerate() {
             strategies.push(self.strategy(&format!("strategies[{i}]"), strategy, &mut series)?);
@@ -206,6 +210,7 @@ impl Resolver<'_> {
             log: self.log(&raw.log)?,
             thresholds,
             addresses: addresses(raw),
+            accounts,
             feeds,
             notify,
             engine,
@@ -327,7 +332,9 @@ impl Resolver<'_> {
             // Commands without channels read none of them.
             let is_telegram = name == "telegram"
                 && (raw.notify.is_empty() || raw.notify.iter().any(|n| n.kind == "telegram"));
-            if !is_telegram && !feeds.iter().any(|feed| &feed.venue == name) {
+            // Prices and history are asked for without a feed, where a venue wants keys.
+            let is_asked = venues::find(name).is_some_and(|venue| venue.stream.is_none());
+            if !is_telegram && !is_asked && !feeds.iter().any(|feed| &feed.venue == name) {
                 self.warn(&key, "is not used by any [[feeds]]");
             }
             self.address(&format!("{key}.rest"), venue.rest.as_deref(), ["http", "https"])?;
@@ -349,7 +356,7 @@ impl Resolver<'_> {
         let Some(venue) = venues::find(&raw.venue) else {
             return self.refuse(
                 &format!("{key}.venue"),
-                format!("\"{}\" is not a venue: write binance or yahoo", raw.venue),
+                format!("\"{}\" is not a venue: write {}", raw.venue, crate::venues::names()),
             );
         };
         if raw.symbols.is_empty() {
