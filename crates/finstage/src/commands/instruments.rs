@@ -1,5 +1,7 @@
 //! `finstage instruments`
 
+mod kis_master;
+
 use std::path::Path;
 
 use finstage_engine::nearest;
@@ -48,8 +50,13 @@ pub(super) fn run(global: &Global, args: &Instruments) -> Result<Exit> {
 }
 
 fn add(global: &Global, dir: &Path, args: &InstrumentAdd) -> Result<()> {
-    let InstrumentAdd { symbol, name, name_ko, category, currency, calendar } = args;
-    let name = name.trim();
+    if let Some(master) = &args.from_kis_master {
+        return kis_master::add(global, dir, master);
+    }
+    let InstrumentAdd { symbol, name, name_ko, category, currency, calendar, .. } = args;
+    let (Some(symbol), Some(name)) = (symbol, name.as_deref().map(str::trim)) else {
+        return Err(Failure::usage("name the instrument: venue:SYMBOL --name NAME"));
+    };
     if name.is_empty() || name.chars().any(char::is_control) {
         return Err(Failure::usage("--name: write a name of one line"));
     }

@@ -161,7 +161,7 @@ impl Resolver<'_> {
             series.extend(own);
             feeds.push(settings);
         }
-        self.venues(raw, &feeds)?;
+        self.venues(raw)?;
         let accounts = self.accounts(raw)?;
         let mut strategies = Vec::new();
         for (i, strategy) in raw.strategies.iter().enumerate() {
@@ -326,15 +326,14 @@ impl Resolver<'_> {
         }
     }
 
-    fn venues(&mut self, raw: &Raw, feeds: &[FeedSettings]) -> Result<()> {
+    fn venues(&mut self, raw: &Raw) -> Result<()> {
         for (name, venue) in &raw.venues {
             let key = format!("venues.{name}");
             // Commands without channels read none of them.
             let is_telegram = name == "telegram"
                 && (raw.notify.is_empty() || raw.notify.iter().any(|n| n.kind == "telegram"));
-            // Prices and history are asked for without a feed, where a venue wants keys.
-            let is_asked = venues::find(name).is_some_and(|venue| venue.stream.is_none());
-            if !is_telegram && !is_asked && !feeds.iter().any(|feed| &feed.venue == name) {
+            // A venue is asked for prices and history without a feed as well.
+            if !is_telegram && venues::find(name).is_none() {
                 self.warn(&key, "is not used by any [[feeds]]");
             }
             self.address(&format!("{key}.rest"), venue.rest.as_deref(), ["http", "https"])?;
