@@ -9,7 +9,7 @@ use finstage_feeds::prices::PriceDesk;
 use finstage_feeds::venues::{self, Venue};
 use finstage_feeds::{Access, Account, Asker, Endpoints, PollVenue, Server, hosts};
 use finstage_model::{Clock, Symbol};
-use finstage_net::{Client, Remote, RemoteOptions, Rule, Terms, TokenCell};
+use finstage_net::{Client, ErrorKind, Remote, RemoteOptions, Rule, Terms, TokenCell};
 use finstage_seal::hmac_sha256;
 
 use crate::config::settings::{AccountSettings, FeedSettings, Settings};
@@ -45,6 +45,7 @@ pub struct Door {
     /// What asks for bars: at the venue's pace, one after the other.
     pub asker: Asker,
     account: Option<Account>,
+    token: Option<TokenCell>,
     clock: Arc<dyn Clock>,
 }
 
@@ -60,7 +61,7 @@ impl Door {
         let endpoints = endpoints(venue, means.settings, account.as_ref());
         let terms = terms(venue, account.as_ref(), settings.and_then(|own| own.per_second));
         let remote = remote(name.to_owned(), terms, (&endpoints, means.clock));
-        let mut client = means.client.at(&remote);
+        let (mut client, mut token) = (means.client.at(&remote), None);
         if let (Some(access), Some(account)) = (venue.access, &account) {
             let issuer = format!("{name} tokens");
             let issuer = remote_alone(issuer, access.token_terms, means.clock);
@@ -69,12 +70,30 @@ impl Door {
             let clock = Arc::clone(means.clock);
             let cell = TokenCell::new(terms, means.client.at(&issuer), clock, Some(file));
             client = client.with_token(&cell, access.put);
+            token = Some(cell);
         }
         // Where everyone may ask, the asker keeps pace and goes from host to host by itself.
         let through = if venue.access.is_some() { &client } else { means.client };
         let asker = Asker::new(venue.profile, &endpoints, through.clone());
         let clock = Arc::clone(means.clock);
-        Ok(Self { venue, endpoints, client, asker, account, clock })
+        Ok(Self { venue, endpoints, client, asker, account, token, clock })
+    }
+
+    /// Has a token, where one is needed: wrong keys are noticed once, before a whole list is.
+    ///
+    /// # Errors
+    /// Exit 4 when the venue does not accept the keys, 3 when there is no token for another reason.
+    pub async fn enter(&self) -> Result<()> {
+        let Some(token) = &self.token else { return Ok(()) };
+        let name = self.venue.profile.name;
+        match token.get().await {
+            Ok(_) => Ok(()),
+            Err(why) if why.kind() == ErrorKind::Denied => {
+                let check = format!("check app_key, app_secret and mock in [venues.{name}]");
+                Err(Failure::new(Exit::Auth, format!("{name}: {why}: {check}")))
+            }
+            Err(why) => Err(Failure::new(Exit::Remote, format!("{name}: {why}"))),
+        }
     }
 
     /// What translates; `None` where the venue gives no history and no prices.

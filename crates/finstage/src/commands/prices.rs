@@ -170,6 +170,9 @@ async fn all(
     mut statistics: Statistics<'_>,
 ) -> Result<Exit> {
     let doors = doors_of(symbols, means)?;
+    for door in doors.values() {
+        door.enter().await?;
+    }
     let desks = doors.values().map(Door::prices).collect::<Result<BulkPrices>>()?;
     let mut batcher = Batcher::new(mode(args)).with_concurrency(args.concurrency as usize);
     let mut tally = Tally::default();

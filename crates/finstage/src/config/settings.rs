@@ -161,8 +161,6 @@ impl Resolver<'_> {
             series.extend(own);
             feeds.push(settings);
         }
-        self.venues(raw)?;
-        let accounts = self.accounts(raw)?;
         let mut strategies = Vec::new();
         for (i, strategy) in raw.strategies.iter().enumerate() {
             strategies.push(self.strategy(&format!("strategies[{i}]"), strategy, &mut series)?);
@@ -210,7 +208,7 @@ impl Resolver<'_> {
             log: self.log(&raw.log)?,
             thresholds,
             addresses: addresses(raw),
-            accounts,
+            accounts: self.accounts(raw)?,
             feeds,
             notify,
             engine,
@@ -326,7 +324,7 @@ impl Resolver<'_> {
         }
     }
 
-    fn venues(&mut self, raw: &Raw) -> Result<()> {
+    pub(super) fn venues(&mut self, raw: &Raw) -> Result<()> {
         for (name, venue) in &raw.venues {
             let key = format!("venues.{name}");
             // Commands without channels read none of them.

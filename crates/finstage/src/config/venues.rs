@@ -49,8 +49,9 @@ impl AccountSettings {
 const MAX_PER_SECOND: u32 = 1_000;
 
 impl Resolver<'_> {
-    /// The accounts of all venues. Keys that are not there are no error yet: most commands need none.
+    /// The accounts of all venues, whose addresses are looked at as well. Keys that are not there are no error yet: most commands need none.
     pub(super) fn accounts(&mut self, raw: &Raw) -> Result<BTreeMap<String, AccountSettings>> {
+        self.venues(raw)?;
         let mut accounts = BTreeMap::new();
         for (name, venue) in &raw.venues {
             let place = format!("venues.{name}");
