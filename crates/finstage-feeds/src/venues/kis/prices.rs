@@ -1,4 +1,4 @@
-//! Prices of the moment. In Seoul a share and a fund have calls of their own: which of them a symbol
+//! Prices of the moment. On the server for practice every symbol of Seoul has the call for shares. In Seoul a share and a fund have calls of their own: which of them a symbol
 //! is says the registry (which knows the master files, once imported), else KIS itself where the call
 //! for shares has nothing. Abroad the market is looked for once.
 
@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::answer::content;
 use super::place::{Exchange, Place};
 use super::{Kis, Known, error};
+use crate::account::Server;
 use crate::prices::{PriceAnswer, PriceQuery, Quotation};
 use crate::registry;
 use crate::{DecodeError, DecodeErrorKind};
@@ -60,6 +61,7 @@ struct Abroad {
 }
 
 const SEOUL: &str = "/uapi/domestic-stock/v1/quotations";
+const FUNDS: &str = "/uapi/etfetn/v1/quotations";
 
 pub(super) fn request(kis: &Kis, query: &PriceQuery) -> Option<Request> {
     let symbol = query.symbols.first()?;
@@ -69,8 +71,11 @@ pub(super) fn request(kis: &Kis, query: &PriceQuery) -> Option<Request> {
             .query("PRDT_TYPE_CD", "300")
             .query("PDNO", code),
         Place::Seoul(code) => {
-            let tr_id = if is_fund(kis, symbol) { "FHPST02400000" } else { "FHKST01010100" };
-            kis.get(&format!("{SEOUL}/inquire-price"), tr_id)
+            let (folder, tr_id) = match is_fund(kis, symbol) {
+                true => (FUNDS, "FHPST02400000"),
+                false => (SEOUL, "FHKST01010100"),
+            };
+            kis.get(&format!("{folder}/inquire-price"), tr_id)
                 .query("FID_COND_MRKT_DIV_CODE", "J")
                 .query("FID_INPUT_ISCD", code)
         }
@@ -106,6 +111,7 @@ pub(super) fn read(
 
 fn is_fund(kis: &Kis, symbol: &Symbol) -> bool {
     match kis.knows(symbol) {
+        _ if kis.account.server == Server::Mock => false,
         Some(known) => known == Known::Fund,
         None => registry::find(symbol)
             .is_some_and(|row| row.category.coarse() == finstage_model::Category::Etf),
@@ -134,7 +140,7 @@ fn priced(
         }
         Err(why) => return Err(why),
     };
-    let is_unknown = kis.knows(symbol).is_none();
+    let is_unknown = kis.knows(symbol).is_none() && kis.account.server == Server::Real;
     if query.step == PRICE && is_unknown {
         let next = PriceQuery { symbols: query.symbols.clone(), step: WHAT_IS_IT };
         return Ok(PriceAnswer::after(next));

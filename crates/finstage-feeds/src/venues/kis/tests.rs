@@ -293,6 +293,16 @@ fn a_share_is_one_request_and_a_fund_is_asked_for_as_one_once_it_is_known() {
     assert!(told.is_ok());
     let (requests, _) = price(&venue, "499999", &[SHARE]);
     assert_eq!(requests, [format!("FHPST02400000 {fund}")], "remembered");
+    let symbol = "kis:499999".parse().unwrap();
+    let request = venue.price_request(&PriceQuery::new(vec![symbol])).unwrap();
+    assert!(request.url().contains("/uapi/etfetn/v1/quotations/inquire-price?"), "{request}");
+}
+
+#[test]
+fn the_server_for_practice_has_the_call_for_shares_only() {
+    let (requests, told) = price(&venue(Server::Mock), "499999", &[NOTHING]);
+    assert!(requests[0].starts_with("FHKST01010100"), "{requests:?}");
+    assert_eq!(told.unwrap_err().kind(), DecodeErrorKind::NoSuchSymbol);
 }
 
 #[test]
