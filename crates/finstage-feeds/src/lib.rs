@@ -51,6 +51,6 @@ pub use session::{
 pub use settling::{AFTER_DAY, AFTER_INTERVAL, Settling};
 pub use tape::MAX_HOLES;
 pub use venue::{
-    Ack, Action, ActionKind, Decoded, Endpoints, Open, PollVenue, Query, StreamVenue, Subscription,
-    SymbolMap, VenueProfile,
+    Ack, Action, ActionKind, Decoded, Description, Endpoints, Open, PollVenue, Query, StreamVenue,
+    Subscription, SymbolMap, VenueProfile,
 };

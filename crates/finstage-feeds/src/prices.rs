@@ -13,11 +13,11 @@ use std::sync::Arc;
 
 use finstage_model::{Clock, Price, Symbol, Timestamp};
 use finstage_net::batch::BatchFailure;
-use finstage_net::{Client, Error, ErrorKind, Sign};
+use finstage_net::{Client, Error, ErrorKind, Request, Response, Sign};
 
 pub use bulk::{BulkPrices, PriceTold};
 
-use crate::venue::{PollVenue, VenueProfile};
+use crate::venue::{Description, PollVenue, VenueProfile};
 use crate::{DecodeError, DecodeErrorKind};
 
 /// Questions about one symbol before its venue counts as one that goes round in circles.
@@ -226,6 +226,33 @@ impl PriceDesk {
         symbols.iter().map(|s| told.get(s).cloned().unwrap_or_else(|| untold(s))).collect()
     }
 
+    /// What the venue says of an instrument.
+    ///
+    /// # Errors
+    /// When it does not tell such things, knows no such symbol, or did not answer.
+    pub async fn describe(&self, symbol: &Symbol) -> Result<Description, PriceError> {
+        let name = self.profile.name;
+        for step in 0..MAX_QUESTIONS as u32 {
+            let Some(request) = self.poll.description_request(symbol, step) else {
+                let (kind, why) = match step {
+                    0 => (PriceErrorKind::Refused, "does not say what it is"),
+                    _ => (PriceErrorKind::NoSuchSymbol, "knows no such symbol"),
+                };
+                return Err(PriceError::new(kind, format!("{symbol}: {name} {why}")));
+            };
+            let response = self.client.send(&request).await?;
+            let read = self.poll.read_description(symbol, &response);
+            let told = read.map_err(|why| self.explain(&request, &response, why))?;
+            if let Some(description) = told {
+                return Ok(description);
+            }
+        }
+        Err(PriceError::new(
+            PriceErrorKind::Unreadable,
+            format!("{symbol}: {name} leads on and on"),
+        ))
+    }
+
     async fn one(&self, query: &PriceQuery) -> Result<PriceAnswer, PriceError> {
         let name = self.profile.name;
         let request = self.poll.price_request(query).ok_or_else(|| {
@@ -234,12 +261,14 @@ impl PriceDesk {
         let response = self.client.send(&request).await?;
         let now = self.clock.now();
         let answer = self.poll.read_prices(query, &response, now);
-        answer.map_err(|error| {
-            // What the venue's sign says counts more than how its body looks.
-            let sign = (self.profile.terms.judge)(&response, now);
-            let words = request.redact(&error.to_string());
-            PriceError::new(signed(sign).unwrap_or(PriceError::from(error).kind), words)
-        })
+        answer.map_err(|error| self.explain(&request, &response, error))
+    }
+
+    /// What the venue's sign says counts more than how its body looks.
+    fn explain(&self, request: &Request, response: &Response, error: DecodeError) -> PriceError {
+        let sign = (self.profile.terms.judge)(response, self.clock.now());
+        let words = request.redact(&error.to_string());
+        PriceError::new(signed(sign).unwrap_or(PriceError::from(error).kind), words)
     }
 }
 

@@ -12,6 +12,7 @@ use finstage_net::{Frame, Request, Response, Terms};
 
 use crate::DecodeError;
 use crate::prices::{PriceAnswer, PriceQuery};
+use crate::registry::ListingCategory;
 
 /// A venue that pushes frames over a WebSocket.
 pub trait StreamVenue: Send {
@@ -67,6 +68,25 @@ pub trait PollVenue: Send + Sync {
         Ok(Vec::new())
     }
 
+    /// The request that asks what an instrument is, of this step from 0 on; `None` where the venue does
+    /// not tell, or not more.
+    fn description_request(&self, _symbol: &Symbol, _step: u32) -> Option<Request> {
+        None
+    }
+
+    /// What the answer to [`PollVenue::description_request`] says; `None` where it says nothing of the
+    /// symbol, and the next step may.
+    ///
+    /// # Errors
+    /// As [`PollVenue::read`].
+    fn read_description(
+        &self,
+        _symbol: &Symbol,
+        _response: &Response,
+    ) -> Result<Option<Description>, DecodeError> {
+        Ok(None)
+    }
+
     /// How many symbols one question for prices may name.
     fn prices_at_once(&self) -> usize {
         1
@@ -90,6 +110,21 @@ pub trait PollVenue: Send + Sync {
     ) -> Result<PriceAnswer, DecodeError> {
         Ok(PriceAnswer::default())
     }
+}
+
+/// What a venue says of an instrument.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Description {
+    /// The English name.
+    pub name: Option<String>,
+    /// The Korean name.
+    pub korean: Option<String>,
+    /// The international number, ISO 6166.
+    pub isin: Option<String>,
+    /// What kind of thing it is.
+    pub category: Option<ListingCategory>,
+    /// What its price is in.
+    pub currency: String,
 }
 
 /// A dividend or a split: prices from before it compare with later ones only when adjusted.

@@ -5,10 +5,8 @@ use std::time::Duration;
 
 use finstage_model::ManualClock;
 use finstage_net::batch::{BatchMode, Batcher};
-use finstage_net::{Carried, Request, Socket, SocketOptions, Transport};
+use finstage_net::{Carried, Socket, SocketOptions, Transport};
 use tokio::time::sleep;
-
-use finstage_net::Response;
 
 use super::*;
 use crate::venues;

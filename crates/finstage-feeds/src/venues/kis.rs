@@ -10,6 +10,7 @@
 //! * Bars are those that were traded (`FID_ORG_ADJ_PRC` 1, `MODP` 0). A day without a trade has no bar.
 //!   Splits and dividends are not told.
 
+mod about;
 mod access;
 mod answer;
 mod bars;
@@ -30,7 +31,7 @@ use self::place::{Exchange, Place};
 use crate::account::Account;
 use crate::asker::hosts;
 use crate::prices::{PriceAnswer, PriceQuery};
-use crate::venue::{Endpoints, PollVenue, Query, VenueProfile};
+use crate::venue::{Description, Endpoints, PollVenue, Query, VenueProfile};
 use crate::venues::Venue;
 use crate::{DecodeError, DecodeErrorKind};
 
@@ -201,6 +202,18 @@ impl PollVenue for Kis {
             }
             Place::Abroad { .. } => bars::read_abroad(self, query, response, (ts_recv, out)),
         }
+    }
+
+    fn description_request(&self, symbol: &Symbol, step: u32) -> Option<Request> {
+        about::request(self, symbol, step)
+    }
+
+    fn read_description(
+        &self,
+        symbol: &Symbol,
+        response: &Response,
+    ) -> Result<Option<Description>, DecodeError> {
+        about::read(symbol, response)
     }
 
     fn price_request(&self, query: &PriceQuery) -> Option<Request> {

@@ -35,6 +35,15 @@ pub enum Instruments {
         #[arg(long, value_name = "TIME")]
         at: Option<Timestamp>,
     },
+    /// What the venue itself says of instruments: names, number, kind (kis)
+    #[command(
+        after_help = "Fields: symbol name name_ko isin category currency error\n\nExample:  finstage instruments ask kis:005930 kis:AAPL"
+    )]
+    Ask {
+        /// Instruments, venue:SYMBOL
+        #[arg(value_delimiter = ',', value_name = "SYMBOL", required = true)]
+        symbols: Vec<Symbol>,
+    },
     /// Name an instrument that is not in the registry, or name one otherwise
     #[command(
         after_help = "It is kept in the data folder. Names are found by search, the category decides the thresholds of\nwatches, the calendar the hours.\n\nExample:  finstage instruments add yahoo:012450.KS --name 'Hanwha Aerospace' --name-ko 한화에어로스페이스 --category stock --currency KRW --calendar kr\n          finstage instruments add --from-kis-master kospi"

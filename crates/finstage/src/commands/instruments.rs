@@ -1,5 +1,6 @@
 //! `finstage instruments`
 
+mod ask;
 mod kis_master;
 
 use std::path::Path;
@@ -25,6 +26,7 @@ pub(super) fn run(global: &Global, args: &Instruments) -> Result<Exit> {
     match args {
         Instruments::Add(args) => add(global, &dir, args)?,
         Instruments::Remove { symbol } => remove(global, &dir, symbol)?,
+        Instruments::Ask { symbols } => return ask::ask(global, (&loaded, &dir), symbols),
         Instruments::List(only) => list(global, registry::everything(), only)?,
         Instruments::Search { text, only } => {
             if !text.contains(char::is_alphanumeric) {

@@ -6,6 +6,7 @@ use finstage_model::{Price, Symbol, Timestamp};
 use finstage_net::{Request, Response};
 use serde::Deserialize;
 
+use super::about::{self, Product};
 use super::answer::content;
 use super::place::{Exchange, Place};
 use super::{Kis, Known, error};
@@ -31,20 +32,6 @@ struct Seoul {
     stck_prpr: String,
 }
 
-/// `{"output":{"scty_grp_id_cd":"EF",…}}`
-#[derive(Deserialize)]
-struct Described {
-    output: Option<Description>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Description {
-    /// `ST` a share, `EF` a fund, `EN` a note.
-    scty_grp_id_cd: String,
-    prdt_name: String,
-}
-
 /// `{"output":{"rsym":"DNASAAPL","base":"226.0000","last":"227.6300",…}}`
 #[derive(Deserialize)]
 struct PricedAbroad {
@@ -66,10 +53,7 @@ const FUNDS: &str = "/uapi/etfetn/v1/quotations";
 pub(super) fn request(kis: &Kis, query: &PriceQuery) -> Option<Request> {
     let symbol = query.symbols.first()?;
     Some(match Place::of(symbol) {
-        Place::Seoul(code) if query.step == WHAT_IS_IT => kis
-            .get(&format!("{SEOUL}/search-stock-info"), "CTPF1002R")
-            .query("PRDT_TYPE_CD", "300")
-            .query("PDNO", code),
+        Place::Seoul(code) if query.step == WHAT_IS_IT => about::request_seoul(kis, code),
         Place::Seoul(code) => {
             let (folder, tr_id) = match is_fund(kis, symbol) {
                 true => (FUNDS, "FHPST02400000"),
@@ -150,14 +134,9 @@ fn priced(
 
 /// What the symbol is; the other call then asks for its price.
 fn described(kis: &Kis, symbol: &Symbol, response: &Response) -> Result<PriceAnswer, DecodeError> {
-    let described: Described = content("a description", response)?;
-    let description = described.output.unwrap_or_default();
-    let group = description.scty_grp_id_cd.trim();
-    if group.is_empty() && description.prdt_name.trim().is_empty() {
-        return Err(no_such(symbol));
-    }
+    let product = Product::of(response)?.ok_or_else(|| no_such(symbol))?;
     let was_fund = is_fund(kis, symbol);
-    let is_fund = matches!(group, "EF" | "EN" | "FE");
+    let is_fund = product.is_fund();
     kis.learn(symbol, if is_fund { Known::Fund } else { Known::Share });
     if is_fund == was_fund {
         return Err(error(DecodeErrorKind::Refused, format!("{} has no price now", symbol.name())));

@@ -299,6 +299,37 @@ fn a_share_is_one_request_and_a_fund_is_asked_for_as_one_once_it_is_known() {
 }
 
 #[test]
+fn what_an_instrument_is_is_told_by_the_call_of_its_market() {
+    let venue = venue(Server::Real);
+    let ask = |name: &str, step| {
+        let symbol: Symbol = format!("kis:{name}").parse().unwrap();
+        venue.description_request(&symbol, step).map(|request| asked(&request))
+    };
+    let search = |product: &str| {
+        let path = format!("search-info?PRDT_TYPE_CD={product}&PDNO=IBM");
+        Some((path, "CTPF1604R".to_owned()))
+    };
+    assert_eq!(ask("005930", 0).unwrap().1, "CTPF1002R");
+    assert_eq!((ask("005930", 1), ask("TSE.7203", 0), ask("IBM", 3)), (None, None, None));
+    assert_eq!([ask("IBM", 0), ask("IBM", 1), ask("IBM", 2)], ["512", "513", "529"].map(search));
+    let read = |name: &str, body: &str| {
+        let symbol: Symbol = format!("kis:{name}").parse().unwrap();
+        venue.read_description(&symbol, &response(body)).unwrap()
+    };
+    let samsung = r#"{"output":{"pdno":"00000A005930","scty_grp_id_cd":"ST","std_pdno":"KR7005930003","prdt_name":"삼성전자보통주","prdt_eng_name":"SamsungElectronics"},"rt_cd":"0"}"#;
+    let told = read("005930", samsung).unwrap();
+    assert_eq!(
+        (told.korean.as_deref(), told.name.as_deref()),
+        (Some("삼성전자보통주"), Some("SamsungElectronics"))
+    );
+    assert_eq!(
+        (told.isin.as_deref(), told.category),
+        (Some("KR7005930003"), Some(crate::registry::ListingCategory::Stock))
+    );
+    assert_eq!(read("IBM", NO_DATA), None, "the next market may know it");
+}
+
+#[test]
 fn the_server_for_practice_has_the_call_for_shares_only() {
     let (requests, told) = price(&venue(Server::Mock), "499999", &[NOTHING]);
     assert!(requests[0].starts_with("FHKST01010100"), "{requests:?}");
