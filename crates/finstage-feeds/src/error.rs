@@ -22,6 +22,8 @@ pub enum DecodeErrorKind {
     Refused,
     /// The venue says no because it has no such symbol.
     NoSuchSymbol,
+    /// The venue does not accept who we are: a key that is wrong, a token that is over.
+    Unauthorized,
     /// The venue wants fewer requests, for a while.
     Limited,
     /// Something in front of the venue answered, in HTML. It may pass.

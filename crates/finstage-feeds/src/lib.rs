@@ -25,10 +25,12 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod account;
 mod asker;
 mod calendars;
 mod error;
 mod poller;
+pub mod prices;
 pub mod registry;
 mod session;
 mod settling;
@@ -37,6 +39,7 @@ mod tape;
 mod venue;
 pub mod venues;
 
+pub use account::{Access, Account, Server};
 pub use asker::{Asker, hosts};
 pub use calendars::{MarketHours, NotCovered, SessionTimes};
 pub use error::{DecodeError, DecodeErrorKind};
@@ -48,6 +51,6 @@ pub use session::{
 pub use settling::{AFTER_DAY, AFTER_INTERVAL, Settling};
 pub use tape::MAX_HOLES;
 pub use venue::{
-    Ack, Action, ActionKind, Decoded, Endpoints, Open, PollVenue, Query, StreamVenue, Subscription,
-    SymbolMap, VenueProfile,
+    Ack, Action, ActionKind, Decoded, Description, Endpoints, Open, PollVenue, Query, StreamVenue,
+    Subscription, SymbolMap, VenueProfile,
 };

@@ -3,12 +3,14 @@
 //! Any other instrument can be watched as well; it has no names, no category and no calendar here, unless
 //! the user gave it some: [`set_own`].
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::{LazyLock, OnceLock};
 
 use finstage_model::{Category, Symbol};
 
 use crate::MarketHours;
+use crate::venues::kis;
 
 const TABLE: &str = include_str!("registry.tsv");
 
@@ -156,7 +158,8 @@ pub fn hours(symbol: &Symbol) -> Option<MarketHours> {
         return row.hours;
     }
     match (symbol.venue(), Suffix::of(symbol.name())) {
-        ("binance", _) | ("yahoo", Suffix::Crypto) => Some(MarketHours::Always),
+        ("binance" | "kraken", _) | ("yahoo", Suffix::Crypto) => Some(MarketHours::Always),
+        ("kis", _) => kis::hours(symbol.name()),
         ("yahoo", Suffix::Korea) => Some(MarketHours::Korea),
         ("yahoo", Suffix::None) => Some(MarketHours::Us),
         _ => None,
@@ -177,7 +180,13 @@ pub fn quote_delay_s(symbol: &Symbol) -> Option<u32> {
     const MOST_MARKETS: u32 = 900;
     const SEOUL: u32 = 1_200;
     match (symbol.venue(), Suffix::of(symbol.name())) {
-        ("binance", _) => Some(0),
+        ("binance" | "kraken", _) => Some(0),
+        // Free quotes of New York are up to a quarter of an hour late.
+        ("kis", _) => match kis::hours(symbol.name()) {
+            Some(MarketHours::Korea) => Some(0),
+            Some(MarketHours::Us) => Some(MOST_MARKETS),
+            _ => Some(SEOUL),
+        },
         ("yahoo", _) if hours(symbol) == Some(MarketHours::Korea) => Some(SEOUL),
         ("yahoo", Suffix::None | Suffix::Crypto | Suffix::Currency) => Some(0),
         ("yahoo", Suffix::Index) if hours(symbol) == Some(MarketHours::Us) => Some(0),
@@ -236,25 +245,41 @@ pub fn all() -> &'static [Listing] {
     &ROWS
 }
 
-static OWN: OnceLock<Vec<Listing>> = OnceLock::new();
+static OWN: OnceLock<Own> = OnceLock::new();
+
+/// The user's rows, which may be thousands.
+#[derive(Debug)]
+struct Own {
+    rows: Vec<Listing>,
+    places: HashMap<Symbol, usize>,
+}
+
+impl Own {
+    fn find(&self, symbol: &Symbol) -> Option<&Listing> {
+        self.places.get(symbol).map(|place| &self.rows[*place])
+    }
+}
 
 /// Adds the user's own rows for the rest of the process; one with a known symbol is in place of the
 /// built-in one. Only the first call counts; whether this was it.
 pub fn set_own(rows: Vec<Listing>) -> bool {
-    OWN.set(rows).is_ok()
+    let places = rows.iter().enumerate().map(|(place, row)| (row.symbol.clone(), place)).collect();
+    OWN.set(Own { rows, places }).is_ok()
 }
 
 /// The user's rows, then all built-in ones that they do not replace.
 pub fn everything() -> impl Iterator<Item = &'static Listing> + Clone {
-    let own = OWN.get().map_or(&[][..], Vec::as_slice);
-    let is_replaced = |row: &&Listing| own.iter().any(|other| other.symbol == row.symbol);
-    own.iter().chain(all().iter().filter(move |row| !is_replaced(row)))
+    let own = OWN.get();
+    let rows = own.map_or(&[][..], |own| own.rows.as_slice());
+    let is_replaced = move |row: &Listing| own.is_some_and(|own| own.find(&row.symbol).is_some());
+    rows.iter().chain(all().iter().filter(move |row| !is_replaced(row)))
 }
 
 /// The row of a symbol.
 #[must_use]
 pub fn find(symbol: &Symbol) -> Option<&'static Listing> {
-    everything().find(|row| row.symbol == *symbol)
+    let own = OWN.get().and_then(|own| own.find(symbol));
+    own.or_else(|| all().iter().find(|row| row.symbol == *symbol))
 }
 
 /// Rows whose symbol, English or Korean name holds `text`, best first: the same, then those that begin

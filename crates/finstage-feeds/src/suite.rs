@@ -61,7 +61,7 @@ fn profile_is_sound(venue: &Venue) -> Result<(), String> {
             profile.stall > profile.heartbeat
         }),
         ("it carries streams and pages", profile.max_streams > 0 && profile.bars_per_page > 0),
-        ("it can be asked or listened to", venue.stream.is_some() || venue.poll.is_some()),
+        ("it can be asked or listened to", venue.stream.is_some() || venue.can_be_asked()),
     ];
     match clauses.iter().find(|(_, holds)| !holds) {
         Some((clause, _)) => Err(format!("{}: not true: {clause}", profile.name)),

@@ -8,9 +8,11 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use finstage_model::{Day, Event, InstrumentId, Interval, Symbol, Timestamp};
-use finstage_net::{Frame, Request, Response};
+use finstage_net::{Frame, Request, Response, Terms};
 
 use crate::DecodeError;
+use crate::prices::{PriceAnswer, PriceQuery};
+use crate::registry::ListingCategory;
 
 /// A venue that pushes frames over a WebSocket.
 pub trait StreamVenue: Send {
@@ -65,6 +67,64 @@ pub trait PollVenue: Send + Sync {
     fn read_actions(&self, _response: &Response) -> Result<Vec<Action>, DecodeError> {
         Ok(Vec::new())
     }
+
+    /// The request that asks what an instrument is, of this step from 0 on; `None` where the venue does
+    /// not tell, or not more.
+    fn description_request(&self, _symbol: &Symbol, _step: u32) -> Option<Request> {
+        None
+    }
+
+    /// What the answer to [`PollVenue::description_request`] says; `None` where it says nothing of the
+    /// symbol, and the next step may.
+    ///
+    /// # Errors
+    /// As [`PollVenue::read`].
+    fn read_description(
+        &self,
+        _symbol: &Symbol,
+        _response: &Response,
+    ) -> Result<Option<Description>, DecodeError> {
+        Ok(None)
+    }
+
+    /// How many symbols one question for prices may name.
+    fn prices_at_once(&self) -> usize {
+        1
+    }
+
+    /// The request that asks what instruments cost now; `None` where the venue does not tell.
+    fn price_request(&self, _query: &PriceQuery) -> Option<Request> {
+        None
+    }
+
+    /// What the answer to [`PollVenue::price_request`] says: each symbol of `query` is told or asked
+    /// for again.
+    ///
+    /// # Errors
+    /// When the venue refused or the answer is not understood; then none of the symbols has a price.
+    fn read_prices(
+        &self,
+        _query: &PriceQuery,
+        _response: &Response,
+        _ts_recv: Timestamp,
+    ) -> Result<PriceAnswer, DecodeError> {
+        Ok(PriceAnswer::default())
+    }
+}
+
+/// What a venue says of an instrument.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Description {
+    /// The English name.
+    pub name: Option<String>,
+    /// The Korean name.
+    pub korean: Option<String>,
+    /// The international number, ISO 6166.
+    pub isin: Option<String>,
+    /// What kind of thing it is.
+    pub category: Option<ListingCategory>,
+    /// What its price is in.
+    pub currency: String,
 }
 
 /// A dividend or a split: prices from before it compare with later ones only when adjusted.
@@ -210,6 +270,8 @@ pub struct VenueProfile {
     /// Whether the venue closes a bar for every interval, even one without trades: then a missing
     /// bar is a loss.
     pub bars_without_trades: bool,
+    /// What it allows, and how it says no.
+    pub terms: Terms,
     /// The shortest time between two requests to it, all its hosts together.
     pub request_spacing: Duration,
     /// How long to ask nothing after it said "too many requests" and no more.

@@ -3,6 +3,7 @@ use std::fmt;
 use finstage_seal::Secret;
 
 use crate::encoding::{form, percent_encode};
+use crate::{Class, Cost};
 
 /// An HTTP request as a value: what will be sent, comparable and printable before it is.
 ///
@@ -16,6 +17,10 @@ pub struct Request {
     headers: Vec<(String, String)>,
     body: Vec<u8>,
     hidden: Vec<Secret<String>>,
+    costs: Vec<Cost>,
+    class: Class,
+    may_repeat: bool,
+    endpoint: &'static str,
 }
 
 /// The verbs in use.
@@ -56,7 +61,17 @@ impl Request {
     }
 
     const fn new(method: Method, url: String) -> Self {
-        Self { method, url, headers: Vec::new(), body: Vec::new(), hidden: Vec::new() }
+        Self {
+            method,
+            url,
+            headers: Vec::new(),
+            body: Vec::new(),
+            hidden: Vec::new(),
+            costs: Vec::new(),
+            class: Class::Normal,
+            may_repeat: matches!(method, Method::Get),
+            endpoint: "",
+        }
     }
 
     /// Adds a header.
@@ -92,6 +107,68 @@ impl Request {
     pub fn hide(mut self, secret: &Secret<String>) -> Self {
         self.hidden.push(secret.clone());
         self
+    }
+
+    /// Says what it costs under one of the server's limits; else it costs what the limit says.
+    pub fn cost(mut self, rule: &'static str, amount: u32) -> Self {
+        self.costs.push(Cost { rule, amount });
+        self
+    }
+
+    /// Says who goes first where requests wait.
+    pub fn class(mut self, class: Class) -> Self {
+        self.class = class;
+        self
+    }
+
+    /// Says that the same request sent twice does its work once: it may be repeated. So may every
+    /// GET.
+    pub fn idempotent(mut self) -> Self {
+        self.may_repeat = true;
+        self
+    }
+
+    /// Names the kind of request: kinds that fail apart have a breaker of their own, and one that
+    /// usually takes long is not taken for slow.
+    pub fn endpoint(mut self, name: &'static str) -> Self {
+        self.endpoint = name;
+        self
+    }
+
+    /// The kind of request; empty where it names none.
+    #[must_use]
+    pub const fn endpoint_name(&self) -> &'static str {
+        self.endpoint
+    }
+
+    /// The same request to the host `to`, where it was written for the host `from`.
+    pub(crate) fn moved(&self, from: &str, to: &str) -> Option<Self> {
+        let rest = self.url.strip_prefix(from)?;
+        Some(Self { url: format!("{to}{rest}"), ..self.clone() })
+    }
+
+    /// Adds a parameter that is encoded already or needs no encoding.
+    pub(crate) fn append_query(&mut self, pair: fmt::Arguments<'_>) {
+        self.url.push(if self.url.contains('?') { '&' } else { '?' });
+        fmt::Write::write_fmt(&mut self.url, pair).expect("writing to a string cannot fail");
+    }
+
+    /// What it costs, where it says so.
+    #[must_use]
+    pub fn costs(&self) -> &[Cost] {
+        &self.costs
+    }
+
+    /// Who goes first where requests wait.
+    #[must_use]
+    pub const fn priority(&self) -> Class {
+        self.class
+    }
+
+    /// Whether it may be sent again when nobody knows what became of it.
+    #[must_use]
+    pub const fn may_repeat(&self) -> bool {
+        self.may_repeat
     }
 
     /// The verb.

@@ -9,14 +9,15 @@ use std::time::Duration;
 
 use finstage_feeds::venues::Venue;
 use finstage_feeds::{
-    Action, ActionKind, Asker, DecodeError, DecodeErrorKind, Endpoints, PollVenue, Query, Settling,
+    Action, ActionKind, Asker, DecodeError, DecodeErrorKind, PollVenue, Query, Settling,
 };
 use finstage_model::{Bar, Clock, InstrumentId, Interval, Payload, Symbol, Timestamp};
-use finstage_net::{Response, retry_after};
+use finstage_net::{ErrorKind, Response, Sign, retry_after};
 use finstage_store::Error;
 use finstage_store::history::{FactorRow, Factors, History, Hole, MAX_FACTORS, gaps};
 
 use crate::expected::Expected;
+use crate::venues::Door;
 
 /// Stretches that lie no farther apart than so many bars are asked for as one: a request for a few
 /// bars costs as much as one for many.
@@ -46,18 +47,15 @@ pub enum Trouble {
     Limited(Duration),
     /// It cannot be reached, or something in front of it answered.
     Unreachable(String),
+    /// It does not accept who we are.
+    Denied(String),
 }
 
 impl Source {
-    /// One that asks through `asker`; `None` where the venue gives no history.
+    /// One that asks through a door; `None` where the venue gives no history.
     #[must_use]
-    pub fn new(
-        venue: &'static Venue,
-        endpoints: &Endpoints,
-        asker: Asker,
-        clock: Arc<dyn Clock>,
-    ) -> Option<Self> {
-        Some(Self { venue, poll: (venue.poll?)(endpoints), asker, clock })
+    pub fn new(door: &Door, clock: Arc<dyn Clock>) -> Option<Self> {
+        Some(Self { venue: door.venue, poll: door.poll()?, asker: door.asker.clone(), clock })
     }
 
     /// The question for bars of a series in a stretch of time.
@@ -110,17 +108,26 @@ impl Source {
 
     async fn answer(&self, request: finstage_net::Request) -> Result<Response, Trouble> {
         let answer = self.asker.ask(&request).await;
-        let response = answer.map_err(|why| Trouble::Unreachable(why.to_string()))?;
-        match response.status {
-            418 | 429 => Err(Trouble::Limited(self.wait(&response))),
-            500.. => Err(Trouble::Unreachable(format!("{request}: status {}", response.status))),
-            _ => Ok(response),
+        let response = answer.map_err(|why| match why.kind() {
+            ErrorKind::Denied => Trouble::Denied(why.to_string()),
+            ErrorKind::Limited => Trouble::Limited(why.wait().unwrap_or(self.venue.profile.block)),
+            _ => Trouble::Unreachable(why.to_string()),
+        })?;
+        match (self.venue.profile.terms.judge)(&response, self.clock.now()) {
+            Sign::Limited { .. } | Sign::Banned { .. } => {
+                Err(Trouble::Limited(self.wait(&response)))
+            }
+            Sign::Unavailable { .. } | Sign::UnknownOutcome => {
+                Err(Trouble::Unreachable(format!("{request}: status {}", response.status)))
+            }
+            Sign::Fine | Sign::TokenExpired | Sign::Unauthorized => Ok(response),
         }
     }
 
     fn trouble(&self, why: &DecodeError, response: &Response) -> Trouble {
         match why.kind() {
             DecodeErrorKind::Limited => Trouble::Limited(self.wait(response)),
+            DecodeErrorKind::Unauthorized => Trouble::Denied(why.to_string()),
             _ if why.is_retryable() => Trouble::Unreachable(why.to_string()),
             _ => Trouble::Refused(why.to_string()),
         }

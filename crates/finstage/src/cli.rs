@@ -6,6 +6,7 @@ mod bench;
 mod decode;
 mod instruments;
 mod man;
+mod prices;
 mod report;
 mod server;
 mod setup;
@@ -25,6 +26,7 @@ pub use self::bench::Bench;
 pub use self::decode::Decode;
 pub use self::instruments::{InstrumentAdd, Instruments, ListingArgs};
 pub use self::man::Man;
+pub use self::prices::Prices;
 pub use self::report::{Report, ReportDaily, ReportFormat};
 pub use self::server::{Serve, Token};
 pub use self::setup::{Health, Init, Preset};
@@ -88,6 +90,8 @@ pub enum Command {
     Import(Import),
     /// History from venues into the store: what is missing, and the holes in what is there
     Backfill(Backfill),
+    /// What instruments cost now: a list of any length, in its order, at the pace of the venues
+    Prices(Box<Prices>),
     /// Stored bars: what there is, what is missing, what is odd, and bars for other programs
     #[command(subcommand)]
     Bars(Bars),

@@ -33,6 +33,7 @@ pub mod service;
 pub mod serving;
 pub mod track;
 pub mod unsynced;
+pub mod venues;
 pub mod virtual_time;
 pub mod watches;
 pub mod wiring;

@@ -9,9 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use finstage_engine::series_depths;
-use finstage_feeds::{
-    Asker, Poller, SessionLimits, SessionOptions, SessionStats, Since, Subscription,
-};
+use finstage_feeds::{Poller, SessionLimits, SessionOptions, SessionStats, Since, Subscription};
 use finstage_model::{Bar, Event, Interval, Symbol, Timestamp};
 use finstage_net::{Backoff, Client, Jitter, SocketOptions};
 use finstage_store::history::History;
@@ -23,6 +21,7 @@ use crate::backfill::{Source, Stretch, Trouble};
 use crate::config::settings::FeedSettings;
 use crate::day::House;
 use crate::exit::{Failure, Result};
+use crate::venues::Door;
 use crate::wiring;
 
 /// Between two tries for history while the venue cannot be reached.
@@ -39,21 +38,20 @@ const PIECE_BARS: usize = 50_000;
 pub(crate) fn start(
     house: &House,
     feed: &FeedSettings,
-    (client, asker, goes_on): (&Client, &Asker, bool),
+    (client, door, goes_on): (&Client, &Door, bool),
     (events, shutdown): (mpsc::Sender<Vec<Event>>, watch::Receiver<bool>),
 ) -> Result<(JoinHandle<()>, Arc<SessionStats>)> {
-    let (venue, endpoints) = wiring::venue(feed)?;
     let no_history = || Failure::usage(format!("{} can neither be heard nor asked", feed.venue));
-    let poll = venue.poll.ok_or_else(no_history)?(&endpoints);
+    let poll = door.poll().ok_or_else(no_history)?;
     let clock = Arc::clone(&house.rim.clock);
-    let source = Source::new(venue, &endpoints, asker.clone(), Arc::clone(&clock));
+    let source = Source::new(door, Arc::clone(&clock));
     let source = source.ok_or_else(no_history)?;
     let subscriptions = wiring::subscriptions(feed, &house.instruments);
     let since = if goes_on { since(house, &subscriptions)? } else { Vec::new() };
     let wants = wants(house, feed, &since)?;
     let stats = Arc::<SessionStats>::default();
     let options = SessionOptions {
-        profile: venue.profile,
+        profile: door.venue.profile,
         subscriptions,
         since,
         client: client.clone(),
@@ -65,7 +63,7 @@ pub(crate) fn start(
         shutdown: shutdown.clone(),
         stats: Arc::clone(&stats),
     };
-    let poller = Poller::new(poll, asker.clone(), options);
+    let poller = Poller::new(poll, door.asker.clone(), options);
     let history = house.history.clone();
     let task = tokio::spawn(async move {
         tokio::join!(poller.run(), fill(source, history, wants, shutdown));
@@ -168,7 +166,7 @@ fn history_is_new(history: &History, symbol: &Symbol) -> bool {
 /// Waits before another try; false where another one is of no use.
 async fn wait(symbol: &Symbol, trouble: &Trouble, attempt: &mut u32) -> bool {
     let (wait, why) = match trouble {
-        Trouble::Refused(why) => {
+        Trouble::Refused(why) | Trouble::Denied(why) => {
             tracing::warn!("{symbol}: no history: {why}");
             return false;
         }

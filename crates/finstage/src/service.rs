@@ -30,7 +30,8 @@ use crate::polled;
 use crate::report::job::{self, Job};
 use crate::serving::{self, Opened, Running, Telling};
 use crate::track;
-use crate::wiring::{self, Askers, Store};
+use crate::venues::{self, Doors, Means};
+use crate::wiring::{self, Store};
 
 /// Frames that may wait for the engine before sockets are no longer read.
 const QUEUE_FRAMES: usize = 4_096;
@@ -108,7 +109,13 @@ async fn run_beside(
     (stop, ready): (watch::Receiver<bool>, impl FnOnce(Gauges)),
 ) -> Result<()> {
     let client = wiring::client()?;
-    let askers = wiring::askers(&plan.settings.feeds, &client)?;
+    let means = Means {
+        settings: &plan.settings,
+        client: &client,
+        dir: &plan.store.dir,
+        clock: &plan.clock,
+    };
+    let doors = venues::doors_of_feeds(&plan.settings.feeds, means)?;
     let mut feeds = plan.settings.feeds.clone();
     let mut refused = BTreeSet::new();
     for feed in &feeds {
@@ -126,7 +133,7 @@ async fn run_beside(
     let mut tasks = Vec::new();
     for feed in &feeds {
         let ends = (events.clone(), quitting.clone());
-        let (task, stats) = start_session(&house, feed, (&client, &askers), ends)?;
+        let (task, stats) = start_session(&house, feed, (&client, &doors), ends)?;
         tasks.push(task);
         gauges.sessions.push(stats);
     }
@@ -338,13 +345,13 @@ type Ends = (mpsc::Sender<Vec<Event>>, watch::Receiver<bool>);
 fn start_session(
     house: &House,
     feed: &FeedSettings,
-    (client, askers): (&Client, &Askers),
+    (client, doors): (&Client, &Doors),
     (events, shutdown): Ends,
 ) -> Result<(JoinHandle<()>, Arc<SessionStats>)> {
     let (venue, endpoints) = wiring::venue(feed)?;
-    if let (None, Some(asker)) = (venue.stream, askers.get(venue.profile.name)) {
+    if let (None, Some(door)) = (venue.stream, doors.get(venue.profile.name)) {
         let goes_on = goes_on(house)?;
-        return polled::start(house, feed, (client, asker, goes_on), (events, shutdown));
+        return polled::start(house, feed, (client, door, goes_on), (events, shutdown));
     }
     let subscriptions = wiring::subscriptions(feed, &house.instruments);
     let mut since = Vec::new();

@@ -1,13 +1,12 @@
 //! The composition root: which part is built from which setting. Reads like a table of contents.
 
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use finstage_feeds::registry::{self, Listing, ListingCategory};
 use finstage_feeds::venues::{self, Venue};
-use finstage_feeds::{Asker, Endpoints, MarketHours, Subscription};
+use finstage_feeds::{Endpoints, MarketHours, Subscription};
 use finstage_model::{Category, Instrument, InstrumentId, Interval, Symbol};
 use finstage_net::{Client, ClientOptions};
 use finstage_notify::notifiers::{Log, Telegram, TelegramOptions, Webhook, WebhookOptions};
@@ -38,6 +37,8 @@ pub struct Store {
     pub history: History,
     /// What happened.
     pub journal: Journal,
+    /// The folder that all of it lies in.
+    pub dir: PathBuf,
     _lock: Arc<FolderLock>,
 }
 
@@ -54,7 +55,7 @@ impl Store {
         let records = open_records(dir, kind)?;
         let history = History::open(Arc::clone(&files), dir.join(HISTORY), records.clone());
         let journal = Journal::open(files, dir.join("journal"), JournalOptions::default());
-        Ok(Self { records, history, journal, _lock: lock })
+        Ok(Self { records, history, journal, dir: dir.to_owned(), _lock: lock })
     }
 }
 
@@ -243,23 +244,6 @@ pub fn subscriptions(feed: &FeedSettings, instruments: &[Instrument]) -> Vec<Sub
     of_feed.map(ask).collect()
 }
 
-/// What asks each venue that is asked and never connected to; feeds of one venue share its pace.
-///
-/// # Errors
-/// When there is no such venue.
-pub fn askers(feeds: &[FeedSettings], client: &Client) -> Result<Askers> {
-    let mut askers = Askers::new();
-    for feed in feeds {
-        let (venue, endpoints) = venue(feed)?;
-        let name = venue.profile.name;
-        askers.entry(name).or_insert_with(|| Asker::new(venue.profile, &endpoints, client.clone()));
-    }
-    Ok(askers)
-}
-
-/// By the name of the venue.
-pub type Askers = BTreeMap<&'static str, Asker>;
-
 /// The one client of the process.
 ///
 /// # Errors
@@ -270,6 +254,7 @@ pub fn client() -> Result<Client> {
         total_timeout: REQUEST_TIMEOUT,
         max_body_bytes: ANSWER_MAX_BYTES,
         user_agent: format!("finstage/{}", crate::VERSION),
+        ..ClientOptions::default()
     };
     Client::new(options).map_err(|e| Failure::new(crate::exit::Exit::Remote, e))
 }

@@ -8,6 +8,8 @@
 //!   milliseconds. `m` means that the buyer was the maker, so the seller took.
 //! * Trade ids rise by one per symbol: see [`crate::tape`].
 
+mod prices;
+
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -15,9 +17,10 @@ use std::time::Duration;
 use finstage_model::{
     Aggressor, Bar, Event, FeedStatus, InstrumentId, Interval, Payload, Timestamp, Trade,
 };
-use finstage_net::{Frame, Request, Response};
+use finstage_net::{Frame, Reading, Request, Response, Rule, Shape, Sign, Terms, retry_after};
 use serde::Deserialize;
 
+use crate::prices::{PriceAnswer, PriceQuery};
 use crate::tape::{Sequel, Tape};
 use crate::venue::{
     Ack, Decoded, Endpoints, Open, PollVenue, Query, StreamVenue, Subscription, SymbolMap,
@@ -30,6 +33,7 @@ pub(super) const VENUE: Venue = Venue {
     profile: &PROFILE,
     stream: Some(|endpoints, symbols| Box::new(Binance::new(endpoints, symbols))),
     poll: Some(|endpoints| Box::new(Binance::new(endpoints, SymbolMap::default()))),
+    access: None,
 };
 
 const PROFILE: VenueProfile = VenueProfile {
@@ -49,12 +53,63 @@ const PROFILE: VenueProfile = VenueProfile {
     max_streams: 1024,
     bars_per_page: 1000,
     bars_without_trades: true,
+    terms: TERMS,
     // Two of 6000 units of weight a minute each: a fifth of what is allowed.
     request_spacing: Duration::from_millis(100),
     block: Duration::from_secs(60),
     intervals: &Interval::ALL,
     reach: |_| None,
 };
+
+/// Limits of one address; each minute and each five minutes begin with the venue's clock.
+const TERMS: Terms = Terms {
+    rules: &[
+        Rule {
+            name: "weight",
+            shape: Shape::Aligned,
+            limit: 6_000,
+            window: Duration::from_secs(60),
+            default_cost: 1,
+            counts_refused: false,
+        },
+        Rule {
+            name: "requests",
+            shape: Shape::Aligned,
+            limit: 61_000,
+            window: Duration::from_secs(300),
+            default_cost: 1,
+            counts_refused: true,
+        },
+        // Attempts to open a stream.
+        Rule {
+            name: "connects",
+            shape: Shape::Sliding,
+            limit: 300,
+            window: Duration::from_secs(300),
+            default_cost: 0,
+            counts_refused: true,
+        },
+    ],
+    judge,
+    readings,
+    block: Duration::from_secs(60),
+};
+
+/// What an answer means: 403 is the firewall in front of the venue, and -1007 leaves open what became
+/// of the request.
+fn judge(response: &Response, now: Timestamp) -> Sign {
+    match response.status {
+        403 => Sign::Limited { retry_after: retry_after(response, now) },
+        503 if response.text().contains("-1007") => Sign::UnknownOutcome,
+        _ => Sign::of_status(response, now),
+    }
+}
+
+/// What was used in the venue's present minute.
+fn readings(response: &Response) -> Vec<Reading> {
+    let used = response.header("x-mbx-used-weight-1m").and_then(|used| used.parse().ok());
+    used.map(|used| Reading { rule: "weight", used: Some(used), limit: None }).into_iter().collect()
+}
 
 /// Streams named by one SUBSCRIBE command: 1024 streams then take six commands.
 const STREAMS_PER_COMMAND: usize = 200;
@@ -223,6 +278,23 @@ impl Binance {
 }
 
 impl PollVenue for Binance {
+    fn prices_at_once(&self) -> usize {
+        prices::AT_ONCE
+    }
+
+    fn price_request(&self, query: &PriceQuery) -> Option<Request> {
+        Some(prices::request(self, query))
+    }
+
+    fn read_prices(
+        &self,
+        query: &PriceQuery,
+        response: &Response,
+        ts_recv: Timestamp,
+    ) -> Result<PriceAnswer, DecodeError> {
+        prices::read(query, response, ts_recv)
+    }
+
     fn request(&self, query: &Query) -> Request {
         let Query::Bars { symbol, interval, from, to, limit, .. } = query;
         // Both bounds of the venue are inclusive and in milliseconds.

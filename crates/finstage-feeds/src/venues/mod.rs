@@ -1,11 +1,16 @@
 //! The venues we speak to, one file each.
 
 mod binance;
+pub mod kis;
+mod kraken;
 mod yahoo;
 
 pub use binance::Binance;
+pub use kis::Kis;
+pub use kraken::Kraken;
 pub use yahoo::Yahoo;
 
+use crate::account::{Access, Account};
 use crate::venue::{Endpoints, PollVenue, StreamVenue, SymbolMap, VenueProfile};
 
 /// A venue as the list knows it: its constants and how to build its translators.
@@ -17,6 +22,30 @@ pub struct Venue {
     pub stream: Option<BuildStream>,
     /// Builds what asks it for history; `None` where it gives none.
     pub poll: Option<BuildPoll>,
+    /// How it is asked by who has an account; `None` where everyone may ask.
+    pub access: Option<&'static Access>,
+}
+
+impl Venue {
+    /// Whether it can be asked, by everyone or by who has an account.
+    #[must_use]
+    pub const fn can_be_asked(&self) -> bool {
+        self.poll.is_some() || self.access.is_some()
+    }
+
+    /// What asks it; `None` where it gives nothing, or wants an account and there is none.
+    #[must_use]
+    pub fn poller(
+        &self,
+        endpoints: &Endpoints,
+        account: Option<&Account>,
+    ) -> Option<Box<dyn PollVenue>> {
+        match (self.access, account) {
+            (None, _) => self.poll.map(|build| build(endpoints)),
+            (Some(access), Some(account)) => Some((access.poll)(endpoints, account)),
+            (Some(_), None) => None,
+        }
+    }
 }
 
 /// Builds what reads a venue's stream.
@@ -26,7 +55,7 @@ pub type BuildStream = fn(&Endpoints, SymbolMap) -> Box<dyn StreamVenue>;
 pub type BuildPoll = fn(&Endpoints) -> Box<dyn PollVenue>;
 
 /// Every venue, by name.
-pub const ALL: &[Venue] = &[binance::VENUE, yahoo::VENUE];
+pub const ALL: &[Venue] = &[binance::VENUE, yahoo::VENUE, kis::VENUE, kraken::VENUE];
 
 /// The venue with this name.
 #[must_use]

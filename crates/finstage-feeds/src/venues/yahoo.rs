@@ -13,15 +13,17 @@
 
 mod actions;
 mod chart;
+mod prices;
 
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use finstage_model::{Bar, Event, Interval, Payload, Symbol, Timestamp};
-use finstage_net::{Request, Response};
+use finstage_net::{Request, Response, Rule, Shape, Sign, Terms, retry_after};
 
 use self::chart::Chart;
 use crate::asker::hosts;
+use crate::prices::{PriceAnswer, PriceQuery};
 use crate::settling::Settling;
 use crate::venue::{Action, Endpoints, PollVenue, Query, VenueProfile};
 use crate::venues::Venue;
@@ -31,6 +33,7 @@ pub(super) const VENUE: Venue = Venue {
     profile: &PROFILE,
     stream: None,
     poll: Some(|endpoints| Box::new(Yahoo::new(endpoints))),
+    access: None,
 };
 
 const PROFILE: VenueProfile = VenueProfile {
@@ -45,6 +48,7 @@ const PROFILE: VenueProfile = VenueProfile {
     max_streams: 10_000,
     bars_per_page: 10_000,
     bars_without_trades: false,
+    terms: TERMS,
     // 1.3 a second: a few hundred in a burst have led to blocks of an hour.
     request_spacing: Duration::from_millis(750),
     block: Duration::from_secs(15 * 60),
@@ -60,6 +64,30 @@ const PROFILE: VenueProfile = VenueProfile {
     ],
     reach,
 };
+
+/// Nobody publishes a limit. 1.3 a second: a few hundred in a burst have led to blocks of an hour.
+const TERMS: Terms = Terms {
+    rules: &[Rule {
+        name: "requests",
+        shape: Shape::Sliding,
+        limit: 1,
+        window: Duration::from_millis(750),
+        default_cost: 1,
+        counts_refused: true,
+    }],
+    judge,
+    readings: |_| Vec::new(),
+    block: Duration::from_secs(15 * 60),
+};
+
+/// What an answer means: 999 is a block of the address, 401 a crumb that is not known any more.
+fn judge(response: &Response, now: Timestamp) -> Sign {
+    match response.status {
+        999 => Sign::Limited { retry_after: retry_after(response, now) },
+        401 => Sign::TokenExpired,
+        _ => Sign::of_status(response, now),
+    }
+}
 
 /// Minutes are told a week at a time.
 const MINUTES_PER_PAGE: Duration = Duration::from_secs(7 * 86_400);
@@ -149,6 +177,19 @@ impl PollVenue for Yahoo {
         let Query::Bars { from, .. } = &mut query;
         *from = next;
         Ok(Some(query))
+    }
+
+    fn price_request(&self, query: &PriceQuery) -> Option<Request> {
+        prices::request(self, query)
+    }
+
+    fn read_prices(
+        &self,
+        query: &PriceQuery,
+        response: &Response,
+        ts_recv: Timestamp,
+    ) -> Result<PriceAnswer, DecodeError> {
+        prices::read(query, response, ts_recv)
     }
 
     fn actions_request(&self, symbol: &Symbol, from: Timestamp) -> Option<Request> {

@@ -3,6 +3,7 @@
 
 mod calendars;
 mod golden;
+mod kis;
 mod recovery;
 mod samples;
 mod scene;

@@ -54,13 +54,24 @@ impl Records {
     /// # Errors
     /// As every writing call: `Full`, `Held`, `Corrupt` or `Io`.
     pub fn put_own_listing(&self, listing: &OwnListing) -> Result<bool, Error> {
-        self.0.write("adding an instrument to", Durability::Kept, |tx| {
-            let symbol = listing.symbol.as_str();
-            let before = tx.execute("DELETE FROM listings WHERE symbol = ?", [symbol])?;
-            let OwnListing { name, name_ko, category, currency, calendar, .. } = listing;
-            let row = params![symbol, name, name_ko, category, currency, calendar];
-            tx.execute("INSERT INTO listings VALUES (?, ?, ?, ?, ?, ?)", row)?;
-            Ok(before == 0)
+        self.put_own_listings(std::slice::from_ref(listing)).map(|new| new == 1)
+    }
+
+    /// The same of many, all or none of them; how many are new.
+    ///
+    /// # Errors
+    /// As every writing call: `Full`, `Held`, `Corrupt` or `Io`.
+    pub fn put_own_listings(&self, listings: &[OwnListing]) -> Result<usize, Error> {
+        self.0.write("adding instruments to", Durability::Kept, |tx| {
+            let mut forget = tx.prepare_cached("DELETE FROM listings WHERE symbol = ?")?;
+            let mut put = tx.prepare_cached("INSERT INTO listings VALUES (?, ?, ?, ?, ?, ?)")?;
+            let mut new = 0;
+            for listing in listings {
+                let OwnListing { symbol, name, name_ko, category, currency, calendar } = listing;
+                new += usize::from(forget.execute([symbol.as_str()])? == 0);
+                put.execute(params![symbol.as_str(), name, name_ko, category, currency, calendar])?;
+            }
+            Ok(new)
         })
     }
 
@@ -94,6 +105,11 @@ mod tests {
         let other = OwnListing { calendar: Some("us".into()), ..one.clone() };
         assert!(!records.put_own_listing(&other).unwrap());
         assert_eq!(records.own_listings().unwrap(), std::slice::from_ref(&other));
+        let third = OwnListing { symbol: "file:tin".parse().unwrap(), ..one.clone() };
+        let both = [one.clone(), third.clone()];
+        assert_eq!(records.put_own_listings(&both).unwrap(), 1, "one of them is new");
+        assert_eq!(records.own_listings().unwrap(), both);
+        assert!(records.remove_own_listing(&third.symbol).unwrap());
         assert!(records.remove_own_listing(&one.symbol).unwrap());
         assert!(!records.remove_own_listing(&one.symbol).unwrap());
     }

@@ -9,7 +9,7 @@ use finstage_model::{Interval, Symbol, Timestamp};
     after_help = "Asks for what is not stored, at the pace of the venue, and for the holes between stored bars.\nRunning it again asks for nothing that is there; what broke off goes on where it stopped.\nDividends and splits come with it: bars stay raw, bars export --adjusted applies them.\n\nFields: requested (bars that were missing and asked for) written gaps_found gaps_filled\n\nExample:  finstage backfill --symbols yahoo:AAPL,yahoo:^GSPC --interval 1d --from 2016-01-01"
 )]
 pub struct Backfill {
-    /// Instruments, venue:SYMBOL, of binance or yahoo [default: all of the configuration]
+    /// Instruments, venue:SYMBOL [default: all of the configuration]
     #[arg(long, value_delimiter = ',', value_name = "SYMBOL")]
     pub symbols: Vec<Symbol>,
     /// First moment: RFC 3339 or YYYY-MM-DD [default: ten years ago, for bars of an hour two, for shorter ones 60 days]

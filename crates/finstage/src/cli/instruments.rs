@@ -35,9 +35,18 @@ pub enum Instruments {
         #[arg(long, value_name = "TIME")]
         at: Option<Timestamp>,
     },
+    /// What the venue itself says of instruments: names, number, kind (kis)
+    #[command(
+        after_help = "Fields: symbol name name_ko isin category currency error\n\nExample:  finstage instruments ask kis:005930 kis:AAPL"
+    )]
+    Ask {
+        /// Instruments, venue:SYMBOL
+        #[arg(value_delimiter = ',', value_name = "SYMBOL", required = true)]
+        symbols: Vec<Symbol>,
+    },
     /// Name an instrument that is not in the registry, or name one otherwise
     #[command(
-        after_help = "It is kept in the data folder. Names are found by search, the category decides the thresholds of\nwatches, the calendar the hours.\n\nExample:  finstage instruments add yahoo:012450.KS --name 'Hanwha Aerospace' --name-ko 한화에어로스페이스 --category stock --currency KRW --calendar kr"
+        after_help = "It is kept in the data folder. Names are found by search, the category decides the thresholds of\nwatches, the calendar the hours.\n\nExample:  finstage instruments add yahoo:012450.KS --name 'Hanwha Aerospace' --name-ko 한화에어로스페이스 --category stock --currency KRW --calendar kr\n          finstage instruments add --from-kis-master kospi"
     )]
     Add(InstrumentAdd),
     /// Forget what was said of an instrument; a built-in name comes back
@@ -52,11 +61,11 @@ pub enum Instruments {
 #[derive(Debug, Args)]
 pub struct InstrumentAdd {
     /// The symbol
-    #[arg(value_name = "SYMBOL")]
-    pub symbol: Symbol,
+    #[arg(value_name = "SYMBOL", required_unless_present = "from_kis_master")]
+    pub symbol: Option<Symbol>,
     /// The English name
-    #[arg(long, value_name = "NAME")]
-    pub name: String,
+    #[arg(long, value_name = "NAME", required_unless_present = "from_kis_master")]
+    pub name: Option<String>,
     /// The Korean name [default: the English one]
     #[arg(long, value_name = "NAME")]
     pub name_ko: Option<String>,
@@ -69,6 +78,10 @@ pub struct InstrumentAdd {
     /// When its market is open [default: not known, which counts as always]
     #[arg(long, value_name = "CALENDAR", value_parser = ["us", "kr", "always"])]
     pub calendar: Option<String>,
+    /// Every share and fund of a master file of KIS in place of one instrument: kospi or kosdaq (fetched
+    /// from KIS, no key needed), an address, or a file (.mst or .zip)
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["symbol", "name", "name_ko", "category", "currency", "calendar"])]
+    pub from_kis_master: Option<String>,
 }
 
 /// Which instruments.

@@ -1,10 +1,11 @@
 //! `finstage backfill`
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use finstage_feeds::{Asker, Endpoints, venues};
+use finstage_feeds as feeds;
 use finstage_model::{Bar, Clock, Interval, Symbol, Timestamp};
 use finstage_net::SystemClock;
 use finstage_store::history::History;
@@ -18,6 +19,7 @@ use crate::backfill::{Missing, Source, Stretch, Trouble, missing};
 use crate::cli::{Backfill, Global};
 use crate::config::Loaded;
 use crate::exit::{Exit, Failure, Result};
+use crate::venues::{self, Door, Means};
 use crate::wiring;
 
 /// How often a request is sent before the venue counts as out of reach.
@@ -37,7 +39,7 @@ pub(super) fn run(global: &Global, args: &Backfill) -> Result<Exit> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let sources = sources(&loaded, &series, &clock)?;
+        let sources = sources((&loaded, &dir), &series, &clock)?;
         let job = Job { global, args, records, history, clock, sources };
         let mut stop = stop_on_signal();
         let mut done = Vec::new();
@@ -56,8 +58,8 @@ pub(super) fn run(global: &Global, args: &Backfill) -> Result<Exit> {
 
 /// What is asked for: each instrument with each length of bars.
 fn series(loaded: &Loaded, args: &Backfill) -> Result<Vec<(Symbol, Interval)>> {
-    let feeds = &loaded.settings.feeds;
-    let watched = || feeds.iter().flat_map(|feed| feed.symbols.iter().cloned()).collect();
+    let watched_feeds = &loaded.settings.feeds;
+    let watched = || watched_feeds.iter().flat_map(|feed| feed.symbols.iter().cloned()).collect();
     let symbols: Vec<Symbol> =
         if args.symbols.is_empty() { watched() } else { args.symbols.clone() };
     if symbols.is_empty() {
@@ -67,13 +69,12 @@ fn series(loaded: &Loaded, args: &Backfill) -> Result<Vec<(Symbol, Interval)>> {
     }
     let mut series = Vec::new();
     for symbol in symbols {
-        let found = venues::find(symbol.venue()).filter(|venue| venue.poll.is_some());
+        let found = feeds::venues::find(symbol.venue()).filter(|venue| venue.can_be_asked());
         let venue = found.ok_or_else(|| {
-            let names: Vec<&str> = venues::ALL.iter().map(|venue| venue.profile.name).collect();
-            let names = names.join(" or ");
+            let names = venues::names();
             Failure::usage(format!("{symbol}: no history comes from there: write {names}:SYMBOL"))
         })?;
-        let feed = feeds.iter().find(|feed| feed.symbols.contains(&symbol));
+        let feed = watched_feeds.iter().find(|feed| feed.symbols.contains(&symbol));
         let own = feed.map(|feed| feed.venue_intervals.clone()).filter(|own| !own.is_empty());
         let intervals = match args.interval.as_slice() {
             [] => own.unwrap_or_else(|| vec![Interval::D1]),
@@ -96,26 +97,18 @@ fn series(loaded: &Loaded, args: &Backfill) -> Result<Vec<(Symbol, Interval)>> {
 
 /// One source a venue: all its series share one pace.
 fn sources(
-    loaded: &Loaded,
+    (loaded, dir): (&Loaded, &Path),
     series: &[(Symbol, Interval)],
     clock: &Arc<dyn Clock>,
 ) -> Result<BTreeMap<&'static str, Source>> {
     let client = wiring::client()?;
-    let mut sources = BTreeMap::new();
-    for venue in venues::ALL {
-        let name = venue.profile.name;
-        if series.iter().all(|(symbol, _)| symbol.venue() != name) {
-            continue;
-        }
-        let (rest, stream) = loaded.settings.addresses.get(name).cloned().unwrap_or_default();
-        let own = venue.profile.endpoints();
-        let endpoints =
-            Endpoints { rest: rest.unwrap_or(own.rest), stream: stream.unwrap_or(own.stream) };
-        let asker = Asker::new(venue.profile, &endpoints, client.clone());
-        let source = Source::new(venue, &endpoints, asker, Arc::clone(clock));
-        sources.extend(source.map(|source| (name, source)));
-    }
-    Ok(sources)
+    let means = Means { settings: &loaded.settings, client: &client, dir, clock };
+    let symbols: Vec<Symbol> = series.iter().map(|(symbol, _)| symbol.clone()).collect();
+    let doors = venues::doors_of(&symbols, means)?;
+    let source = |(name, door): (&&'static str, &Door)| {
+        Source::new(door, Arc::clone(clock)).map(|source| (*name, source))
+    };
+    Ok(doors.iter().filter_map(source).collect())
 }
 
 /// What became of one series.
@@ -206,7 +199,8 @@ impl Job<'_> {
             Interval::H1 | Interval::H4 => DAY * 730,
             _ => DAY * 60,
         };
-        let reach = venues::find(symbol.venue()).and_then(|venue| (venue.profile.reach)(interval));
+        let reach =
+            feeds::venues::find(symbol.venue()).and_then(|venue| (venue.profile.reach)(interval));
         let oldest = reach.map_or(Timestamp::EPOCH, |reach| now.minus(reach));
         let from = self.args.from.unwrap_or_else(|| now.minus(usual));
         if from < oldest && self.args.from.is_some() {
@@ -280,6 +274,9 @@ impl Job<'_> {
                 let message =
                     format!("{venue} wants no more requests for {minutes} min: {kept} after that");
                 return Err(Failure::new(Exit::Remote, message));
+            }
+            Trouble::Denied(why) => {
+                return Err(Failure::new(Exit::Auth, format!("{symbol}: {why}")));
             }
             Trouble::Refused(why) | Trouble::Unreachable(why) => why,
         };

@@ -1,5 +1,8 @@
 //! `finstage instruments`
 
+mod ask;
+mod kis_master;
+
 use std::path::Path;
 
 use finstage_engine::nearest;
@@ -23,6 +26,7 @@ pub(super) fn run(global: &Global, args: &Instruments) -> Result<Exit> {
     match args {
         Instruments::Add(args) => add(global, &dir, args)?,
         Instruments::Remove { symbol } => remove(global, &dir, symbol)?,
+        Instruments::Ask { symbols } => return ask::ask(global, (&loaded, &dir), symbols),
         Instruments::List(only) => list(global, registry::everything(), only)?,
         Instruments::Search { text, only } => {
             if !text.contains(char::is_alphanumeric) {
@@ -48,8 +52,13 @@ pub(super) fn run(global: &Global, args: &Instruments) -> Result<Exit> {
 }
 
 fn add(global: &Global, dir: &Path, args: &InstrumentAdd) -> Result<()> {
-    let InstrumentAdd { symbol, name, name_ko, category, currency, calendar } = args;
-    let name = name.trim();
+    if let Some(master) = &args.from_kis_master {
+        return kis_master::add(global, dir, master);
+    }
+    let InstrumentAdd { symbol, name, name_ko, category, currency, calendar, .. } = args;
+    let (Some(symbol), Some(name)) = (symbol, name.as_deref().map(str::trim)) else {
+        return Err(Failure::usage("name the instrument: venue:SYMBOL --name NAME"));
+    };
     if name.is_empty() || name.chars().any(char::is_control) {
         return Err(Failure::usage("--name: write a name of one line"));
     }

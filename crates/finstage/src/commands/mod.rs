@@ -18,6 +18,7 @@ mod init;
 mod instruments;
 mod ledger;
 mod man;
+mod prices;
 mod progress;
 mod replay;
 mod report;
@@ -102,6 +103,7 @@ fn run(cli: &Cli) -> Result<Exit> {
         Command::Health(args) => health::run(global, args),
         Command::Import(args) => import::run(global, args),
         Command::Backfill(args) => backfill::run(global, args),
+        Command::Prices(args) => prices::run(global, args),
         Command::Bars(args) => bars::run(global, args),
         Command::Instruments(args) => instruments::run(global, args),
         Command::Replay(args) => replay::run(global, args),

@@ -20,6 +20,8 @@ pub(super) struct Progress<'a> {
     what: &'static str,
     total: usize,
     done: AtomicUsize,
+    /// Lines come after so many instead of after each tenth.
+    every: Option<usize>,
     bar: Option<ProgressBar>,
 }
 
@@ -35,7 +37,21 @@ impl<'a> Progress<'a> {
                 .with_style(style)
                 .with_message(what)
         });
-        Self { global, what, total, done: AtomicUsize::new(0), bar }
+        Self { global, what, total, done: AtomicUsize::new(0), every: None, bar }
+    }
+
+    /// With lines after every so many, where nothing can be drawn.
+    pub(super) fn every(mut self, every: Option<usize>) -> Self {
+        self.every = every;
+        self
+    }
+
+    /// A line for people that does not disturb what is drawn.
+    pub(super) fn line(&self, text: &str) {
+        match &self.bar {
+            Some(bar) => bar.println(text),
+            None => say(self.global, format_args!("{text}")),
+        }
     }
 
     /// So many more are done.
@@ -46,8 +62,11 @@ impl<'a> Progress<'a> {
         }
         let before = self.done.fetch_add(more, Ordering::Relaxed);
         let now = before + more;
-        let tenth = |done: usize| done * LINES / self.total.max(1);
-        if tenth(now) > tenth(before) && now < self.total {
+        let step = |done: usize| match self.every {
+            Some(every) => done / every.max(1),
+            None => done * LINES / self.total.max(1),
+        };
+        if step(now) > step(before) && now < self.total {
             let (total, what) = (self.total, self.what);
             say(self.global, format_args!("{now} of {total} {what}"));
         }

@@ -26,7 +26,8 @@ pub(super) fn run(global: &Global, args: &Serve) -> Result<Exit> {
     let settings = loaded.settings.clone();
     let dir = data_dir(global, &loaded);
     let own = load_token(&token_file(&dir)).ok();
-    let secrets = settings.notify.iter().flat_map(NotifySettings::secrets).cloned();
+    let keys = settings.accounts.values().flat_map(|account| account.secrets()).cloned();
+    let secrets = settings.notify.iter().flat_map(NotifySettings::secrets).cloned().chain(keys);
     logging::start(LogOptions {
         level: level(global),
         settings: Some(&settings.log),

@@ -133,6 +133,10 @@ pub(crate) struct RawReport {
 pub(crate) struct RawVenue {
     pub(crate) rest: Option<String>,
     pub(crate) ws: Option<String>,
+    pub(crate) app_key: Option<String>,
+    pub(crate) app_secret: Option<String>,
+    pub(crate) mock: Option<bool>,
+    pub(crate) per_second: Option<u32>,
 }
 
 /// `[[feeds]]`

@@ -17,6 +17,7 @@ pub use super::channels::NotifySettings;
 use super::place::Place;
 use super::raw::{Raw, RawAlerts, RawFeed, RawLog, RawReport, RawStrategy};
 pub use super::server::ServerSettings;
+pub use super::venues::{AccountSettings, Key};
 use super::venues::{addresses, example_of, timing};
 pub use super::watching::{Thresholds, WatchThresholds};
 use crate::exit::{Failure, Result};
@@ -50,6 +51,8 @@ pub struct Settings {
     pub thresholds: WatchThresholds,
     /// Addresses of venues, REST and stream, where they differ from the venues' own.
     pub addresses: BTreeMap<String, (Option<String>, Option<String>)>,
+    /// Keys of accounts at venues.
+    pub accounts: BTreeMap<String, AccountSettings>,
     /// What is watched.
     pub feeds: Vec<FeedSettings>,
     /// Where alerts go; to the log where none is named.
@@ -158,7 +161,6 @@ impl Resolver<'_> {
             series.extend(own);
             feeds.push(settings);
         }
-        self.venues(raw, &feeds)?;
         let mut strategies = Vec::new();
         for (i, strategy) in raw.strategies.iter().enumerate() {
             strategies.push(self.strategy(&format!("strategies[{i}]"), strategy, &mut series)?);
@@ -206,6 +208,7 @@ impl Resolver<'_> {
             log: self.log(&raw.log)?,
             thresholds,
             addresses: addresses(raw),
+            accounts: self.accounts(raw)?,
             feeds,
             notify,
             engine,
@@ -321,13 +324,14 @@ impl Resolver<'_> {
         }
     }
 
-    fn venues(&mut self, raw: &Raw, feeds: &[FeedSettings]) -> Result<()> {
+    pub(super) fn venues(&mut self, raw: &Raw) -> Result<()> {
         for (name, venue) in &raw.venues {
             let key = format!("venues.{name}");
             // Commands without channels read none of them.
             let is_telegram = name == "telegram"
                 && (raw.notify.is_empty() || raw.notify.iter().any(|n| n.kind == "telegram"));
-            if !is_telegram && !feeds.iter().any(|feed| &feed.venue == name) {
+            // A venue is asked for prices and history without a feed as well.
+            if !is_telegram && venues::find(name).is_none() {
                 self.warn(&key, "is not used by any [[feeds]]");
             }
             self.address(&format!("{key}.rest"), venue.rest.as_deref(), ["http", "https"])?;
@@ -349,7 +353,7 @@ impl Resolver<'_> {
         let Some(venue) = venues::find(&raw.venue) else {
             return self.refuse(
                 &format!("{key}.venue"),
-                format!("\"{}\" is not a venue: write binance or yahoo", raw.venue),
+                format!("\"{}\" is not a venue: write {}", raw.venue, crate::venues::names()),
             );
         };
         if raw.symbols.is_empty() {

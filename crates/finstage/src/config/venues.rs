@@ -4,13 +4,99 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use finstage_engine::FeedTiming;
-use finstage_feeds::{AFTER_INTERVAL, registry, venues};
+use finstage_feeds::{AFTER_INTERVAL, Server, registry, venues};
+use finstage_seal::Secret;
 
 use super::raw::Raw;
-use super::settings::FeedSettings;
+use super::settings::{FeedSettings, Resolver};
+use super::{Reference, dereference};
+use crate::exit::Result;
 
 /// Bars that are rolled up from those of a venue that is asked wait so long for a late part.
 const POLL_GRACE: Duration = Duration::from_secs(15 * 60);
+
+/// A key that was found, or why it was not: only who needs it is told.
+pub type Key = std::result::Result<Secret<String>, String>;
+
+/// The account of `[venues.NAME]`.
+#[derive(Debug, Clone)]
+pub struct AccountSettings {
+    /// `app_key`, where it is written.
+    pub app_key: Option<Key>,
+    /// `app_secret`, where it is written.
+    pub app_secret: Option<Key>,
+    /// Which of the venue's servers the keys are for.
+    pub server: Server,
+    /// Calls a second that the account allows, where they are not the usual ones.
+    pub per_second: Option<u32>,
+}
+
+impl AccountSettings {
+    /// Every text in it that must not be seen.
+    pub fn secrets(&self) -> impl Iterator<Item = &Secret<String>> {
+        let both = [&self.app_key, &self.app_secret].into_iter();
+        both.filter_map(|key| key.as_ref()?.as_ref().ok())
+    }
+
+    /// Why one of the keys that are written was not found.
+    pub fn trouble(&self) -> impl Iterator<Item = &str> {
+        let both = [&self.app_key, &self.app_secret].into_iter();
+        both.filter_map(|key| key.as_ref()?.as_ref().err().map(String::as_str))
+    }
+}
+
+/// The most calls a second that can be asked for: more than any account is allowed.
+const MAX_PER_SECOND: u32 = 1_000;
+
+impl Resolver<'_> {
+    /// The accounts of all venues, whose addresses are looked at as well. Keys that are not there are no error yet: most commands need none.
+    pub(super) fn accounts(&mut self, raw: &Raw) -> Result<BTreeMap<String, AccountSettings>> {
+        self.venues(raw)?;
+        let mut accounts = BTreeMap::new();
+        for (name, venue) in &raw.venues {
+            let place = format!("venues.{name}");
+            let wants_keys = venues::find(name).is_some_and(|venue| venue.access.is_some());
+            let typed = [
+                ("app_key", venue.app_key.is_some()),
+                ("app_secret", venue.app_secret.is_some()),
+                ("mock", venue.mock.is_some()),
+                ("per_second", venue.per_second.is_some()),
+            ];
+            if let (false, Some((key, _))) = (wants_keys, typed.iter().find(|(_, is)| *is)) {
+                return self.refuse(&format!("{place}.{key}"), format!("{name} wants no keys"));
+            }
+            if let Some(0) | Some(MAX_PER_SECOND..) = venue.per_second {
+                let why = format!("write a number from 1 to {}", MAX_PER_SECOND - 1);
+                return self.refuse(&format!("{place}.per_second"), why);
+            }
+            if wants_keys {
+                let app_key = venue.app_key.as_deref();
+                let app_key = app_key.map(|typed| self.key(&format!("{place}.app_key"), typed));
+                let secret = venue.app_secret.as_deref();
+                let secret = secret.map(|typed| self.key(&format!("{place}.app_secret"), typed));
+                let server = if venue.mock == Some(true) { Server::Mock } else { Server::Real };
+                let per_second = venue.per_second;
+                let account = AccountSettings { app_key, app_secret: secret, server, per_second };
+                accounts.insert(name.clone(), account);
+            }
+        }
+        Ok(accounts)
+    }
+
+    fn key(&mut self, key: &str, typed: &str) -> Key {
+        match dereference(typed, self.place.beside)? {
+            Reference::Outside(text) => Ok(Secret::new(text)),
+            Reference::Literal(text) => {
+                // A variable that stands for the setting is no file.
+                if !self.place.of(key).starts_with("environment ") {
+                    let better = "\"env:NAME\" or \"file:PATH\" is safer";
+                    self.warn(key, &format!("the secret stands in the file; {better}"));
+                }
+                Ok(Secret::new(text))
+            }
+        }
+    }
+}
 
 /// How a venue's messages behave in time. What is asked for comes when a bar has settled, and later
 /// where it was not there yet: bars that are made of it must wait as long.
@@ -35,5 +121,10 @@ pub(super) fn addresses(raw: &Raw) -> BTreeMap<String, (Option<String>, Option<S
 
 /// A name as it is listed at a venue.
 pub(super) fn example_of(venue: &str) -> &'static str {
-    if venue == "yahoo" { "AAPL" } else { "BTCUSDT" }
+    match venue {
+        "yahoo" => "AAPL",
+        "kis" => "005930",
+        "kraken" => "XBTUSD",
+        _ => "BTCUSDT",
+    }
 }

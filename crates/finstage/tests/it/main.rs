@@ -12,6 +12,7 @@ mod input;
 mod kill;
 mod machine;
 mod parity;
+mod prices;
 mod recovery;
 mod report;
 mod rewarm;

@@ -92,7 +92,11 @@ fn a_venue_out_of_reach_is_exit_3_and_a_symbol_that_it_does_not_have_is_exit_1()
     assert!(run.err.contains("yahoo:NOSUCH 1d: yahoo: the venue refused: No data found"), "{run}");
     assert!(run.out.contains("yahoo:AAPL"), "the others are fetched: {run}");
     let run = shell.run("backfill --symbols file:X");
-    assert_eq!((run.code, run.err.contains("write binance or yahoo:SYMBOL")), (2, true), "{run}");
+    assert_eq!(
+        (run.code, run.err.contains("write binance, yahoo, kis or kraken:SYMBOL")),
+        (2, true),
+        "{run}"
+    );
 }
 
 const FEED: &str = "[[feeds]]\nvenue = \"yahoo\"\nsymbols = [\"AAPL\", \"005930.KS\"]\n\

@@ -65,6 +65,8 @@ struct Meta {
     gmtoffset: i64,
     exchange_timezone_name: Option<String>,
     regular_market_time: Option<i64>,
+    regular_market_price: Option<f64>,
+    currency: Option<String>,
     price_hint: Option<u32>,
     data_granularity: Option<String>,
 }
@@ -138,6 +140,25 @@ impl Row {
 }
 
 impl Chart {
+    /// The price of the moment and when it was that.
+    pub(super) fn last_price(&self) -> Option<(Price, Option<Timestamp>)> {
+        let value = self.meta.regular_market_price.filter(|value| *value > 0.0)?;
+        let price = Price::from_f64_rounded(value, self.decimals(value))?;
+        Some((price, self.meta.regular_market_time.map(Timestamp::from_secs)))
+    }
+
+    /// What prices are in.
+    pub(super) fn currency(&self) -> Option<String> {
+        self.meta.currency.clone()
+    }
+
+    /// How many decimals of a price are no noise.
+    fn decimals(&self, value: f64) -> u32 {
+        // Below one, the hint of today's price is too coarse.
+        let decimals = self.meta.price_hint.unwrap_or(2).clamp(2, 9);
+        if value < 1.0 { decimals.max(4) } else { decimals }
+    }
+
     /// The bars that can be bars, oldest first, whether they are over or not.
     pub(super) fn bars(
         &self,
@@ -239,10 +260,7 @@ impl Chart {
     fn bar(&self, row: &Row, scale: f64) -> Option<Bar> {
         let price = |value: f64| {
             let value = value * scale;
-            // Below one, the hint of today's price is too coarse.
-            let decimals = self.meta.price_hint.unwrap_or(2).clamp(2, 9);
-            let decimals = if value < 1.0 { decimals.max(4) } else { decimals };
-            Price::from_f64_rounded(value, decimals)
+            Price::from_f64_rounded(value, self.decimals(value))
         };
         let [open, high, low, close] = row.prices.map(price);
         Some(Bar {

@@ -118,8 +118,14 @@ fn configuration(global: &Global, checks: &mut Vec<Check>) -> Option<Loaded> {
     checks.push(match trouble {
         Some(why) => Check::fail("secrets", why),
         None => {
+            let keys = settings.accounts.values();
+            let missing = keys.clone().flat_map(|account| account.trouble()).next();
             let count = settings.notify.iter().flat_map(|channel| channel.secrets()).count();
-            Check::ok("secrets", format!("{count} found"))
+            let count = count + keys.flat_map(|account| account.secrets()).count();
+            match missing {
+                Some(why) => Check::fail("secrets", why),
+                None => Check::ok("secrets", format!("{count} found")),
+            }
         }
     });
     Some(loaded)

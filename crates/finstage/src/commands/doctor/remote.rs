@@ -2,10 +2,12 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
-use finstage_feeds::hosts;
-use finstage_model::{Clock as _, Timestamp};
+use finstage_feeds::prices::PriceErrorKind;
+use finstage_feeds::{hosts, venues};
+use finstage_model::{Clock, Symbol, Timestamp};
 use finstage_net::{Client, ClientOptions, ErrorKind, Request, SystemClock, http_date};
 use finstage_notify::{Bot, BotErrorKind};
 use finstage_seal::Secret;
@@ -15,8 +17,11 @@ use super::local::holder;
 use crate::commands::token::reachable;
 use crate::config::settings::{FeedSettings, NotifySettings, Settings};
 use crate::exit::{Exit, Failure, Result};
+use crate::venues::{Door, Means};
 use crate::wiring;
 
+/// What is asked where nothing is watched.
+const KNOWN_PRICE: &str = "kis:005930";
 /// The longest that one answer may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The largest answer that is read.
@@ -31,17 +36,28 @@ pub(super) async fn check(settings: &Settings, dir: &Path, checks: &mut Vec<Chec
         total_timeout: PATIENCE,
         max_body_bytes: ANSWER_MAX_BYTES,
         user_agent: format!("finstage/{}", crate::VERSION),
+        ..ClientOptions::default()
     })
     .map_err(|e| Failure::new(Exit::Remote, e))?;
     let mut dates = Vec::new();
     let mut asked: Vec<&str> = Vec::new();
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let means = Means { settings, client: &client, dir, clock: &clock };
     for feed in &settings.feeds {
         if !asked.contains(&feed.venue.as_str()) {
             asked.push(&feed.venue);
-            checks.push(venue(&client, feed, &mut dates).await);
+            let wants_keys = venues::find(&feed.venue).is_some_and(|venue| venue.access.is_some());
+            checks.push(match wants_keys {
+                true => account(&feed.venue, feed.symbols.first(), means).await,
+                false => venue(&client, feed, &mut dates).await,
+            });
         }
     }
-    checks.extend(clock(&dates));
+    // Keys without a feed are there for prices and history.
+    for name in settings.accounts.keys().filter(|name| !asked.contains(&name.as_str())) {
+        checks.push(account(name, None, means).await);
+    }
+    checks.extend(difference(&dates));
     for channel in &settings.notify {
         match channel {
             NotifySettings::Log => {}
@@ -53,6 +69,35 @@ pub(super) async fn check(settings: &Settings, dir: &Path, checks: &mut Vec<Chec
     }
     checks.push(port(&client, dir, settings.server.options.listen).await);
     Ok(())
+}
+
+/// A price from a venue that wants keys: it proves the address, the keys and the token, which is kept
+/// for whoever asks next.
+async fn account(name: &str, symbol: Option<&Symbol>, means: Means<'_>) -> Check {
+    let check = format!("venue {name}");
+    let door = match Door::open(name, means) {
+        Ok(door) => door,
+        Err(why) => return Check::fail(check, why),
+    };
+    let symbol = symbol.cloned().or_else(|| KNOWN_PRICE.parse().ok());
+    let (Some(symbol), Ok(desk)) = (symbol, door.prices()) else {
+        return Check::warn(check, "is not looked at: it tells no prices");
+    };
+    let rest = &door.endpoints.rest;
+    match desk.ask(&[symbol]).await.pop() {
+        Some(Err(why)) if why.kind() == PriceErrorKind::Unauthorized => Check::fail(
+            check,
+            format!("{why}: check app_key, app_secret and mock in [venues.{name}]"),
+        ),
+        Some(Err(why)) if why.kind() == PriceErrorKind::Unreachable => {
+            Check::fail(check, format!("{why}: check the network, or rest in [venues.{name}]"))
+        }
+        Some(Err(why)) if why.kind() == PriceErrorKind::Limited => {
+            Check::warn(check, format!("{why}: wait a while"))
+        }
+        // It answered, so keys and token are good.
+        _ => Check::ok(check, format!("{rest} accepts the keys")),
+    }
 }
 
 /// A light question to a venue; the moment on its clock and on ours goes to `dates`.
@@ -111,7 +156,7 @@ async fn venue(
 }
 
 /// Our clock beside those of venues: the smallest difference counts.
-fn clock(dates: &[(Timestamp, Timestamp)]) -> Option<Check> {
+fn difference(dates: &[(Timestamp, Timestamp)]) -> Option<Check> {
     let apart =
         |(theirs, ours): &(Timestamp, Timestamp)| ours.since(*theirs).max(theirs.since(*ours));
     let difference = dates.iter().map(apart).min()?;
@@ -186,7 +231,7 @@ mod tests {
         let at = |secs| Timestamp::from_secs(secs);
         let state = |dates: &[(i64, i64)]| {
             let dates: Vec<_> = dates.iter().map(|(a, b)| (at(*a), at(*b))).collect();
-            clock(&dates).map(|check| check.state)
+            difference(&dates).map(|check| check.state)
         };
         assert_eq!(state(&[]), None);
         assert_eq!(state(&[(1_000, 1_002)]), Some(State::Ok));
