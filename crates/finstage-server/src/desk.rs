@@ -145,6 +145,8 @@ pub struct ReportPage {
 pub struct Gauges {
     /// The connections to venues.
     pub feeds: Vec<FeedGauge>,
+    /// The servers that are asked: what they allow, and how they answer.
+    pub remotes: Vec<RemoteGauge>,
     /// The channels.
     pub notifiers: Vec<NotifierGauge>,
     /// The stored series of what is watched.
@@ -159,7 +161,7 @@ pub struct Gauges {
 }
 
 /// A connection to a venue.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct FeedGauge {
     /// The venue.
     pub venue: String,
@@ -191,6 +193,64 @@ pub struct FeedGauge {
     pub undecoded: u64,
     /// Settled bars that the venue says otherwise now; what was handed on stays.
     pub revisions: u64,
+    /// Trades that a line lost and that were fetched.
+    pub trades_filled: u64,
+    /// Trades that a line lost and that could not be fetched.
+    pub trades_lost: u64,
+    /// Lines that were replaced while they still worked.
+    pub overlaps: u64,
+    /// Lines that went silent.
+    pub stalls: u64,
+}
+
+/// A server that is asked, under one key.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RemoteGauge {
+    /// Its name: the venue, or the channel.
+    pub name: String,
+    /// `closed` where requests are let through, `half_open` while it is tried, `open` where none are.
+    pub breaker: &'static str,
+    /// How often the breaker opened.
+    pub opens: u64,
+    /// Until when nothing is sent because the server said so.
+    pub blocked_until: Option<Timestamp>,
+    /// Requests sent, repetitions included.
+    pub sent: u64,
+    /// Requests sent again.
+    pub retries: u64,
+    /// Answers that said "too many".
+    pub refused: u64,
+    /// Requests without a usable answer.
+    pub failed: u64,
+    /// Requests that are out.
+    pub in_flight: u64,
+    /// Requests that wait for their turn.
+    pub waiting: u64,
+    /// The mean wait for a turn.
+    pub mean_wait_ms: f64,
+    /// The longest wait for a turn so far.
+    pub longest_wait_ms: f64,
+    /// Its limits.
+    pub quotas: Vec<QuotaGauge>,
+}
+
+/// One limit of a server.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct QuotaGauge {
+    /// Its name.
+    pub rule: String,
+    /// The most in one window, as it is known now.
+    pub limit: u64,
+    /// The length of the window.
+    pub window_s: f64,
+    /// What is used, others with the same key included.
+    pub used: u64,
+    /// Of that, what others used.
+    pub by_others: u64,
+    /// What is left.
+    pub headroom: u64,
+    /// The spread of delays that is allowed for.
+    pub guard_ms: f64,
 }
 
 /// A channel for alerts.

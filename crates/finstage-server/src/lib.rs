@@ -40,8 +40,8 @@ mod token;
 pub use app::About;
 pub use auth::{CODE_LIFE, SESSION_LIFE};
 pub use desk::{
-    Desk, FeedGauge, Gauges, InstrumentItem, JournalGauge, NotifierGauge, QueueGauge, ReportAsked,
-    ReportForm, ReportPage, Rules, SeriesGauge,
+    Desk, FeedGauge, Gauges, InstrumentItem, JournalGauge, NotifierGauge, QueueGauge, QuotaGauge,
+    RemoteGauge, ReportAsked, ReportForm, ReportPage, Rules, SeriesGauge,
 };
 pub use error::{Error, ErrorKind};
 pub use live::{Live, MAX_INSTRUMENTS};

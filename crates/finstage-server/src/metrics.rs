@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use finstage_store::records::{AlertRow, AlertStatus, SignalRow};
 
-use crate::desk::Gauges;
+use crate::desk::{Gauges, QuotaGauge, RemoteGauge};
 use crate::live::Live;
 use crate::process;
 
@@ -101,6 +101,7 @@ impl Metrics {
         self.said(&mut page);
         engine(&mut page, live, gauges);
         feeds(&mut page, gauges);
+        remotes(&mut page, gauges);
         notifiers(&mut page, gauges);
         process_of(&mut page);
         page.0
@@ -199,7 +200,7 @@ fn engine(page: &mut Sheet, live: &Live, gauges: &Gauges) {
 
 fn feeds(page: &mut Sheet, gauges: &Gauges) {
     type Read = fn(&crate::desk::FeedGauge) -> u64;
-    let counters: [(&str, &str, Read); 8] = [
+    let counters: [(&str, &str, Read); 12] = [
         ("finstage_feed_messages_total", "Messages of a venue.", |f| f.messages),
         ("finstage_feed_events_total", "Events made of a venue's messages.", |f| f.events),
         ("finstage_feed_reconnects_total", "Connections after the first.", |f| f.reconnects),
@@ -208,6 +209,12 @@ fn feeds(page: &mut Sheet, gauges: &Gauges) {
         ("finstage_feed_duplicates_total", "Things that came twice.", |f| f.duplicates),
         ("finstage_feed_undecoded_total", "Messages not understood.", |f| f.undecoded),
         ("finstage_feed_revisions_total", "Settled bars that changed later.", |f| f.revisions),
+        ("finstage_feed_trades_filled_total", "Lost trades that were fetched.", |f| {
+            f.trades_filled
+        }),
+        ("finstage_feed_trades_lost_total", "Lost trades that were not.", |f| f.trades_lost),
+        ("finstage_feed_overlaps_total", "Lines replaced while they worked.", |f| f.overlaps),
+        ("finstage_feed_stalls_total", "Lines that went silent.", |f| f.stalls),
     ];
     let places: Vec<String> = (0..gauges.feeds.len()).map(|place| place.to_string()).collect();
     for (name, help, read) in counters {
@@ -226,6 +233,61 @@ fn feeds(page: &mut Sheet, gauges: &Gauges) {
         if let Some(age) = feed.age_ms {
             let labels = [("venue", feed.venue.as_str()), ("feed", place.as_str())];
             page.sample("finstage_feed_age_seconds", &labels, age as f64 / 1e3);
+        }
+    }
+}
+
+fn remotes(page: &mut Sheet, gauges: &Gauges) {
+    type Read = fn(&RemoteGauge) -> u64;
+    let counters: [(&str, &str, Read); 5] = [
+        ("finstage_remote_requests_total", "Requests sent to a server.", |r| r.sent),
+        ("finstage_remote_retries_total", "Requests sent again.", |r| r.retries),
+        ("finstage_remote_refused_total", "Answers that said \"too many\".", |r| r.refused),
+        ("finstage_remote_failed_total", "Requests without a usable answer.", |r| r.failed),
+        ("finstage_remote_breaker_opens_total", "Times that the breaker opened.", |r| r.opens),
+    ];
+    for (name, help, read) in counters {
+        page.family(name, "counter", help);
+        for one in &gauges.remotes {
+            page.sample(name, &[("remote", &one.name)], read(one));
+        }
+    }
+    type Level = fn(&RemoteGauge) -> f64;
+    let levels: [(&str, &str, Level); 5] = [
+        ("finstage_remote_up", "0 while the breaker lets nothing through.", |r| {
+            f64::from(u8::from(r.breaker != "open"))
+        }),
+        ("finstage_remote_blocked", "1 while nothing is sent because the server said so.", |r| {
+            f64::from(u8::from(r.blocked_until.is_some()))
+        }),
+        ("finstage_remote_in_flight", "Requests that are out.", |r| r.in_flight as f64),
+        ("finstage_remote_waiting", "Requests that wait for their turn.", |r| r.waiting as f64),
+        ("finstage_remote_longest_wait_seconds", "The longest wait for a turn.", |r| {
+            r.longest_wait_ms / 1e3
+        }),
+    ];
+    for (name, help, read) in levels {
+        page.family(name, "gauge", help);
+        for one in &gauges.remotes {
+            page.sample(name, &[("remote", &one.name)], read(one));
+        }
+    }
+    type Share = fn(&QuotaGauge) -> u64;
+    let shares: [(&str, &str, Share); 4] = [
+        ("finstage_quota_limit", "The most in one window.", |q| q.limit),
+        ("finstage_quota_used", "What is used, by others with the same key too.", |q| q.used),
+        ("finstage_quota_used_by_others", "What others with the same key use.", |q| q.by_others),
+        ("finstage_quota_headroom", "What is left.", |q| q.headroom),
+    ];
+    for (name, help, read) in shares {
+        page.family(name, "gauge", help);
+        for one in &gauges.remotes {
+            for quota in &one.quotas {
+                let window = quota.window_s.to_string();
+                let labels =
+                    [("remote", one.name.as_str()), ("rule", &quota.rule), ("window_s", &window)];
+                page.sample(name, &labels, read(quota));
+            }
         }
     }
 }

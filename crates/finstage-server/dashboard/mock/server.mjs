@@ -46,6 +46,11 @@ function system(now) {
       { venue: "binance", symbols: INSTRUMENTS.slice(0, 3).map(({ symbol }) => symbol), state: "up", connected: true, last_event_at: new Date(now - 240).toISOString(), age_ms: 240, messages: 184_233, events: 181_002, reconnects: 1, gaps: 1, repaired: 1, duplicates: 3, undecoded: 0, stale: false },
       { venue: "yahoo", symbols: INSTRUMENTS.slice(3).map(({ symbol }) => symbol), state: "stale", connected: true, last_event_at: new Date(now - 95_000).toISOString(), age_ms: 95_000, messages: 312, events: 290, reconnects: 0, gaps: 0, repaired: 0, duplicates: 22, undecoded: 0, stale: true },
     ],
+    remotes: [
+      { name: "binance", breaker: "closed", opens: 0, blocked_until: null, sent: 4_211, retries: 3, refused: 0, failed: 3, in_flight: 1, waiting: 0, mean_wait_ms: 1.4, longest_wait_ms: 812, quotas: [{ rule: "weight", limit: 6_000, window_s: 60, used: 842, by_others: 120, headroom: 5_158, guard_ms: 41 }, { rule: "connects", limit: 300, window_s: 300, used: 2, by_others: 0, headroom: 298, guard_ms: 41 }] },
+      { name: "yahoo", breaker: "open", opens: 1, blocked_until: null, sent: 96, retries: 12, refused: 1, failed: 14, in_flight: 0, waiting: 3, mean_wait_ms: 390, longest_wait_ms: 2_250, quotas: [{ rule: "requests", limit: 1, window_s: 0.75, used: 1, by_others: 0, headroom: 0, guard_ms: 80 }] },
+      { name: "telegram", breaker: "closed", opens: 0, blocked_until: null, sent: 38, retries: 0, refused: 0, failed: 0, in_flight: 0, waiting: 0, mean_wait_ms: 0, longest_wait_ms: 0, quotas: [] },
+    ],
     notifiers: [{ name: "telegram", queued: 0, delivered: 38, failed: 0, retried: 1, last_error: null }, { name: "webhook", queued: 2, delivered: 11, failed: 3, retried: 9, last_error: "the address answered 503; it is tried again" }],
     series: INSTRUMENTS.flatMap(({ symbol }) => ["15m", "1d"].map((interval) => ({ symbol, interval, last_close: market.bars.get(`${symbol} ${interval}`).at(-1).timestamp, bars: market.bars.get(`${symbol} ${interval}`).length, gaps: symbol.includes("SOL") ? 1 : 0 }))),
     queue: { depth: 3, bound: 65_536 }, websocket: { clients: sockets.clients.size, dropped: 0 },

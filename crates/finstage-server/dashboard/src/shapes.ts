@@ -266,7 +266,35 @@ export interface Feed {
   repaired?: number;
   duplicates?: number;
   undecoded?: number;
+  trades_filled?: number;
+  trades_lost?: number;
   stale?: boolean;
+}
+
+export interface Quota {
+  rule: string;
+  limit: number;
+  window_s: number;
+  used: number;
+  by_others: number;
+  headroom: number;
+  guard_ms: number;
+}
+
+export interface Remote {
+  name: string;
+  breaker: "closed" | "half_open" | "open";
+  opens: number;
+  blocked_until?: string | null;
+  sent: number;
+  retries: number;
+  refused: number;
+  failed: number;
+  in_flight: number;
+  waiting: number;
+  mean_wait_ms: number;
+  longest_wait_ms: number;
+  quotas: Quota[];
 }
 
 export interface System {
@@ -282,6 +310,7 @@ export interface System {
   memory_bytes?: number | null;
   cpu_seconds?: number | null;
   feeds?: Feed[];
+  remotes?: Remote[];
   notifiers?: { name: string; queued?: number; delivered?: number; failed?: number; retried?: number; last_error?: string | null }[];
   series?: { symbol: string; interval: string; last_close?: string | null; bars?: number | null; gaps?: number | null }[];
   queue?: { depth?: number; bound?: number } | null;

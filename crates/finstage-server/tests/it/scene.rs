@@ -8,7 +8,8 @@ use std::time::Duration;
 use finstage_model::{Clock, ManualClock, Position, Price, Symbol, Timestamp};
 use finstage_server::{
     About, Desk, Error, ErrorKind, FeedGauge, Gauges, Inputs, InstrumentItem, Limits, Live,
-    ReportAsked, ReportPage, Rules, Server, ServerOptions, Synced, load_token, token_file,
+    QuotaGauge, RemoteGauge, ReportAsked, ReportPage, Rules, Server, ServerOptions, Synced,
+    load_token, token_file,
 };
 use finstage_store::DiskFiles;
 use finstage_store::history::History;
@@ -270,17 +271,32 @@ impl Desk for PlainDesk {
                 symbols: vec![symbol()],
                 state: "up",
                 connected: true,
-                stale: false,
-                last_event_at: None,
-                age_ms: None,
                 messages: 1,
                 events: 1,
-                reconnects: 0,
-                gaps: 0,
-                repaired: 0,
-                duplicates: 0,
-                undecoded: 0,
-                revisions: 0,
+                ..FeedGauge::default()
+            }],
+            remotes: vec![RemoteGauge {
+                name: "sim".to_owned(),
+                breaker: "closed",
+                opens: 0,
+                blocked_until: None,
+                sent: 7,
+                retries: 1,
+                refused: 0,
+                failed: 0,
+                in_flight: 0,
+                waiting: 0,
+                mean_wait_ms: 0.5,
+                longest_wait_ms: 2.0,
+                quotas: vec![QuotaGauge {
+                    rule: "weight".to_owned(),
+                    limit: 6_000,
+                    window_s: 60.0,
+                    used: 14,
+                    by_others: 0,
+                    headroom: 5_986,
+                    guard_ms: 75.0,
+                }],
             }],
             ..Gauges::default()
         }

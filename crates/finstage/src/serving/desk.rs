@@ -168,18 +168,7 @@ impl ServiceDesk {
                 venue: feed.venue.clone(),
                 symbols: feed.symbols.clone(),
                 state: "waiting",
-                connected: false,
-                stale: false,
-                last_event_at: None,
-                age_ms: None,
-                messages: 0,
-                events: 0,
-                reconnects: 0,
-                gaps: 0,
-                repaired: 0,
-                duplicates: 0,
-                undecoded: 0,
-                revisions: 0,
+                ..FeedGauge::default()
             };
             return self.feeds.iter().map(waiting).collect();
         };

@@ -4,6 +4,7 @@ import * as f from "../format";
 import { Ago, SymbolLink, Time } from "../parts/said";
 import { Around, Empty, Scroll, Section } from "../parts/states";
 import type { Feed, System } from "../shapes";
+import { Remotes } from "../parts/remotes";
 import { useStore } from "../store";
 import { t } from "../words";
 import { instruments, priceOf } from "../world";
@@ -23,6 +24,7 @@ export function Data() {
         {(system) => (
           <>
             <Section title={t("feeds")}>{system.feeds && system.feeds.length > 0 ? <Feeds feeds={system.feeds} /> : <Empty title={t("none")} why={t("feeds_none")} />}</Section>
+            <Section title={t("remotes")}>{system.remotes && system.remotes.length > 0 ? <Remotes remotes={system.remotes} /> : <Empty title={t("none")} why={t("remotes_none")} />}</Section>
             <Section title={t("quotes")}>
               {watched.size === 0 ? (
                 <Empty title={t("markets_empty")} why={t("markets_empty_why")} />
@@ -97,6 +99,12 @@ function Feeds({ feeds }: { feeds: Feed[] }) {
               {t("gaps")}
             </th>
             <th scope="col" class="right">
+              {t("trades_filled")}
+            </th>
+            <th scope="col" class="right">
+              {t("trades_lost")}
+            </th>
+            <th scope="col" class="right">
               {t("duplicates")}
             </th>
             <th scope="col" class="right">
@@ -134,6 +142,8 @@ function Feeds({ feeds }: { feeds: Feed[] }) {
                   </span>
                 ) : null}
               </td>
+              <td class="right num">{f.count(feed.trades_filled)}</td>
+              <td class="right num">{feed.trades_lost ? <b class="miss">{f.count(feed.trades_lost)}</b> : f.count(feed.trades_lost)}</td>
               <td class="right num">{f.count(feed.duplicates)}</td>
               <td class="right num">{f.count(feed.undecoded)}</td>
             </tr>
