@@ -26,7 +26,6 @@
 #![forbid(unsafe_code)]
 
 mod account;
-mod asker;
 mod calendars;
 mod error;
 mod poller;
@@ -40,7 +39,6 @@ mod venue;
 pub mod venues;
 
 pub use account::{Access, Account, Server};
-pub use asker::{Asker, hosts};
 pub use calendars::{MarketHours, NotCovered, SessionTimes};
 pub use error::{DecodeError, DecodeErrorKind};
 pub use poller::{Agenda, Answer, KEPT_BARS, LONGEST_BLOCK, Poller, Step};
@@ -52,5 +50,5 @@ pub use settling::{AFTER_DAY, AFTER_INTERVAL, Settling};
 pub use tape::MAX_HOLES;
 pub use venue::{
     Ack, Action, ActionKind, Decoded, Description, Endpoints, Open, PollVenue, Query, StreamVenue,
-    Subscription, SymbolMap, VenueProfile,
+    Subscription, SymbolMap, VenueProfile, hosts,
 };

@@ -20,7 +20,7 @@ use std::time::Duration;
 use finstage_model::{
     Bar, Clock, Event, FeedKind, FeedStatus, InstrumentId, Interval, Payload, Symbol, Timestamp,
 };
-use finstage_net::{Backoff, Jitter, Response, retry_after};
+use finstage_net::{Backoff, Client, ErrorKind, Jitter, Response, retry_after};
 use tokio::sync::watch;
 use tokio::time::sleep;
 use tracing::{info, warn};
@@ -28,7 +28,7 @@ use tracing::{info, warn};
 use crate::session::outlet::{Outlet, Stuck};
 use crate::settling::Settling;
 use crate::venue::{PollVenue, Query, VenueProfile};
-use crate::{Asker, DecodeErrorKind, LinkState, SessionOptions, SessionStats};
+use crate::{DecodeErrorKind, LinkState, SessionOptions, SessionStats};
 
 /// Bars of a series that are compared with what the venue tells of them later.
 pub const KEPT_BARS: usize = 8;
@@ -327,7 +327,7 @@ impl Series {
 pub struct Poller {
     poll: Box<dyn PollVenue>,
     agenda: Agenda,
-    asker: Asker,
+    client: Client,
     clock: Arc<dyn Clock>,
     shutdown: watch::Receiver<bool>,
     stats: Arc<SessionStats>,
@@ -337,12 +337,12 @@ pub struct Poller {
 impl Poller {
     /// A poller that is not running yet. Of `options`, the socket and its limits are not used.
     #[must_use]
-    pub fn new(poll: Box<dyn PollVenue>, asker: Asker, options: SessionOptions) -> Self {
+    pub fn new(poll: Box<dyn PollVenue>, options: SessionOptions) -> Self {
         let agenda = Agenda::new(&options);
         let outlet =
             Outlet::new(options.events, options.limits.blocked, Arc::clone(&options.stats));
-        let SessionOptions { clock, shutdown, stats, .. } = options;
-        Self { poll, agenda, asker, clock, shutdown, stats, outlet }
+        let SessionOptions { client, clock, shutdown, stats, .. } = options;
+        Self { poll, agenda, client, clock, shutdown, stats, outlet }
     }
 
     /// Runs until told to stop, or until nobody reads the events any more.
@@ -381,8 +381,9 @@ impl Poller {
         let mut bars = Vec::new();
         let mut next = Some(query);
         while let Some(query) = next {
-            let response = match self.asker.ask(&self.poll.request(&query)).await {
+            let response = match self.client.send(&self.poll.request(&query)).await {
                 Ok(response) => response,
+                Err(why) if why.kind() == ErrorKind::Limited => return Answer::Limited(why.wait()),
                 Err(why) => return Answer::Failed(why.to_string()),
             };
             let now = self.clock.now();

@@ -272,8 +272,6 @@ pub struct VenueProfile {
     pub bars_without_trades: bool,
     /// What it allows, and how it says no.
     pub terms: Terms,
-    /// The shortest time between two requests to it, all its hosts together.
-    pub request_spacing: Duration,
     /// How long to ask nothing after it said "too many requests" and no more.
     pub block: Duration,
     /// The lengths of bars that it gives.
@@ -290,11 +288,16 @@ impl VenueProfile {
     }
 }
 
+/// The hosts of an address, parted by commas: the later ones stand in for the first.
+pub fn hosts(rest: &str) -> impl Iterator<Item = &str> {
+    rest.split(',').map(|host| host.trim().trim_end_matches('/')).filter(|host| !host.is_empty())
+}
+
 /// Addresses of a venue, without a path: the venue's own, or a simulator's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoints {
     /// For requests: `https://…`. Where a venue has hosts that stand in for each other, they are
-    /// parted by commas; [`crate::Asker`] goes from one to the next.
+    /// parted by commas: see [`hosts`].
     pub rest: String,
     /// For streams: `wss://…`.
     pub stream: String,

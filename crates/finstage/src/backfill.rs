@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use finstage_feeds::venues::Venue;
 use finstage_feeds::{
-    Action, ActionKind, Asker, DecodeError, DecodeErrorKind, PollVenue, Query, Settling,
+    Action, ActionKind, DecodeError, DecodeErrorKind, PollVenue, Query, Settling,
 };
 use finstage_model::{Bar, Clock, InstrumentId, Interval, Payload, Symbol, Timestamp};
-use finstage_net::{ErrorKind, Response, Sign, retry_after};
+use finstage_net::{Class, Client, ErrorKind, Response, Sign, retry_after};
 use finstage_store::Error;
 use finstage_store::history::{FactorRow, Factors, History, Hole, MAX_FACTORS, gaps};
 
@@ -28,7 +28,7 @@ pub struct Source {
     /// Which.
     pub venue: &'static Venue,
     poll: Box<dyn PollVenue>,
-    asker: Asker,
+    client: Client,
     clock: Arc<dyn Clock>,
 }
 
@@ -55,7 +55,7 @@ impl Source {
     /// One that asks through a door; `None` where the venue gives no history.
     #[must_use]
     pub fn new(door: &Door, clock: Arc<dyn Clock>) -> Option<Self> {
-        Some(Self { venue: door.venue, poll: door.poll()?, asker: door.asker.clone(), clock })
+        Some(Self { venue: door.venue, poll: door.poll()?, client: door.client.clone(), clock })
     }
 
     /// The question for bars of a series in a stretch of time.
@@ -79,7 +79,7 @@ impl Source {
     /// # Errors
     /// Why there is no answer.
     pub async fn page(&self, query: &Query, bars: &mut Vec<Bar>) -> Result<Option<Query>, Trouble> {
-        let response = self.answer(self.poll.request(query)).await?;
+        let response = self.answer(self.poll.request(query).class(Class::Background)).await?;
         let (now, mut events) = (self.clock.now(), Vec::new());
         let next = self.poll.read(query, &response, now, &mut events);
         let next = next.map_err(|why| self.trouble(&why, &response))?;
@@ -100,14 +100,14 @@ impl Source {
         from: Timestamp,
     ) -> Result<Option<Factors>, Trouble> {
         let Some(request) = self.poll.actions_request(symbol, from) else { return Ok(None) };
-        let response = self.answer(request).await?;
+        let response = self.answer(request.class(Class::Background)).await?;
         let actions = self.poll.read_actions(&response);
         let actions = actions.map_err(|why| self.trouble(&why, &response))?;
         Ok(Some(factors(&actions)))
     }
 
     async fn answer(&self, request: finstage_net::Request) -> Result<Response, Trouble> {
-        let answer = self.asker.ask(&request).await;
+        let answer = self.client.send(&request).await;
         let response = answer.map_err(|why| match why.kind() {
             ErrorKind::Denied => Trouble::Denied(why.to_string()),
             ErrorKind::Limited => Trouble::Limited(why.wait().unwrap_or(self.venue.profile.block)),

@@ -11,7 +11,7 @@ use std::time::Duration;
 use finstage_engine::series_depths;
 use finstage_feeds::{Poller, SessionLimits, SessionOptions, SessionStats, Since, Subscription};
 use finstage_model::{Bar, Event, Interval, Symbol, Timestamp};
-use finstage_net::{Backoff, Client, Jitter, SocketOptions};
+use finstage_net::{Backoff, Jitter, SocketOptions};
 use finstage_store::history::History;
 use finstage_strategies::CATALOG;
 use tokio::sync::{mpsc, watch};
@@ -20,7 +20,7 @@ use tokio::task::JoinHandle;
 use crate::backfill::{Source, Stretch, Trouble};
 use crate::config::settings::FeedSettings;
 use crate::day::House;
-use crate::exit::{Failure, Result};
+use crate::exit::{Exit, Failure, Result};
 use crate::venues::Door;
 use crate::wiring;
 
@@ -38,7 +38,7 @@ const PIECE_BARS: usize = 50_000;
 pub(crate) fn start(
     house: &House,
     feed: &FeedSettings,
-    (client, door, goes_on): (&Client, &Door, bool),
+    (door, goes_on): (&Door, bool),
     (events, shutdown): (mpsc::Sender<Vec<Event>>, watch::Receiver<bool>),
 ) -> Result<(JoinHandle<()>, Arc<SessionStats>)> {
     let no_history = || Failure::usage(format!("{} can neither be heard nor asked", feed.venue));
@@ -54,7 +54,7 @@ pub(crate) fn start(
         profile: door.venue.profile,
         subscriptions,
         since,
-        client: client.clone(),
+        client: door.client.clone(),
         socket: SocketOptions::default(),
         seed: clock.now().nanos().unsigned_abs(),
         clock,
@@ -63,7 +63,7 @@ pub(crate) fn start(
         shutdown: shutdown.clone(),
         stats: Arc::clone(&stats),
     };
-    let poller = Poller::new(poll, door.asker.clone(), options);
+    let poller = Poller::new(poll, options);
     let history = house.history.clone();
     let task = tokio::spawn(async move {
         tokio::join!(poller.run(), fill(source, history, wants, shutdown));
@@ -86,10 +86,13 @@ fn since(house: &House, subscriptions: &[Subscription]) -> Result<Vec<Since>> {
 
 /// History that the strategies need and the store lacks.
 #[derive(Debug)]
-struct Want {
-    symbol: Symbol,
-    interval: Interval,
-    from: Timestamp,
+pub(crate) struct Want {
+    pub(crate) symbol: Symbol,
+    pub(crate) interval: Interval,
+    /// The first moment wanted.
+    pub(crate) from: Timestamp,
+    /// The first one not wanted.
+    pub(crate) to: Timestamp,
 }
 
 fn wants(house: &House, feed: &FeedSettings, since: &[Since]) -> Result<Vec<Want>> {
@@ -109,7 +112,7 @@ fn wants(house: &House, feed: &FeedSettings, since: &[Since]) -> Result<Vec<Want
         let wanted = wiring::history_start(&symbol, interval, depth, now);
         let stored = house.stored_until(&symbol, interval)?;
         let from = stored.map_or(wanted, |until| until.max(wanted));
-        wants.push(Want { symbol, interval, from });
+        wants.push(Want { symbol, interval, from, to: Timestamp::MAX });
     }
     Ok(wants)
 }
@@ -130,16 +133,14 @@ async fn fill(
 async fn fill_all(source: &Source, history: &History, wants: &[Want]) {
     let (mut factored, mut refused) = (Vec::<&Symbol>::new(), Vec::<&Symbol>::new());
     for want in wants {
-        let Want { symbol, interval, from } = want;
-        let mut attempt = 0;
+        let Want { symbol, interval, from, .. } = want;
         if refused.contains(&symbol) {
             continue;
         }
-        while let Err(trouble) = fill_series(source, history, want).await {
-            if !wait(symbol, &trouble, &mut attempt).await {
-                refused.push(symbol);
-                break;
-            }
+        match fill_series(source, history, want).await {
+            Ok(true) => {}
+            Ok(false) => refused.push(symbol),
+            Err(error) => tracing::warn!("history could not be stored: {error}"),
         }
         if factored.contains(&symbol) || refused.contains(&symbol) || *interval < Interval::D1 {
             continue;
@@ -148,8 +149,10 @@ async fn fill_all(source: &Source, history: &History, wants: &[Want]) {
         match source.factors(symbol, *from).await {
             Ok(Some(factors)) if history_is_new(history, symbol) => {
                 let (history, symbol) = (history.clone(), symbol.clone());
-                let store = move || history.import_factors(&symbol, &factors);
-                report(tokio::task::spawn_blocking(store).await.map(|done| done.map(|_| ())));
+                let store = move || history.import_factors(&symbol, &factors).map(|_| ());
+                if let Err(error) = stored(tokio::task::spawn_blocking(store).await) {
+                    tracing::warn!("dividends and splits could not be stored: {error}");
+                }
             }
             // `finstage backfill` brings them for all that is stored.
             Ok(_) => {}
@@ -182,27 +185,35 @@ async fn wait(symbol: &Symbol, trouble: &Trouble, attempt: &mut u32) -> bool {
     true
 }
 
-async fn fill_series(
-    source: &Source,
-    history: &History,
-    want: &Want,
-) -> std::result::Result<(), Trouble> {
-    let Want { symbol, interval, from } = want;
-    let stretch = Stretch { from: *from, to: Timestamp::MAX, bars: 0 };
+/// Fetches a series, however long the venue cannot be reached; false where it has no such symbol, or
+/// gives us nothing.
+///
+/// # Errors
+/// When the history cannot be written.
+pub(crate) async fn fill_series(source: &Source, history: &History, want: &Want) -> Result<bool> {
+    let Want { symbol, interval, from, to } = want;
+    let stretch = Stretch { from: *from, to: *to, bars: 0 };
     let mut next = Some(source.query(symbol, *interval, &stretch));
-    let mut bars = Vec::new();
+    let (mut bars, mut attempt) = (Vec::new(), 0);
     while let Some(query) = next {
-        next = source.page(&query, &mut bars).await?;
+        next = match source.page(&query, &mut bars).await {
+            Ok(following) => {
+                attempt = 0;
+                following
+            }
+            Err(trouble) if wait(symbol, &trouble, &mut attempt).await => Some(query),
+            Err(_) => return Ok(false),
+        };
         if bars.len() >= PIECE_BARS || next.is_none() {
-            store(history, want, std::mem::take(&mut bars)).await;
+            store(history, want, std::mem::take(&mut bars)).await?;
         }
     }
-    Ok(())
+    Ok(true)
 }
 
-async fn store(history: &History, want: &Want, bars: Vec<Bar>) {
+async fn store(history: &History, want: &Want, bars: Vec<Bar>) -> Result<()> {
     if bars.is_empty() {
-        return;
+        return Ok(());
     }
     let (history, symbol, interval) = (history.clone(), want.symbol.clone(), want.interval);
     let work = move || {
@@ -210,19 +221,14 @@ async fn store(history: &History, want: &Want, bars: Vec<Bar>) {
         tracing::info!("{symbol} {interval}: {} bars of history", counts.written);
         Ok(())
     };
-    report(tokio::task::spawn_blocking(work).await);
+    stored(tokio::task::spawn_blocking(work).await)
 }
 
-/// Says what went wrong with the store; the next start tries again.
-fn report(
+fn stored(
     done: std::result::Result<
         std::result::Result<(), finstage_store::Error>,
         tokio::task::JoinError,
     >,
-) {
-    match done {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::warn!("history could not be stored: {error}"),
-        Err(error) => tracing::error!("storing history broke off: {error}"),
-    }
+) -> Result<()> {
+    Ok(done.map_err(|broken| Failure::new(Exit::Store, broken))??)
 }

@@ -7,12 +7,9 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use finstage_engine::series_depths;
-use finstage_feeds::{
-    DecodeError, DecodeErrorKind, PollVenue, Query, Session, SessionLimits, SessionOptions,
-    SessionStats, Since, SymbolMap,
-};
-use finstage_model::{Bar, Clock, Event, Instrument, Interval, Payload, Symbol, Timestamp};
-use finstage_net::{Backoff, Client, Jitter, SocketOptions, retry_after};
+use finstage_feeds::{Session, SessionLimits, SessionOptions, SessionStats, Since, SymbolMap};
+use finstage_model::{Clock, Event, Payload, Symbol};
+use finstage_net::{Client, Remote, SocketOptions};
 use finstage_notify::{Courier, Dispatcher, DispatcherOptions, Lines, Notifier, Stats};
 use finstage_server::Server;
 use finstage_strategies::CATALOG;
@@ -20,17 +17,18 @@ use jiff::tz::TimeZone;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 
+use crate::backfill::Source;
 use crate::compactor;
 use crate::config::settings::{FeedSettings, Settings};
 use crate::day::{Feed, House, Renewal, Rim, engine_day};
 use crate::exit::{Exit, Failure, Result};
 use crate::live::{BATCH_MAX_EVENTS, Names, Observer, Safe};
 use crate::pace::Pace;
-use crate::polled;
+use crate::polled::{self, Want};
 use crate::report::job::{self, Job};
 use crate::serving::{self, Opened, Running, Telling};
 use crate::track;
-use crate::venues::{self, Doors, Means};
+use crate::venues::{self, Door, Doors, Means};
 use crate::wiring::{self, Store};
 
 /// Frames that may wait for the engine before sockets are no longer read.
@@ -121,7 +119,7 @@ async fn run_beside(
     for feed in &feeds {
         let mut stop = stop.clone();
         tokio::select! {
-            filled = fill_history(&house, feed, &client, &mut refused) => filled?,
+            filled = fill_history(&house, feed, &doors, &mut refused) => filled?,
             _ = stop.wait_for(|stop| *stop) => return Ok(()),
         }
     }
@@ -129,11 +127,14 @@ async fn run_beside(
     let (quit, quitting) = watch::channel(false);
     let (events, received) = mpsc::channel(QUEUE_FRAMES);
     let queue = events.downgrade();
-    let mut gauges = Gauges::default();
+    let mut gauges = Gauges {
+        remotes: doors.values().flat_map(Door::remotes).collect(),
+        ..Gauges::default()
+    };
     let mut tasks = Vec::new();
     for feed in &feeds {
         let ends = (events.clone(), quitting.clone());
-        let (task, stats) = start_session(&house, feed, (&client, &doors), ends)?;
+        let (task, stats) = start_session(&house, feed, &doors, ends)?;
         tasks.push(task);
         gauges.sessions.push(stats);
     }
@@ -345,14 +346,14 @@ type Ends = (mpsc::Sender<Vec<Event>>, watch::Receiver<bool>);
 fn start_session(
     house: &House,
     feed: &FeedSettings,
-    (client, doors): (&Client, &Doors),
+    doors: &Doors,
     (events, shutdown): Ends,
 ) -> Result<(JoinHandle<()>, Arc<SessionStats>)> {
-    let (venue, endpoints) = wiring::venue(feed)?;
-    if let (None, Some(door)) = (venue.stream, doors.get(venue.profile.name)) {
-        let goes_on = goes_on(house)?;
-        return polled::start(house, feed, (client, door, goes_on), (events, shutdown));
-    }
+    let door = door_of(doors, feed)?;
+    let venue = door.venue;
+    let Some(build_stream) = venue.stream else {
+        return polled::start(house, feed, (door, goes_on(house)?), (events, shutdown));
+    };
     let subscriptions = wiring::subscriptions(feed, &house.instruments);
     let mut since = Vec::new();
     for subscription in &subscriptions {
@@ -362,16 +363,13 @@ fn start_session(
             }
         }
     }
-    let Some(build_stream) = venue.stream else {
-        return Err(Failure::usage(format!("{} streams nothing", feed.venue)));
-    };
     let stats = Arc::<SessionStats>::default();
-    let stream = build_stream(&endpoints, SymbolMap::of(&subscriptions));
+    let stream = build_stream(&door.endpoints, SymbolMap::of(&subscriptions));
     let options = SessionOptions {
         profile: venue.profile,
         subscriptions,
         since,
-        client: client.clone(),
+        client: door.client.clone(),
         socket: SocketOptions::default(),
         clock: Arc::clone(&house.rim.clock),
         seed: house.rim.clock.now().nanos().unsigned_abs(),
@@ -380,8 +378,7 @@ fn start_session(
         shutdown,
         stats: Arc::clone(&stats),
     };
-    let poll = venue.poll.map(|build| build(&endpoints));
-    let session = Session::new(stream, poll, options).map_err(Failure::usage)?;
+    let session = Session::new(stream, door.poll(), options).map_err(Failure::usage)?;
     Ok((tokio::spawn(session.run()), stats))
 }
 
@@ -392,20 +389,19 @@ fn start_session(
 async fn fill_history(
     house: &House,
     feed: &FeedSettings,
-    client: &Client,
+    doors: &Doors,
     refused: &mut BTreeSet<Symbol>,
 ) -> Result<()> {
-    let (venue, endpoints) = wiring::venue(feed)?;
+    let door = door_of(doors, feed)?;
     // History of a venue that is only asked comes beside the running service.
-    let Some(build) = venue.poll.filter(|_| venue.stream.is_some()) else { return Ok(()) };
-    let poll = build(&endpoints);
+    if door.venue.stream.is_none() {
+        return Ok(());
+    }
+    let Some(source) = Source::new(door, Arc::clone(&house.rim.clock)) else { return Ok(()) };
     let now = house.rim.clock.now();
     let goes_on = goes_on(house)?;
     let depths = series_depths(&house.settings, CATALOG).map_err(Failure::usage)?;
     for (symbol, interval, depth) in depths {
-        let Some(instrument) = house.instruments.iter().find(|i| i.symbol == symbol) else {
-            continue;
-        };
         let is_ours = feed.symbols.contains(&symbol) && !refused.contains(&symbol);
         if !is_ours || !feed.venue_intervals.contains(&interval) {
             continue;
@@ -417,21 +413,19 @@ async fn fill_history(
             Some(until) if until > wanted => until,
             _ => wanted,
         };
-        let fetched = fetch(house, poll.as_ref(), client, (instrument, interval, from)).await;
-        let bars = match fetched {
-            Ok(bars) => bars,
-            Err(why) => {
-                tracing::warn!("{symbol} is not watched: {why}; correct it in [[feeds]]");
-                refused.insert(symbol);
-                continue;
-            }
-        };
-        if !bars.is_empty() {
-            let counts = house.history.import(&symbol, interval, &bars)?;
-            tracing::info!("{symbol} {interval}: {} bars of history", counts.written);
+        let want = Want { symbol, interval, from, to: now };
+        if !polled::fill_series(&source, &house.history, &want).await? {
+            refused.insert(want.symbol);
         }
     }
     Ok(())
+}
+
+/// How the venue of a feed is asked.
+fn door_of<'a>(doors: &'a Doors, feed: &FeedSettings) -> Result<&'a Door> {
+    doors
+        .get(feed.venue.as_str())
+        .ok_or_else(|| Failure::usage(format!("\"{}\" is not a venue", feed.venue)))
 }
 
 /// Whether the service was away for a short time only.
@@ -454,53 +448,3 @@ fn watch_without(feeds: &mut Vec<FeedSettings>, refused: &BTreeSet<Symbol>) -> R
     Ok(())
 }
 
-/// Asks for the closed bars of one series from `from` to now, page by page.
-///
-/// # Errors
-/// When the venue has no such symbol; whatever else goes wrong is tried again.
-async fn fetch(
-    house: &House,
-    poll: &dyn PollVenue,
-    client: &Client,
-    (instrument, interval, from): (&Instrument, Interval, Timestamp),
-) -> std::result::Result<Vec<Bar>, DecodeError> {
-    let symbol = &instrument.symbol;
-    let mut jitter = Jitter::seeded(house.rim.clock.now().nanos().unsigned_abs());
-    let backoff = Backoff::default();
-    let mut events = Vec::new();
-    let mut attempt = 0;
-    let mut next = Some(Query::Bars {
-        instrument: instrument.id,
-        symbol: symbol.clone(),
-        interval,
-        from,
-        to: house.rim.clock.now(),
-        limit: 1_000,
-    });
-    while let Some(query) = next.clone() {
-        let now = house.rim.clock.now();
-        let (why, wait) = match client.send(&poll.request(&query)).await {
-            Ok(response) => match poll.read(&query, &response, now, &mut events) {
-                Ok(following) => {
-                    (next, attempt) = (following, 0);
-                    continue;
-                }
-                Err(why) if why.kind() == DecodeErrorKind::NoSuchSymbol => return Err(why),
-                Err(why) => (why.to_string(), retry_after(&response, now)),
-            },
-            Err(why) => (why.to_string(), None),
-        };
-        let wait = wait.unwrap_or_else(|| backoff.next(attempt, &mut jitter));
-        attempt += 1;
-        tracing::warn!(
-            "{symbol} {interval}: no history yet: {why}; again in {:.1} s",
-            wait.as_secs_f64()
-        );
-        tokio::time::sleep(wait).await;
-    }
-    let bar = |event: Event| match event.payload {
-        Payload::Bar(bar) => Some(bar),
-        _ => None,
-    };
-    Ok(events.into_iter().filter_map(bar).collect())
-}

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use finstage_feeds::prices::PriceDesk;
 use finstage_feeds::venues::{self, Venue};
-use finstage_feeds::{Access, Account, Asker, Endpoints, PollVenue, Server, hosts};
+use finstage_feeds::{Access, Account, Endpoints, PollVenue, Server, hosts};
 use finstage_model::{Clock, Symbol};
 use finstage_net::{Client, ErrorKind, Remote, RemoteOptions, Rule, Terms, TokenCell};
 use finstage_seal::hmac_sha256;
@@ -42,10 +42,9 @@ pub struct Door {
     pub endpoints: Endpoints,
     /// With what: at the venue's limits, and with its token.
     pub client: Client,
-    /// What asks for bars: at the venue's pace, one after the other.
-    pub asker: Asker,
     account: Option<Account>,
     token: Option<TokenCell>,
+    issuer: Option<Remote>,
     clock: Arc<dyn Clock>,
 }
 
@@ -62,6 +61,7 @@ impl Door {
         let terms = terms(venue, account.as_ref(), settings.and_then(|own| own.per_second));
         let remote = remote(name.to_owned(), terms, (&endpoints, means.clock));
         let (mut client, mut token) = (means.client.at(&remote), None);
+        let mut issued_by = None;
         if let (Some(access), Some(account)) = (venue.access, &account) {
             let issuer = format!("{name} tokens");
             let issuer = remote_alone(issuer, access.token_terms, means.clock);
@@ -71,12 +71,10 @@ impl Door {
             let cell = TokenCell::new(terms, means.client.at(&issuer), clock, Some(file));
             client = client.with_token(&cell, access.put);
             token = Some(cell);
+            issued_by = Some(issuer);
         }
-        // Where everyone may ask, the asker keeps pace and goes from host to host by itself.
-        let through = if venue.access.is_some() { &client } else { means.client };
-        let asker = Asker::new(venue.profile, &endpoints, through.clone());
         let clock = Arc::clone(means.clock);
-        Ok(Self { venue, endpoints, client, asker, account, token, clock })
+        Ok(Self { venue, endpoints, client, account, token, issuer: issued_by, clock })
     }
 
     /// Has a token, where one is needed: wrong keys are noticed once, before a whole list is.
@@ -94,6 +92,12 @@ impl Door {
             }
             Err(why) => Err(Failure::new(Exit::Remote, format!("{name}: {why}"))),
         }
+    }
+
+    /// What all requests through it share, for those who look at limits.
+    #[must_use]
+    pub fn remotes(&self) -> Vec<Remote> {
+        self.client.remote().into_iter().chain(&self.issuer).cloned().collect()
     }
 
     /// What translates; `None` where the venue gives no history and no prices.

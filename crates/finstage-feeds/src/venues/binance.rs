@@ -54,8 +54,6 @@ const PROFILE: VenueProfile = VenueProfile {
     bars_per_page: 1000,
     bars_without_trades: true,
     terms: TERMS,
-    // Two of 6000 units of weight a minute each: a fifth of what is allowed.
-    request_spacing: Duration::from_millis(100),
     block: Duration::from_secs(60),
     intervals: &Interval::ALL,
     reach: |_| None,

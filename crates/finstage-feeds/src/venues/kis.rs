@@ -29,7 +29,7 @@ use finstage_net::{Request, Response, Rule, Shape, Sign, Terms};
 pub(crate) use self::place::hours;
 use self::place::{Exchange, Place};
 use crate::account::Account;
-use crate::asker::hosts;
+use crate::hosts;
 use crate::prices::{PriceAnswer, PriceQuery};
 use crate::venue::{Description, Endpoints, PollVenue, Query, VenueProfile};
 use crate::venues::Venue;
@@ -55,7 +55,6 @@ const PROFILE: VenueProfile = VenueProfile {
     bars_without_trades: false,
     terms: TERMS,
     // Even steps are counted more kindly than a burst at the begin of each second.
-    request_spacing: Duration::from_millis(50),
     block: Duration::from_secs(1),
     intervals: &[Interval::M1, Interval::D1, Interval::W1, Interval::Mo1],
     reach,

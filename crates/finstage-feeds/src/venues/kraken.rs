@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 
-use crate::asker::hosts;
+use crate::hosts;
 use crate::prices::{PriceAnswer, PriceQuery, Quotation};
 use crate::settling::Settling;
 use crate::venue::{Endpoints, PollVenue, Query, VenueProfile};
@@ -46,7 +46,6 @@ const PROFILE: VenueProfile = VenueProfile {
     bars_per_page: MAX_ROWS,
     bars_without_trades: true,
     terms: TERMS,
-    request_spacing: Duration::from_secs(1),
     block: Duration::from_secs(15),
     intervals: &[
         Interval::M1,

@@ -22,7 +22,7 @@ use finstage_model::{Bar, Event, Interval, Payload, Symbol, Timestamp};
 use finstage_net::{Request, Response, Rule, Shape, Sign, Terms, retry_after};
 
 use self::chart::Chart;
-use crate::asker::hosts;
+use crate::hosts;
 use crate::prices::{PriceAnswer, PriceQuery};
 use crate::settling::Settling;
 use crate::venue::{Action, Endpoints, PollVenue, Query, VenueProfile};
@@ -49,8 +49,6 @@ const PROFILE: VenueProfile = VenueProfile {
     bars_per_page: 10_000,
     bars_without_trades: false,
     terms: TERMS,
-    // 1.3 a second: a few hundred in a burst have led to blocks of an hour.
-    request_spacing: Duration::from_millis(750),
     block: Duration::from_secs(15 * 60),
     intervals: &[
         Interval::M1,
@@ -85,6 +83,10 @@ fn judge(response: &Response, now: Timestamp) -> Sign {
     match response.status {
         999 => Sign::Limited { retry_after: retry_after(response, now) },
         401 => Sign::TokenExpired,
+        // A page for people.
+        200 if response.body.trim_ascii_start().starts_with(b"<") => {
+            Sign::Unavailable { retry_after: None }
+        }
         _ => Sign::of_status(response, now),
     }
 }

@@ -22,10 +22,6 @@ use crate::exit::{Exit, Failure, Result};
 use crate::venues::{self, Door, Means};
 use crate::wiring;
 
-/// How often a request is sent before the venue counts as out of reach.
-const ATTEMPTS: u32 = 3;
-/// Before a request is repeated; doubled each time.
-const PAUSE: Duration = Duration::from_millis(500);
 /// Bars that are kept in memory before they are stored: an interruption loses no more.
 const PIECE_BARS: usize = 50_000;
 const DAY: Duration = Duration::from_secs(86_400);
@@ -222,14 +218,10 @@ impl Job<'_> {
         let (mut bars, mut written) = (Vec::new(), 0);
         let mut next = Some(source.query(symbol, interval, stretch));
         while let Some(query) = next {
-            let mut attempt = 0;
-            next = loop {
-                attempt += 1;
-                match source.page(&query, &mut bars).await {
-                    Ok(next) => break next,
-                    Err(Trouble::Refused(why)) => return Ok((written, Some(why))),
-                    Err(trouble) => self.again(symbol, &trouble, attempt).await?,
-                }
+            next = match source.page(&query, &mut bars).await {
+                Ok(next) => next,
+                Err(Trouble::Refused(why)) => return Ok((written, Some(why))),
+                Err(trouble) => return Err(failure(symbol, &trouble)),
             };
             if bars.len() >= PIECE_BARS || next.is_none() {
                 bars.retain(|bar: &Bar| bar.open_time < stretch.to);
@@ -246,47 +238,32 @@ impl Job<'_> {
         let stored = self.history.series()?;
         let own = stored.iter().filter(|series| series.symbol == *symbol);
         let Some(first) = own.map(|series| series.first).min() else { return Ok(Ok(None)) };
-        let mut attempt = 0;
-        loop {
-            attempt += 1;
-            match source.factors(symbol, first).await {
-                Ok(None) => return Ok(Ok(None)),
-                Ok(Some(factors)) => {
-                    self.history.import_factors(symbol, &factors)?;
-                    return Ok(Ok(Some(factors.rows().len())));
-                }
-                Err(Trouble::Refused(why)) => return Ok(Err(why)),
-                Err(trouble) => self.again(symbol, &trouble, attempt).await?,
+        match source.factors(symbol, first).await {
+            Ok(None) => Ok(Ok(None)),
+            Ok(Some(factors)) => {
+                self.history.import_factors(symbol, &factors)?;
+                Ok(Ok(Some(factors.rows().len())))
             }
+            Err(Trouble::Refused(why)) => Ok(Err(why)),
+            Err(trouble) => Err(failure(symbol, &trouble)),
         }
     }
+}
 
-    /// Waits before another try.
-    ///
-    /// # Errors
-    /// Exit 3 when there were enough.
-    async fn again(&self, symbol: &Symbol, trouble: &Trouble, attempt: u32) -> Result<()> {
-        let kept = "what came is stored, the same command goes on";
-        let why = match trouble {
-            Trouble::Limited(wait) => {
-                let minutes = wait.as_secs().div_ceil(60);
-                let venue = symbol.venue();
-                let message =
-                    format!("{venue} wants no more requests for {minutes} min: {kept} after that");
-                return Err(Failure::new(Exit::Remote, message));
-            }
-            Trouble::Denied(why) => {
-                return Err(Failure::new(Exit::Auth, format!("{symbol}: {why}")));
-            }
-            Trouble::Refused(why) | Trouble::Unreachable(why) => why,
-        };
-        if attempt >= ATTEMPTS {
-            let message = format!("{symbol}: no answer in {ATTEMPTS} tries: {why}: {kept}");
-            return Err(Failure::new(Exit::Remote, message));
+/// Why it ends here: the client has repeated what may be repeated.
+fn failure(symbol: &Symbol, trouble: &Trouble) -> Failure {
+    let kept = "what came is stored, the same command goes on";
+    match trouble {
+        Trouble::Limited(wait) => {
+            let (venue, minutes) = (symbol.venue(), wait.as_secs().div_ceil(60));
+            let message =
+                format!("{venue} wants no more requests for {minutes} min: {kept} after that");
+            Failure::new(Exit::Remote, message)
         }
-        tracing::info!("{symbol}: {why}; trying again");
-        tokio::time::sleep(PAUSE * 2u32.pow(attempt - 1)).await;
-        Ok(())
+        Trouble::Denied(why) => Failure::new(Exit::Auth, format!("{symbol}: {why}")),
+        Trouble::Refused(why) | Trouble::Unreachable(why) => {
+            Failure::new(Exit::Remote, format!("{symbol}: {why}: {kept}"))
+        }
     }
 }
 

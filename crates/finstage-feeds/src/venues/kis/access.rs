@@ -12,7 +12,7 @@ use serde_json::json;
 use super::answer::{TOO_SOON, Verdict, quoted};
 use super::{Kis, MOCK_TERMS};
 use crate::account::{Access, Account};
-use crate::asker::hosts;
+use crate::hosts;
 use crate::venue::Endpoints;
 
 pub(super) const ACCESS: Access = Access {
