@@ -27,6 +27,7 @@ mod clock;
 mod crypto;
 mod encoding;
 mod error;
+mod limiter;
 mod quota;
 mod remote;
 mod request;
@@ -39,7 +40,10 @@ pub use client::{Client, ClientOptions};
 pub use clock::{ScaledClock, SystemClock};
 pub use crypto::install_crypto;
 pub use error::{Error, ErrorKind};
-pub use quota::{Class, Cost, Reading, Rule, Shape, Sign};
+pub use limiter::{Limiter, LimiterOptions, LimiterSnapshot, Permit};
+pub use quota::{
+    Amounts, Books, Class, Cost, MAX_RULES, Reading, Refusal, Rule, Settlement, Shape, Sign, Ticket,
+};
 pub use remote::{BreakerState, QuotaSnapshot, Remote, RemoteSnapshot, Terms};
 pub use request::{Method, Request};
 pub use response::Response;
