@@ -39,6 +39,7 @@ mod limiter;
 mod network;
 mod policy;
 mod quota;
+pub mod recovery;
 mod remote;
 mod request;
 mod response;
