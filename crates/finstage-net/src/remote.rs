@@ -248,7 +248,7 @@ impl Remote {
         let limits = self.0.limiter.snapshot();
         let now = self.now();
         let wall = self.0.options.clock.now();
-        let concurrency = u64::from(self.0.slots.limit());
+        let (concurrency, for_a_place) = self.0.slots.limit_and_waiting();
         let state = self.state();
         let worst = |lane: &Lane| lane.breaker.state(now);
         let states = || state.lanes.iter().map(worst);
@@ -268,8 +268,8 @@ impl Remote {
             refused: state.refused,
             failed: state.failed,
             in_flight: state.in_flight,
-            concurrency,
-            waiting: limits.waiting,
+            concurrency: u64::from(concurrency),
+            waiting: limits.waiting + u64::from(for_a_place),
             mean_wait: limits.mean_wait,
             longest_wait: limits.longest_wait,
         }
