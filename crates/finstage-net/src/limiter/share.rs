@@ -219,6 +219,7 @@ impl Share {
         let mut place = self.next - first;
         file.seek(SeekFrom::Start((place + 1) * SIZE as u64))?;
         let mut chunk = [0; CHUNK];
+        let mut records = Vec::new();
         while place < count {
             let wanted = usize::try_from(count - place).map_or(CHUNK, |left| left.min(64) * SIZE);
             file.read_exact(&mut chunk[..wanted])?;
@@ -226,10 +227,13 @@ impl Share {
                 if let Some(record) = Record::decode(bytes)
                     && record.writer != self.writer
                 {
-                    self.apply(&record, books);
+                    records.push(record);
                 }
             }
             place += (wanted / SIZE) as u64;
+        }
+        for record in &records {
+            self.apply(record, books);
         }
         self.next = first + count;
         self.sweep(now, books);

@@ -59,12 +59,12 @@ const WAIT_STATED: u8 = 4;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Record {
     pub(super) kind: Kind,
-    flags: u8,
-    rule: u16,
+    pub(super) flags: u8,
+    pub(super) rule: u16,
     pub(super) writer: u64,
     pub(super) id: u64,
     pub(super) at: u64,
-    numbers: [u32; MAX_RULES],
+    pub(super) numbers: [u32; MAX_RULES],
 }
 
 impl Record {
