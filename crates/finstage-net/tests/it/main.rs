@@ -7,6 +7,7 @@ mod failover;
 mod http;
 mod outage;
 mod phases;
+mod quota;
 mod scripted;
 mod token;
 mod websocket;
