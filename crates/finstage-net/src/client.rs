@@ -19,7 +19,8 @@ pub struct ClientOptions {
     /// The longest silence of the server: before the head of its answer, and between pieces of the
     /// body.
     pub read_timeout: Duration,
-    /// The longest time from the call to the last byte of the answer.
+    /// The longest time from a free place among the connections to the last byte of the answer, and
+    /// for such a place.
     pub total_timeout: Duration,
     /// The largest body, decompressed.
     pub max_body_bytes: usize,

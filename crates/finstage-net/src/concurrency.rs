@@ -188,6 +188,7 @@ struct Places {
     /// Places that are still taken and will not come back, since the number was lowered.
     owed: u32,
     out: u32,
+    waiting: u32,
     adaptive: Option<Adaptive>,
 }
 
@@ -208,18 +209,27 @@ impl Slots {
             Concurrency::Fixed(limit) => limit.max(1),
             Concurrency::Adaptive(_) => adaptive.as_ref().map_or(1, Adaptive::limit),
         };
-        let state = Places { limit, owed: 0, out: 0, adaptive };
+        let state = Places { limit, owed: 0, out: 0, waiting: 0, adaptive };
         Self { free: Semaphore::new(limit as usize), state: Mutex::new(state) }
     }
 
     pub(crate) async fn take(&self) -> Slot<'_> {
-        let permit = self.free.acquire().await.expect("nobody closes it");
+        let permit = match self.free.try_acquire() {
+            Ok(permit) => permit,
+            Err(_) => {
+                self.places().waiting += 1;
+                let _waiting = Waiting(self);
+                self.free.acquire().await.expect("nobody closes it")
+            }
+        };
         self.places().out += 1;
         Slot { slots: self, permit: Some(permit) }
     }
 
-    pub(crate) fn limit(&self) -> u32 {
-        self.places().limit
+    /// The most that may be out, and those who wait.
+    pub(crate) fn limit_and_waiting(&self) -> (u32, u32) {
+        let places = self.places();
+        (places.limit, places.waiting)
     }
 
     pub(crate) fn learn(&self, now: Duration, load: Load) {
@@ -243,6 +253,15 @@ impl Slots {
 
     fn places(&self) -> std::sync::MutexGuard<'_, Places> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Somebody who waits, until it gives up or has a place.
+struct Waiting<'a>(&'a Slots);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.places().waiting -= 1;
     }
 }
 
@@ -329,7 +348,7 @@ mod tests {
             held.push(slots.take().await);
         }
         slots.learn(millis(0), Load::TooMuch);
-        assert_eq!(slots.limit(), 2);
+        assert_eq!(slots.limit_and_waiting(), (2, 0));
         held.truncate(2);
         assert!(slots.take().now_or_never().is_none(), "two are out, two may be");
         held.truncate(1);
@@ -341,6 +360,11 @@ mod tests {
         let slots = Slots::new(Concurrency::Fixed(1));
         let held = slots.take().await;
         (0..10).for_each(|_| assert!(slots.take().now_or_never().is_none()));
+        let mut waiting = Box::pin(slots.take());
+        assert!(waiting.as_mut().now_or_never().is_none());
+        assert_eq!(slots.limit_and_waiting(), (1, 1));
+        drop(waiting);
+        assert_eq!(slots.limit_and_waiting(), (1, 0));
         drop(held);
         assert!(slots.take().now_or_never().is_some());
     }

@@ -42,6 +42,7 @@ mod limiter;
 mod network;
 mod policy;
 mod quota;
+pub mod recovery;
 mod remote;
 mod request;
 mod response;
@@ -61,10 +62,12 @@ pub use crypto::install_crypto;
 pub use error::{Error, ErrorKind, Phase};
 pub use failover::first_good;
 pub use hedge::HedgeOptions;
-pub use limiter::{Limiter, LimiterOptions, LimiterSnapshot, Permit, Refusal, Settlement};
+pub use limiter::{Limiter, LimiterOptions, LimiterSnapshot, Permit};
 pub use network::Network;
 pub use policy::{Asked, Failure, Growth, RetryPolicy, Spread};
-pub use quota::{Class, Cost, Reading, Rule, Shape, Sign};
+pub use quota::{
+    Amounts, Books, Class, Cost, MAX_RULES, Reading, Refusal, Rule, Settlement, Shape, Sign, Ticket,
+};
 pub use remote::{BreakerState, QuotaSnapshot, Remote, RemoteOptions, RemoteSnapshot, Terms};
 pub use request::{Method, Request};
 pub use response::Response;

@@ -73,8 +73,6 @@ impl Network {
 
     /// Sends and reads, whatever time it takes as a whole.
     async fn exchange(&self, request: &Request) -> Result<Response, Error> {
-        let places = self.places(request);
-        let place = places.acquire().await.expect("nobody closes it");
         self.requests.fetch_add(1, Ordering::Relaxed);
         let read = self.options.read_timeout;
         // Connecting has its own limit, and the time for it must not eat the server's.
@@ -107,12 +105,6 @@ impl Network {
             }
             body.extend_from_slice(&piece);
         }
-        if places.available_permits() == 0 {
-            // Somebody waits for this connection: it finds it in the pool only after the pool's own
-            // task has put it there, and would open another one before.
-            tokio::task::yield_now().await;
-        }
-        drop(place);
         Ok(Response { status, headers, body })
     }
 
@@ -135,8 +127,20 @@ impl Network {
 impl Transport for Network {
     fn send<'a>(&'a self, request: &'a Request) -> Carried<'a, Response> {
         Box::pin(async move {
-            let whole = timeout(self.options.total_timeout, self.exchange(request));
-            whole.await.unwrap_or_else(|_| Err(late(request, "timed out", Phase::Whole)))
+            let most = self.options.total_timeout;
+            let places = self.places(request);
+            let Ok(place) = timeout(most, places.acquire()).await else {
+                let message = format!("{request}: no connection was free in time");
+                return Err(Error::new(ErrorKind::Timeout, message).during(Phase::Turn));
+            };
+            let end = timeout(most, self.exchange(request)).await;
+            if places.available_permits() == 0 {
+                // Somebody waits for this connection: it finds it in the pool only after the pool's
+                // own task has put it there, and would open another one before.
+                tokio::task::yield_now().await;
+            }
+            drop(place);
+            end.unwrap_or_else(|_| Err(late(request, "timed out", Phase::Whole)))
         })
     }
 

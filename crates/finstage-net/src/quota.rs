@@ -1,6 +1,21 @@
 //! What a server allows, and what a request costs there.
 
+mod account;
+mod books;
+mod bucket;
+mod delay;
+mod effective;
+mod others;
+mod queue;
+mod wheel;
+
 use std::time::Duration;
+
+pub use books::{Amounts, Books, Ticket};
+pub(crate) use queue::{Next, Queue, Waiter};
+
+/// The most rules that a server has.
+pub const MAX_RULES: usize = 8;
 
 /// One limit of a server. Several may apply to a request; it leaves when all of them admit it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +79,26 @@ pub struct Reading {
     pub limit: Option<u64>,
 }
 
+/// What an answer says about the limits, all of it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Settlement<'a> {
+    /// What the server says is used and allowed.
+    pub readings: &'a [Reading],
+    /// It said "too many requests".
+    pub refused: Option<Refusal>,
+    /// What it cost in the end, where that is known only now; else it cost what was estimated.
+    pub actual: &'a [Cost],
+}
+
+/// A server said "too many requests".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Refusal {
+    /// The wait that it names.
+    pub retry_after: Option<Duration>,
+    /// It shuts us out, beyond this one request.
+    pub banned: bool,
+}
+
 /// What an answer means to the client core, whatever its status. Each venue maps its own signs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sign {
@@ -91,4 +126,9 @@ pub enum Sign {
     },
     /// It failed in a way that leaves open whether the work was done.
     UnknownOutcome,
+}
+
+/// A duration as nanoseconds; beyond 584 years the most there is.
+pub(crate) fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -1,6 +1,8 @@
 //! What all requests to one server under one key share: its limits, its breaker, its retries, and
 //! the figures that show them.
 
+mod turn;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,18 +10,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use finstage_model::{Clock, Timestamp, format_duration};
-use futures_util::FutureExt;
 use tokio::time::{Instant, timeout_at};
 
-use crate::breaker::{Breaker, Outcome, Ticket};
+use crate::breaker::Breaker;
 use crate::budget::{After, Budget};
-use crate::concurrency::{Load, Slot, Slots};
+use crate::concurrency::Slots;
 use crate::hedge::Hedge;
 use crate::{
     BreakerOptions, BudgetOptions, Class, Concurrency, Cost, Error, ErrorKind, Failure,
-    HedgeOptions, Jitter, Limiter, LimiterOptions, Method, Permit, Phase, Reading, Refusal,
-    Request, Response, RetryPolicy, Rule, Settlement, Sign, SystemClock, retry_after,
+    HedgeOptions, Jitter, Limiter, LimiterOptions, Method, Permit, Phase, Reading, Request,
+    Response, RetryPolicy, Rule, Sign, SystemClock, retry_after,
 };
+
+use turn::Out;
+pub(crate) use turn::Turn;
 
 /// How a server is asked: what it allows and how it says no. A constant of each venue's file.
 #[derive(Debug, Clone, Copy)]
@@ -106,9 +110,6 @@ impl Default for RemoteOptions {
         }
     }
 }
-
-/// The longest rest that is believed: the longest ban that a venue documents.
-const MAX_REST: Duration = Duration::from_secs(3 * 86_400);
 
 /// Kinds of requests that are told apart; further ones share the first one's state.
 const MAX_LANES: usize = 32;
@@ -247,7 +248,7 @@ impl Remote {
         let limits = self.0.limiter.snapshot();
         let now = self.now();
         let wall = self.0.options.clock.now();
-        let concurrency = u64::from(self.0.slots.limit());
+        let (concurrency, for_a_place) = self.0.slots.limit_and_waiting();
         let state = self.state();
         let worst = |lane: &Lane| lane.breaker.state(now);
         let states = || state.lanes.iter().map(worst);
@@ -267,8 +268,8 @@ impl Remote {
             refused: state.refused,
             failed: state.failed,
             in_flight: state.in_flight,
-            concurrency,
-            waiting: limits.waiting,
+            concurrency: u64::from(concurrency),
+            waiting: limits.waiting + u64::from(for_a_place),
             mean_wait: limits.mean_wait,
             longest_wait: limits.longest_wait,
         }
@@ -443,149 +444,6 @@ pub(crate) struct Trouble {
     pub(crate) before: u32,
     pub(crate) asked: Option<Duration>,
     pub(crate) after: After,
-}
-
-/// The right to make one attempt: a place, a permit, and the breaker's word. Whatever becomes of it,
-/// all three are given back.
-#[derive(Debug)]
-pub(crate) struct Turn<'a> {
-    remote: &'a Remote,
-    lane: usize,
-    out: Option<Out>,
-    hedge_after: Option<Duration>,
-    /// When the call's first request left.
-    first_sent: Option<Duration>,
-    sent_at: Duration,
-    _slot: Slot<'a>,
-}
-
-#[derive(Debug)]
-struct Out {
-    /// None for a second request beside a first one, whose outcome alone counts.
-    ticket: Option<Ticket>,
-    permit: Permit,
-    is_sent: bool,
-}
-
-impl<'a> Turn<'a> {
-    /// The request leaves.
-    pub(crate) fn sent(&mut self) {
-        self.sent_at = self.remote.now();
-        if let Some(out) = &mut self.out {
-            out.permit.sent();
-            out.is_sent = true;
-            let mut state = self.remote.state();
-            state.sent += 1;
-            state.in_flight += 1;
-        }
-    }
-
-    /// After which time a second request follows.
-    pub(crate) const fn hedge_after(&self) -> Option<Duration> {
-        self.hedge_after
-    }
-
-    /// The right to a second request, where the limits have room for it now and it is within its
-    /// share.
-    pub(crate) async fn second(&self, request: &Request) -> Option<Turn<'a>> {
-        let limiter = &self.remote.0.limiter;
-        let permit = limiter.try_acquire(request.costs(), request.priority()).ok()?;
-        let slot = self.remote.0.slots.take().now_or_never()?;
-        {
-            let mut state = self.remote.state();
-            if !state.lanes[self.lane].hedge.as_mut().is_some_and(Hedge::take) {
-                return None;
-            }
-            state.hedges += 1;
-        }
-        let out = Out { ticket: None, permit, is_sent: false };
-        Some(Turn {
-            remote: self.remote,
-            lane: self.lane,
-            out: Some(out),
-            hedge_after: None,
-            first_sent: Some(self.sent_at),
-            sent_at: self.remote.now(),
-            _slot: slot,
-        })
-    }
-
-    /// Takes what came of it, and says what it means.
-    pub(crate) fn settle(mut self, end: &Result<Response, Error>) -> Sign {
-        let remote = self.remote;
-        let terms = &remote.0.terms;
-        let now = remote.now();
-        let sign = match end {
-            Ok(response) => (terms.judge)(response, remote.0.options.clock.now()),
-            Err(_) => Sign::UnknownOutcome,
-        };
-        let Some(out) = self.out.take() else { return sign };
-        let refused = refusal(sign);
-        if let Some(refusal) = refused {
-            let rest = refusal.retry_after.unwrap_or(terms.block);
-            remote.0.limiter.block(rest.min(MAX_REST));
-        }
-        let readings = end.as_ref().map(terms.readings).unwrap_or_default();
-        out.permit.answered(&Settlement { readings: &readings, refused, actual: &[] });
-        let outcome = outcome(end, sign);
-        let latency = now.saturating_sub(self.sent_at);
-        let load = match (outcome, refused) {
-            (Outcome::Bad, _) | (_, Some(_)) => Load::TooMuch,
-            (Outcome::Good, None) => Load::Answered(latency),
-            (Outcome::Unknown, None) => Load::Unknown,
-        };
-        remote.0.slots.learn(now, load);
-        let state = &mut *remote.state();
-        state.in_flight -= 1;
-        state.refused += u64::from(refused.is_some());
-        state.failed += u64::from(outcome == Outcome::Bad);
-        if outcome != Outcome::Unknown || refused.is_some() {
-            state.recent.push(outcome == Outcome::Good);
-        }
-        let lane = &mut state.lanes[self.lane];
-        if let Some(ticket) = out.ticket {
-            lane.breaker.settle(now, ticket, (outcome, state.jitter.fraction()));
-        }
-        if let (Some(hedge), Outcome::Good) = (&mut lane.hedge, outcome) {
-            // Where the second request won, the first one took longer than until now: without it the
-            // slow ones would be missing from the percentile.
-            hedge.answered(now.saturating_sub(self.first_sent.unwrap_or(self.sent_at)));
-        }
-        sign
-    }
-}
-
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        let Some(out) = self.out.take() else { return };
-        let now = self.remote.now();
-        let state = &mut *self.remote.state();
-        state.in_flight -= u64::from(out.is_sent);
-        if let Some(ticket) = out.ticket {
-            state.lanes[self.lane].breaker.settle(now, ticket, (Outcome::Unknown, 0.0));
-        }
-    }
-}
-
-fn refusal(sign: Sign) -> Option<Refusal> {
-    match sign {
-        Sign::Limited { retry_after } => Some(Refusal { retry_after, banned: false }),
-        Sign::Banned { retry_after } => Some(Refusal { retry_after, banned: true }),
-        _ => None,
-    }
-}
-
-/// What an attempt says about the health of the server.
-fn outcome(end: &Result<Response, Error>, sign: Sign) -> Outcome {
-    match (end, sign) {
-        (Ok(_), Sign::Fine | Sign::TokenExpired | Sign::Unauthorized) => Outcome::Good,
-        (Ok(_), Sign::Limited { .. } | Sign::Banned { .. }) => Outcome::Unknown,
-        (Ok(_), Sign::Unavailable { .. } | Sign::UnknownOutcome) => Outcome::Bad,
-        (Err(error), _) => match error.kind() {
-            ErrorKind::Timeout | ErrorKind::Unavailable | ErrorKind::Protocol => Outcome::Bad,
-            _ => Outcome::Unknown,
-        },
-    }
 }
 
 /// The figures of a [`Remote`] at one moment. Counters only grow.

@@ -33,4 +33,21 @@ mod tests {
             "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"
         );
     }
+
+    #[test]
+    fn signatures_are_those_of_binances_published_examples() {
+        let secret = "NhqPtmdSJYdKjVHjA7PZj4Mge3R5YNiP1e3UZjInClVN65XAbvqqM6A7H5fATj0j";
+        let secret = Secret::new(secret.to_owned());
+        let order = b"symbol=LTCBTC&side=BUY&type=LIMIT&timeInForce=GTC";
+        let amount = b"quantity=1&price=0.1&recvWindow=5000&timestamp=1499827319559";
+        assert_eq!(
+            hmac_sha256(&secret, &[order, b"&", amount]),
+            "c8db56825ae71d6d79447849e617115f4a920fa2acdcab2b053c4b2838bd6b71"
+        );
+        // Query and body of one request follow each other without anything between.
+        assert_eq!(
+            hmac_sha256(&secret, &[order, amount]),
+            "0fd168b8ddb4876a0358a8d14d0c9f3da0e9b20c5d52b2a00fcf7d1c602f9a77"
+        );
+    }
 }

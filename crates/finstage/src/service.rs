@@ -73,6 +73,8 @@ pub struct Gauges {
     pub sessions: Vec<Arc<SessionStats>>,
     /// One per notifier.
     pub notifiers: Vec<(String, Arc<Stats>)>,
+    /// One per venue that is asked, and one per issuer of its tokens.
+    pub remotes: Vec<Remote>,
 }
 
 /// Runs a service until `stop` turns true or something breaks. `ready` is called once, when all

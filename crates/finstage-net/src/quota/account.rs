@@ -1,0 +1,222 @@
+//! The books of one rule: what counts, what others use, what the limit is in truth.
+
+use crate::quota::bucket::Bucket;
+use crate::quota::effective::Effective;
+use crate::quota::others::Others;
+use crate::quota::wheel::Wheel;
+use crate::quota::{Rule, Shape, nanos};
+
+/// What a new scope may use before its first answer, as a share of the limit: whoever used the
+/// key before us, an earlier run of ours included, is seen in the first reading only.
+const UNANSWERED_SHARE: u64 = 8;
+/// Others may take nearly all; this share stays ours, so that nobody waits for ever.
+const LEAST_SHARE: u64 = 16;
+/// Even sends in a period, at most: 9/8 of the rate, so that the log stays the limit and the pace
+/// costs nothing.
+const PACE: (u64, u64) = (8, 9);
+/// What may leave at once while sends are spread, as a share of the period.
+const PACE_BURST: u64 = 8;
+
+/// One rule with all that is known about it. Nanoseconds throughout.
+#[derive(Debug)]
+pub(super) struct Account {
+    pub(super) rule: Rule,
+    pub(super) span: u64,
+    /// The most that a request is taken to be late.
+    pub(super) cap: u64,
+    counter: Counter,
+    /// Admitted, not sent yet.
+    pending: u64,
+    /// All that was ever sent.
+    charged: u64,
+    pub(super) effective: Effective,
+    pub(super) others: Others,
+    /// Until when sends are spread over the period instead of leaving as they fit.
+    spread_until: u64,
+    /// When the next one is due at an even pace.
+    pace_at: u64,
+}
+
+#[derive(Debug)]
+enum Counter {
+    Window(Wheel),
+    Bucket(Bucket),
+}
+
+/// What a request holds of an account.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Held {
+    pub(super) amount: u32,
+    /// It went above what is proven, to see whether more is allowed.
+    pub(super) is_probe: bool,
+    slot: u64,
+    /// What we had used when it was sent, itself included.
+    pub(super) level: u64,
+    /// All that had been sent by then, itself included.
+    charged: u64,
+}
+
+impl Account {
+    pub(super) fn new(rule: Rule, cap: u64) -> Self {
+        let span = nanos(rule.window).max(1);
+        let cap = cap.min(span / 4);
+        let counter = match rule.shape {
+            Shape::Bucket => Counter::Bucket(Bucket::new(span, cap)),
+            _ => Counter::Window(Wheel::new(span, span.saturating_add(cap))),
+        };
+        Self {
+            span,
+            cap,
+            counter,
+            pending: 0,
+            charged: 0,
+            effective: Effective::new(&rule),
+            others: Others::new(span),
+            spread_until: 0,
+            pace_at: 0,
+            rule,
+        }
+    }
+
+    /// Time has come to `now`.
+    pub(super) fn advance(&mut self, now: u64) {
+        self.effective.advance(now, self.span);
+        match &mut self.counter {
+            Counter::Window(wheel) => wheel.advance(now),
+            Counter::Bucket(bucket) => bucket.advance(now, self.effective.limit()),
+        }
+    }
+
+    /// What we have used, requests included that are about to leave.
+    pub(super) fn used(&self) -> u64 {
+        self.pending
+            + match &self.counter {
+                Counter::Window(wheel) => wheel.sum(),
+                Counter::Bucket(bucket) => bucket.used(),
+            }
+    }
+
+    /// What we may use.
+    pub(super) fn budget(&self, is_answered: bool) -> u64 {
+        let limit = self.effective.limit();
+        let free = limit.saturating_sub(self.others.expected(limit)).max(limit / LEAST_SHARE);
+        if is_answered { free.max(1) } else { (limit / UNANSWERED_SHARE).max(1) }
+    }
+
+    /// When `amount` fits, `now` at the earliest; and whether it would be a probe. What has been
+    /// `advance`d to `now` is asked.
+    pub(super) fn ready_at(&mut self, now: u64, amount: u64, is_answered: bool) -> (u64, bool) {
+        let budget = self.budget(is_answered);
+        let (fits, is_probe) = match &self.counter {
+            Counter::Bucket(bucket) => {
+                let limit = self.effective.limit();
+                let ours = limit.min(budget);
+                let kept = limit - ours;
+                (bucket.ready_at(limit, self.pending + kept, amount.min(ours)), false)
+            }
+            Counter::Window(wheel) => {
+                let used = wheel.sum() + self.pending;
+                if used + amount <= budget || used == 0 {
+                    (now, false)
+                } else if self.effective.may_probe(used + amount) && is_answered {
+                    (now, true)
+                } else {
+                    // Who is turned away is served no earlier by a burst, and a burst would be
+                    // refused as one when the limit has changed.
+                    self.spread_until = now.saturating_add(self.span.saturating_mul(2));
+                    let need = (used + amount - budget).min(used);
+                    // What is about to leave is asked again when it has left.
+                    (wheel.freed_at(need).unwrap_or(now.saturating_add(self.span)), false)
+                }
+            }
+        };
+        let fits = fits.max(now);
+        let spreads = now < self.spread_until || self.others.are_seen();
+        if !spreads || matches!(self.counter, Counter::Bucket(_)) || is_probe {
+            return (fits, is_probe);
+        }
+        (fits.max(self.pace_at.saturating_sub(self.span / PACE_BURST)), false)
+    }
+
+    /// Admits `amount`.
+    pub(super) fn reserve(&mut self, now: u64, amount: u32, is_probe: bool) -> Held {
+        self.pending += u64::from(amount);
+        if is_probe {
+            self.effective.probe_left();
+        }
+        let budget = u128::from(self.budget(true));
+        let cost = u128::from(amount) * u128::from(self.span) * u128::from(PACE.0);
+        let cost = u64::try_from(cost / (budget * u128::from(PACE.1))).unwrap_or(u64::MAX);
+        self.pace_at = self.pace_at.max(now).saturating_add(cost.min(self.span));
+        Held { amount, is_probe, ..Held::default() }
+    }
+
+    /// What was admitted is not sent.
+    pub(super) fn give_back(&mut self, held: &Held) {
+        self.pending = self.pending.saturating_sub(u64::from(held.amount));
+        if held.is_probe {
+            self.effective.probe_ended();
+        }
+    }
+
+    /// What was admitted leaves.
+    pub(super) fn sent(&mut self, now: u64, held: &mut Held) {
+        let amount = u64::from(held.amount);
+        self.pending = self.pending.saturating_sub(amount);
+        self.charged += amount;
+        match &mut self.counter {
+            Counter::Window(wheel) => held.slot = wheel.add(now + self.span + self.cap, amount),
+            Counter::Bucket(bucket) => bucket.charge(amount),
+        }
+        held.level = self.used();
+        held.charged = self.charged;
+    }
+
+    /// It is known when it has arrived at the latest, and what it really cost.
+    pub(super) fn settle(&mut self, held: &Held, end: u64, actual: u64) {
+        let amount = u64::from(held.amount);
+        match &mut self.counter {
+            Counter::Window(wheel) => {
+                wheel.remove(held.slot, amount);
+                wheel.add(end, actual);
+            }
+            Counter::Bucket(bucket) if actual < amount => bucket.refund(amount - actual),
+            Counter::Bucket(bucket) => {
+                let level = bucket.used();
+                bucket.raise(level + (actual - amount));
+            }
+        }
+        if held.is_probe {
+            self.effective.probe_ended();
+        }
+    }
+
+    /// A server that has taken this request has counted so much of ours, at most.
+    pub(super) const fn counted_at_most(&self, held: &Held) -> u64 {
+        held.level + (self.charged - held.charged)
+    }
+
+    /// The server says what is used, as it was when `held` arrived.
+    pub(super) fn read_used(&mut self, now: u64, held: &Held, used: u64) {
+        let ours = self.counted_at_most(held);
+        match &mut self.counter {
+            Counter::Window(_) => self.others.seen(now, used.saturating_sub(ours)),
+            Counter::Bucket(bucket) => {
+                self.others.seen(now, used.saturating_sub(ours));
+                bucket.raise(used + (self.charged - held.charged));
+            }
+        }
+    }
+
+    /// Sends are spread for a while, because the limit is not what it was.
+    pub(super) fn spread_sends(&mut self, now: u64) {
+        self.spread_until = now.saturating_add(self.span.saturating_mul(2));
+    }
+
+    /// How unevenly requests travel.
+    pub(super) const fn set_spread(&mut self, spread: u64) {
+        if let Counter::Bucket(bucket) = &mut self.counter {
+            bucket.set_spread(if spread < self.cap { spread } else { self.cap });
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! What a limit is in truth: as written down, as the server says, or as its refusals show.
+
+use crate::quota::{Rule, Shape};
+
+/// Part of the limit by which it is raised after it was found to be lower.
+const FIRST_STEP: u64 = 8;
+/// The same once a raise was refused.
+const LATER_STEP: u64 = 64;
+/// Periods until the next raise after one was refused; doubles each time.
+const HOLD: u64 = 8;
+/// The most periods between two raises.
+const MAX_HOLD: u64 = 128;
+
+/// The limit that is used.
+#[derive(Debug)]
+pub(super) struct Effective {
+    shape: Shape,
+    stated: u64,
+    limit: u64,
+    /// When it was last found to be lower.
+    cut_at: Option<u64>,
+    /// Single requests may go beyond it and prove that more is allowed.
+    probes: bool,
+    is_probing: bool,
+    raise_at: u64,
+    step: u64,
+    hold: u64,
+    /// The limit before the last raise that nothing has proven yet.
+    before_raise: Option<u64>,
+}
+
+/// A request that was refused.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Refused {
+    pub(super) now: u64,
+    pub(super) span: u64,
+    /// What had been used without it.
+    pub(super) used: u64,
+    /// The server said that itself.
+    pub(super) is_read: bool,
+    /// The server said how long to wait, so the next attempt is welcome.
+    pub(super) is_wait_stated: bool,
+}
+
+impl Effective {
+    pub(super) fn new(rule: &Rule) -> Self {
+        let limit = rule.limit.max(1);
+        Self {
+            shape: rule.shape,
+            stated: limit,
+            limit,
+            cut_at: None,
+            probes: false,
+            is_probing: false,
+            raise_at: u64::MAX,
+            step: FIRST_STEP,
+            hold: HOLD,
+            before_raise: None,
+        }
+    }
+
+    /// The limit that is used.
+    pub(super) const fn limit(&self) -> u64 {
+        self.limit
+    }
+
+    /// The limit as written down or said.
+    pub(super) const fn stated(&self) -> u64 {
+        self.stated
+    }
+
+    /// Whether what was sent at `sent_at` could know of the last cut.
+    pub(super) fn knew(&self, sent_at: u64) -> bool {
+        self.cut_at.is_none_or(|at| sent_at >= at)
+    }
+
+    /// The server says its limit.
+    pub(super) fn state(&mut self, limit: u64) {
+        let limit = limit.max(1);
+        if limit != self.stated {
+            self.stated = limit;
+            self.recover();
+        }
+    }
+
+    /// Raises it when it is time.
+    pub(super) fn advance(&mut self, now: u64, span: u64) {
+        if now < self.raise_at {
+            return;
+        }
+        self.before_raise = Some(self.limit);
+        self.limit = (self.limit + (self.stated / self.step).max(1)).min(self.stated);
+        self.raise_at = now.saturating_add(span);
+        if self.limit == self.stated {
+            // The last step stays in doubt for a period, as each one before did.
+            self.probes = false;
+            self.raise_at = u64::MAX;
+        }
+    }
+
+    /// Whether one request may go beyond the limit, up to `level`.
+    pub(super) const fn may_probe(&self, level: u64) -> bool {
+        self.probes && !self.is_probing && self.limit < self.stated && level <= self.stated
+    }
+
+    pub(super) const fn probe_left(&mut self) {
+        self.is_probing = true;
+    }
+
+    pub(super) const fn probe_ended(&mut self) {
+        self.is_probing = false;
+    }
+
+    /// A request was accepted when `level` was used, itself included; `is_read` where the server
+    /// said so.
+    pub(super) fn accepted(&mut self, level: u64, is_read: bool) {
+        if self.limit == self.stated {
+            return;
+        }
+        // What counts at a server with other windows than the last period is not known so well.
+        if is_read || self.shape == Shape::Sliding {
+            self.limit = self.limit.max(level.min(self.stated));
+            self.probes |= self.shape == Shape::Sliding && self.raise_at_is_near();
+        }
+        if self.limit == self.stated {
+            self.recover();
+        }
+    }
+
+    /// A request was refused that our books cannot explain. Says whether it was a surprise.
+    pub(super) fn refused(&mut self, refused: &Refused) {
+        let Refused { now, span, used, is_read, is_wait_stated } = *refused;
+        let since = self.cut_at.map(|at| now.saturating_sub(at));
+        let is_near = since.is_some_and(|since| since <= span.saturating_mul(2));
+        let is_exact = is_read || (is_near && self.shape == Shape::Sliding);
+        if let Some(before) = self.before_raise.take() {
+            // A raise was too much: back, and the next one is smaller and later.
+            self.limit = before.min(used);
+            self.step = LATER_STEP;
+            self.hold = (self.hold * 2).min(MAX_HOLD);
+            self.raise_at = now.saturating_add(span.saturating_mul(self.hold));
+            self.probes = false;
+        } else if is_exact {
+            self.limit = self.limit.min(used);
+            self.step = LATER_STEP;
+            self.raise_at = now.saturating_add(span.saturating_mul(self.hold));
+            self.probes = false;
+        } else {
+            // All that is known is that it is lower. Half is what a changed limit mostly is, and
+            // from there the truth is at most a factor of two away.
+            self.limit = self.limit.min(used / 2);
+            self.raise_at = now.saturating_add(span.saturating_mul(2));
+            self.probes = is_wait_stated && self.shape == Shape::Sliding;
+        }
+        self.limit = self.limit.max(1);
+        self.cut_at = Some(now);
+        self.is_probing = false;
+    }
+
+    fn raise_at_is_near(&self) -> bool {
+        self.step == FIRST_STEP
+    }
+
+    fn recover(&mut self) {
+        self.limit = self.stated;
+        self.probes = false;
+        self.raise_at = u64::MAX;
+        self.step = FIRST_STEP;
+        self.hold = HOLD;
+        self.before_raise = None;
+    }
+}
