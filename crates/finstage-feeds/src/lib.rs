@@ -46,8 +46,8 @@ pub use session::{
     SessionLimits, SessionOptions, SessionSnapshot, SessionStats, Since, TooManyStreams,
 };
 pub use settling::{AFTER_DAY, AFTER_INTERVAL, Settling};
-pub use tape::MAX_HOLES;
+pub use tape::{Continuity, MAX_HOLES, MAX_PARKED_TRADES};
 pub use venue::{
-    Ack, Action, ActionKind, Decoded, Endpoints, Open, PollVenue, Query, StreamVenue, Subscription,
-    SymbolMap, VenueProfile,
+    Ack, Action, ActionKind, Decoded, Endpoints, Numbering, Open, Page, PollVenue, Query,
+    StreamVenue, Subscription, SymbolMap, TradeQuery, VenueProfile,
 };

@@ -11,7 +11,8 @@ use std::{fs, io};
 use finstage_model::{Event, FeedKind, Payload, Timestamp};
 use finstage_net::Frame;
 
-use crate::venue::{Ack, Decoded, StreamVenue, Subscription, SymbolMap};
+use crate::Continuity;
+use crate::venue::{Ack, Decoded, Numbering, StreamVenue, Subscription, SymbolMap};
 use crate::venues::Venue;
 
 /// The moment of receipt of every golden frame.
@@ -96,9 +97,14 @@ fn stories(folder: &Path) -> io::Result<Vec<std::path::PathBuf>> {
 pub fn tell(stream: &mut dyn StreamVenue, frames: &str) -> String {
     let mut text = String::new();
     let mut decoded = Decoded::default();
+    let mut continuity = Continuity::default();
     for line in frames.lines().filter(|line| !line.trim().is_empty()) {
         decoded.clear();
-        match stream.decode(&Frame::Text(line.to_owned()), TS_RECV, &mut decoded) {
+        let result = stream.decode(&Frame::Text(line.to_owned()), TS_RECV, &mut decoded);
+        if stream.numbering() == Numbering::Consecutive {
+            decoded.duplicates += continuity.follow(&mut decoded.events);
+        }
+        match result {
             Err(error) => put(&mut text, format_args!("error {error}")),
             Ok(()) if decoded == Decoded::default() => put(&mut text, format_args!("nothing")),
             Ok(()) => describe(&decoded, &mut text),

@@ -44,5 +44,5 @@ pub use remote::{BreakerState, QuotaSnapshot, Remote, RemoteSnapshot, Terms};
 pub use request::{Method, Request};
 pub use response::Response;
 pub use retry::{Backoff, Jitter, http_date, retry_after};
-pub use socket::{CLOSE_TIMEOUT, Frame, SEND_TIMEOUT, Socket, SocketOptions};
+pub use socket::{CLOSE_TIMEOUT, Frame, Peer, SEND_TIMEOUT, Socket, SocketOptions};
 pub use transport::{Carried, Transport};
