@@ -12,7 +12,7 @@ use finstage_model::{Event, FeedKind, Payload, Timestamp};
 use finstage_net::Frame;
 
 use crate::Continuity;
-use crate::venue::{Ack, Decoded, Numbering, StreamVenue, Subscription, SymbolMap};
+use crate::venue::{Ack, Decoded, StreamVenue, Subscription, SymbolMap};
 use crate::venues::Venue;
 
 /// The moment of receipt of every golden frame.
@@ -97,13 +97,11 @@ fn stories(folder: &Path) -> io::Result<Vec<std::path::PathBuf>> {
 pub fn tell(stream: &mut dyn StreamVenue, frames: &str) -> String {
     let mut text = String::new();
     let mut decoded = Decoded::default();
-    let mut continuity = Continuity::default();
+    let mut continuity = Continuity::new(stream.numbering());
     for line in frames.lines().filter(|line| !line.trim().is_empty()) {
         decoded.clear();
         let result = stream.decode(&Frame::Text(line.to_owned()), TS_RECV, &mut decoded);
-        if stream.numbering() == Numbering::Consecutive {
-            decoded.duplicates += continuity.follow(&mut decoded.events);
-        }
+        decoded.duplicates += continuity.follow(&mut decoded.events);
         match result {
             Err(error) => put(&mut text, format_args!("error {error}")),
             Ok(()) if decoded == Decoded::default() => put(&mut text, format_args!("nothing")),

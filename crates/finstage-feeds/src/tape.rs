@@ -20,6 +20,8 @@ use std::ops::Range;
 
 use finstage_model::{Event, FeedKind, FeedStatus, InstrumentId, Payload, Timestamp, Trade};
 
+use crate::venue::Numbering;
+
 /// How many holes of one instrument are remembered. One more, and the oldest is given up.
 pub const MAX_HOLES: usize = 64;
 
@@ -43,20 +45,20 @@ pub(crate) enum Sequel {
 #[derive(Debug, Default)]
 pub(crate) struct Tape {
     /// The number after the newest that was seen, and when that one happened.
-    end: Option<(u64, Timestamp)>,
+    end: Option<(u128, Timestamp)>,
     /// Numbers not seen yet, oldest first.
     holes: Vec<Hole>,
     /// Seen, and not let go because of a hole in front.
-    parked: BTreeMap<u64, Event>,
+    parked: BTreeMap<u128, Event>,
     /// Whether trades may have been printed after the newest that nobody told us.
     is_open: bool,
     /// Numbers given up since they were last asked for.
-    lost: Vec<Range<u64>>,
+    lost: Vec<Range<u128>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Hole {
-    ids: Range<u64>,
+    ids: Range<u128>,
     /// Whether younger trades have left.
     is_passed: bool,
 }
@@ -136,14 +138,14 @@ impl Tape {
     }
 
     /// The oldest numbers that are missing; the range of an open end has no end.
-    pub(crate) fn missing(&self) -> Option<Range<u64>> {
+    pub(crate) fn missing(&self) -> Option<Range<u128>> {
         let hole = self.holes.first().map(|hole| hole.ids.clone());
-        let after = || self.end.filter(|_| self.is_open).map(|(end, _)| end..u64::MAX);
+        let after = || self.end.filter(|_| self.is_open).map(|(end, _)| end..u128::MAX);
         hole.or_else(after)
     }
 
     /// How many numbers are known to be missing.
-    pub(crate) fn known_missing(&self) -> u64 {
+    pub(crate) fn known_missing(&self) -> u128 {
         self.holes.iter().map(|hole| hole.ids.end - hole.ids.start).sum()
     }
 
@@ -154,7 +156,7 @@ impl Tape {
     }
 
     /// Numbers up to `until` cannot be had: their holes are given up, what waited goes out.
-    pub(crate) fn give_up(&mut self, until: u64, out: &mut Vec<Event>) {
+    pub(crate) fn give_up(&mut self, until: u128, out: &mut Vec<Event>) {
         let lost = &mut self.lost;
         self.holes.retain_mut(|hole| {
             if hole.ids.start >= until {
@@ -169,12 +171,12 @@ impl Tape {
     }
 
     /// Takes the numbers that were given up since this was last asked.
-    pub(crate) fn take_lost(&mut self) -> Vec<Range<u64>> {
+    pub(crate) fn take_lost(&mut self) -> Vec<Range<u128>> {
         std::mem::take(&mut self.lost)
     }
 
     /// Takes back a trade that could not be sent on: it is missing again.
-    pub(crate) fn undo(&mut self, id: u64) {
+    pub(crate) fn undo(&mut self, id: u128) {
         let Some((end, _)) = self.end else { return };
         if id < end && !self.holes.iter().any(|hole| hole.ids.contains(&id)) {
             self.dig(id..id + 1);
@@ -182,7 +184,7 @@ impl Tape {
     }
 
     /// Makes a hole; it joins one that it touches.
-    fn dig(&mut self, ids: Range<u64>) {
+    fn dig(&mut self, ids: Range<u128>) {
         let at = self.holes.partition_point(|hole| hole.ids.start < ids.start);
         self.holes.insert(at, Hole { ids, is_passed: false });
         for at in [at + 1, at] {
@@ -198,7 +200,7 @@ impl Tape {
         }
     }
 
-    fn fill(&mut self, id: u64, event: Event, out: &mut Vec<Event>) -> Sequel {
+    fn fill(&mut self, id: u128, event: Event, out: &mut Vec<Event>) -> Sequel {
         let Some(at) = self.holes.iter().position(|hole| hole.ids.contains(&id)) else {
             return Sequel::Duplicate;
         };
@@ -220,7 +222,7 @@ impl Tape {
         Sequel::New
     }
 
-    fn park(&mut self, id: u64, event: Event, out: &mut Vec<Event>) {
+    fn park(&mut self, id: u128, event: Event, out: &mut Vec<Event>) {
         if self.parked.is_empty() && self.holes.iter().all(|hole| hole.is_passed) {
             out.push(event);
             return;
@@ -248,17 +250,27 @@ impl Tape {
 
 /// Duplicates and gaps in frames that are read without a [`crate::Session`]: recorded ones, or
 /// those of virtual time. Nothing is fetched, so nothing waits.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Continuity {
+    numbering: Numbering,
     tapes: HashMap<InstrumentId, Tape>,
     sifted: Vec<Event>,
 }
 
 impl Continuity {
+    /// One that goes by this numbering; where ids say nothing, it changes nothing.
+    #[must_use]
+    pub fn new(numbering: Numbering) -> Self {
+        Self { numbering, tapes: HashMap::new(), sifted: Vec::new() }
+    }
+
     /// Takes out of the events of one frame the trades that were seen before, says how many, and
     /// puts a gap in front of each trade that trades are missing before.
     pub fn follow(&mut self, events: &mut Vec<Event>) -> u64 {
         let mut duplicates = 0;
+        if self.numbering == Numbering::None {
+            return duplicates;
+        }
         for event in events.drain(..) {
             let Payload::Trade(trade) = event.payload else {
                 self.sifted.push(event);

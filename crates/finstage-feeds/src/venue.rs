@@ -111,7 +111,7 @@ pub struct TradeQuery {
     /// The instrument's name.
     pub symbol: Symbol,
     /// The first trade wanted.
-    pub from: u64,
+    pub from: u128,
 }
 
 /// Whether an answer is the last of a series of them.

@@ -255,7 +255,8 @@ mod tests {
         let (mut socket, peer) = Socket::pair("here", 2);
         assert!(peer.say("1").await && peer.say("2").await);
         let mut third = std::pin::pin!(peer.say("3"));
-        let waited = tokio::select! { biased; _ = &mut third => false, () = std::future::ready(()) => true };
+        let waited =
+            tokio::select! { biased; _ = &mut third => false, () = std::future::ready(()) => true };
         assert!(waited, "the queue holds two");
         socket.next().await.unwrap();
         assert!(third.await);

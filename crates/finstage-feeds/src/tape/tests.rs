@@ -7,11 +7,11 @@ use super::*;
 
 const ID: InstrumentId = InstrumentId(3);
 
-fn at(id: u64) -> Timestamp {
+fn at(id: u128) -> Timestamp {
     Timestamp::from_secs(id as i64)
 }
 
-fn trade(id: u64) -> Trade {
+fn trade(id: u128) -> Trade {
     Trade {
         id: id.into(),
         instrument: ID,
@@ -22,11 +22,11 @@ fn trade(id: u64) -> Trade {
     }
 }
 
-fn event(id: u64) -> Event {
+fn event(id: u128) -> Event {
     Event { ts_recv: at(1_000), payload: Payload::Trade(trade(id)) }
 }
 
-fn ids(events: &[Event]) -> Vec<u64> {
+fn ids(events: &[Event]) -> Vec<u128> {
     let id = |event: &Event| match &event.payload {
         Payload::Trade(trade) => trade.id.0,
         _ => 0,
@@ -35,13 +35,13 @@ fn ids(events: &[Event]) -> Vec<u64> {
 }
 
 /// What leaves when the stream brings a trade.
-fn admit(tape: &mut Tape, id: u64) -> (Sequel, Vec<u64>) {
+fn admit(tape: &mut Tape, id: u128) -> (Sequel, Vec<u128>) {
     let mut out = Vec::new();
     (tape.admit(trade(id), event(id), &mut out), ids(&out))
 }
 
 /// What leaves when the archive brings a trade, and whether it was missing.
-fn fetch(tape: &mut Tape, id: u64) -> (Option<Sequel>, Vec<u64>) {
+fn fetch(tape: &mut Tape, id: u128) -> (Option<Sequel>, Vec<u128>) {
     let mut out = Vec::new();
     (tape.admit_fetched(trade(id), event(id), &mut out), ids(&out))
 }
@@ -88,7 +88,7 @@ fn an_open_end_is_told_by_whoever_speaks_first() {
     assert!(tape.is_whole(), "nothing was seen, so nothing can be missing");
     admit(&mut tape, 10);
     tape.open();
-    assert_eq!(tape.missing(), Some(11..u64::MAX));
+    assert_eq!(tape.missing(), Some(11..u128::MAX));
     assert_eq!(fetch(&mut tape, 11), (Some(Sequel::New), vec![11]));
     assert_eq!(admit(&mut tape, 11), (Sequel::Duplicate, vec![]));
     assert!(!tape.is_whole(), "there may be more");
@@ -109,7 +109,7 @@ fn what_cannot_be_had_is_lost_exactly_and_the_rest_goes_out() {
     tape.give_up(13, &mut out);
     assert_eq!((ids(&out), tape.take_lost()), (vec![], vec![11..13]));
     assert_eq!(fetch(&mut tape, 13), (Some(Sequel::New), vec![13, 14]));
-    tape.give_up(u64::MAX, &mut out);
+    tape.give_up(u128::MAX, &mut out);
     assert_eq!((ids(&out), tape.take_lost()), (vec![20], vec![15..20]));
     assert!(tape.is_whole());
     tape.open();
@@ -128,7 +128,7 @@ fn what_could_not_be_sent_is_missing_again() {
     }
     assert_eq!((tape.missing(), tape.known_missing()), (Some(12..15), 3));
     assert_eq!(admit(&mut tape, 15), (Sequel::New, vec![]));
-    let told: Vec<u64> = (12..=14).flat_map(|id| fetch(&mut tape, id).1).collect();
+    let told: Vec<u128> = (12..=14).flat_map(|id| fetch(&mut tape, id).1).collect();
     assert_eq!(told, [12, 13, 14, 15]);
 }
 
@@ -139,7 +139,7 @@ fn memory_is_bounded_by_the_number_of_holes_and_what_is_forgotten_is_told() {
         admit(&mut tape, id);
     }
     assert_eq!(tape.holes.len(), MAX_HOLES);
-    let lost: u64 = tape.take_lost().iter().map(|range| range.end - range.start).sum();
+    let lost: u128 = tape.take_lost().iter().map(|range| range.end - range.start).sum();
     assert_eq!(lost + tape.known_missing(), 2_499 * 3);
     for id in (0..10_000).rev() {
         admit(&mut tape, id);
@@ -151,15 +151,15 @@ fn memory_is_bounded_by_the_number_of_holes_and_what_is_forgotten_is_told() {
 fn too_many_parked_trades_go_out() {
     let mut tape = Tape::default();
     admit(&mut tape, 0);
-    let most = MAX_PARKED_TRADES as u64;
-    let out: Vec<u64> = (2..=most + 2).flat_map(|id| admit(&mut tape, id).1).collect();
+    let most = MAX_PARKED_TRADES as u128;
+    let out: Vec<u128> = (2..=most + 2).flat_map(|id| admit(&mut tape, id).1).collect();
     assert_eq!(out, (2..=most + 2).collect::<Vec<_>>());
     assert_eq!(fetch(&mut tape, 1), (Some(Sequel::Late), vec![1]));
 }
 
 #[test]
 fn frames_read_without_a_session_tell_gaps_in_front_of_their_trades() {
-    let mut continuity = Continuity::default();
+    let mut continuity = Continuity::new(Numbering::Consecutive);
     let mut events: Vec<Event> = [1, 1, 4, 5, 2].map(event).into();
     assert_eq!(continuity.follow(&mut events), 1);
     let Payload::Feed(status) = events[1].payload else { panic!("{events:?}") };
@@ -172,7 +172,7 @@ proptest! {
     /// The stream brings some numbers in any order, is let go at times, and the archive brings all.
     #[test]
     fn every_number_leaves_exactly_once_and_in_order_where_nothing_was_let_go(
-        steps in proptest::collection::vec((0u64..80, 0u8..10), 1..300),
+        steps in proptest::collection::vec((0u128..80, 0u8..10), 1..300),
         lets_go in any::<bool>(),
     ) {
         let mut tape = Tape::default();
@@ -186,13 +186,13 @@ proptest! {
                 _ => drop(tape.admit(trade(id), event(id), &mut out)),
             }
         }
-        let lost: BTreeSet<u64> = tape.take_lost().into_iter().flatten().collect();
+        let lost: BTreeSet<u128> = tape.take_lost().into_iter().flatten().collect();
         if let Some((end, _)) = tape.end {
             for id in 0..end {
                 tape.admit_fetched(trade(id), event(id), &mut out);
             }
             let told = ids(&out);
-            let expected: Vec<u64> = (told[0].min(first)..end).filter(|id| !lost.contains(id)).collect();
+            let expected: Vec<u128> = (told[0].min(first)..end).filter(|id| !lost.contains(id)).collect();
             let mut sorted = told.clone();
             sorted.sort_unstable();
             prop_assert_eq!(&sorted, &expected);

@@ -13,9 +13,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use finstage_model::{
-    Aggressor, Bar, Event, InstrumentId, Interval, Payload, Timestamp, Trade,
-};
+use finstage_model::{Aggressor, Bar, Event, InstrumentId, Interval, Payload, Timestamp, Trade};
 use finstage_net::{
     Class, Frame, Reading, Request, Response, Rule, Shape, Sign, Terms, retry_after,
 };
@@ -152,7 +150,8 @@ impl Binance {
             return Err(error(DecodeErrorKind::Malformed, "trade without one of t, p, q, T, m"));
         };
         let instrument = self.instrument(&message.s)?;
-        let trade = trade(instrument, (id, time), (price, qty), buyer_is_maker)?;
+        let of = (instrument, &*message.s);
+        let trade = trade(of, (id, time), (price, qty), buyer_is_maker)?;
         out.events.push(Event { ts_recv, payload: Payload::Trade(trade) });
         Ok(())
     }
@@ -326,7 +325,8 @@ impl PollVenue for Binance {
         let rows: Vec<TradeRow<'_>> = from_json("historicalTrades", &text)?;
         let before = out.len();
         for row in &rows {
-            let trade = trade(query.instrument, (row.id, row.time), (row.price, row.qty), row.maker)
+            let of = (query.instrument, query.symbol.name());
+            let trade = trade(of, (row.id, row.time), (row.price, row.qty), row.maker)
                 .inspect_err(|_| out.truncate(before))?;
             if trade.id.0 >= query.from {
                 out.push(Event { ts_recv, payload: Payload::Trade(trade) });
@@ -458,7 +458,7 @@ const fn interval_name(interval: Interval) -> &'static str {
 
 /// A trade from its id and time in milliseconds, and from price and quantity.
 fn trade(
-    instrument: InstrumentId,
+    (instrument, symbol): (InstrumentId, &str),
     (id, time_ms): (u64, i64),
     (price, qty): (&str, &str),
     buyer_is_maker: bool,
@@ -472,7 +472,7 @@ fn trade(
         aggressor: if buyer_is_maker { Aggressor::Seller } else { Aggressor::Buyer },
     };
     if trade.price.nanos() <= 0 {
-        let what = format!("trade {id} of instrument {} has the price {price}", instrument.0);
+        let what = format!("trade {id} of {symbol} has the price {price}");
         return Err(error(DecodeErrorKind::Implausible, what));
     }
     Ok(trade)
