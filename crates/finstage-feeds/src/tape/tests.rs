@@ -13,7 +13,7 @@ fn at(id: u128) -> Timestamp {
 
 fn trade(id: u128) -> Trade {
     Trade {
-        id: id.into(),
+        id: finstage_model::TradeId(id),
         instrument: ID,
         ts_event: at(id),
         price: Price::from_nanos(1),
