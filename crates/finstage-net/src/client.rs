@@ -1,65 +1,112 @@
-use std::error::Error as StdError;
+use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::redirect::Policy;
+use finstage_model::Clock;
+use tokio::time::{Instant, timeout_at};
 
-use crate::{Error, ErrorKind, Method, Remote, Request, Response, install_crypto};
+use crate::call::{Answer, Call};
+use crate::network::READ_TIMEOUT;
+use crate::{
+    Error, ErrorKind, Network, Phase, Remote, Request, Response, Sign, SystemClock, Terms, Token,
+    TokenCell, Traffic, Transport,
+};
 
-/// Limits of a [`Client`].
+/// Limits of a [`Client`] on the network.
 #[derive(Debug, Clone)]
 pub struct ClientOptions {
     /// The longest time to a connection, TLS included.
     pub connect_timeout: Duration,
+    /// The longest silence of the server: before the head of its answer, and between pieces of the
+    /// body.
+    pub read_timeout: Duration,
     /// The longest time from the call to the last byte of the answer.
     pub total_timeout: Duration,
     /// The largest body, decompressed.
     pub max_body_bytes: usize,
+    /// The most requests, and with them connections, to one host at once; further ones wait.
+    pub connections_per_host: usize,
+    /// How long a connection that nobody uses is kept.
+    pub idle_timeout: Duration,
     /// How we name ourselves.
     pub user_agent: String,
 }
 
 impl Default for ClientOptions {
-    /// 5 s, 15 s, 16 MiB, `finstage`.
+    /// 5 s, 15 s, 15 s, 16 MiB, 32 connections kept for 30 s, `finstage`.
     fn default() -> Self {
         Self {
             connect_timeout: Duration::from_secs(5),
+            read_timeout: READ_TIMEOUT,
             total_timeout: Duration::from_secs(15),
             max_body_bytes: 16 << 20,
+            connections_per_host: 32,
+            idle_timeout: Duration::from_secs(30),
             user_agent: "finstage".to_owned(),
         }
     }
 }
 
 /// Sends requests. Cheap to clone; clones share their connections.
+///
+/// By itself it sends once. [`Client::at`] a remote it keeps that server's limits, repeats what may
+/// be repeated, and leaves alone who fails.
 #[derive(Debug, Clone)]
 pub struct Client {
-    inner: reqwest::Client,
-    max_body_bytes: usize,
+    transport: Arc<dyn Transport>,
+    remote: Option<Remote>,
+    token: Option<TokenUse>,
+}
+
+#[derive(Debug, Clone)]
+struct TokenUse {
+    cell: TokenCell,
+    put: fn(Request, &Token) -> Request,
 }
 
 impl Client {
-    /// A client with these limits.
+    /// A client on the network with these limits.
     ///
     /// # Errors
     /// When the user agent is not a header value or the platform offers no trust roots.
     pub fn new(options: ClientOptions) -> Result<Self, Error> {
-        install_crypto();
-        let inner = reqwest::Client::builder()
-            .connect_timeout(options.connect_timeout)
-            .timeout(options.total_timeout)
-            .user_agent(options.user_agent)
-            .redirect(Policy::none())
-            .no_proxy()
-            .build()
-            .map_err(|e| Error::new(ErrorKind::Invalid, "building an http client").because(e))?;
-        Ok(Self { inner, max_body_bytes: options.max_body_bytes })
+        Ok(Self::over(Arc::new(Network::new(options)?)))
+    }
+
+    /// A client over any transport.
+    #[must_use]
+    pub fn over(transport: Arc<dyn Transport>) -> Self {
+        Self { transport, remote: None, token: None }
     }
 
     /// The same connections, under the limits, the breaker and the retries of `remote`.
     #[must_use]
     pub fn at(&self, remote: &Remote) -> Self {
-        let _ = remote;
-        self.clone()
+        Self { remote: Some(remote.clone()), ..self.clone() }
+    }
+
+    /// The same with a token in each request, put there by `put`. A request that the server refuses
+    /// because its token is not valid any more ([`Sign::TokenExpired`]) is sent once more with a new one.
+    #[must_use]
+    pub fn with_token(&self, cell: &TokenCell, put: fn(Request, &Token) -> Request) -> Self {
+        Self { token: Some(TokenUse { cell: cell.clone(), put }), ..self.clone() }
+    }
+
+    /// What carries its requests; for sockets, which are opened by the same.
+    #[must_use]
+    pub fn transport(&self) -> &Arc<dyn Transport> {
+        &self.transport
+    }
+
+    /// The server it is meant for.
+    #[must_use]
+    pub const fn remote(&self) -> Option<&Remote> {
+        self.remote.as_ref()
+    }
+
+    /// Requests and connections so far, of all clients that share them.
+    #[must_use]
+    pub fn traffic(&self) -> Traffic {
+        self.transport.traffic()
     }
 
     /// Sends a request and reads its answer, whatever the status. Redirects are not followed.
@@ -67,72 +114,58 @@ impl Client {
     /// # Errors
     /// When there is no answer within the limits: see [`ErrorKind`].
     pub async fn send(&self, request: &Request) -> Result<Response, Error> {
-        let method = match request.method() {
-            Method::Get => reqwest::Method::GET,
-            Method::Post => reqwest::Method::POST,
-        };
-        let mut builder = self.inner.request(method, request.url());
-        for (name, value) in request.headers() {
-            builder = builder.header(name, value);
+        let Some(token) = &self.token else { return self.send_without_token(request).await };
+        let deadline = self.deadline(request);
+        let first = token.get(request, deadline).await?;
+        let answer = self.deliver(&token.put_into(request, &first), deadline).await?;
+        if answer.sign != Sign::TokenExpired {
+            return Ok(answer.response);
         }
-        if !request.body_bytes().is_empty() || request.method() == Method::Post {
-            builder = builder.body(request.body_bytes().to_vec());
+        token.cell.expire(&first);
+        let second = token.get(request, deadline).await?;
+        let answer = self.deliver(&token.put_into(request, &second), deadline).await?;
+        if answer.sign == Sign::TokenExpired {
+            // Not used again by anyone; a third attempt is the caller's to make.
+            token.cell.expire(&second);
         }
-        let mut answer = builder.send().await.map_err(|e| explain(request, e))?;
-        let status = answer.status().as_u16();
-        let headers = answer
-            .headers()
-            .iter()
-            .map(|(n, v)| (n.to_string(), String::from_utf8_lossy(v.as_bytes()).into_owned()))
-            .collect();
-        let too_large = || {
-            let message = format!("{request}: answer of more than {} bytes", self.max_body_bytes);
-            Error::new(ErrorKind::TooLarge, message).after_sending()
-        };
-        if answer.content_length().is_some_and(|length| length > self.max_body_bytes as u64) {
-            return Err(too_large());
-        }
-        let mut body = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(|e| explain(request, e))? {
-            if body.len() + chunk.len() > self.max_body_bytes {
-                return Err(too_large());
+        Ok(answer.response)
+    }
+
+    /// Sends as it is: how tokens themselves are asked for.
+    pub(crate) async fn send_without_token(&self, request: &Request) -> Result<Response, Error> {
+        self.deliver(request, self.deadline(request)).await.map(|answer| answer.response)
+    }
+
+    fn deadline(&self, request: &Request) -> Option<Instant> {
+        self.remote.as_ref().map(|remote| remote.deadline(request))
+    }
+
+    async fn deliver(&self, request: &Request, deadline: Option<Instant>) -> Result<Answer, Error> {
+        let transport = &*self.transport;
+        match (&self.remote, deadline) {
+            (Some(remote), Some(deadline)) => {
+                Call { remote, transport, request, deadline }.run().await
             }
-            body.extend_from_slice(&chunk);
+            _ => {
+                let response = transport.send(request).await?;
+                let sign = (Terms::PLAIN.judge)(&response, SystemClock.now());
+                Ok(Answer { response, sign })
+            }
         }
-        Ok(Response { status, headers, body })
     }
 }
 
-fn explain(request: &Request, error: reqwest::Error) -> Error {
-    // The transport's own text would repeat the address with its secrets.
-    let error = error.without_url();
-    let (kind, what) = if error.is_builder() {
-        (ErrorKind::Invalid, "cannot be sent as written")
-    } else if error.is_timeout() {
-        (ErrorKind::Timeout, "timed out")
-    } else if is_tls(&error) {
-        (ErrorKind::Protocol, "no trusted connection")
-    } else if error.is_connect() {
-        (ErrorKind::Unavailable, "cannot connect")
-    } else if error.is_decode() {
-        (ErrorKind::Protocol, "unreadable answer")
-    } else {
-        (ErrorKind::Unavailable, "connection broke")
-    };
-    let maybe_sent = !error.is_builder() && !error.is_connect();
-    let explained = Error::new(kind, format!("{request}: {what}")).because(error);
-    if maybe_sent { explained.after_sending() } else { explained }
-}
-
-/// Whether a failed handshake is behind the error: an expired certificate will not heal itself.
-fn is_tls(error: &reqwest::Error) -> bool {
-    let mut cause: Option<&(dyn StdError + 'static)> = Some(error);
-    while let Some(error) = cause {
-        let inside = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        if inside.is_some_and(|inside| inside.is::<rustls::Error>()) {
-            return true;
-        }
-        cause = error.source();
+impl TokenUse {
+    /// A valid token, within the time of the call that needs it.
+    async fn get(&self, request: &Request, deadline: Option<Instant>) -> Result<Token, Error> {
+        let Some(deadline) = deadline else { return self.cell.get().await };
+        timeout_at(deadline, self.cell.get()).await.unwrap_or_else(|_| {
+            let message = format!("{request}: no token in time");
+            Err(Error::new(ErrorKind::Timeout, message).during(Phase::Turn))
+        })
     }
-    false
+
+    fn put_into(&self, request: &Request, token: &Token) -> Request {
+        (self.put)(request.clone().hide(&token.secret), token)
+    }
 }

@@ -1,12 +1,13 @@
-//! The client core: one `send` for HTTP, one [`Socket`] for WebSocket, the clocks and the one way
-//! to wait before trying again.
+//! The client core: one `send` for HTTP, one [`Socket`] for WebSocket, the clocks, and what all
+//! requests to one server share.
 //!
-//! It deliberately does not follow redirects, read proxy settings from the environment, keep
-//! cookies or retry by itself: a caller that may repeat a call asks [`Error::is_retryable`] and
-//! [`Error::maybe_sent`], and waits as [`Backoff`] says.
+//! It deliberately does not follow redirects, read proxy settings from the environment or keep
+//! cookies. A bare [`Client`] sends once; [`Client::at`] a [`Remote`] it keeps limits, repeats what may
+//! be repeated and leaves alone who fails. Nobody else in the house repeats requests.
 //!
-//! Three types to read first: [`Request`] (a value that can be tested without a network),
-//! [`Client`] (sends it) and [`Socket`] (frames in both directions).
+//! Four types to read first: [`Request`] (a value that can be tested without a network),
+//! [`Client`] (sends it), [`Remote`] (what is known of a server) and [`Socket`] (frames in both
+//! directions).
 //!
 //! ```
 //! use finstage_net::Request;
@@ -22,27 +23,49 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod breaker;
+mod budget;
+mod cache;
+mod call;
 mod client;
 mod clock;
+mod concurrency;
 mod crypto;
 mod encoding;
 mod error;
+mod failover;
+mod hedge;
+mod limiter;
+mod network;
+mod policy;
 mod quota;
 mod remote;
 mod request;
 mod response;
 mod retry;
+mod signing;
 mod socket;
+mod token;
 mod transport;
 
+pub use breaker::BreakerOptions;
+pub use budget::BudgetOptions;
+pub use cache::{Cache, CacheOptions, CacheSnapshot, MarketPhase};
 pub use client::{Client, ClientOptions};
 pub use clock::{ScaledClock, SystemClock};
+pub use concurrency::{AdaptiveOptions, Concurrency};
 pub use crypto::install_crypto;
-pub use error::{Error, ErrorKind};
+pub use error::{Error, ErrorKind, Phase};
+pub use failover::first_good;
+pub use hedge::HedgeOptions;
+pub use limiter::{Limiter, LimiterOptions, LimiterSnapshot, Permit, Refusal, Settlement};
+pub use network::Network;
+pub use policy::{Asked, Failure, Growth, RetryPolicy, Spread};
 pub use quota::{Class, Cost, Reading, Rule, Shape, Sign};
-pub use remote::{BreakerState, QuotaSnapshot, Remote, RemoteSnapshot, Terms};
+pub use remote::{BreakerState, QuotaSnapshot, Remote, RemoteOptions, RemoteSnapshot, Terms};
 pub use request::{Method, Request};
 pub use response::Response;
 pub use retry::{Backoff, Jitter, http_date, retry_after};
 pub use socket::{CLOSE_TIMEOUT, Frame, Peer, SEND_TIMEOUT, Socket, SocketOptions};
-pub use transport::{Carried, Transport};
+pub use token::{Token, TokenCell, TokenRefusal, TokenSnapshot, TokenTerms};
+pub use transport::{Carried, Traffic, Transport};

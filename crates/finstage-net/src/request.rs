@@ -20,6 +20,7 @@ pub struct Request {
     costs: Vec<Cost>,
     class: Class,
     may_repeat: bool,
+    endpoint: &'static str,
 }
 
 /// The verbs in use.
@@ -69,6 +70,7 @@ impl Request {
             costs: Vec::new(),
             class: Class::Normal,
             may_repeat: matches!(method, Method::Get),
+            endpoint: "",
         }
     }
 
@@ -124,6 +126,31 @@ impl Request {
     pub fn idempotent(mut self) -> Self {
         self.may_repeat = true;
         self
+    }
+
+    /// Names the kind of request: kinds that fail apart have a breaker of their own, and one that
+    /// usually takes long is not taken for slow.
+    pub fn endpoint(mut self, name: &'static str) -> Self {
+        self.endpoint = name;
+        self
+    }
+
+    /// The kind of request; empty where it names none.
+    #[must_use]
+    pub const fn endpoint_name(&self) -> &'static str {
+        self.endpoint
+    }
+
+    /// The same request to the host `to`, where it was written for the host `from`.
+    pub(crate) fn moved(&self, from: &str, to: &str) -> Option<Self> {
+        let rest = self.url.strip_prefix(from)?;
+        Some(Self { url: format!("{to}{rest}"), ..self.clone() })
+    }
+
+    /// Adds a parameter that is encoded already or needs no encoding.
+    pub(crate) fn append_query(&mut self, pair: fmt::Arguments<'_>) {
+        self.url.push(if self.url.contains('?') { '&' } else { '?' });
+        fmt::Write::write_fmt(&mut self.url, pair).expect("writing to a string cannot fail");
     }
 
     /// What it costs, where it says so.

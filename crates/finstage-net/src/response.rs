@@ -27,6 +27,13 @@ impl Response {
         String::from_utf8_lossy(&self.body)
     }
 
+    /// Whether the body is a page for people: what stands in front of a server says so when it is
+    /// down, often with status 200.
+    #[must_use]
+    pub fn is_page(&self) -> bool {
+        self.body.trim_ascii_start().starts_with(b"<")
+    }
+
     /// Whether the status is of the 200s.
     #[must_use]
     pub const fn is_success(&self) -> bool {

@@ -17,4 +17,18 @@ pub trait Transport: fmt::Debug + Send + Sync {
 
     /// Opens a WebSocket connection.
     fn connect<'a>(&'a self, url: &'a str, options: &'a SocketOptions) -> Carried<'a, Socket>;
+
+    /// How requests and connections relate so far; nothing where there are no connections.
+    fn traffic(&self) -> Traffic {
+        Traffic::default()
+    }
+}
+
+/// Requests and the connections they went over. Both only grow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Traffic {
+    /// Requests handed to connections.
+    pub requests: u64,
+    /// Connections opened. As long as it stays behind, connections are used again.
+    pub connections: u64,
 }

@@ -270,6 +270,7 @@ pub fn client() -> Result<Client> {
         total_timeout: REQUEST_TIMEOUT,
         max_body_bytes: ANSWER_MAX_BYTES,
         user_agent: format!("finstage/{}", crate::VERSION),
+        ..ClientOptions::default()
     };
     Client::new(options).map_err(|e| Failure::new(crate::exit::Exit::Remote, e))
 }

@@ -74,6 +74,7 @@ async fn link(scheme: &str, address: SocketAddr, token: &Secret<String>) -> Resu
         total_timeout: PATIENCE,
         max_body_bytes: ANSWER_MAX_BYTES,
         user_agent: format!("finstage/{}", crate::VERSION),
+        ..ClientOptions::default()
     };
     let remote = |why: String| {
         Failure::new(

@@ -31,6 +31,7 @@ pub(super) async fn check(settings: &Settings, dir: &Path, checks: &mut Vec<Chec
         total_timeout: PATIENCE,
         max_body_bytes: ANSWER_MAX_BYTES,
         user_agent: format!("finstage/{}", crate::VERSION),
+        ..ClientOptions::default()
     })
     .map_err(|e| Failure::new(Exit::Remote, e))?;
     let mut dates = Vec::new();

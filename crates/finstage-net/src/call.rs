@@ -1,0 +1,153 @@
+//! One call to a [`Remote`], from its first attempt to its last.
+
+use tokio::time::{Instant, sleep, timeout_at};
+
+use crate::budget::After;
+use crate::remote::{Trouble, Turn};
+use crate::{Error, ErrorKind, Phase, Remote, Request, Response, Sign, Transport};
+
+/// One call: several attempts under one deadline.
+pub(crate) struct Call<'a> {
+    pub(crate) remote: &'a Remote,
+    pub(crate) transport: &'a dyn Transport,
+    pub(crate) request: &'a Request,
+    pub(crate) deadline: Instant,
+}
+
+/// An answer and what it means.
+pub(crate) struct Answer {
+    pub(crate) response: Response,
+    pub(crate) sign: Sign,
+}
+
+/// How an attempt ended.
+enum End {
+    Answered(Answer),
+    /// No answer.
+    Lost(Error),
+    /// It had no turn.
+    NotSent(Error),
+}
+
+impl Call<'_> {
+    /// Makes attempts until one is good, none may follow, or the time is over.
+    pub(crate) async fn run(&self) -> Result<Answer, Error> {
+        self.remote.called();
+        let mut end = self.attempt().await;
+        let mut failed = 0;
+        let mut repeated = None;
+        while let Some((wait, after)) = self.again(&end, failed) {
+            sleep(wait).await;
+            failed += 1;
+            repeated = Some(after);
+            self.remote.repeated();
+            match self.attempt().await {
+                // What the server said before tells more than that it is not asked again.
+                End::NotSent(_) => break,
+                next => end = next,
+            }
+        }
+        if matches!(&end, End::Answered(answer) if answer.sign == Sign::Fine) {
+            self.remote.succeeded(repeated);
+        }
+        match end {
+            End::Answered(answer) => Ok(answer),
+            End::Lost(error) | End::NotSent(error) => Err(error),
+        }
+    }
+
+    /// Turn, transport, judgement.
+    async fn attempt(&self) -> End {
+        let mut turn = match self.remote.turn(self.request, self.deadline).await {
+            Ok(turn) => turn,
+            Err(error) => return End::NotSent(error),
+        };
+        let (host, request) = self.remote.host(self.request);
+        turn.sent();
+        let (turn, end) = match turn.hedge_after() {
+            None => {
+                let end = self.exchange(&request).await;
+                (turn, end)
+            }
+            Some(after) => self.race(turn, &request, Instant::now() + after).await,
+        };
+        let sign = turn.settle(&end);
+        let is_failing = match &end {
+            Ok(_) => matches!(sign, Sign::Unavailable { .. } | Sign::UnknownOutcome),
+            Err(error) => error.is_retryable(),
+        };
+        if is_failing {
+            self.remote.host_failed(host);
+        }
+        match end {
+            Ok(response) => End::Answered(Answer { response, sign }),
+            Err(error) => End::Lost(error),
+        }
+    }
+
+    async fn exchange(&self, request: &Request) -> Result<Response, Error> {
+        timeout_at(self.deadline, self.transport.send(request)).await.unwrap_or_else(|_| {
+            let message = format!("{request}: the time for the whole call is over");
+            Err(Error::new(ErrorKind::Timeout, message).after_sending().during(Phase::Whole))
+        })
+    }
+
+    /// Asks a second time after `at`; the first answer counts, and the other request is dropped.
+    async fn race<'t>(
+        &self,
+        turn: Turn<'t>,
+        request: &Request,
+        at: Instant,
+    ) -> (Turn<'t>, Result<Response, Error>) {
+        let first = self.exchange(request);
+        tokio::pin!(first);
+        if let Ok(end) = timeout_at(at, &mut first).await {
+            return (turn, end);
+        }
+        let Some(mut second_turn) = turn.second(self.request).await else {
+            let end = first.await;
+            return (turn, end);
+        };
+        second_turn.sent();
+        let second = self.exchange(request);
+        tokio::pin!(second);
+        tokio::select! {
+            end = &mut first => match end {
+                Ok(_) => (turn, end),
+                Err(_) => (second_turn, second.await),
+            },
+            end = &mut second => match end {
+                Ok(_) => (second_turn, end),
+                Err(_) => (turn, first.await),
+            },
+        }
+    }
+
+    /// The wait before another attempt; `None` where there is none.
+    fn again(&self, end: &End, failed: u32) -> Option<(std::time::Duration, After)> {
+        let block = self.remote.terms().block;
+        let (after, asked) = match end {
+            End::Answered(answer) => match answer.sign {
+                Sign::Limited { retry_after } => {
+                    (After::TooMany, Some(retry_after.unwrap_or(block)))
+                }
+                Sign::Unavailable { retry_after } => (After::Failure, retry_after),
+                Sign::UnknownOutcome => (After::Failure, None),
+                Sign::Fine | Sign::Banned { .. } | Sign::TokenExpired | Sign::Unauthorized => {
+                    return None;
+                }
+            },
+            End::Lost(error) if error.is_retryable() => (After::Failure, None),
+            End::Lost(_) | End::NotSent(_) => return None,
+        };
+        let was_certainly_not_sent = matches!(end, End::Lost(error) if !error.maybe_sent());
+        if !self.request.may_repeat() && !was_certainly_not_sent {
+            return None;
+        }
+        let hosts = self.remote.options().hosts.len();
+        let hosts_left = after == After::Failure && ((failed + 1) as usize) < hosts;
+        let trouble = Trouble { before: failed, asked, after };
+        let wait = self.remote.wait_before(trouble, hosts_left)?;
+        (Instant::now() + wait < self.deadline).then_some((wait, after))
+    }
+}
