@@ -10,7 +10,9 @@
 //! 3. Parked trades may be let go at any time. A hole in front of them is then *passed*: what
 //!    fills it later leaves at once, late.
 //! 4. A number leaves once, whoever brings it and however often.
-//! 5. After a loss of unknown length the end is *open*: nobody knows what was printed after the
+//! 5. Where the stream's trades are *held*, they wait for a word even without a hole in front; what
+//!    the archive has before them leaves.
+//! 6. After a loss of unknown length the end is *open*: nobody knows what was printed after the
 //!    newest number, until the stream or the archive says so.
 //!
 //! A tape has no clock and asks nobody: [`crate::Session`] does.
@@ -50,10 +52,21 @@ pub(crate) struct Tape {
     holes: Vec<Hole>,
     /// Seen, and not let go because of a hole in front.
     parked: BTreeMap<u128, Event>,
+    hold: Hold,
     /// Whether trades may have been printed after the newest that nobody told us.
     is_open: bool,
     /// Numbers given up since they were last asked for.
     lost: Vec<Range<u128>>,
+}
+
+/// Whether the stream's trades wait for a word.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Hold {
+    #[default]
+    Off,
+    /// From the next one that is the newest.
+    FromNext,
+    From(u128),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,12 +89,18 @@ impl Tape {
             return self.fill(id, event, out);
         }
         self.end = Some((id.saturating_add(1), trade.ts_event.max(newest_at)));
-        self.is_open = false;
+        if self.hold == Hold::FromNext {
+            self.hold = Hold::From(id);
+        }
         let mut sequel = Sequel::New;
         if id > end {
             self.dig(end..id);
-            sequel = Sequel::AfterHole(newest_at, trade.ts_event.max(newest_at));
+            // Behind an open end a hole is no news.
+            if !self.is_open {
+                sequel = Sequel::AfterHole(newest_at, trade.ts_event.max(newest_at));
+            }
         }
+        self.is_open = false;
         self.park(id, event, out);
         sequel
     }
@@ -115,6 +134,19 @@ impl Tape {
     /// A connection was lost: the end is open from here.
     pub(crate) fn open(&mut self) {
         self.is_open = self.end.is_some();
+    }
+
+    /// Holds what the stream brings from now on. The first trade of all is never held.
+    pub(crate) fn hold(&mut self) {
+        if self.end.is_some() {
+            self.hold = Hold::FromNext;
+        }
+    }
+
+    /// Ends the hold; what no hole is in front of goes out.
+    pub(crate) fn end_hold(&mut self, out: &mut Vec<Event>) {
+        self.hold = Hold::Off;
+        self.release(out);
     }
 
     /// Nothing was printed after the newest, as far as the archive knows.
@@ -151,6 +183,7 @@ impl Tape {
 
     /// Lets parked trades go; the holes in front of them are passed.
     pub(crate) fn let_go(&mut self, out: &mut Vec<Event>) {
+        self.hold = Hold::Off;
         self.holes.iter_mut().for_each(|hole| hole.is_passed = true);
         out.extend(std::mem::take(&mut self.parked).into_values());
     }
@@ -223,7 +256,7 @@ impl Tape {
     }
 
     fn park(&mut self, id: u128, event: Event, out: &mut Vec<Event>) {
-        if self.parked.is_empty() && self.holes.iter().all(|hole| hole.is_passed) {
+        if self.parked.is_empty() && id < self.barrier() {
             out.push(event);
             return;
         }
@@ -235,15 +268,18 @@ impl Tape {
         }
     }
 
-    /// Lets go what no hole is in front of any more.
+    /// What is not below this number waits: the first hole that nothing has passed, or what is held.
+    fn barrier(&self) -> u128 {
+        let hole = self.holes.iter().find(|hole| !hole.is_passed);
+        let held = if let Hold::From(id) = self.hold { id } else { u128::MAX };
+        hole.map_or(held, |hole| hole.ids.start.min(held))
+    }
+
+    /// Lets go what need not wait any more.
     fn release(&mut self, out: &mut Vec<Event>) {
-        let first_hole = self.holes.iter().find(|hole| !hole.is_passed);
-        match first_hole.map(|hole| hole.ids.start) {
-            None => out.extend(std::mem::take(&mut self.parked).into_values()),
-            Some(first) => {
-                let later = self.parked.split_off(&first);
-                out.extend(std::mem::replace(&mut self.parked, later).into_values());
-            }
+        if self.parked.first_key_value().is_some_and(|(&first, _)| first < self.barrier()) {
+            let later = self.parked.split_off(&self.barrier());
+            out.extend(std::mem::replace(&mut self.parked, later).into_values());
         }
     }
 }

@@ -95,8 +95,27 @@ fn an_open_end_is_told_by_whoever_speaks_first() {
     assert_eq!(admit(&mut tape, 12), (Sequel::New, vec![12]));
     assert!(tape.is_whole(), "the stream goes on where the archive ended");
     tape.open();
-    assert_eq!(admit(&mut tape, 15), (Sequel::AfterHole(at(12), at(15)), vec![]));
+    assert_eq!(admit(&mut tape, 15), (Sequel::New, vec![]), "a hole behind an open end is no news");
     assert_eq!(tape.missing(), Some(13..15));
+}
+
+#[test]
+fn what_is_held_waits_and_what_the_archive_has_before_it_leaves() {
+    let mut tape = Tape::default();
+    tape.hold();
+    assert_eq!(admit(&mut tape, 10), (Sequel::New, vec![10]), "the first of all");
+    tape.open();
+    tape.hold();
+    assert_eq!(admit(&mut tape, 13), (Sequel::New, vec![]));
+    assert_eq!(admit(&mut tape, 15).1, [0u128; 0]);
+    for (id, leaves) in [(11, vec![11]), (12, vec![12]), (14, vec![])] {
+        assert_eq!(fetch(&mut tape, id), (Some(Sequel::New), leaves));
+    }
+    assert!(tape.is_whole() && tape.has_parked());
+    let mut out = Vec::new();
+    tape.end_hold(&mut out);
+    assert_eq!(ids(&out), [13, 14, 15]);
+    assert_eq!(admit(&mut tape, 16), (Sequel::New, vec![16]));
 }
 
 #[test]
@@ -181,7 +200,8 @@ proptest! {
         for (id, what) in steps {
             match what {
                 0 if lets_go => tape.let_go(&mut out),
-                0 | 1 => tape.open(),
+                0 => tape.hold(),
+                1 => tape.open(),
                 2..=4 => drop(tape.admit_fetched(trade(id), event(id), &mut out)),
                 _ => drop(tape.admit(trade(id), event(id), &mut out)),
             }
@@ -191,6 +211,7 @@ proptest! {
             for id in 0..end {
                 tape.admit_fetched(trade(id), event(id), &mut out);
             }
+            tape.end_hold(&mut out);
             let told = ids(&out);
             let expected: Vec<u128> = (told[0].min(first)..end).filter(|id| !lost.contains(id)).collect();
             let mut sorted = told.clone();
