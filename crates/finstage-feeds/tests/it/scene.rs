@@ -55,6 +55,8 @@ pub(crate) struct Setup {
     pub(crate) limits: SessionLimits,
     pub(crate) queue: usize,
     pub(crate) profile: &'static VenueProfile,
+    /// The trades that can be asked for.
+    pub(crate) archive: Vec<u64>,
 }
 
 impl Default for Setup {
@@ -66,6 +68,7 @@ impl Default for Setup {
             limits: quick(),
             queue: 64,
             profile: venues::find("binance").unwrap().profile,
+            archive: Vec::new(),
         }
     }
 }
@@ -77,6 +80,8 @@ pub(crate) fn quick() -> SessionLimits {
     SessionLimits {
         backoff,
         hold: PATIENCE,
+        probe: Duration::ZERO,
+        overlap: Duration::from_millis(100),
         repair_pause: Duration::from_millis(20),
         ..SessionLimits::default()
     }
@@ -86,7 +91,9 @@ impl Scene {
     pub(crate) async fn start(setup: Setup) -> Self {
         let (link_in, links) = mpsc::unbounded_channel();
         let (request_in, requests) = mpsc::unbounded_channel();
-        let address = serve(Hands { links: link_in, requests: request_in }).await;
+        let address =
+            serve(Hands { links: link_in, requests: request_in, archive: setup.archive.into() })
+                .await;
         let endpoints =
             Endpoints { rest: format!("http://{address}"), stream: format!("ws://{address}") };
         let subscriptions = vec![Subscription {
@@ -274,6 +281,7 @@ impl Asked {
 struct Hands {
     links: mpsc::UnboundedSender<WebSocket>,
     requests: mpsc::UnboundedSender<Asked>,
+    archive: Arc<[u64]>,
 }
 
 async fn serve(hands: Hands) -> std::net::SocketAddr {
@@ -282,6 +290,7 @@ async fn serve(hands: Hands) -> std::net::SocketAddr {
     let router = Router::new()
         .route("/stream", any(stream))
         .route("/api/v3/klines", get(klines))
+        .route("/api/v3/historicalTrades", get(trades))
         .with_state(hands);
     tokio::spawn(async move { axum::serve(listener, router).await });
     address
@@ -301,4 +310,20 @@ async fn klines(
     let _ = hands.requests.send(Asked { parameters, answer });
     // A test that drops the request lets the connection break.
     answered.await.expect("the test answers every request")
+}
+
+/// Trades are answered at once: what a test says about them it says with its archive.
+async fn trades(
+    Query(parameters): Query<HashMap<String, String>>,
+    State(hands): State<Hands>,
+) -> String {
+    let from: u64 = parameters["fromId"].parse().unwrap();
+    let time = NOON.millis();
+    let row = |id: &u64| {
+        format!(
+            r#"{{"id":{id},"price":"97123.45","qty":"1","quoteQty":"1","time":{time},"isBuyerMaker":true,"isBestMatch":true}}"#
+        )
+    };
+    let rows: Vec<String> = hands.archive.iter().filter(|id| **id >= from).map(row).collect();
+    format!("[{}]", rows.join(","))
 }
