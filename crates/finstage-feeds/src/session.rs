@@ -214,22 +214,10 @@ impl Session {
         mut until: Pin<Box<dyn Future<Output = T> + Send>>,
     ) -> Result<T, End> {
         loop {
-            let stale_at = (!self.is_stale).then(|| self.fed + self.line_stall());
-            let parked_ends = self.tapes.parked_since().map(|since| since + self.limits.hold);
-            let due = stale_at.into_iter().chain(parked_ends).min();
-            let due = async {
-                match due {
-                    Some(due) => sleep_until(due).await,
-                    None => std::future::pending().await,
-                }
-            };
-            tokio::select! {
-                biased;
-                done = until.as_mut() => return Ok(done),
-                () = due => {}
-            }
             let now = Instant::now();
-            if stale_at.is_some_and(|at| at <= now)
+            let stale_at = self.fed + self.line_stall();
+            if !self.is_stale
+                && stale_at <= now
                 && matches!(self.say_stale().await, Err(Stuck::Closed))
             {
                 return Err(End::NobodyReads);
@@ -239,6 +227,14 @@ impl Session {
             // What finds no room is missing again; the gap to come says so.
             if matches!(self.send(out).await, Err(End::NobodyReads)) {
                 return Err(End::NobodyReads);
+            }
+            let stale_at = (!self.is_stale).then_some(stale_at);
+            let parked_ends = self.tapes.parked_since().map(|since| since + self.limits.hold);
+            let due = stale_at.into_iter().chain(parked_ends).min();
+            tokio::select! {
+                biased;
+                done = until.as_mut() => return Ok(done),
+                () = sleep_until(due.unwrap_or(now)), if due.is_some() => {}
             }
         }
     }

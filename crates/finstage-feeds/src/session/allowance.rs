@@ -64,13 +64,25 @@ mod tests {
                 sent.push(now);
             }
         }
-        let most = sent.iter().map(|from| {
-            sent.iter()
-                .filter(|at| **at >= *from && at.duration_since(*from).as_millis() < 1_000)
-                .count()
-        });
-        assert_eq!(most.max(), Some(5));
+        let most = |from: &Instant| {
+            let second = *from..*from + Duration::from_secs(1);
+            sent.iter().filter(|at| second.contains(at)).count()
+        };
+        assert!(sent.iter().map(most).max() <= Some(5));
         assert!(sent.len() > 200, "four in 1.1 s: {}", sent.len());
+    }
+
+    #[test]
+    fn a_pong_after_four_frames_is_the_fifth_and_the_next_waits() {
+        let mut allowance = Allowance::new(5);
+        let now = Instant::now();
+        for sent in 0..4 {
+            assert_eq!(allowance.ready_at(now), now, "{sent}");
+            allowance.charge(now);
+        }
+        assert_eq!(allowance.ready_at(now), now + SECOND);
+        allowance.charge(now);
+        assert_eq!(allowance.ready_at(now), now + SECOND);
     }
 
     #[test]
