@@ -76,6 +76,8 @@ pub struct Session {
     jitter: Jitter,
     /// What the stream lost while it was up; told already, to be repaired.
     losses: Vec<Stretch>,
+    /// The same, of connections that are gone: repaired with what was missed since.
+    older_losses: Vec<Stretch>,
     /// Up to here everything received was sent on.
     complete_until: Option<Timestamp>,
     /// The next connection, where one is made ready beside the present one.
@@ -145,6 +147,7 @@ impl Session {
             repair,
             jitter: Jitter::seeded(seed),
             losses: Vec::new(),
+            older_losses: Vec::new(),
             complete_until: None,
             spare: None,
             spare_failures: 0,
@@ -286,6 +289,7 @@ impl Session {
         SessionStats::add(&self.stats.gaps, gaps.len() as u64);
         self.send(gaps).await?;
         self.complete_until = Some(now);
+        self.losses.append(&mut self.older_losses);
         self.repair_losses().await?;
         self.losses.extend(held);
         Ok(())
@@ -337,6 +341,10 @@ impl Session {
         SessionStats::set(&self.stats.trades_missing, self.tapes.known_missing());
         let repaired = out.iter().filter(|event| is_repaired(event)).count();
         SessionStats::add(&self.stats.repairs, repaired as u64);
+        SessionStats::add(
+            &self.stats.gaps,
+            out.iter().filter(|event| is_gap(event)).count() as u64,
+        );
         self.send(out).await
     }
 
@@ -457,6 +465,10 @@ impl fmt::Debug for Session {
 
 fn status(instrument: InstrumentId, kind: FeedKind, ts_recv: Timestamp) -> Event {
     Event { ts_recv, payload: Payload::Feed(FeedStatus { instrument, kind }) }
+}
+
+fn is_gap(event: &Event) -> bool {
+    matches!(event.payload, Payload::Feed(FeedStatus { kind: FeedKind::Gap { .. }, .. }))
 }
 
 fn is_repaired(event: &Event) -> bool {

@@ -154,6 +154,11 @@ impl Tape {
         self.is_open = false;
     }
 
+    /// Whether a trade was seen.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.end.is_some()
+    }
+
     /// Whether the end is open.
     pub(crate) fn is_open(&self) -> bool {
         self.is_open

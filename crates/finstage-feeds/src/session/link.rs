@@ -207,6 +207,22 @@ impl Session {
         self.tapes.on_connect();
         link.hold = Some(Hold::default());
         let Err(end) = self.converse(&mut link).await;
+        let left = self.leave(&mut link, &end).await;
+        self.older_losses.append(&mut self.losses);
+        left?;
+        if matches!(end, End::Silent) {
+            SessionStats::add(&self.stats.stalls, 1);
+            self.cadence.stalled();
+            if !self.is_stale {
+                // What cannot be said now is said by the gap to come.
+                let _ = self.say_stale().await;
+            }
+        }
+        Err(end)
+    }
+
+    /// Hands on what a connection that ends had held back, where there is room.
+    async fn leave(&mut self, link: &mut Link, end: &End) -> Result<(), End> {
         if let Some(repair) = &mut self.repair {
             repair.interrupt();
         }
@@ -225,15 +241,7 @@ impl Session {
             self.send(out).await?;
             self.tell_unshared().await?;
         }
-        if matches!(end, End::Silent) {
-            SessionStats::add(&self.stats.stalls, 1);
-            self.cadence.stalled();
-            if !self.is_stale {
-                // What cannot be said now is said by the gap to come.
-                let _ = self.say_stale().await;
-            }
-        }
-        Err(end)
+        Ok(())
     }
 
     async fn converse(&mut self, link: &mut Link) -> Result<Infallible, End> {

@@ -38,6 +38,9 @@ pub const MAX_TRADE_PAGES: usize = 200;
 /// stream.
 pub const MAX_TRADE_PAGES_OF_A_LOSS: usize = 1_000;
 
+/// The stretches of one loss of which it is remembered that they were told.
+const MAX_TOLD: usize = 64;
+
 /// The longest wait that a venue can ask for: the longest ban it hands out.
 pub const MAX_RETRY_AFTER: Duration = Duration::from_secs(3 * 86_400);
 
@@ -81,16 +84,37 @@ pub(super) struct Repair {
 }
 
 /// A stretch of time of which something is missing.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Loss {
     from: Timestamp,
     to: Timestamp,
+    /// The parts of it that were told, at most [`MAX_TOLD`].
+    told: Vec<(Timestamp, Timestamp)>,
     attempts: u32,
     pages: usize,
     /// Until when the stream may say by itself that nothing was missed.
     probe_at: Instant,
     /// Whether a part of it cannot be had.
     is_short: bool,
+}
+
+impl Loss {
+    /// What must be told besides what was, since trades of these moments were lost.
+    fn tell(&mut self, mut lost: Vec<Timestamp>) -> Option<(Timestamp, Timestamp)> {
+        lost.retain(|at| !self.told.iter().any(|(from, to)| from <= at && at <= to));
+        let untold = (*lost.iter().min()?, *lost.iter().max()?);
+        (self.from, self.to) = (self.from.min(untold.0), self.to.max(untold.1));
+        self.note(untold);
+        Some(untold)
+    }
+
+    fn note(&mut self, told: (Timestamp, Timestamp)) {
+        // One that is forgotten is told again if anything was lost in it.
+        if self.told.len() == MAX_TOLD {
+            self.told.remove(0);
+        }
+        self.told.push(told);
+    }
 }
 
 /// The repair under way.
@@ -127,10 +151,12 @@ impl Repair {
     /// Takes note of a loss. Losses of one instrument become one stretch.
     pub(super) fn add(&mut self, (instrument, from, to): Stretch, books: &mut Books<'_>) {
         let probe_at = Instant::now() + self.limits.probe;
-        let loss = Loss { from, to, attempts: 0, pages: 0, probe_at, is_short: false };
-        if let Some(query) = books.tapes.query(instrument) {
-            if self.poll.trades_request(&query).is_some() {
-                self.merge((Part::Trades, instrument), loss);
+        let told = vec![(from, to)];
+        let loss = Loss { from, to, told, attempts: 0, pages: 0, probe_at, is_short: false };
+        if books.tapes.has(instrument) {
+            let query = books.tapes.query(instrument);
+            if query.is_none_or(|query| self.poll.trades_request(&query).is_some()) {
+                self.merge((Part::Trades, instrument), loss.clone());
             } else {
                 books.tapes.give_up(instrument, books.out);
             }
@@ -142,13 +168,17 @@ impl Repair {
     }
 
     fn merge(&mut self, key: (Part, InstrumentId), loss: Loss) {
-        let known = self.waiting.entry(key).or_insert(loss);
+        let Some(known) = self.waiting.get_mut(&key) else {
+            self.waiting.insert(key, loss);
+            return;
+        };
         known.from = known.from.min(loss.from);
         known.to = known.to.max(loss.to);
         known.attempts = known.attempts.max(loss.attempts);
         known.pages = known.pages.max(loss.pages);
         known.probe_at = known.probe_at.max(loss.probe_at);
         known.is_short |= loss.is_short;
+        loss.told.into_iter().for_each(|told| known.note(told));
     }
 
     /// Drops the request under way; its repair begins again later.
@@ -228,8 +258,8 @@ impl Repair {
             // The least tried first, so that one bad instrument does not keep others waiting.
             let next = self.waiting.iter().filter(may_begin);
             let next = next.min_by_key(|(key, loss)| (loss.attempts, key.0));
-            let Some((&(part, instrument), &loss)) = next else { return };
-            self.waiting.remove(&(part, instrument));
+            let Some(&(part, instrument)) = next.map(|(key, _)| key) else { return };
+            let Some(loss) = self.waiting.remove(&(part, instrument)) else { return };
             let mut job = Job {
                 part,
                 instrument,
@@ -315,8 +345,14 @@ impl Repair {
         let Some(query) = &job.trades else { return Ok(true) };
         let mut trades = Vec::new();
         let page = self.poll.read_trades(query, response, books.now, &mut trades)?;
-        let lost = books.tapes.lost();
-        let has_some = books.tapes.on_fetched(job.instrument, trades, books.out);
+        let (lost, at) = (books.tapes.lost(), books.out.len());
+        let missing = books.tapes.on_fetched(job.instrument, trades, books.out);
+        let has_some = missing.is_some();
+        if let Some((from, to)) = job.loss.tell(missing.unwrap_or_default()) {
+            // Trades were lost outside of what was told: told now, in front of them.
+            let gap = said(job.instrument, FeedKind::Gap { from, to }, books.now);
+            books.out.insert(at, gap);
+        }
         job.loss.is_short |= books.tapes.lost() > lost;
         if page == Page::Last {
             books.tapes.close(job.instrument);
@@ -361,9 +397,7 @@ impl Repair {
             }
         };
         if is_whole {
-            let kind = FeedKind::Repaired { from, to };
-            let payload = Payload::Feed(FeedStatus { instrument, kind });
-            books.out.push(Event { ts_recv: books.now, payload });
+            books.out.push(said(instrument, FeedKind::Repaired { from, to }, books.now));
         }
     }
 
@@ -416,4 +450,8 @@ impl Repair {
             client.send(&request).await
         }));
     }
+}
+
+fn said(instrument: InstrumentId, kind: FeedKind, ts_recv: Timestamp) -> Event {
+    Event { ts_recv, payload: Payload::Feed(FeedStatus { instrument, kind }) }
 }

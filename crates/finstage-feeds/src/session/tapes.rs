@@ -48,6 +48,11 @@ impl TapeBook {
         Self { reels: reels.collect(), parked: BTreeMap::new(), untold: None, stats }
     }
 
+    /// Whether the trades of an instrument are numbered, and one was seen to count from.
+    pub(super) fn has(&self, instrument: InstrumentId) -> bool {
+        self.reels.get(&instrument).is_some_and(|reel| reel.tape.has_begun())
+    }
+
     /// Takes a trade of the stream; what may leave goes to `out`. Returns the loss that it shows.
     pub(super) fn on_live(
         &mut self,
@@ -82,31 +87,33 @@ impl TapeBook {
         }
     }
 
-    /// Takes a page of the archive, which says nothing about numbers above its last one. Whether
-    /// the page was of any use.
+    /// Takes a page of the archive, which says nothing about numbers above its last one. `None`
+    /// where the page is empty; else when those that were missing happened.
     pub(super) fn on_fetched(
         &mut self,
         instrument: InstrumentId,
         page: Vec<Event>,
         out: &mut Vec<Event>,
-    ) -> bool {
-        let Some(reel) = self.reels.get_mut(&instrument) else { return false };
-        let (mut last, mut filled, mut late) = (None, 0, 0);
+    ) -> Option<Vec<Timestamp>> {
+        let reel = self.reels.get_mut(&instrument)?;
+        let (mut last, mut filled, mut late) = (None, Vec::new(), 0);
         for event in page {
             let Payload::Trade(trade) = event.payload else { continue };
             last = last.max(Some(trade.id.0));
             let sequel = reel.tape.admit_fetched(trade, event, out);
-            filled += u64::from(sequel.is_some());
+            if sequel.is_some() {
+                filled.push(trade.ts_event);
+            }
             late += u64::from(sequel == Some(Sequel::Late));
         }
         if let Some(last) = last {
             // Whatever is still missing below it is not in the archive.
             reel.tape.give_up(last.saturating_add(1), out);
         }
-        SessionStats::add(&self.stats.trades_filled, filled);
+        SessionStats::add(&self.stats.trades_filled, filled.len() as u64);
         SessionStats::add(&self.stats.trades_late, late);
         self.settle(instrument);
-        last.is_some()
+        last.map(|_| filled)
     }
 
     /// The archive has nothing younger than what it gave.

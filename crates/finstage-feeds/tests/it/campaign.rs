@@ -9,7 +9,7 @@ use finstage_feeds::{
     Session, SessionLimits, SessionOptions, SessionSnapshot, SessionStats, Subscription, SymbolMap,
     VenueProfile, venues,
 };
-use finstage_model::{Event, FeedKind, InstrumentId, Payload, Timestamp};
+use finstage_model::{Clock as _, Event, FeedKind, InstrumentId, Payload, Timestamp};
 use finstage_net::{Client, SocketOptions};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -19,6 +19,7 @@ use crate::inside::{Fate, Inside, Manners};
 
 const SYMBOLS: [&str; 3] = ["BTCUSDT", "ETHUSDT", "RAREUSDT"];
 
+static DEBUG: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
 /// A session against a venue within this process.
 struct Run {
     venue: Inside,
@@ -58,7 +59,11 @@ impl Log {
                         FeedKind::Repaired { from, to } => {
                             let before = open.len();
                             open.retain(|gap| gap.0 < from || to < gap.1);
-                            assert!(open.len() < before, "a repair of nothing that was told");
+                            assert!(
+                                open.len() < before,
+                                "a repair of nothing that was told: {from} to {to}, of {open:?}, told {:?}",
+                                self.gaps
+                            );
                         }
                         FeedKind::Up => self.ups += 1,
                         FeedKind::Stale => self.stales += 1,
@@ -70,8 +75,13 @@ impl Log {
         }
     }
 
+    /// Whether every gap is repaired, but for those before the first trade: there is nothing to
+    /// count from.
     fn is_repaired(&self) -> bool {
-        self.open.values().all(Vec::is_empty)
+        self.open.iter().all(|(instrument, gaps)| {
+            let first = self.trades.get(instrument).and_then(|trades| trades.first());
+            gaps.iter().all(|gap| first.is_none_or(|(_, at_ms)| gap.1.millis() <= *at_ms))
+        })
     }
 }
 
@@ -126,6 +136,14 @@ impl Run {
     async fn until(&mut self, what: &str, holds: impl Fn(&Self) -> bool) {
         let ends = Instant::now() + Duration::from_secs(86_400 * 30);
         while !holds(self) {
+            if DEBUG.fetch_add(1, std::sync::atomic::Ordering::Relaxed) % 20000 == 0 {
+                eprintln!(
+                    "{what} {} cuts {} {:?}",
+                    self.venue.clock.now(),
+                    self.venue.state().cuts,
+                    self.seen()
+                );
+            }
             assert!(Instant::now() < ends, "{what} never came: {:?}", self.seen());
             tokio::select! {
                 batch = self.events.recv() => self.log.take(batch.expect("the session has ended")),

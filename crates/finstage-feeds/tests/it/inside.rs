@@ -332,7 +332,10 @@ impl Inside {
                 0 => return Ok(response(429, &[("retry-after", "3")], "{}".to_owned())),
                 1 => return Ok(response(502, &[], "<html>".to_owned())),
                 2 => {
-                    return Err(Error::new(ErrorKind::Unavailable, "the line to the archive broke"));
+                    return Err(Error::new(
+                        ErrorKind::Unavailable,
+                        "the line to the archive broke",
+                    ));
                 }
                 // Longer than anything is held back.
                 3 => sleep(Duration::from_secs(35)).await,
