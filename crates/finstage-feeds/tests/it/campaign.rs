@@ -19,7 +19,6 @@ use crate::inside::{Fate, Inside, Manners};
 
 const SYMBOLS: [&str; 3] = ["BTCUSDT", "ETHUSDT", "RAREUSDT"];
 
-static DEBUG: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
 /// A session against a venue within this process.
 struct Run {
     venue: Inside,
@@ -136,14 +135,6 @@ impl Run {
     async fn until(&mut self, what: &str, holds: impl Fn(&Self) -> bool) {
         let ends = Instant::now() + Duration::from_secs(86_400 * 30);
         while !holds(self) {
-            if DEBUG.fetch_add(1, std::sync::atomic::Ordering::Relaxed) % 20000 == 0 {
-                eprintln!(
-                    "{what} {} cuts {} {:?}",
-                    self.venue.clock.now(),
-                    self.venue.state().cuts,
-                    self.seen()
-                );
-            }
             assert!(Instant::now() < ends, "{what} never came: {:?}", self.seen());
             tokio::select! {
                 batch = self.events.recv() => self.log.take(batch.expect("the session has ended")),
