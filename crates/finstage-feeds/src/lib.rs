@@ -43,12 +43,13 @@ pub use calendars::{MarketHours, NotCovered, SessionTimes};
 pub use error::{DecodeError, DecodeErrorKind};
 pub use poller::{Agenda, Answer, KEPT_BARS, LONGEST_BLOCK, Poller, Step};
 pub use session::{
-    LinkState, MAX_HELD_BATCHES, MAX_PARKED_BARS, MAX_REPAIR_PAGES, MAX_RETRY_AFTER, Session,
+    LinkState, LostTrades, MAX_HELD_BATCHES, MAX_LOST_STRETCHES, MAX_OUTBOX, MAX_PARKED_BARS,
+    MAX_REPAIR_PAGES, MAX_RETRY_AFTER, MAX_TRADE_PAGES, MAX_TRADE_PAGES_OF_A_LOSS, Session,
     SessionLimits, SessionOptions, SessionSnapshot, SessionStats, Since, TooManyStreams,
 };
 pub use settling::{AFTER_DAY, AFTER_INTERVAL, Settling};
-pub use tape::MAX_HOLES;
+pub use tape::{Continuity, MAX_HOLES, MAX_PARKED_TRADES};
 pub use venue::{
-    Ack, Action, ActionKind, Decoded, Description, Endpoints, Open, PollVenue, Query, StreamVenue,
-    Subscription, SymbolMap, VenueProfile, hosts,
+    Ack, Action, ActionKind, Decoded, Description, Endpoints, Numbering, Open, Page, PollVenue,
+    Query, StreamVenue, Subscription, SymbolMap, TradeQuery, VenueProfile, hosts,
 };

@@ -4,45 +4,59 @@
 //! so again, for ever. It owns everything that venue files must not: the socket, the waits, the
 //! clock, the order in which things are said. That order is, after each loss:
 //!
-//! `Gap`, the missed bars, `Repaired`, `Up`, what the stream brought meanwhile.
+//! `Gap`, the missed trades, the missed bars, `Repaired`, `Up`, what the stream brought meanwhile.
 //!
-//! The stream's events are held back while bars are fetched, so that bars are seen in order. If
-//! that takes longer than [`SessionLimits::hold`] they go out at once, and bars and `Repaired`
-//! follow: an alert on a price must not wait for an archive. Missed trades stay missed; that is
-//! what `Gap` says.
+//! The stream's events are held back while trades and bars are fetched, so that they are seen in
+//! order. If that takes longer than [`SessionLimits::hold`] they go out at once, and what was missed
+//! follows, late and counted: an alert on a price must not wait for an archive. A loss within a
+//! connection, seen by a jump in the numbers of trades, holds back the trades of its instrument only.
+//! Trades that cannot be had are told by their ids ([`SessionStats::lost_trades`]); where trades
+//! are not numbered, missed ones stay missed, and that is what `Gap` says.
+//!
+//! A connection that must end, because of its age or because the venue says so, is replaced while
+//! it still speaks ([`SessionLimits::overlap`]): that is no loss.
 //!
 //! When the queue of events is full the socket is not read, which the venue feels as a slow
 //! reader. When that lasts longer than [`SessionLimits::blocked`], the connection is dropped, and
 //! the loss is told by the `Gap` of the next one. Nothing is lost silently.
 
+mod allowance;
+mod cadence;
 mod link;
 mod options;
 pub(crate) mod outlet;
 mod repair;
 mod series;
+mod spare;
 mod stats;
+mod tapes;
 
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use finstage_model::{Clock, Event, FeedKind, FeedStatus, InstrumentId, Payload, Timestamp};
-use finstage_net::{Jitter, SocketOptions};
+use finstage_net::{Client, Jitter, SocketOptions};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
-use crate::venue::{PollVenue, StreamVenue, Subscription, VenueProfile};
+use crate::venue::{Decoded, PollVenue, StreamVenue, Subscription, VenueProfile};
+use crate::{MarketHours, registry};
+use cadence::Cadence;
 use link::{End, Hold};
 use outlet::{Outlet, Stuck};
-use repair::Repair;
+use repair::{Books, Repair};
 use series::{SeriesBook, Verdict};
+use spare::Spare;
+use tapes::{Stretch, TapeBook};
 
-pub use link::MAX_HELD_BATCHES;
+pub use link::{MAX_HELD_BATCHES, MAX_OUTBOX};
 pub use options::{SessionLimits, SessionOptions, Since};
-pub use repair::{MAX_REPAIR_PAGES, MAX_RETRY_AFTER};
+pub use repair::{MAX_REPAIR_PAGES, MAX_RETRY_AFTER, MAX_TRADE_PAGES, MAX_TRADE_PAGES_OF_A_LOSS};
 pub use series::MAX_PARKED_BARS;
-pub use stats::{LinkState, SessionSnapshot, SessionStats};
+pub use stats::{LinkState, LostTrades, MAX_LOST_STRETCHES, SessionSnapshot, SessionStats};
 
 /// Keeps one connection to one venue alive and everything of it in order.
 pub struct Session {
@@ -50,23 +64,35 @@ pub struct Session {
     profile: &'static VenueProfile,
     subscriptions: Vec<Subscription>,
     limits: SessionLimits,
+    client: Client,
     socket: SocketOptions,
     clock: Arc<dyn Clock>,
     shutdown: watch::Receiver<bool>,
     stats: Arc<SessionStats>,
     outlet: Outlet,
     book: SeriesBook,
+    tapes: TapeBook,
     repair: Option<Repair>,
     jitter: Jitter,
     /// What the stream lost while it was up; told already, to be repaired.
-    losses: Vec<(InstrumentId, Timestamp, Timestamp)>,
+    losses: Vec<Stretch>,
+    /// The same, of connections that are gone: repaired with what was missed since.
+    older_losses: Vec<Stretch>,
     /// Up to here everything received was sent on.
     complete_until: Option<Timestamp>,
-    /// When this connection last said anything.
-    heard: Instant,
-    /// When any connection that was up last said anything.
+    /// The next connection, where one is made ready beside the present one.
+    spare: Option<Spare>,
+    spare_failures: u32,
+    cadence: Cadence,
+    /// When a connection that was up last said anything.
     fed: Instant,
+    /// When one last said more than that it is there.
+    spoke: Instant,
+    /// Whether the silence since then is not to be learned: the market was closed.
+    is_resting: bool,
     is_stale: bool,
+    /// Of the frame at hand; kept for its memory.
+    decoded: Decoded,
 }
 
 /// More streams than one connection may carry.
@@ -102,15 +128,18 @@ impl Session {
             return Err(TooManyStreams { venue: profile.name, wanted, most: profile.max_streams });
         }
         let client = options.client;
+        let numbering = stream.numbering();
         // Two generators, so that fetching bars does not change when we connect.
-        let repair = poll.map(|poll| Repair::new(poll, client, limits.clone(), !seed));
+        let repair = poll.map(|poll| Repair::new(poll, client.clone(), limits.clone(), !seed));
         Ok(Self {
             book: SeriesBook::new(profile, &subscriptions, &since),
+            tapes: TapeBook::new(numbering, &subscriptions, Arc::clone(&stats)),
             outlet: Outlet::new(options.events, limits.blocked, Arc::clone(&stats)),
             stream,
             profile,
             subscriptions,
             limits,
+            client,
             socket: options.socket,
             clock: options.clock,
             shutdown: options.shutdown,
@@ -118,10 +147,16 @@ impl Session {
             repair,
             jitter: Jitter::seeded(seed),
             losses: Vec::new(),
+            older_losses: Vec::new(),
             complete_until: None,
-            heard: Instant::now(),
+            spare: None,
+            spare_failures: 0,
+            cadence: Cadence::new(),
             fed: Instant::now(),
+            spoke: Instant::now(),
+            is_resting: false,
             is_stale: false,
+            decoded: Decoded::default(),
         })
     }
 
@@ -142,49 +177,88 @@ impl Session {
         loop {
             let began = Instant::now();
             let Err(end) = self.connection().await;
-            if let Some(repair) = &mut self.repair {
-                repair.interrupt();
-            }
             match &end {
                 End::NobodyReads => return,
-                End::QueueFull => self.outlet.room().await,
+                End::QueueFull => {
+                    self.spare = None;
+                    self.outlet.room().await;
+                }
                 _ => {}
             }
             let was_healthy = began.elapsed() >= self.limits.healthy;
-            let wait = if was_healthy && matches!(end, End::Planned(_)) {
+            let is_coming = matches!(self.spare, Some(Spare::Dialing(_) | Spare::Open(_)));
+            let wait = if is_coming || (was_healthy && matches!(end, End::Planned(_))) {
                 Duration::ZERO
             } else {
+                self.spare = None;
                 failures = if was_healthy { 0 } else { failures };
                 self.limits.backoff.next(failures, &mut self.jitter)
             };
             failures += 1;
+            if self.limits.attempts.is_some_and(|most| failures > most) {
+                error!(venue = self.profile.name, %end, failures, "giving up");
+                // Nobody is there to hear it, or no room: the session ends all the same.
+                let _ = self.say_stale().await;
+                return;
+            }
             info!(venue = self.profile.name, %end, ?wait, "connecting anew");
             self.stats.set_state(LinkState::BackingOff);
-            if self.pause(wait).await.is_err() {
+            if self.idle(Box::pin(tokio::time::sleep(wait))).await.is_err() {
                 return;
             }
             SessionStats::add(&self.stats.reconnects, 1);
         }
     }
 
-    /// Waits, and says that the feed is stale when that moment passes meanwhile.
-    async fn pause(&mut self, wait: Duration) -> Result<(), Stuck> {
-        let until = Instant::now() + wait;
-        let stale_at = self.fed + self.stall();
-        if !self.is_stale && stale_at <= until {
-            sleep_until(stale_at).await;
-            match self.say_stale().await {
-                Err(Stuck::Closed) => return Err(Stuck::Closed),
-                // It could not be said; the gap that follows says more.
-                Err(Stuck::Full(_)) | Ok(()) => {}
+    /// Waits without a connection. Says that the feed is stale when that moment passes meanwhile,
+    /// and lets go what has waited long enough for older trades.
+    async fn idle<T>(
+        &mut self,
+        mut until: Pin<Box<dyn Future<Output = T> + Send>>,
+    ) -> Result<T, End> {
+        loop {
+            let now = Instant::now();
+            let stale_at = self.fed + self.line_stall();
+            if !self.is_stale
+                && stale_at <= now
+                && matches!(self.say_stale().await, Err(Stuck::Closed))
+            {
+                return Err(End::NobodyReads);
+            }
+            let mut out = Vec::new();
+            self.tapes.let_go_due(self.limits.hold, &mut out);
+            // What finds no room is missing again; the gap to come says so.
+            if matches!(self.send(out).await, Err(End::NobodyReads)) {
+                return Err(End::NobodyReads);
+            }
+            let stale_at = (!self.is_stale).then_some(stale_at);
+            let parked_ends = self.tapes.parked_since().map(|since| since + self.limits.hold);
+            let due = stale_at.into_iter().chain(parked_ends).min();
+            tokio::select! {
+                biased;
+                done = until.as_mut() => return Ok(done),
+                () = sleep_until(due.unwrap_or(now)), if due.is_some() => {}
             }
         }
-        sleep_until(until).await;
-        Ok(())
     }
 
-    fn stall(&self) -> Duration {
-        self.limits.stall.unwrap_or(self.profile.stall)
+    /// The silence of a stream, as opposed to its line, that is a stall; `None` while it is not
+    /// known or longer than the line's own.
+    fn stall(&self) -> Option<Duration> {
+        self.cadence.stall(self.line_stall())
+    }
+
+    /// Whether any instrument is traded now, as far as is known.
+    fn is_market_open(&self) -> bool {
+        let now = self.clock.now();
+        self.subscriptions.iter().any(|subscription| {
+            let known = registry::hours(&subscription.symbol);
+            let Some(hours) = known.filter(|hours| *hours != MarketHours::Always) else {
+                return true;
+            };
+            let session = hours.session(hours.day_of(now));
+            session.map_or(true, |s| s.is_some_and(|s| s.open <= now && now < s.close))
+        })
     }
 
     async fn say_stale(&mut self) -> Result<(), Stuck> {
@@ -215,21 +289,37 @@ impl Session {
         SessionStats::add(&self.stats.gaps, gaps.len() as u64);
         self.send(gaps).await?;
         self.complete_until = Some(now);
+        self.losses.append(&mut self.older_losses);
         self.repair_losses().await?;
         self.losses.extend(held);
         Ok(())
     }
 
+    /// Tells what was lost while two connections spoke, and neither brought.
+    async fn tell_unshared(&mut self) -> Result<(), End> {
+        let losses = self.tapes.end_overlap();
+        let now = self.clock.now();
+        let gap =
+            |&(instrument, from, to): &Stretch| status(instrument, FeedKind::Gap { from, to }, now);
+        let gaps: Vec<Event> = losses.iter().map(gap).collect();
+        SessionStats::add(&self.stats.gaps, gaps.len() as u64);
+        self.losses.extend(losses);
+        self.send(gaps).await
+    }
+
     /// Hands what was lost to the repair.
     async fn repair_losses(&mut self) -> Result<(), End> {
         let mut out = Vec::new();
-        for (instrument, from, to) in self.losses.drain(..) {
+        let now = self.clock.now();
+        for loss in std::mem::take(&mut self.losses) {
+            let (series, tapes) = (&mut self.book, &mut self.tapes);
+            let mut books = Books { series, tapes, now, out: &mut out };
             match &mut self.repair {
-                Some(repair) if self.book.has(instrument) => {
-                    self.book.on_loss(instrument);
-                    repair.add(instrument, from, to);
+                Some(repair) => repair.add(loss, &mut books),
+                None => {
+                    books.series.give_up(loss.0, books.out);
+                    books.tapes.give_up(loss.0, books.out);
                 }
-                _ => self.book.give_up(instrument, &mut out),
             }
         }
         self.send(out).await?;
@@ -241,28 +331,40 @@ impl Session {
         let Some(repair) = &mut self.repair else { return Ok(()) };
         let now = self.clock.now();
         let mut out = Vec::new();
+        let (series, tapes) = (&mut self.book, &mut self.tapes);
+        let mut books = Books { series, tapes, now, out: &mut out };
         match progress {
-            Some(repair::Progress::Answer(answer)) => {
-                repair.on_answer(answer, &mut self.book, now, &mut out);
-            }
-            Some(repair::Progress::Due) | None => repair.start(&mut self.book, now, &mut out),
+            Some(repair::Progress::Answer(answer)) => repair.on_answer(answer, &mut books),
+            Some(repair::Progress::Due) | None => repair.start(&mut books),
         }
+        SessionStats::set(&self.stats.gaps_open, repair.open());
+        SessionStats::set(&self.stats.trades_missing, self.tapes.known_missing());
         let repaired = out.iter().filter(|event| is_repaired(event)).count();
         SessionStats::add(&self.stats.repairs, repaired as u64);
+        SessionStats::add(
+            &self.stats.gaps,
+            out.iter().filter(|event| is_gap(event)).count() as u64,
+        );
         self.send(out).await
     }
 
-    /// Lets go what was held back.
-    async fn let_go(&mut self, hold: Hold, is_up: bool) -> Result<(), End> {
-        if is_up {
-            let now = self.clock.now();
-            let up = |s: &Subscription| status(s.instrument, FeedKind::Up, now);
-            let up: Vec<Event> = self.subscriptions.iter().map(up).collect();
-            self.send(up).await?;
-            self.is_stale = false;
-            self.stats.set_state(LinkState::Up);
-        }
-        let mut batches = hold.batches.into_iter();
+    /// Says that the stream is up, and lets go what was held back.
+    async fn let_go(&mut self, hold: Hold) -> Result<(), End> {
+        let now = self.clock.now();
+        let up = |s: &Subscription| status(s.instrument, FeedKind::Up, now);
+        let up: Vec<Event> = self.subscriptions.iter().map(up).collect();
+        self.send(up).await?;
+        self.is_stale = false;
+        self.stats.set_state(LinkState::Up);
+        self.send_all(hold.batches).await?;
+        let mut out = Vec::new();
+        self.tapes.end_hold(&mut out);
+        self.send(out).await
+    }
+
+    /// Sends batches on; when one finds no room, the others are taken back too.
+    async fn send_all(&mut self, batches: Vec<Vec<Event>>) -> Result<(), End> {
+        let mut batches = batches.into_iter();
         while let Some(batch) = batches.next() {
             if let Err(end) = self.send(batch).await {
                 batches.for_each(|batch| self.undo(&batch));
@@ -292,6 +394,7 @@ impl Session {
         for event in events {
             match &event.payload {
                 Payload::Bar(bar) => self.book.undo(bar),
+                Payload::Trade(trade) => self.tapes.undo(trade),
                 Payload::Feed(FeedStatus {
                     instrument,
                     kind: FeedKind::Repaired { from, to } | FeedKind::Gap { from, to },
@@ -329,6 +432,20 @@ impl Session {
                         continue;
                     }
                 },
+                Payload::Trade(trade) => {
+                    let (trade, at, ts_recv) = (*trade, batch.len(), event.ts_recv);
+                    if let Some(loss) = self.tapes.on_live(trade, event, &mut batch) {
+                        let (instrument, from, to) = loss;
+                        let gap = FeedKind::Gap { from, to };
+                        batch.insert(at, status(instrument, gap, ts_recv));
+                        self.losses.push(loss);
+                        SessionStats::add(&self.stats.gaps, 1);
+                        if self.repair.is_none() {
+                            self.tapes.give_up(instrument, &mut batch);
+                        }
+                    }
+                    continue;
+                }
                 _ => {}
             }
             batch.push(event);
@@ -348,6 +465,10 @@ impl fmt::Debug for Session {
 
 fn status(instrument: InstrumentId, kind: FeedKind, ts_recv: Timestamp) -> Event {
     Event { ts_recv, payload: Payload::Feed(FeedStatus { instrument, kind }) }
+}
+
+fn is_gap(event: &Event) -> bool {
+    matches!(event.payload, Payload::Feed(FeedStatus { kind: FeedKind::Gap { .. }, .. }))
 }
 
 fn is_repaired(event: &Event) -> bool {

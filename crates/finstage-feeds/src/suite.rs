@@ -11,6 +11,7 @@ use std::{fs, io};
 use finstage_model::{Event, FeedKind, Payload, Timestamp};
 use finstage_net::Frame;
 
+use crate::Continuity;
 use crate::venue::{Ack, Decoded, StreamVenue, Subscription, SymbolMap};
 use crate::venues::Venue;
 
@@ -96,9 +97,12 @@ fn stories(folder: &Path) -> io::Result<Vec<std::path::PathBuf>> {
 pub fn tell(stream: &mut dyn StreamVenue, frames: &str) -> String {
     let mut text = String::new();
     let mut decoded = Decoded::default();
+    let mut continuity = Continuity::new(stream.numbering());
     for line in frames.lines().filter(|line| !line.trim().is_empty()) {
         decoded.clear();
-        match stream.decode(&Frame::Text(line.to_owned()), TS_RECV, &mut decoded) {
+        let result = stream.decode(&Frame::Text(line.to_owned()), TS_RECV, &mut decoded);
+        decoded.duplicates += continuity.follow(&mut decoded.events);
+        match result {
             Err(error) => put(&mut text, format_args!("error {error}")),
             Ok(()) if decoded == Decoded::default() => put(&mut text, format_args!("nothing")),
             Ok(()) => describe(&decoded, &mut text),

@@ -34,6 +34,22 @@ pub trait StreamVenue: Send {
         ts_recv: Timestamp,
         out: &mut Decoded,
     ) -> Result<(), DecodeError>;
+
+    /// What the ids of its trades say. Where they are consecutive, a session fetches those that are
+    /// missing, and may listen to two connections at a time: then frames of both are decoded here,
+    /// in the order in which they come.
+    fn numbering(&self) -> Numbering {
+        Numbering::None
+    }
+}
+
+/// What the ids of trades say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Numbering {
+    /// Nothing: a trade that is missing or comes twice cannot be told by them.
+    None,
+    /// They rise by one from each trade of a symbol to its next.
+    Consecutive,
 }
 
 /// A venue that answers requests; also how missed bars are fetched.
@@ -53,6 +69,26 @@ pub trait PollVenue: Send + Sync {
         ts_recv: Timestamp,
         out: &mut Vec<Event>,
     ) -> Result<Option<Query>, DecodeError>;
+
+    /// The request for the trades of a symbol by their ids; `None` where the venue has none such.
+    fn trades_request(&self, _query: &TradeQuery) -> Option<Request> {
+        None
+    }
+
+    /// Puts the trades of the answer to [`PollVenue::trades_request`] into `out`, oldest first, and
+    /// says whether there may be more behind them.
+    ///
+    /// # Errors
+    /// As [`PollVenue::read`].
+    fn read_trades(
+        &self,
+        _query: &TradeQuery,
+        _response: &Response,
+        _ts_recv: Timestamp,
+        _out: &mut Vec<Event>,
+    ) -> Result<Page, DecodeError> {
+        Ok(Page::Last)
+    }
 
     /// The request for the dividends and splits of a symbol since a moment; `None` where the venue
     /// tells none.
@@ -125,6 +161,26 @@ pub struct Description {
     pub category: Option<ListingCategory>,
     /// What its price is in.
     pub currency: String,
+}
+
+/// A question for trades, from an id on, oldest first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TradeQuery {
+    /// The id of the instrument that the trades carry.
+    pub instrument: InstrumentId,
+    /// The instrument's name.
+    pub symbol: Symbol,
+    /// The first trade wanted.
+    pub from: u128,
+}
+
+/// Whether an answer is the last of a series of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Page {
+    /// As full as it can be: more may follow.
+    Full,
+    /// There is no more.
+    Last,
 }
 
 /// A dividend or a split: prices from before it compare with later ones only when adjusted.
@@ -263,6 +319,9 @@ pub struct VenueProfile {
     pub max_age: Duration,
     /// The shortest time between two of our commands.
     pub command_spacing: Duration,
+    /// The most frames that we may send on one connection in any second, pongs included; 0 where
+    /// the venue names none.
+    pub frames_per_second: u32,
     /// The most streams of one connection.
     pub max_streams: usize,
     /// The most bars of one answer.

@@ -1,3 +1,5 @@
+mod memory;
+
 use std::fmt;
 use std::time::Duration;
 
@@ -10,6 +12,8 @@ use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
 use crate::{Error, ErrorKind, install_crypto};
+
+pub use memory::Peer;
 
 /// The longest time that handing one frame to the system may take.
 pub const SEND_TIMEOUT: Duration = Duration::from_secs(10);
@@ -50,8 +54,14 @@ impl Default for SocketOptions {
 
 /// A WebSocket connection. Pings are answered by it as long as [`Socket::next`] is called.
 pub struct Socket {
-    stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    line: Line,
     host: String,
+}
+
+/// What carries the frames.
+enum Line {
+    Network(Box<WebSocketStream<MaybeTlsStream<TcpStream>>>),
+    Memory(memory::Memory),
 }
 
 impl Socket {
@@ -72,12 +82,23 @@ impl Socket {
         // Small frames, and each may be an alert: they are not held back to fill packets.
         let connecting = connect_async_with_config(url, Some(config), true);
         match timeout(options.connect_timeout, connecting).await {
-            Ok(Ok((stream, _))) => Ok(Self { stream, host }),
+            Ok(Ok((stream, _))) => Ok(Self { line: Line::Network(Box::new(stream)), host }),
             Ok(Err(error)) => Err(explain(&host, "connecting to", error)),
             Err(_) => {
                 Err(Error::new(ErrorKind::Timeout, format!("connecting to {host}: timed out")))
             }
         }
+    }
+
+    /// A connection within this process, and its other side: no address, no network. Each
+    /// direction holds at most so many frames; then its writer waits.
+    ///
+    /// # Panics
+    /// When `frames` is 0.
+    #[must_use]
+    pub fn pair(name: impl Into<String>, frames: usize) -> (Self, Peer) {
+        let (memory, peer) = memory::pair(frames);
+        (Self { line: Line::Memory(memory), host: name.into() }, peer)
     }
 
     /// The next frame; waits as long as it takes. May be dropped while waiting without a loss.
@@ -86,8 +107,12 @@ impl Socket {
     /// When the connection is closed or broken, or a frame is too large or malformed. The socket
     /// is of no use afterwards.
     pub async fn next(&mut self) -> Result<Frame, Error> {
+        let stream = match &mut self.line {
+            Line::Network(stream) => stream,
+            Line::Memory(memory) => return memory.next(&self.host).await,
+        };
         loop {
-            let message = match self.stream.next().await {
+            let message = match stream.next().await {
                 Some(Ok(message)) => message,
                 Some(Err(error)) => return Err(explain(&self.host, "reading from", error)),
                 None => return Err(explain(&self.host, "reading from", WsError::ConnectionClosed)),
@@ -109,16 +134,18 @@ impl Socket {
     /// # Errors
     /// When the connection is closed, broken, or takes nothing for [`SEND_TIMEOUT`].
     pub async fn send(&mut self, frame: Frame) -> Result<(), Error> {
-        let message = match frame {
-            Frame::Text(text) => Message::Text(text.into()),
-            Frame::Binary(bytes) => Message::Binary(bytes.into()),
-            Frame::Ping(bytes) => Message::Ping(bytes.into()),
-            Frame::Pong(bytes) => Message::Pong(bytes.into()),
-            Frame::Close => Message::Close(None),
+        let Self { line, host } = self;
+        let sending = async {
+            match line {
+                Line::Network(stream) => {
+                    let sent = stream.send(message(frame)).await;
+                    sent.map_err(|error| explain(host, "sending to", error).after_sending())
+                }
+                Line::Memory(memory) => memory.send(frame, host).await,
+            }
         };
-        match timeout(SEND_TIMEOUT, self.stream.send(message)).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(explain(&self.host, "sending to", error).after_sending()),
+        match timeout(SEND_TIMEOUT, sending).await {
+            Ok(sent) => sent,
             Err(_) => {
                 let message = format!("sending to {}: timed out", self.host);
                 Err(Error::new(ErrorKind::Timeout, message).after_sending())
@@ -127,15 +154,30 @@ impl Socket {
     }
 
     /// Says goodbye and ends the connection within [`CLOSE_TIMEOUT`].
-    pub async fn close(mut self) {
-        // A goodbye that does not arrive ends the connection as well.
-        let _ = timeout(CLOSE_TIMEOUT, self.stream.close(None)).await;
+    pub async fn close(self) {
+        match self.line {
+            // A goodbye that does not arrive ends the connection as well.
+            Line::Network(mut stream) => {
+                let _ = timeout(CLOSE_TIMEOUT, stream.as_mut().close(None)).await;
+            }
+            Line::Memory(memory) => memory.close(),
+        }
     }
 }
 
 impl fmt::Debug for Socket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Socket({})", self.host)
+    }
+}
+
+fn message(frame: Frame) -> Message {
+    match frame {
+        Frame::Text(text) => Message::Text(text.into()),
+        Frame::Binary(bytes) => Message::Binary(bytes.into()),
+        Frame::Ping(bytes) => Message::Ping(bytes.into()),
+        Frame::Pong(bytes) => Message::Pong(bytes.into()),
+        Frame::Close => Message::Close(None),
     }
 }
 
@@ -173,6 +215,52 @@ fn explain(host: &str, doing: &str, error: WsError) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn text(text: &str) -> Frame {
+        Frame::Text(text.to_owned())
+    }
+
+    #[tokio::test]
+    async fn a_pair_passes_frames_in_order_and_answers_pings() {
+        let (mut socket, mut peer) = Socket::pair("here", 4);
+        socket.send(text("ask")).await.unwrap();
+        assert_eq!(peer.next().await, Some(text("ask")));
+        assert!(peer.say("one").await && peer.send(Frame::Ping(vec![7])).await);
+        assert_eq!(socket.next().await.unwrap(), text("one"));
+        assert_eq!(socket.next().await.unwrap(), Frame::Ping(vec![7]));
+        assert_eq!(peer.next().await, Some(Frame::Pong(vec![7])));
+    }
+
+    #[tokio::test]
+    async fn a_pair_ends_with_a_goodbye_or_without_and_what_was_sent_is_read_first() {
+        for (code, is_goodbye) in [(1000, true), (1012, true), (1006, false)] {
+            let (mut socket, peer) = Socket::pair("here", 4);
+            peer.say("last").await;
+            peer.close(code).await;
+            assert_eq!(socket.next().await.unwrap(), text("last"));
+            assert_eq!(socket.next().await.is_ok_and(|f| f == Frame::Close), is_goodbye, "{code}");
+            let error = socket.next().await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Unavailable);
+            assert!(socket.send(text("x")).await.is_err_and(|error| error.maybe_sent()));
+        }
+        let (socket, mut peer) = Socket::pair("here", 4);
+        socket.close().await;
+        assert_eq!(peer.next().await, Some(Frame::Close));
+        assert_eq!(peer.next().await, None);
+        assert!(!peer.say("x").await);
+    }
+
+    #[tokio::test]
+    async fn a_slow_reader_is_felt_by_the_writer() {
+        let (mut socket, peer) = Socket::pair("here", 2);
+        assert!(peer.say("1").await && peer.say("2").await);
+        let mut third = std::pin::pin!(peer.say("3"));
+        let waited =
+            tokio::select! { biased; _ = &mut third => false, () = std::future::ready(()) => true };
+        assert!(waited, "the queue holds two");
+        socket.next().await.unwrap();
+        assert!(third.await);
+    }
 
     #[test]
     fn only_the_host_of_an_address_is_printed() {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use finstage_feeds::{Decoded, StreamVenue};
+use finstage_feeds::{Continuity, Decoded, StreamVenue};
 use finstage_lab::sim::binance::VirtualFeed;
 use finstage_model::{Event, ManualClock, Payload, Timestamp};
 use finstage_net::Frame;
@@ -27,6 +27,7 @@ pub struct VirtualVenue {
     clock: Arc<ManualClock>,
     frame: String,
     decoded: Decoded,
+    continuity: Continuity,
     /// When the last frame came.
     last: Timestamp,
     /// When the frame in `frame` comes; `None` before the first and after the last.
@@ -61,6 +62,7 @@ impl VirtualVenue {
         let last = clock.now();
         Self {
             feed,
+            continuity: Continuity::new(venue.numbering()),
             venue,
             clock,
             frame,
@@ -93,6 +95,7 @@ impl VirtualVenue {
         if self.venue.decode(&frame, at, &mut self.decoded).is_err() {
             self.refused += 1;
         }
+        self.continuity.follow(&mut self.decoded.events);
         events.append(&mut self.decoded.events);
         self.decoded.clear();
         if let Frame::Text(text) = frame {

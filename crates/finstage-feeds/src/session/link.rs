@@ -3,18 +3,26 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::convert::Infallible;
 use std::fmt;
+use std::time::Duration;
 
 use finstage_model::{Event, Timestamp};
 use finstage_net::{Error, Frame, Socket};
 use tokio::time::{Instant, sleep_until};
 use tracing::warn;
 
+use super::allowance::Allowance;
 use super::repair::{Progress, Repair};
+use super::spare::{self, Spare};
 use super::{LinkState, Session, SessionStats};
-use crate::venue::{Ack, Decoded, Open};
+use crate::venue::{Ack, Decoded, VenueProfile};
 
-/// Frames whose events are held back while missed bars are fetched; one more, and all go out.
+/// Frames whose events are held back while missed trades and bars are fetched; one more, and all
+/// go out.
 pub const MAX_HELD_BATCHES: usize = 16_384;
+
+/// Frames that may wait for their turn to be sent; a venue that asks for more replies than it
+/// allows frames is left.
+pub const MAX_OUTBOX: usize = 256;
 
 /// Why a connection ended.
 #[derive(Debug)]
@@ -60,125 +68,304 @@ pub(super) struct Hold {
 }
 
 /// One connection.
-struct Link {
-    socket: Socket,
+pub(super) struct Link {
+    pub(super) socket: Socket,
     opened: Instant,
+    /// When it last said anything.
+    heard: Instant,
     pinged: bool,
     commands: VecDeque<Frame>,
     command_at: Instant,
     unanswered: BTreeSet<usize>,
-    is_up: bool,
+    /// Replies and pings that wait for their turn.
+    outbox: VecDeque<Frame>,
+    allowance: Allowance,
+    /// Subscribed, and all that follows from it done.
+    pub(super) is_up: bool,
+    /// The venue has asked to connect anew.
+    pub(super) is_leaving: bool,
+    /// When it takes the place of the one before.
+    pub(super) overlap_ends: Option<Instant>,
     hold: Option<Hold>,
     last_frame: Option<Timestamp>,
 }
 
-impl Session {
-    /// Connects and reads until something ends it.
-    pub(super) async fn connection(&mut self) -> Result<Infallible, End> {
-        self.stats.set_state(LinkState::Connecting);
-        let Open::Connect(url) = self.stream.open();
-        let socket = Socket::connect(&url, &self.socket).await.map_err(End::Lost)?;
-        let commands: VecDeque<Frame> = self.stream.subscribe(&self.subscriptions).into();
-        let now = Instant::now();
-        self.heard = now;
-        self.book.on_connect(self.clock.now());
-        let mut link = Link {
-            socket,
-            opened: now,
-            pinged: false,
-            unanswered: (0..commands.len()).collect(),
-            commands,
-            command_at: now,
-            is_up: false,
-            hold: Some(Hold::default()),
-            last_frame: None,
-        };
-        let Err(end) = self.converse(&mut link).await;
-        match link.hold.take() {
-            Some(hold) if matches!(end, End::QueueFull | End::NobodyReads) => {
-                hold.batches.iter().for_each(|batch| self.undo(batch));
-            }
-            Some(hold) => self.let_go(hold, false).await?,
-            None => {}
-        }
-        if matches!(end, End::Silent) && !self.is_stale {
-            // What cannot be said now is said by the gap to come.
-            let _ = self.say_stale().await;
-        }
-        Err(end)
-    }
-
-    async fn converse(&mut self, link: &mut Link) -> Result<Infallible, End> {
-        let mut decoded = Decoded::default();
-        loop {
-            let due = self.next_due(link);
-            tokio::select! {
-                frame = link.socket.next() => {
-                    let frame = frame.map_err(End::Lost)?;
-                    self.on_frame(link, &frame, &mut decoded).await?;
-                }
-                progress = progress(&mut self.repair), if link.is_up => self.drive(Some(progress)).await?,
-                () = sleep_until(due) => self.on_due(link).await?,
-            }
-            self.settle(link).await?;
-        }
+impl Link {
+    pub(super) fn is_subscribed(&self) -> bool {
+        self.commands.is_empty() && self.unanswered.is_empty()
     }
 
     /// The earliest moment at which something must be done without a frame.
-    fn next_due(&self, link: &Link) -> Instant {
-        let stall = self.stall();
-        let silence = if link.pinged { stall } else { stall / 2 };
-        let mut due = (self.heard + silence).min(link.opened + self.profile.max_age);
-        if !link.commands.is_empty() {
-            due = due.min(link.command_at);
-        } else if !link.unanswered.is_empty() {
-            due = due.min(link.command_at + self.limits.acknowledge);
+    pub(super) fn next_due(
+        &self,
+        profile: &VenueProfile,
+        acknowledge: Duration,
+        stall: Duration,
+    ) -> Instant {
+        let silence = if self.pinged { stall } else { stall / 2 };
+        let mut due = self.heard + silence;
+        let may_send = || self.allowance.ready_at(self.heard);
+        if !self.outbox.is_empty() {
+            due = due.min(may_send());
         }
-        let hold_ends = link.hold.as_ref().and_then(|hold| hold.until);
-        hold_ends.map_or(due, |until| due.min(until))
+        if !self.commands.is_empty() {
+            due = due.min(self.command_at.max(may_send()));
+        } else if !self.unanswered.is_empty() {
+            due = due.min(self.command_at + acknowledge);
+        }
+        if !self.is_leaving {
+            due = due.min(self.opened + profile.max_age);
+        }
+        due
     }
 
-    async fn on_due(&mut self, link: &mut Link) -> Result<(), End> {
+    pub(super) async fn on_due(
+        &mut self,
+        profile: &VenueProfile,
+        acknowledge: Duration,
+        stall: Duration,
+    ) -> Result<(), End> {
         let now = Instant::now();
-        if now >= self.heard + self.stall() {
+        if now >= self.heard + stall {
             return Err(End::Silent);
         }
-        if now >= link.opened + self.profile.max_age {
-            return Err(End::Planned("the connection has reached its age"));
+        if now >= self.opened + profile.max_age {
+            self.is_leaving = true;
         }
-        if now >= self.heard + self.stall() / 2 && !link.pinged {
-            link.pinged = true;
-            link.socket.send(Frame::Ping(Vec::new())).await.map_err(End::Lost)?;
+        if now >= self.heard + stall / 2 && !self.pinged {
+            self.pinged = true;
+            self.outbox.push_back(Frame::Ping(Vec::new()));
         }
-        if now >= link.command_at {
-            if let Some(command) = link.commands.pop_front() {
-                link.socket.send(command).await.map_err(End::Lost)?;
-                // Counted from now: a slow send must not make the next one too early.
-                link.command_at = Instant::now() + self.profile.command_spacing;
-            } else if now >= link.command_at + self.limits.acknowledge
-                && !link.unanswered.is_empty()
+        if now >= self.allowance.ready_at(now)
+            && let Some(frame) = self.outbox.pop_front()
+        {
+            self.send(frame).await?;
+        }
+        if now >= self.command_at {
+            if self.commands.is_empty() {
+                let is_late = now >= self.command_at + acknowledge;
+                return if is_late && !self.unanswered.is_empty() {
+                    Err(End::Unanswered)
+                } else {
+                    Ok(())
+                };
+            }
+            if now >= self.allowance.ready_at(now)
+                && let Some(command) = self.commands.pop_front()
             {
-                return Err(End::Unanswered);
+                self.send(command).await?;
+                // Counted from now: a slow send must not make the next one too early.
+                self.command_at = Instant::now() + profile.command_spacing;
             }
         }
         Ok(())
     }
 
-    async fn on_frame(
-        &mut self,
-        link: &mut Link,
-        frame: &Frame,
-        decoded: &mut Decoded,
-    ) -> Result<(), End> {
+    async fn send(&mut self, frame: Frame) -> Result<(), End> {
+        self.socket.send(frame).await.map_err(End::Lost)?;
+        self.allowance.charge(Instant::now());
+        Ok(())
+    }
+
+    fn reply(&mut self, frame: Frame) -> Result<(), End> {
+        if self.outbox.len() >= MAX_OUTBOX {
+            return Err(End::Refused("it wants more replies than it allows".to_owned()));
+        }
+        self.outbox.push_back(frame);
+        Ok(())
+    }
+}
+
+impl Session {
+    /// A connection that was just opened.
+    pub(super) fn link(&self, socket: Socket) -> Link {
+        let commands: VecDeque<Frame> = self.stream.subscribe(&self.subscriptions).into();
+        let now = Instant::now();
+        Link {
+            socket,
+            opened: now,
+            heard: now,
+            pinged: false,
+            unanswered: (0..commands.len()).collect(),
+            commands,
+            command_at: now,
+            outbox: VecDeque::new(),
+            allowance: Allowance::new(self.profile.frames_per_second),
+            is_up: false,
+            is_leaving: false,
+            overlap_ends: None,
+            hold: None,
+            last_frame: None,
+        }
+    }
+
+    /// Connects and reads until something ends it.
+    pub(super) async fn connection(&mut self) -> Result<Infallible, End> {
+        self.stats.set_state(LinkState::Connecting);
+        let mut link = self.next_link().await?;
+        self.book.on_connect(self.clock.now());
+        self.tapes.on_connect();
+        link.hold = Some(Hold::default());
+        let Err(end) = self.converse(&mut link).await;
+        let left = self.leave(&mut link, &end).await;
+        self.older_losses.append(&mut self.losses);
+        left?;
+        if matches!(end, End::Silent) {
+            SessionStats::add(&self.stats.stalls, 1);
+            self.cadence.stalled();
+            if !self.is_stale {
+                // What cannot be said now is said by the gap to come.
+                let _ = self.say_stale().await;
+            }
+        }
+        Err(end)
+    }
+
+    /// Hands on what a connection that ends had held back, where there is room.
+    async fn leave(&mut self, link: &mut Link, end: &End) -> Result<(), End> {
+        if let Some(repair) = &mut self.repair {
+            repair.interrupt();
+        }
+        let hold = link.hold.take();
+        if matches!(end, End::QueueFull | End::NobodyReads) {
+            hold.iter().flat_map(|hold| &hold.batches).for_each(|batch| self.undo(batch));
+            let mut unsent = Vec::new();
+            self.tapes.on_disconnect(&mut unsent);
+            self.undo(&unsent);
+        } else {
+            if let Some(hold) = hold {
+                self.send_all(hold.batches).await?;
+            }
+            let mut out = Vec::new();
+            self.tapes.on_disconnect(&mut out);
+            self.send(out).await?;
+            self.tell_unshared().await?;
+        }
+        Ok(())
+    }
+
+    async fn converse(&mut self, link: &mut Link) -> Result<Infallible, End> {
+        loop {
+            let moved = match self.step(link).await {
+                Ok(()) => self.settle(link).await,
+                Err(end) => Err(end),
+            };
+            if let Err(end) = moved {
+                // The next connection may be listening already: then nothing is lost.
+                let is_ours = matches!(end, End::QueueFull | End::NobodyReads);
+                if is_ours || !self.take_over(link) {
+                    return Err(end);
+                }
+            }
+        }
+    }
+
+    /// Waits for one thing to happen, and does what follows. What is due comes before what is
+    /// heard, so that a flood of frames delays no ping; the order is the same in every run.
+    async fn step(&mut self, link: &mut Link) -> Result<(), End> {
+        let due = self.next_due(link);
+        tokio::select! {
+            biased;
+            () = sleep_until(due) => self.on_due(link).await,
+            step = spare::step(&mut self.spare) => self.on_spare(step).await,
+            progress = progress(&mut self.repair), if link.is_up => self.drive(Some(progress)).await,
+            frame = link.socket.next() => {
+                let frame = frame.map_err(End::Lost)?;
+                self.on_frame(link, &frame).await
+            }
+        }
+    }
+
+    /// The earliest moment at which something must be done without a frame.
+    fn next_due(&self, link: &Link) -> Instant {
+        let due = link.next_due(self.profile, self.limits.acknowledge, self.line_stall());
+        let hold_ends = link.hold.as_ref().and_then(|hold| hold.until);
+        let parked_ends = self.tapes.parked_since().map(|since| since + self.limits.hold);
+        let stalls = self.stall().filter(|_| link.is_up).map(|stall| self.spoke + stall);
+        let others = [hold_ends, parked_ends, stalls, self.spare_due()];
+        others.into_iter().flatten().fold(due, Instant::min)
+    }
+
+    async fn on_due(&mut self, link: &mut Link) -> Result<(), End> {
+        link.on_due(self.profile, self.limits.acknowledge, self.line_stall()).await?;
+        self.on_spare_due(link).await?;
+        let now = Instant::now();
+        if link.is_up && self.stall().is_some_and(|stall| now >= self.spoke + stall) {
+            if self.is_market_open() {
+                return Err(End::Silent);
+            }
+            // Nothing is traded: this silence is no news, and not to be learned.
+            self.spoke = now;
+            self.is_resting = true;
+        }
+        let mut out = Vec::new();
+        self.tapes.let_go_due(self.limits.hold, &mut out);
+        self.pass(link, out).await
+    }
+
+    /// Hands on what leaves now; it joins what is held back, where something is.
+    async fn pass(&mut self, link: &mut Link, batch: Vec<Event>) -> Result<(), End> {
+        match &mut link.hold {
+            Some(hold) if !link.is_up && hold.batches.len() >= MAX_HELD_BATCHES => {
+                return Err(End::Unanswered);
+            }
+            Some(hold) if !batch.is_empty() => hold.batches.push(batch),
+            Some(_) => {}
+            None => self.send(batch).await?,
+        }
+        Ok(())
+    }
+
+    pub(super) async fn on_frame(&mut self, link: &mut Link, frame: &Frame) -> Result<(), End> {
         let ts_recv = self.clock.now();
         self.stats.frame_at(ts_recv);
         link.last_frame = Some(ts_recv);
+        let mut decoded = std::mem::take(&mut self.decoded);
         decoded.clear();
+        let heard = self.hear((frame, ts_recv), link, &mut decoded);
+        SessionStats::add(&self.stats.duplicates, decoded.duplicates);
+        let batch = self.sift(&mut decoded.events);
+        let passed = self.pass(link, batch).await;
+        if link.hold.is_none() && passed.is_ok() {
+            self.complete_until = Some(ts_recv);
+        }
+        let answered = decoded.replies.drain(..).try_for_each(|reply| link.reply(reply));
+        let mut acknowledged = Ok(());
+        for ack in decoded.acks.drain(..) {
+            match ack {
+                Ack::Accepted { command } => drop(link.unanswered.remove(&command)),
+                Ack::Refused { reason, .. } => acknowledged = Err(End::Refused(reason)),
+            }
+        }
+        link.is_leaving |= decoded.reconnect;
+        self.decoded = decoded;
+        // Time spent waiting for room in the queue is not the venue's silence.
+        link.heard = Instant::now();
+        if link.is_up {
+            self.fed = link.heard;
+        }
+        link.pinged = false;
+        heard.and(passed).and(answered).and(acknowledged)
+    }
+
+    /// What a frame says, and what its coming says.
+    fn hear(
+        &mut self,
+        (frame, ts_recv): (&Frame, Timestamp),
+        link: &mut Link,
+        decoded: &mut Decoded,
+    ) -> Result<(), End> {
         match frame {
             Frame::Close => return Err(End::Closed),
-            // The socket has answered pings already.
-            Frame::Ping(_) | Frame::Pong(_) => {}
+            // The socket has answered a ping already.
+            Frame::Ping(_) => link.allowance.charge(Instant::now()),
+            Frame::Pong(_) => {}
             Frame::Text(_) | Frame::Binary(_) => {
+                let now = Instant::now();
+                if link.is_up && !self.is_resting {
+                    self.cadence.heard_after(now.duration_since(self.spoke));
+                }
+                (self.spoke, self.is_resting) = (now, false);
                 if let Err(error) = self.stream.decode(frame, ts_recv, decoded) {
                     let count = SessionStats::add(&self.stats.decode_errors, 1);
                     // The first, second, fourth …: enough to see it, too few to drown in it.
@@ -188,61 +375,60 @@ impl Session {
                 }
             }
         }
-        SessionStats::add(&self.stats.duplicates, decoded.duplicates);
-        let batch = self.sift(&mut decoded.events);
-        if let Some(hold) = &mut link.hold {
-            if !batch.is_empty() {
-                hold.batches.push(batch);
-            }
-        } else {
-            self.send(batch).await?;
-            self.complete_until = Some(ts_recv);
-        }
-        for reply in decoded.replies.drain(..) {
-            link.socket.send(reply).await.map_err(End::Lost)?;
-        }
-        for ack in decoded.acks.drain(..) {
-            match ack {
-                Ack::Accepted { command } => drop(link.unanswered.remove(&command)),
-                Ack::Refused { reason, .. } => return Err(End::Refused(reason)),
-            }
-        }
-        // Time spent waiting for room in the queue is not the venue's silence.
-        self.heard = Instant::now();
-        if link.is_up {
-            self.fed = self.heard;
-        }
-        link.pinged = false;
-        if decoded.reconnect {
-            Err(End::Planned("the venue asked to connect anew"))
-        } else {
-            Ok(())
-        }
+        Ok(())
     }
 
     /// What follows from the last step, whichever it was.
     async fn settle(&mut self, link: &mut Link) -> Result<(), End> {
-        if !link.is_up && link.commands.is_empty() && link.unanswered.is_empty() {
+        if !link.is_up && link.is_subscribed() {
             link.is_up = true;
+            self.spoke = Instant::now();
             self.on_up().await?;
             if let Some(hold) = &mut link.hold {
                 hold.until = Some(Instant::now() + self.limits.hold);
             }
         }
-        let repairing = self.repair.as_ref().is_some_and(Repair::is_active);
-        let is_over = link.hold.as_ref().is_some_and(|hold| {
-            let is_late = hold.until.is_some_and(|until| until <= Instant::now());
-            let is_large = hold.batches.len() >= MAX_HELD_BATCHES;
-            link.is_up && (!repairing || is_late || is_large)
+        if link.is_up && self.repair.as_ref().is_some_and(Repair::is_waiting) {
+            self.drive(None).await?;
+        }
+        let is_late = link.hold.as_ref().is_some_and(|hold| {
+            let is_over = hold.until.is_some_and(|until| until <= Instant::now());
+            is_over || hold.batches.len() >= MAX_HELD_BATCHES
         });
-        if is_over && let Some(hold) = link.hold.take() {
-            self.let_go(hold, true).await?;
+        if link.is_up
+            && (is_late || !self.is_repairing())
+            && let Some(hold) = link.hold.take()
+        {
+            self.let_go(hold).await?;
             self.complete_until = self.complete_until.max(link.last_frame);
         }
-        if link.hold.is_none() && !self.losses.is_empty() {
+        if link.hold.is_some() {
+            return Ok(());
+        }
+        if !self.tapes.overlaps() || self.spare.is_none() {
+            self.tell_unshared().await?;
+        }
+        if !self.losses.is_empty() {
             self.repair_losses().await?;
         }
+        // What is not being fetched is not waited for.
+        if is_late || (!self.is_repairing() && !self.tapes.overlaps() && self.tapes.has_parked()) {
+            let mut out = Vec::new();
+            self.tapes.let_go(&mut out);
+            self.send(out).await?;
+        }
+        if link.is_leaving && link.is_up && self.spare.is_none() {
+            if !self.may_overlap() {
+                return Err(End::Planned("the connection has reached its age, or the venue's"));
+            }
+            self.spare_failures = 0;
+            self.spare = Some(Spare::Waiting(Instant::now()));
+        }
         Ok(())
+    }
+
+    fn is_repairing(&self) -> bool {
+        self.repair.as_ref().is_some_and(Repair::is_active)
     }
 }
 

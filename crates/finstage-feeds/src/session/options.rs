@@ -17,7 +17,8 @@ pub struct SessionOptions {
     pub subscriptions: Vec<Subscription>,
     /// Up to where bars are stored already; a series without an entry begins now.
     pub since: Vec<Since>,
-    /// Sends the requests for missed bars.
+    /// Sends the requests for what was missed and opens the connections, within the limits of the
+    /// remote it is at.
     pub client: Client,
     /// Limits of the connection.
     pub socket: SocketOptions,
@@ -57,10 +58,17 @@ pub struct SessionLimits {
     pub blocked: Duration,
     /// How long new events are held back so that missed bars come first.
     pub hold: Duration,
+    /// How long a numbered stream may be quiet after a reconnection before the archive is asked
+    /// whether trades were missed: mostly its next trade says so, at no cost.
+    pub probe: Duration,
+    /// How long two connections are listened to when one replaces the other.
+    pub overlap: Duration,
     /// How long a connection must last to count as a success.
     pub healthy: Duration,
     /// Before a new connection, and before a request is repeated.
     pub backoff: Backoff,
+    /// How many connections may fail in a row before the session ends; `None`: it never does.
+    pub attempts: Option<u32>,
     /// How often one request is sent before its repair is put off.
     pub request_attempts: u32,
     /// How long a repair is put off.
@@ -76,8 +84,11 @@ impl Default for SessionLimits {
             stall: None,
             blocked: Duration::from_secs(10),
             hold: Duration::from_secs(30),
+            probe: Duration::from_millis(500),
+            overlap: Duration::from_secs(5),
             healthy: Duration::from_secs(60),
             backoff: Backoff::default(),
+            attempts: None,
             request_attempts: 3,
             repair_pause: Duration::from_secs(30),
             repair_attempts: 20,

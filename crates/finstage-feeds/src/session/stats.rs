@@ -1,6 +1,13 @@
+use std::collections::VecDeque;
+use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
-use finstage_model::Timestamp;
+use finstage_model::{InstrumentId, Timestamp};
+
+/// The most stretches of lost trades that are remembered; the oldest are forgotten first, and stay
+/// counted.
+pub const MAX_LOST_STRETCHES: usize = 256;
 
 /// What a session or a poller has counted so far, readable from any thread. Counters only grow.
 #[derive(Debug, Default)]
@@ -13,6 +20,14 @@ pub struct SessionStats {
     pub(crate) gaps: AtomicU64,
     pub(crate) repairs: AtomicU64,
     pub(crate) revisions: AtomicU64,
+    pub(crate) trades_filled: AtomicU64,
+    pub(crate) trades_late: AtomicU64,
+    trades_lost: AtomicU64,
+    pub(crate) overlaps: AtomicU64,
+    pub(crate) stalls: AtomicU64,
+    pub(crate) gaps_open: AtomicU64,
+    pub(crate) trades_missing: AtomicU64,
+    lost: Mutex<VecDeque<LostTrades>>,
     last_frame_ns: AtomicI64,
     state: AtomicU8,
 }
@@ -34,12 +49,35 @@ pub struct SessionSnapshot {
     pub reconnects: u64,
     /// Losses reported, each for one instrument.
     pub gaps: u64,
-    /// Losses whose bars were fetched.
+    /// Losses made good.
     pub repairs: u64,
     /// Bars that the venue told again with other numbers after they had been handed on.
     pub revisions: u64,
+    /// Trades that the stream lost and the archive gave.
+    pub trades_filled: u64,
+    /// Trades handed on after younger ones.
+    pub trades_late: u64,
+    /// Trades that nobody could give; which ones says [`SessionStats::lost_trades`].
+    pub trades_lost: u64,
+    /// Connections replaced while the one before still spoke.
+    pub overlaps: u64,
+    /// Silences taken for a stall.
+    pub stalls: u64,
+    /// Losses told and not yet made good or given up, at this moment.
+    pub gaps_open: u64,
+    /// Trades known to be missing, at this moment.
+    pub trades_missing: u64,
     /// When the last frame came.
     pub last_frame_at: Option<Timestamp>,
+}
+
+/// Trades of an instrument that the stream lost and that could not be had.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LostTrades {
+    /// Whose.
+    pub instrument: InstrumentId,
+    /// Their ids.
+    pub ids: RangeInclusive<u128>,
 }
 
 /// What a connection is doing.
@@ -80,8 +118,36 @@ impl SessionStats {
             gaps: read(&self.gaps),
             repairs: read(&self.repairs),
             revisions: read(&self.revisions),
+            trades_filled: read(&self.trades_filled),
+            trades_late: read(&self.trades_late),
+            trades_lost: read(&self.trades_lost),
+            overlaps: read(&self.overlaps),
+            stalls: read(&self.stalls),
+            gaps_open: read(&self.gaps_open),
+            trades_missing: read(&self.trades_missing),
             last_frame_at: (last_frame_ns != 0).then(|| Timestamp::from_nanos(last_frame_ns)),
         }
+    }
+
+    /// The trades that could not be had, oldest loss first, at most [`MAX_LOST_STRETCHES`].
+    #[must_use]
+    pub fn lost_trades(&self) -> Vec<LostTrades> {
+        let lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+        lost.iter().cloned().collect()
+    }
+
+    pub(crate) fn lose(&self, instrument: InstrumentId, ids: RangeInclusive<u128>) {
+        let count = u64::try_from(ids.end() - ids.start()).unwrap_or(u64::MAX).saturating_add(1);
+        Self::add(&self.trades_lost, count);
+        let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+        if lost.len() == MAX_LOST_STRETCHES {
+            lost.pop_front();
+        }
+        lost.push_back(LostTrades { instrument, ids });
+    }
+
+    pub(crate) fn set(gauge: &AtomicU64, to: u64) {
+        gauge.store(to, Ordering::Relaxed);
     }
 
     pub(crate) fn set_state(&self, state: LinkState) {

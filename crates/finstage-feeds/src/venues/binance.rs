@@ -1,30 +1,30 @@
-//! Binance Spot: trades and bars from public streams, bars from REST.
+//! Binance Spot: trades and bars from public streams, and both from REST where the stream lost some.
 //!
 //! * Streams: `<symbol>@trade` and `<symbol>@kline_<interval>`, symbol in lower case, asked for by
 //!   SUBSCRIBE commands on one `/stream` connection. At most 1024 streams a connection and 5
 //!   messages a second from us; the venue pings every 20 s and cuts after 24 h.
-//! * REST: `GET /api/v3/klines`, at most 1000 rows, the last of which may still be open.
+//! * REST: `GET /api/v3/klines`, at most 1000 rows, the last of which may still be open (weight 2);
+//!   `GET /api/v3/historicalTrades?fromId`, at most 1000 rows (weight 25). `aggTrades` would cost 4,
+//!   but tells several trades of a stream as one.
 //! * Prices and quantities are strings with fixed decimals, kept digit by digit; times are
 //!   milliseconds. `m` means that the buyer was the maker, so the seller took.
-//! * Trade ids rise by one per symbol: see [`crate::tape`].
+//! * Trade ids rise by one per symbol: see [`crate::Continuity`].
 
 mod prices;
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::time::Duration;
 
-use finstage_model::{
-    Aggressor, Bar, Event, FeedStatus, InstrumentId, Interval, Payload, Timestamp, Trade,
+use finstage_model::{Aggressor, Bar, Event, InstrumentId, Interval, Payload, Timestamp, Trade};
+use finstage_net::{
+    Class, Frame, Reading, Request, Response, Rule, Shape, Sign, Terms, retry_after,
 };
-use finstage_net::{Frame, Reading, Request, Response, Rule, Shape, Sign, Terms, retry_after};
 use serde::Deserialize;
 
 use crate::prices::{PriceAnswer, PriceQuery};
-use crate::tape::{Sequel, Tape};
 use crate::venue::{
-    Ack, Decoded, Endpoints, Open, PollVenue, Query, StreamVenue, Subscription, SymbolMap,
-    VenueProfile,
+    Ack, Decoded, Endpoints, Numbering, Open, Page, PollVenue, Query, StreamVenue, Subscription,
+    SymbolMap, TradeQuery, VenueProfile,
 };
 use crate::venues::Venue;
 use crate::{DecodeError, DecodeErrorKind};
@@ -50,6 +50,7 @@ const PROFILE: VenueProfile = VenueProfile {
     max_age: Duration::from_secs(23 * 3600 + 50 * 60),
     // Four a second: the fifth is left for pings and pongs.
     command_spacing: Duration::from_millis(250),
+    frames_per_second: 5,
     max_streams: 1024,
     bars_per_page: 1000,
     bars_without_trades: true,
@@ -112,6 +113,10 @@ fn readings(response: &Response) -> Vec<Reading> {
 /// Streams named by one SUBSCRIBE command: 1024 streams then take six commands.
 const STREAMS_PER_COMMAND: usize = 200;
 
+/// The most rows of an answer to `historicalTrades`, and what one costs.
+const TRADES_PER_PAGE: usize = 1000;
+const TRADES_WEIGHT: u32 = 25;
+
 /// How much of a venue's own words is kept in an error.
 const MAX_QUOTED_CHARS: usize = 200;
 
@@ -120,14 +125,13 @@ const MAX_QUOTED_CHARS: usize = 200;
 pub struct Binance {
     endpoints: Endpoints,
     symbols: SymbolMap,
-    tapes: HashMap<InstrumentId, Tape>,
 }
 
 impl Binance {
     /// A translator that knows `symbols`; asking for history needs none.
     #[must_use]
     pub fn new(endpoints: &Endpoints, symbols: SymbolMap) -> Self {
-        Self { endpoints: endpoints.clone(), symbols, tapes: HashMap::new() }
+        Self { endpoints: endpoints.clone(), symbols }
     }
 
     fn instrument(&self, symbol: &str) -> Result<InstrumentId, DecodeError> {
@@ -137,7 +141,7 @@ impl Binance {
     }
 
     fn trade(
-        &mut self,
+        &self,
         message: &Message<'_>,
         ts_recv: Timestamp,
         out: &mut Decoded,
@@ -148,28 +152,8 @@ impl Binance {
             return Err(error(DecodeErrorKind::Malformed, "trade without one of t, p, q, T, m"));
         };
         let instrument = self.instrument(&message.s)?;
-        let trade = Trade {
-            id: id.into(),
-            instrument,
-            ts_event: Timestamp::from_millis(time),
-            price: decimal("trade", "p", price)?,
-            qty: decimal("trade", "q", qty)?,
-            aggressor: if buyer_is_maker { Aggressor::Seller } else { Aggressor::Buyer },
-        };
-        if trade.price.nanos() <= 0 {
-            let what = format!("trade {id} of {} has the price {price}", message.s);
-            return Err(error(DecodeErrorKind::Implausible, what));
-        }
-        match self.tapes.entry(instrument).or_default().admit(id, trade.ts_event) {
-            Sequel::Duplicate => {
-                out.duplicates += 1;
-                return Ok(());
-            }
-            Sequel::AfterGap(kind) => out
-                .events
-                .push(Event { ts_recv, payload: Payload::Feed(FeedStatus { instrument, kind }) }),
-            Sequel::Next | Sequel::Late => {}
-        }
+        let of = (instrument, &*message.s);
+        let trade = trade(of, (id, time), (price, qty), buyer_is_maker)?;
         out.events.push(Event { ts_recv, payload: Payload::Trade(trade) });
         Ok(())
     }
@@ -253,11 +237,15 @@ impl StreamVenue for Binance {
         }
         Ok(())
     }
+
+    fn numbering(&self) -> Numbering {
+        Numbering::Consecutive
+    }
 }
 
 impl Binance {
     fn message(
-        &mut self,
+        &self,
         message: &Message<'_>,
         ts_recv: Timestamp,
         out: &mut Decoded,
@@ -312,15 +300,7 @@ impl PollVenue for Binance {
         out: &mut Vec<Event>,
     ) -> Result<Option<Query>, DecodeError> {
         let Query::Bars { instrument, interval, from, to, limit, .. } = query;
-        let text = response.text();
-        let start = text.trim_start();
-        if start.starts_with('<') {
-            let what = format!("the venue answered HTML (status {})", response.status);
-            return Err(error(DecodeErrorKind::Html, what));
-        }
-        if !response.is_success() {
-            return Err(refusal(response.status, start));
-        }
+        let text = said(response)?;
         let rows: Vec<KlineRow<'_>> = from_json("klines", &text)?;
         let mut last = None;
         let before = out.len();
@@ -342,6 +322,48 @@ impl PollVenue for Binance {
             query
         }))
     }
+
+    fn trades_request(&self, query: &TradeQuery) -> Option<Request> {
+        let request = Request::get(format!("{}/api/v3/historicalTrades", self.endpoints.rest))
+            .query("symbol", query.symbol.name())
+            .query("fromId", query.from)
+            .query("limit", TRADES_PER_PAGE)
+            .cost("weight", TRADES_WEIGHT)
+            .class(Class::Urgent);
+        Some(request)
+    }
+
+    fn read_trades(
+        &self,
+        query: &TradeQuery,
+        response: &Response,
+        ts_recv: Timestamp,
+        out: &mut Vec<Event>,
+    ) -> Result<Page, DecodeError> {
+        let text = said(response)?;
+        let rows: Vec<TradeRow<'_>> = from_json("historicalTrades", &text)?;
+        let before = out.len();
+        for row in &rows {
+            let of = (query.instrument, query.symbol.name());
+            let trade = trade(of, (row.id, row.time), (row.price, row.qty), row.maker)
+                .inspect_err(|_| out.truncate(before))?;
+            if trade.id.0 >= query.from {
+                out.push(Event { ts_recv, payload: Payload::Trade(trade) });
+            }
+        }
+        Ok(if rows.len() >= TRADES_PER_PAGE { Page::Full } else { Page::Last })
+    }
+}
+
+/// The text of an answer that is neither a page nor a refusal.
+fn said(response: &Response) -> Result<Cow<'_, str>, DecodeError> {
+    let text = response.text();
+    let start = text.trim_start();
+    if start.starts_with('<') {
+        let what = format!("the venue answered HTML (status {})", response.status);
+        return Err(error(DecodeErrorKind::Html, what));
+    }
+    if response.is_success() { Ok(text) } else { Err(refusal(response.status, start)) }
 }
 
 /// Everything a frame can be, fields that no one reads left out. Bytes are borrowed: a million
@@ -408,6 +430,18 @@ struct KlineRow<'a>(
     serde::de::IgnoredAny,
 );
 
+/// A row of `/historicalTrades`: `{"id":28457,"price":"4.00000100","qty":"12.00000000",
+/// "quoteQty":"48.000012","time":1499865549590,"isBuyerMaker":true,"isBestMatch":true}`
+#[derive(Deserialize)]
+struct TradeRow<'a> {
+    id: u64,
+    price: &'a str,
+    qty: &'a str,
+    time: i64,
+    #[serde(rename = "isBuyerMaker")]
+    maker: bool,
+}
+
 impl KlineRow<'_> {
     fn bar(&self, instrument: InstrumentId, interval: Interval) -> Result<Bar, DecodeError> {
         let fields = (self.1, self.2, self.3, self.4, self.5);
@@ -439,6 +473,28 @@ const fn interval_name(interval: Interval) -> &'static str {
         Interval::Mo1 => "1M",
         other => other.as_str(),
     }
+}
+
+/// A trade from its id and time in milliseconds, and from price and quantity.
+fn trade(
+    (instrument, symbol): (InstrumentId, &str),
+    (id, time_ms): (u64, i64),
+    (price, qty): (&str, &str),
+    buyer_is_maker: bool,
+) -> Result<Trade, DecodeError> {
+    let trade = Trade {
+        id: id.into(),
+        instrument,
+        ts_event: Timestamp::from_millis(time_ms),
+        price: decimal("trade", "p", price)?,
+        qty: decimal("trade", "q", qty)?,
+        aggressor: if buyer_is_maker { Aggressor::Seller } else { Aggressor::Buyer },
+    };
+    if trade.price.nanos() <= 0 {
+        let what = format!("trade {id} of {symbol} has the price {price}");
+        return Err(error(DecodeErrorKind::Implausible, what));
+    }
+    Ok(trade)
 }
 
 /// A bar from its open time in milliseconds and number of trades, and from open, high, low, close

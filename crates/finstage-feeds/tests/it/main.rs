@@ -2,7 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot set its scene fails here")]
 
 mod calendars;
+mod campaign;
 mod golden;
+mod inside;
 mod kis;
 mod recovery;
 mod samples;

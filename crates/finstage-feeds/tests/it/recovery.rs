@@ -202,7 +202,8 @@ async fn a_connection_lost_while_bars_are_fetched_begins_the_repair_again() {
 #[tokio::test]
 async fn a_queue_that_stays_full_drops_the_connection_and_the_loss_is_told() {
     let limits = SessionLimits { blocked: Duration::from_millis(50), ..quick() };
-    let mut scene = Scene::start(Setup { limits, queue: 2, ..Setup::default() }).await;
+    let mut scene =
+        Scene::start(Setup { limits, queue: 2, archive: vec![1, 2], ..Setup::default() }).await;
     let mut link = scene.subscribed().await;
     // The queue takes Up and one trade; the next two frames are lost, the bar among them.
     link.trade(1).await;
@@ -216,16 +217,62 @@ async fn a_queue_that_stays_full_drops_the_connection_and_the_loss_is_told() {
     link.trade(3).await;
     let told = scene.told_until("trade 3").await;
     let lost = "gap 12:00:00-12:01:30";
-    assert_eq!(told[..4], [lost, "bar 12:00", "repaired 12:00:00-12:01:30", "up"]);
-    assert_eq!(told[4..], ["gap 12:00:00-12:00:00", "trade 3"]);
+    let expected = [lost, "trade 2", "bar 12:00", "repaired 12:00:00-12:01:30", "up", "trade 3"];
+    assert_eq!(told, expected);
 }
 
 #[tokio::test]
-async fn trades_without_bars_are_a_gap_that_nothing_repairs() {
-    let setup = Setup { intervals: Vec::new(), ..Setup::default() };
+async fn trades_without_bars_are_repaired_by_themselves() {
+    let setup = Setup { intervals: Vec::new(), archive: vec![1, 2, 3], ..Setup::default() };
     let (mut scene, mut link) = reconnected(setup, 5).await;
-    link.trade(2).await;
-    let told = scene.told_until("trade 2").await;
-    assert_eq!(told, ["gap 12:00:00-12:05:30", "up", "trade 2"]);
+    link.trade(4).await;
+    let told = scene.told_until("trade 4").await;
+    let gap = "12:00:00-12:05:30";
+    let expected =
+        [&format!("gap {gap}"), "trade 2", "trade 3", &format!("repaired {gap}"), "up", "trade 4"];
+    assert_eq!(told, expected);
     assert!(must(scene.end()).await.is_empty());
+}
+
+#[tokio::test]
+async fn without_an_archive_lost_trades_are_told_and_hold_nothing_back() {
+    let setup = Setup { intervals: Vec::new(), polls: false, ..Setup::default() };
+    let (mut scene, mut link) = reconnected(setup, 5).await;
+    link.trade(4).await;
+    let told = scene.told_until("trade 4").await;
+    assert_eq!(told, ["gap 12:00:00-12:05:30", "up", "gap 12:00:00-12:00:00", "trade 4"]);
+    let lost: Vec<_> = scene.stats.lost_trades().into_iter().map(|lost| lost.ids).collect();
+    assert_eq!(lost, [2..=3]);
+}
+
+#[tokio::test]
+async fn when_the_hold_is_over_live_trades_go_first_and_the_missed_ones_are_late() {
+    let limits = SessionLimits { hold: Duration::from_millis(50), ..quick() };
+    let archive = vec![1, 2, 3];
+    let setup = Setup { limits, archive, slow_trades: true, ..Setup::default() };
+    let (mut scene, mut link) = reconnected(setup, 0).await;
+    let asked = scene.asked().await;
+    link.trade(4).await;
+    assert_eq!(scene.told_until("trade 4").await, ["gap 12:00:00-12:00:30", "up", "trade 4"]);
+    asked.trades([2, 3]);
+    let told = scene.told_until("repaired 12:00:00-12:00:30").await;
+    assert_eq!(told, ["trade 2", "trade 3", "repaired 12:00:00-12:00:30"]);
+    assert_eq!(scene.stats.snapshot().trades_late, 2);
+}
+
+#[tokio::test]
+async fn an_archive_that_refuses_trades_does_not_keep_the_bars_from_being_whole() {
+    let setup = Setup { slow_trades: true, ..Setup::default() };
+    let (mut scene, mut link) = reconnected(setup, 1).await;
+    let refusal = r#"{"code":-2014,"msg":"API-key format invalid."}"#;
+    scene.asked().await.with(401, refusal, &[]);
+    scene.asked().await.bars(0..1);
+    let told = scene.told_until("up").await;
+    let gap = "12:00:00-12:01:30";
+    assert_eq!(told, [&format!("gap {gap}"), "bar 12:00", &format!("repaired {gap}"), "up"]);
+    // What the jump says is lost, since nobody can be asked.
+    link.trade(3).await;
+    scene.asked().await.with(401, refusal, &[]);
+    scene.told_until("trade 3").await;
+    assert_eq!(scene.stats.snapshot().trades_lost, 1);
 }

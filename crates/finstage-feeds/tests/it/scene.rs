@@ -9,7 +9,7 @@ use axum::Router;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{any, get};
 use finstage_feeds::{
     Endpoints, Session, SessionLimits, SessionOptions, SessionStats, Since, Subscription,
@@ -55,6 +55,12 @@ pub(crate) struct Setup {
     pub(crate) limits: SessionLimits,
     pub(crate) queue: usize,
     pub(crate) profile: &'static VenueProfile,
+    /// The trades that can be asked for.
+    pub(crate) archive: Vec<u64>,
+    /// Whether requests for trades wait for the test too.
+    pub(crate) slow_trades: bool,
+    /// Whether the venue can be asked at all.
+    pub(crate) polls: bool,
 }
 
 impl Default for Setup {
@@ -66,6 +72,9 @@ impl Default for Setup {
             limits: quick(),
             queue: 64,
             profile: venues::find("binance").unwrap().profile,
+            archive: Vec::new(),
+            slow_trades: false,
+            polls: true,
         }
     }
 }
@@ -77,6 +86,8 @@ pub(crate) fn quick() -> SessionLimits {
     SessionLimits {
         backoff,
         hold: PATIENCE,
+        probe: Duration::ZERO,
+        overlap: Duration::from_millis(100),
         repair_pause: Duration::from_millis(20),
         ..SessionLimits::default()
     }
@@ -86,7 +97,13 @@ impl Scene {
     pub(crate) async fn start(setup: Setup) -> Self {
         let (link_in, links) = mpsc::unbounded_channel();
         let (request_in, requests) = mpsc::unbounded_channel();
-        let address = serve(Hands { links: link_in, requests: request_in }).await;
+        let address = serve(Hands {
+            links: link_in,
+            requests: request_in,
+            archive: setup.archive.into(),
+            slow_trades: setup.slow_trades,
+        })
+        .await;
         let endpoints =
             Endpoints { rest: format!("http://{address}"), stream: format!("ws://{address}") };
         let subscriptions = vec![Subscription {
@@ -120,7 +137,7 @@ impl Scene {
             shutdown,
             stats: stats.clone(),
         };
-        let session = Session::new(stream, Some(poll), options).unwrap();
+        let session = Session::new(stream, Some(poll).filter(|_| setup.polls), options).unwrap();
         let session = tokio::spawn(session.run());
         Self { clock, stats, events, stop, session, links, requests, queue: Vec::new() }
     }
@@ -243,7 +260,7 @@ pub(crate) fn trade(id: u64) -> String {
     )
 }
 
-/// A request for bars that waits for its answer.
+/// A request that waits for its answer.
 pub(crate) struct Asked {
     pub(crate) parameters: HashMap<String, String>,
     answer: oneshot::Sender<Response>,
@@ -260,6 +277,11 @@ impl Asked {
         self.with(200, &format!("[{}]", rows.join(",")), &[]);
     }
 
+    /// Answers with these trades.
+    pub(crate) fn trades(self, ids: impl IntoIterator<Item = u64>) {
+        self.with(200, &trade_rows(ids), &[]);
+    }
+
     /// Answers with a status and a body.
     pub(crate) fn with(self, status: u16, body: &str, headers: &[(&str, &str)]) {
         let mut response = Response::builder().status(StatusCode::from_u16(status).unwrap());
@@ -274,6 +296,8 @@ impl Asked {
 struct Hands {
     links: mpsc::UnboundedSender<WebSocket>,
     requests: mpsc::UnboundedSender<Asked>,
+    archive: Arc<[u64]>,
+    slow_trades: bool,
 }
 
 async fn serve(hands: Hands) -> std::net::SocketAddr {
@@ -282,6 +306,7 @@ async fn serve(hands: Hands) -> std::net::SocketAddr {
     let router = Router::new()
         .route("/stream", any(stream))
         .route("/api/v3/klines", get(klines))
+        .route("/api/v3/historicalTrades", get(trades))
         .with_state(hands);
     tokio::spawn(async move { axum::serve(listener, router).await });
     address
@@ -301,4 +326,24 @@ async fn klines(
     let _ = hands.requests.send(Asked { parameters, answer });
     // A test that drops the request lets the connection break.
     answered.await.expect("the test answers every request")
+}
+
+async fn trades(parameters: Query<HashMap<String, String>>, hands: State<Hands>) -> Response {
+    if hands.slow_trades {
+        return klines(parameters, hands).await;
+    }
+    // What a test says about trades it says with its archive.
+    let from: u64 = parameters["fromId"].parse().unwrap();
+    trade_rows(hands.archive.iter().copied().filter(|id| *id >= from)).into_response()
+}
+
+fn trade_rows(ids: impl IntoIterator<Item = u64>) -> String {
+    let time = NOON.millis();
+    let row = |id: u64| {
+        format!(
+            r#"{{"id":{id},"price":"97123.45","qty":"1","quoteQty":"1","time":{time},"isBuyerMaker":true,"isBestMatch":true}}"#
+        )
+    };
+    let rows: Vec<String> = ids.into_iter().map(row).collect();
+    format!("[{}]", rows.join(","))
 }

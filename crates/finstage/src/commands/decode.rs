@@ -4,7 +4,7 @@ use std::io::{BufRead, Read as _};
 use std::path::Path;
 
 use finstage_feeds::venues::{self, Venue};
-use finstage_feeds::{Decoded, StreamVenue, SymbolMap, registry};
+use finstage_feeds::{Continuity, Decoded, StreamVenue, SymbolMap, registry};
 use finstage_model::{Clock as _, Event, FeedKind, InstrumentId, Payload, Symbol, Timestamp};
 use finstage_net::{Frame, SystemClock};
 use serde_json::{Value, json};
@@ -103,7 +103,7 @@ fn read(
     symbols: &[Symbol],
 ) -> Result<Counts> {
     let mut counts = Counts::default();
-    let mut decoded = Decoded::default();
+    let (mut decoded, mut continuity) = (Decoded::default(), Continuity::new(stream.numbering()));
     let mut line = Vec::new();
     let mut number = 0u64;
     loop {
@@ -132,6 +132,7 @@ fn read(
             complain(number, &why);
             continue;
         }
+        continuity.follow(&mut decoded.events);
         for event in &decoded.events {
             counts.events += 1;
             print_line(&object(event, symbols).to_string())?;

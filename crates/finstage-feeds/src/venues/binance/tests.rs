@@ -1,4 +1,3 @@
-use finstage_model::FeedKind;
 use proptest::prelude::*;
 
 use super::*;
@@ -77,18 +76,63 @@ fn the_payload_alone_and_any_order_of_fields_are_understood() {
     }
 }
 
+fn trade_query(from: u128) -> TradeQuery {
+    TradeQuery { instrument: InstrumentId(3), symbol: "binance:BNBBTC".parse().unwrap(), from }
+}
+
+fn read_trades(status: u16, body: &str) -> Result<(Vec<u128>, Page), DecodeError> {
+    let response = Response { status, headers: Vec::new(), body: body.as_bytes().to_vec() };
+    let mut events = Vec::new();
+    let page = venue().read_trades(&trade_query(7), &response, NOW, &mut events)?;
+    let id = |event: &Event| match event.payload {
+        Payload::Trade(trade) => trade.id.0,
+        _ => 0,
+    };
+    Ok((events.iter().map(id).collect(), page))
+}
+
+fn trade_row(id: u64) -> String {
+    format!(
+        r#"{{"id":{id},"price":"0.00100000","qty":"100.50000000","quoteQty":"0.1005","time":1672515782136,"isBuyerMaker":true,"isBestMatch":true}}"#
+    )
+}
+
 #[test]
-fn a_jump_in_ids_is_a_gap_and_a_repeated_id_is_dropped() {
-    let mut venue = venue();
-    assert_eq!(decode(&mut venue, &trade(1)).unwrap().events.len(), 1);
-    let jump = decode(&mut venue, &trade(4)).unwrap();
-    let Payload::Feed(status) = jump.events[0].payload else { panic!("{jump:?}") };
-    assert!(matches!(status.kind, FeedKind::Gap { .. }));
-    assert_eq!(jump.events.len(), 2);
-    let again = decode(&mut venue, &trade(4)).unwrap();
-    assert_eq!((again.events.len(), again.duplicates), (0, 1));
-    let late = decode(&mut venue, &trade(2)).unwrap();
-    assert_eq!((late.events.len(), late.duplicates), (1, 0));
+fn missed_trades_are_asked_for_by_id_at_their_price_and_are_those_of_the_stream() {
+    let request = venue().trades_request(&trade_query(7)).unwrap();
+    assert_eq!(
+        request.url(),
+        "https://data-api.binance.vision/api/v3/historicalTrades?symbol=BNBBTC&fromId=7&limit=1000"
+    );
+    assert_eq!((request.costs()[0].amount, request.priority()), (25, Class::Urgent));
+    let streamed = decode(&mut venue(), &trade(7)).unwrap().events;
+    let response = Response {
+        status: 200,
+        headers: Vec::new(),
+        body: format!("[{}]", trade_row(7)).into_bytes(),
+    };
+    let mut fetched = Vec::new();
+    venue().read_trades(&trade_query(7), &response, NOW, &mut fetched).unwrap();
+    assert_eq!(fetched, streamed);
+}
+
+#[test]
+fn a_full_page_of_trades_is_not_the_last_and_older_ones_were_not_asked_for() {
+    let page = |ids: std::ops::Range<u64>| {
+        let rows: Vec<String> = ids.map(trade_row).collect();
+        read_trades(200, &format!("[{}]", rows.join(","))).unwrap()
+    };
+    assert_eq!(page(5..9), (vec![7, 8], Page::Last));
+    assert_eq!(page(7..1007).1, Page::Full);
+    assert_eq!(page(7..7), (vec![], Page::Last));
+    let refused = read_trades(400, r#"{"code":-1121,"msg":"Invalid symbol."}"#).unwrap_err();
+    assert_eq!(refused.kind(), DecodeErrorKind::NoSuchSymbol);
+    assert!(read_trades(502, "<html>").unwrap_err().is_retryable());
+    let free = trade_row(7).replace("0.00100000", "0");
+    assert_eq!(
+        read_trades(200, &format!("[{free}]")).unwrap_err().kind(),
+        DecodeErrorKind::Implausible
+    );
 }
 
 #[test]
@@ -178,15 +222,6 @@ fn what_is_not_understood_is_named_with_its_place() {
         assert_eq!(error(&text).kind(), DecodeErrorKind::Implausible, "{text}");
     }
     assert!(venue.decode(&Frame::Binary(vec![1]), NOW, &mut Decoded::default()).is_err());
-}
-
-#[test]
-fn a_bad_trade_does_not_count_as_seen() {
-    let mut venue = venue();
-    decode(&mut venue, &trade(1)).unwrap();
-    decode(&mut venue, &trade(2).replace("0.00100000", "x")).unwrap_err();
-    let next = decode(&mut venue, &trade(3)).unwrap();
-    assert!(matches!(next.events[0].payload, Payload::Feed(_)), "trade 2 is missing: {next:?}");
 }
 
 #[test]

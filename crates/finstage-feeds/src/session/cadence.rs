@@ -1,0 +1,123 @@
+//! How long a stream is usually silent.
+//!
+//! A venue's own longest silence says when a line is dead. A stream that speaks twenty times a
+//! second is stalled long before that, though the line still answers pings: some venues forget a
+//! subscription. So the silences between messages are counted in classes that grow by half of the
+//! one before, and what all but one in a thousand stayed below, times [`PATIENCE`], is too long.
+//! Older silences weigh less: the counts are halved every [`MEMORY`] messages.
+
+use std::time::Duration;
+
+/// So many times the longest usual silence is a stall.
+const PATIENCE: u32 = 6;
+/// No silence shorter than this is a stall.
+const FLOOR: Duration = Duration::from_secs(5);
+/// Before so many messages nothing is known.
+const LEARNED: u64 = 256;
+/// Messages after which older ones weigh half.
+const MEMORY: u64 = 8_192;
+/// The first class holds silences up to this, in milliseconds.
+const FIRST_MS: f64 = 1.0;
+/// From a class to the next.
+const GROWTH: f64 = 1.5;
+/// Enough for an hour.
+const CLASSES: usize = 40;
+/// Each stall in a row doubles the patience, up to so many times: what looks like one may be a
+/// market at rest.
+const MAX_DOUBLINGS: u32 = 8;
+
+/// The silences of one connection's stream.
+#[derive(Debug, Clone)]
+pub(super) struct Cadence {
+    classes: [u32; CLASSES],
+    count: u64,
+    doublings: u32,
+}
+
+impl Cadence {
+    pub(super) const fn new() -> Self {
+        Self { classes: [0; CLASSES], count: 0, doublings: 0 }
+    }
+
+    /// Takes note of the silence before a message.
+    pub(super) fn heard_after(&mut self, silence: Duration) {
+        if self.count >= MEMORY {
+            self.classes.iter_mut().for_each(|class| *class /= 2);
+            self.count = self.classes.iter().map(|&class| u64::from(class)).sum();
+            self.doublings = self.doublings.saturating_sub(1);
+        }
+        let ms = silence.as_secs_f64() * 1_000.0;
+        let class = (ms / FIRST_MS).max(1.0).log(GROWTH).ceil() as usize;
+        self.classes[class.min(CLASSES - 1)] += 1;
+        self.count += 1;
+    }
+
+    /// A silence was taken for a stall.
+    pub(super) fn stalled(&mut self) {
+        self.doublings = (self.doublings + 1).min(MAX_DOUBLINGS);
+    }
+
+    /// The silence that is a stall; `None` where none below `longest` is.
+    pub(super) fn stall(&self, longest: Duration) -> Option<Duration> {
+        if self.count < LEARNED {
+            return None;
+        }
+        let (mut above, mut class) = (self.count / 1_000, CLASSES - 1);
+        while class > 0 && u64::from(self.classes[class]) <= above {
+            above -= u64::from(self.classes[class]);
+            class -= 1;
+        }
+        let usual = Duration::from_secs_f64(FIRST_MS * GROWTH.powi(class as i32) / 1_000.0);
+        let patience = PATIENCE << self.doublings;
+        let stall = usual.saturating_mul(patience).max(FLOOR);
+        (stall < longest).then_some(stall)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LONGEST: Duration = Duration::from_secs(40);
+
+    fn after(silences: impl IntoIterator<Item = u64>) -> Cadence {
+        let mut cadence = Cadence::new();
+        silences.into_iter().for_each(|ms| cadence.heard_after(Duration::from_millis(ms)));
+        cadence
+    }
+
+    #[test]
+    fn a_busy_stream_is_stalled_at_the_floor_and_a_calm_one_after_several_of_its_silences() {
+        assert_eq!(after(vec![50; 1_000]).stall(LONGEST), Some(FLOOR));
+        let calm = after((0..2_000).map(|i| 500 + i % 2_000)).stall(LONGEST).unwrap();
+        assert!((12..=25).contains(&calm.as_secs()), "six times 2.5 s and its class: {calm:?}");
+    }
+
+    #[test]
+    fn nothing_is_a_stall_before_it_is_learned_or_where_silence_is_usual() {
+        assert_eq!(after(vec![50; 200]).stall(LONGEST), None);
+        assert_eq!(after(vec![20_000; 1_000]).stall(LONGEST), None);
+    }
+
+    #[test]
+    fn one_long_silence_in_a_thousand_changes_nothing_and_many_are_learned() {
+        let mut cadence = after(vec![50; 2_000]);
+        cadence.heard_after(Duration::from_secs(30));
+        assert_eq!(cadence.stall(LONGEST), Some(FLOOR));
+        (0..100).for_each(|_| cadence.heard_after(Duration::from_secs(4)));
+        assert!(cadence.stall(LONGEST).unwrap() > Duration::from_secs(20));
+    }
+
+    #[test]
+    fn a_market_that_has_calmed_down_is_not_cut_for_ever() {
+        let mut cadence = after(vec![50; 1_000]);
+        let mut stalls = 0;
+        while cadence.stall(LONGEST).is_some() {
+            cadence.stalled();
+            stalls += 1;
+        }
+        assert!(stalls < 10, "{stalls}");
+        (0..60_000).for_each(|_| cadence.heard_after(Duration::from_millis(50)));
+        assert_eq!(cadence.stall(LONGEST), Some(FLOOR), "as the stream speaks again");
+    }
+}
