@@ -129,10 +129,8 @@ async fn run_beside(
     let (quit, quitting) = watch::channel(false);
     let (events, received) = mpsc::channel(QUEUE_FRAMES);
     let queue = events.downgrade();
-    let mut gauges = Gauges {
-        remotes: doors.values().flat_map(Door::remotes).collect(),
-        ..Gauges::default()
-    };
+    let mut gauges =
+        Gauges { remotes: doors.values().flat_map(Door::remotes).collect(), ..Gauges::default() };
     let mut tasks = Vec::new();
     for feed in &feeds {
         let ends = (events.clone(), quitting.clone());
@@ -449,4 +447,3 @@ fn watch_without(feeds: &mut Vec<FeedSettings>, refused: &BTreeSet<Symbol>) -> R
     }
     Ok(())
 }
-

@@ -1,7 +1,7 @@
 //! How this process asks a venue: its addresses, and a client that keeps its limits and has its token.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,8 +9,10 @@ use finstage_feeds::prices::PriceDesk;
 use finstage_feeds::venues::{self, Venue};
 use finstage_feeds::{Access, Account, Endpoints, PollVenue, Server, hosts};
 use finstage_model::{Clock, Symbol};
-use finstage_net::{Client, ErrorKind, Remote, RemoteOptions, Rule, Terms, TokenCell};
-use finstage_seal::hmac_sha256;
+use finstage_net::{
+    Client, ErrorKind, LimiterOptions, Remote, RemoteOptions, Rule, Terms, TokenCell,
+};
+use finstage_seal::{Secret, hmac_sha256};
 
 use crate::config::settings::{AccountSettings, FeedSettings, Settings};
 use crate::exit::{Exit, Failure, Result};
@@ -59,12 +61,34 @@ impl Door {
         let account = venue.access.map(|access| account(venue, access, settings)).transpose()?;
         let endpoints = endpoints(venue, means.settings, account.as_ref());
         let terms = terms(venue, account.as_ref(), settings.and_then(|own| own.per_second));
-        let remote = remote(name.to_owned(), terms, (&endpoints, means.clock));
+        let shared = LimiterOptions {
+            share: shared_folder(means.dir, &endpoints, account.as_ref()),
+            ..LimiterOptions::default()
+        };
+        let remote = Remote::with(
+            name,
+            terms,
+            RemoteOptions {
+                hosts: hosts(&endpoints.rest).map(str::to_owned).collect(),
+                clock: Arc::clone(means.clock),
+                deadline: DEADLINE,
+                limiter: shared.clone(),
+                ..RemoteOptions::default()
+            },
+        );
         let (mut client, mut token) = (means.client.at(&remote), None);
         let mut issued_by = None;
         if let (Some(access), Some(account)) = (venue.access, &account) {
             let issuer = format!("{name} tokens");
-            let issuer = remote_alone(issuer, access.token_terms, means.clock);
+            let issuer = Remote::with(
+                issuer,
+                access.token_terms,
+                RemoteOptions {
+                    clock: Arc::clone(means.clock),
+                    limiter: shared,
+                    ..RemoteOptions::default()
+                },
+            );
             let terms = (access.token)(&endpoints, account);
             let file = token_file(means.dir, name, account)?;
             let clock = Arc::clone(means.clock);
@@ -225,23 +249,18 @@ fn terms(venue: &Venue, account: Option<&Account>, per_second: Option<u32>) -> T
     Terms { rules: rules.leak(), ..usual }
 }
 
-fn remote(name: String, terms: Terms, (endpoints, clock): (&Endpoints, &Arc<dyn Clock>)) -> Remote {
-    let hosts = hosts(&endpoints.rest).map(str::to_owned).collect();
-    let clock = Arc::clone(clock);
-    Remote::with(
-        name,
-        terms,
-        RemoteOptions { hosts, clock, deadline: DEADLINE, ..RemoteOptions::default() },
-    )
-}
-
-fn remote_alone(name: String, terms: Terms, clock: &Arc<dyn Clock>) -> Remote {
-    let clock = Arc::clone(clock);
-    Remote::with(name, terms, RemoteOptions { clock, ..RemoteOptions::default() })
+/// Where the processes on one data folder tell each other what they sent to a server; `None` where
+/// there is no such folder, and so no other process. What its address and the key are made of tells
+/// servers apart.
+fn shared_folder(dir: &Path, endpoints: &Endpoints, account: Option<&Account>) -> Option<PathBuf> {
+    let key = account.map_or("", |account| account.app_key.expose());
+    let mark = hmac_sha256(&Secret::new(endpoints.rest.clone()), &[key.as_bytes()]);
+    let folder = dir.is_dir().then(|| dir.join("limits").join(&mark[..MARK_LETTERS]))?;
+    std::fs::create_dir_all(&folder).is_ok().then_some(folder)
 }
 
 /// Where the token of an account is kept. Its name tells keys apart and gives none away.
-fn token_file(dir: &Path, name: &str, account: &Account) -> Result<std::path::PathBuf> {
+fn token_file(dir: &Path, name: &str, account: &Account) -> Result<PathBuf> {
     std::fs::create_dir_all(dir).map_err(|e| Failure::from_writing(dir, &e))?;
     let server = match account.server {
         Server::Real => "real",

@@ -50,6 +50,7 @@ const PROFILE: VenueProfile = VenueProfile {
     stall: Duration::from_secs(30 * 60),
     max_age: Duration::MAX,
     command_spacing: Duration::ZERO,
+    frames_per_second: 0,
     max_streams: 40,
     bars_per_page: minutes::ROWS_OF_PAST,
     bars_without_trades: false,

@@ -42,6 +42,7 @@ const PROFILE: VenueProfile = VenueProfile {
     stall: Duration::from_secs(30 * 60),
     max_age: Duration::MAX,
     command_spacing: Duration::ZERO,
+    frames_per_second: 0,
     max_streams: 10_000,
     bars_per_page: MAX_ROWS,
     bars_without_trades: true,

@@ -12,7 +12,7 @@ use finstage_feeds::{LinkState, MarketHours};
 use finstage_model::{Clock, Event, Interval, Symbol, Timestamp};
 use finstage_server::{
     Desk, Error, ErrorKind, FeedGauge, Gauges, InstrumentItem, JournalGauge, NotifierGauge,
-    QueueGauge, ReportAsked, ReportForm, ReportPage, Rules, SeriesGauge,
+    QueueGauge, RemoteGauge, ReportAsked, ReportForm, ReportPage, Rules, SeriesGauge,
 };
 use finstage_store::history::History;
 use finstage_store::records::{AddedWatch, Records};
@@ -21,7 +21,7 @@ use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 use tokio::sync::mpsc::WeakSender;
 
-use super::Service;
+use super::{Service, remotes};
 use crate::commands::strategies::object;
 use crate::commands::track_record::stats;
 use crate::config::settings::{FeedSettings, ReportSettings, WatchThresholds};
@@ -197,9 +197,18 @@ impl ServiceDesk {
                 duplicates: seen.duplicates,
                 undecoded: seen.decode_errors,
                 revisions: seen.revisions,
+                trades_filled: seen.trades_filled,
+                trades_lost: seen.trades_lost,
+                overlaps: seen.overlaps,
+                stalls: seen.stalls,
             }
         };
         running.feeds.iter().zip(&running.gauges.sessions).map(gauge).collect()
+    }
+
+    fn remote_gauges(&self) -> Vec<RemoteGauge> {
+        let Some(running) = self.running.get() else { return Vec::new() };
+        running.gauges.remotes.iter().map(remotes::gauge).collect()
     }
 
     fn notifier_gauges(&self) -> Vec<NotifierGauge> {
@@ -382,6 +391,7 @@ impl Desk for ServiceDesk {
         let queue = self.running.get().and_then(|running| running.queue.upgrade());
         Gauges {
             feeds: self.feed_gauges(),
+            remotes: self.remote_gauges(),
             notifiers: self.notifier_gauges(),
             series: counted.series,
             journal: JournalGauge {

@@ -2,6 +2,7 @@
 
 mod desk;
 mod port;
+mod remotes;
 mod telling;
 
 use std::net::SocketAddr;

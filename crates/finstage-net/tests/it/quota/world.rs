@@ -6,9 +6,7 @@ use std::collections::BinaryHeap;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use finstage_net::{
-    Amounts, Books, Cost, MAX_RULES, Reading, Refusal, Rule, Settlement, Ticket,
-};
+use finstage_net::{Amounts, Books, Cost, MAX_RULES, Reading, Refusal, Rule, Settlement, Ticket};
 use governor::clock::{Clock, FakeRelativeClock, Reference};
 use governor::middleware::NoOpMiddleware;
 use governor::state::{InMemoryState, NotKeyed};
@@ -150,7 +148,12 @@ impl Client for Ours {
 /// What people take off the shelf: GCRA with a burst of the whole quota, and a pause after a
 /// refusal.
 pub(super) struct Governor {
-    limiter: RateLimiter<NotKeyed, InMemoryState, FakeRelativeClock, NoOpMiddleware<<FakeRelativeClock as Clock>::Instant>>,
+    limiter: RateLimiter<
+        NotKeyed,
+        InMemoryState,
+        FakeRelativeClock,
+        NoOpMiddleware<<FakeRelativeClock as Clock>::Instant>,
+    >,
     clock: FakeRelativeClock,
     now: u64,
     origin: <FakeRelativeClock as Clock>::Instant,
