@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use finstage_model::{Clock, Timestamp};
+use lru::LruCache;
 use tokio::sync::watch;
 
 use crate::Error;
@@ -110,7 +111,7 @@ struct Inner<K, V, E> {
 }
 
 struct State<K, V, E> {
-    kept: Lru<K, Kept<V>>,
+    kept: LruCache<K, Kept<V>>,
     /// What is being computed; the receivers hear how it ended.
     flights: HashMap<K, watch::Receiver<End<V, E>>>,
     counts: CacheSnapshot,
@@ -146,7 +147,7 @@ where
         size: fn(&K, &V) -> usize,
     ) -> Self {
         let counts = CacheSnapshot { name, ..CacheSnapshot::default() };
-        let state = State { kept: Lru::new(), flights: HashMap::new(), counts };
+        let state = State { kept: LruCache::unbounded(), flights: HashMap::new(), counts };
         Self(Arc::new(Inner { name, options, clock, size, state: Mutex::new(state) }))
     }
 
@@ -208,9 +209,9 @@ where
             return;
         }
         state.counts.bytes += bytes;
-        state.kept.insert(key.clone(), Kept { value, until, bytes });
+        state.kept.put(key.clone(), Kept { value, until, bytes });
         while state.kept.len() > options.entries || state.counts.bytes > options.bytes {
-            let Some(gone) = state.kept.pop_oldest() else { break };
+            let Some((_, gone)) = state.kept.pop_lru() else { break };
             state.counts.bytes -= gone.bytes;
             state.counts.evicted += 1;
         }
@@ -224,7 +225,7 @@ where
     /// Forgets everything for which `belongs` holds.
     pub fn forget_all(&self, belongs: impl Fn(&K) -> bool) {
         let mut state = self.state();
-        let keys: Vec<K> = state.kept.keys().filter(|key| belongs(key)).cloned().collect();
+        let keys: Vec<K> = state.kept.iter().map(|(key, _)| key).filter(|key| belongs(key)).cloned().collect();
         keys.iter().for_each(|key| state.remove(key));
     }
 
@@ -264,7 +265,7 @@ impl<K, V, E> Cache<K, V, E> {
 impl<K: Hash + Eq + Clone, V: Clone, E> State<K, V, E> {
     /// Half-open: at the very moment of its end a value is not valid any more.
     fn valid(&mut self, key: &K, now: Timestamp) -> Option<Option<V>> {
-        let kept = self.kept.touch(key)?;
+        let kept = self.kept.get(key)?;
         if now < kept.until {
             return Some(kept.value.clone());
         }
@@ -274,7 +275,7 @@ impl<K: Hash + Eq + Clone, V: Clone, E> State<K, V, E> {
     }
 
     fn remove(&mut self, key: &K) {
-        if let Some(gone) = self.kept.remove(key) {
+        if let Some(gone) = self.kept.pop(key) {
             self.counts.bytes -= gone.bytes;
         }
     }
@@ -302,104 +303,6 @@ impl<K, V, E> fmt::Debug for Cache<K, V, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let counts = &self.state().counts;
         f.debug_struct("Cache").field("name", &self.0.name).field("counts", counts).finish()
-    }
-}
-
-/// A map that knows which entry was used longest ago: entries are a ring of places, each of which
-/// names its neighbours.
-struct Lru<K, T> {
-    places: HashMap<K, usize>,
-    nodes: Vec<Node<K, T>>,
-    free: Vec<usize>,
-    /// The place used last and the one used longest ago.
-    ends: Option<(usize, usize)>,
-}
-
-struct Node<K, T> {
-    /// `None` where the place is free.
-    entry: Option<(K, T)>,
-    newer: Option<usize>,
-    older: Option<usize>,
-}
-
-impl<K: Hash + Eq + Clone, T> Lru<K, T> {
-    fn new() -> Self {
-        Self { places: HashMap::new(), nodes: Vec::new(), free: Vec::new(), ends: None }
-    }
-
-    fn len(&self) -> usize {
-        self.places.len()
-    }
-
-    fn keys(&self) -> impl Iterator<Item = &K> {
-        self.places.keys()
-    }
-
-    /// The entry, which is now the one used last.
-    fn touch(&mut self, key: &K) -> Option<&T> {
-        let place = *self.places.get(key)?;
-        if self.ends.is_some_and(|(newest, _)| newest != place) {
-            self.unlink(place);
-            self.link_newest(place);
-        }
-        self.nodes[place].entry.as_ref().map(|(_, value)| value)
-    }
-
-    /// Adds an entry that is not in it.
-    fn insert(&mut self, key: K, value: T) {
-        let node = Node { entry: Some((key.clone(), value)), newer: None, older: None };
-        let place = match self.free.pop() {
-            Some(place) => {
-                self.nodes[place] = node;
-                place
-            }
-            None => {
-                self.nodes.push(node);
-                self.nodes.len() - 1
-            }
-        };
-        self.places.insert(key, place);
-        self.link_newest(place);
-    }
-
-    fn remove(&mut self, key: &K) -> Option<T> {
-        let place = self.places.remove(key)?;
-        self.unlink(place);
-        self.free.push(place);
-        self.nodes[place].entry.take().map(|(_, value)| value)
-    }
-
-    fn pop_oldest(&mut self) -> Option<T> {
-        let (_, oldest) = self.ends?;
-        let key = self.nodes[oldest].entry.as_ref().map(|(key, _)| key.clone())?;
-        self.remove(&key)
-    }
-
-    fn link_newest(&mut self, place: usize) {
-        match self.ends {
-            None => self.ends = Some((place, place)),
-            Some((newest, oldest)) => {
-                self.nodes[newest].newer = Some(place);
-                self.nodes[place].older = Some(newest);
-                self.nodes[place].newer = None;
-                self.ends = Some((place, oldest));
-            }
-        }
-    }
-
-    fn unlink(&mut self, place: usize) {
-        let (newer, older) = (self.nodes[place].newer.take(), self.nodes[place].older.take());
-        if let Some(newer) = newer {
-            self.nodes[newer].older = older;
-        }
-        if let Some(older) = older {
-            self.nodes[older].newer = newer;
-        }
-        self.ends = self.ends.and_then(|(newest, oldest)| {
-            let newest = if newest == place { older? } else { newest };
-            let oldest = if oldest == place { newer? } else { oldest };
-            Some((newest, oldest))
-        });
     }
 }
 

@@ -7,7 +7,7 @@ use clap::Args;
 /// `finstage bench`
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Groups: indicators, streaming, backtest, sweep, verify, history, engine, server. Figures are processor\ntimes, the least of all rounds, those of verify and server times to wait; columns exist before the clock starts. With --python, TA-Lib's C library and\nbacktesting.py take turns with ours round by round, on the same bars; with --sweep-python vectorbt\nruns the same 10,000 crosses over ten years of days, on one core as ours does; ratios say how many times as\nfast ours is. These are figures, not tests: nothing fails because of them, and they vary with the\nmachine and what else it does."
+    after_help = "Groups: indicators, streaming, backtest, sweep, verify, history, engine, client, server. Figures are processor\ntimes, the least of all rounds, those of verify and server times to wait; columns exist before the clock starts. With --python, TA-Lib's C library and\nbacktesting.py take turns with ours round by round, on the same bars; with --sweep-python vectorbt\nruns the same 10,000 crosses over ten years of days, on one core as ours does; ratios say how many times as\nfast ours is. These are figures, not tests: nothing fails because of them, and they vary with the\nmachine and what else it does."
 )]
 pub struct Bench {
     /// Only these groups

@@ -4,6 +4,7 @@
 //! disturbs least. Where a peer is there, both take turns round by round.
 
 mod backtest;
+mod client;
 mod engine;
 mod history;
 mod indicators;
@@ -33,7 +34,7 @@ use peer::Peer;
 type Group = fn(&mut Session<'_>) -> Result<()>;
 
 /// All groups, in the order in which they run.
-const GROUPS: [(&str, Group); 8] = [
+const GROUPS: [(&str, Group); 9] = [
     ("indicators", indicators::measure),
     ("streaming", streaming::measure),
     ("backtest", backtest::measure),
@@ -41,6 +42,7 @@ const GROUPS: [(&str, Group); 8] = [
     ("verify", verify::measure),
     ("history", history::measure),
     ("engine", engine::measure),
+    ("client", client::measure),
     ("server", server::measure),
 ];
 

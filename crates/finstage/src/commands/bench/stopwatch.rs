@@ -11,6 +11,19 @@ pub(super) fn cpu() -> Duration {
     Duration::new(seconds, u32::try_from(now.tv_nsec).unwrap_or(0))
 }
 
+/// Processor time of this thread.
+#[cfg(unix)]
+fn own_cpu() -> Duration {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
+    Duration::new(seconds, u32::try_from(now.tv_nsec).unwrap_or(0))
+}
+
+#[cfg(not(unix))]
+fn own_cpu() -> Duration {
+    cpu()
+}
+
 /// Time since the first call: this system's processor time is not asked for here.
 #[cfg(not(unix))]
 pub(super) fn cpu() -> Duration {
@@ -34,6 +47,13 @@ pub(super) fn took<T>(work: impl FnOnce() -> T) -> (Duration, T) {
     let before = cpu();
     let result = black_box(work());
     (cpu().saturating_sub(before), result)
+}
+
+/// The processor time of this thread for some work, and its result.
+pub(super) fn own<T>(work: impl FnOnce() -> T) -> (Duration, T) {
+    let before = own_cpu();
+    let result = black_box(work());
+    (own_cpu().saturating_sub(before), result)
 }
 
 /// Nanoseconds for each of `count` things.
