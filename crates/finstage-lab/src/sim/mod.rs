@@ -3,6 +3,8 @@
 pub mod binance;
 mod charts;
 pub mod faults;
+mod front;
+pub mod kis;
 pub mod ledger;
 pub mod market;
 pub mod rulebook;

@@ -211,7 +211,8 @@ async fn handle(State(host): State<Host>, request: Request) -> Response {
         _ => Reply::text(404, "<html>Not Found</html>"),
     });
     let (status, outcome) = (reply.status, Outcome::of_status(reply.status));
-    shared.ledger.enter(&Line { at: now, venue: "yahoo", path: &path, weight: 1, status, outcome });
+    let line = Line { at: now, venue: "yahoo", path: &path, weight: 1, status, outcome, who: "" };
+    shared.ledger.enter(&line);
     let mut response =
         Response::builder().status(reply.status).header(header::CONTENT_TYPE, reply.media);
     if path == "/" {
