@@ -64,6 +64,8 @@ pub(super) fn price(view: &View<'_>) -> Result<Value, Failure> {
         "stck_mxpr": whole(top), "stck_llam": whole(bottom), "stck_sdpr": whole(day.before),
         "wghn_avrg_stck_prc": format!("{average:.2}"), "hts_frgn_ehrt": "31.20",
         "frgn_ntby_qty": "0", "pgtr_ntby_qty": "0",
+    });
+    let worth = json!({
         "pvt_scnd_dmrs_prc": whole(pivot + (high - low)),
         "pvt_frst_dmrs_prc": whole(2.0 * pivot - low), "pvt_pont_val": whole(pivot),
         "pvt_frst_dmsp_prc": whole(2.0 * pivot - high),
@@ -92,7 +94,7 @@ pub(super) fn price(view: &View<'_>) -> Result<Value, Failure> {
         "invt_caful_yn": "N", "mrkt_warn_cls_code": "00", "short_over_yn": "N", "sltr_yn": "N",
         "mang_issu_cls_code": "N",
     });
-    Ok(success([("output", joined(output, more))]))
+    Ok(success([("output", joined(joined(output, worth), more))]))
 }
 
 /// The highest and the lowest price of a day: 30 % from the close before.
@@ -289,14 +291,15 @@ pub(super) fn grouped(
     };
     let mut rows: Vec<Span> = Vec::new();
     for day in days {
-        match rows.last_mut() {
-            Some(sum) if group(sum.day) == group(day.day) => {
+        let count = rows.len();
+        match rows.last_mut().filter(|sum| group(sum.day) == group(day.day)) {
+            Some(sum) => {
                 let mut joined = day;
                 joined.absorb(sum);
                 *sum = joined;
             }
-            _ if rows.len() == most => break,
-            _ => rows.push(day),
+            None if count == most => break,
+            None => rows.push(day),
         }
     }
     rows

@@ -13,6 +13,7 @@ use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::response::Response;
 use finstage_model::Timestamp;
 use serde_json::{Value, json};
+use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 
 use super::clock;
@@ -72,6 +73,12 @@ pub(super) async fn open(State(shared): State<Arc<Shared>>, upgrade: WebSocketUp
     upgrade
         .max_message_size(MAX_MESSAGE_BYTES)
         .on_upgrade(move |socket| Session::serve(shared, socket))
+}
+
+/// Comes back when the venue ends.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    // An error means that the venue itself is gone: the same end.
+    let _ = stop.wait_for(|stop| *stop).await;
 }
 
 /// Which records are told.
@@ -157,7 +164,7 @@ impl Session {
                 },
                 _ = beat.tick() => self.beat().await,
                 _ = ping.tick() => self.ping().await,
-                _ = stop.wait_for(|stop| *stop) => Err(End::Close("going away")),
+                () = stopped(&mut stop) => Err(End::Close("going away")),
             };
             if let Err(end) = result {
                 return end;
