@@ -3,5 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail where tests fail")]
 
 mod http;
+mod kis;
 mod messenger;
 mod venue;

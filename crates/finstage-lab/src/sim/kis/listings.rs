@@ -69,6 +69,12 @@ pub(super) fn all(board: Board) -> impl Iterator<Item = Stock> {
     own.map(|(place, row)| stock(place, row))
 }
 
+/// The codes of all symbols of Seoul; those of well-known companies come first.
+#[must_use]
+pub fn codes() -> Vec<&'static str> {
+    SHARES.iter().map(|row| row.0).collect()
+}
+
 /// The symbol of an exchange of New York.
 pub(super) fn overseas(exchange: &str, code: &str) -> Option<Stock> {
     let found = |row: &&(&str, &str, &str, &str, f64)| (row.0, row.1) == (exchange, code);

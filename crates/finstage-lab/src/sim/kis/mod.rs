@@ -41,6 +41,7 @@ use tokio::time::timeout;
 
 use self::keys::Keys;
 pub use self::keys::{KEY_LENGTHS, SAME_TOKEN, TOKEN_LIFE};
+pub use self::listings::codes;
 use self::server::Shared;
 pub use self::stream::{MAX_REGISTRATIONS, PINGPONG_EVERY, PINGPONG_WITHIN};
 use super::faults::{Faults, Scenario};
