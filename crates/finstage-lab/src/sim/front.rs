@@ -15,6 +15,8 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::ledger::Outcome;
+
 /// The largest body of a question.
 pub(super) const MAX_BODY_BYTES: usize = 64 * 1_024;
 
@@ -62,6 +64,8 @@ impl Ask {
 #[derive(Debug, Clone)]
 pub(super) struct Reply {
     pub(super) status: u16,
+    /// What the ledger calls it: a venue may fail with the status of a success.
+    pub(super) outcome: Outcome,
     pub(super) media: &'static str,
     pub(super) body: Vec<u8>,
     pub(super) headers: Vec<(&'static str, String)>,
@@ -74,7 +78,8 @@ impl Reply {
     }
 
     pub(super) fn page(status: u16, body: &str) -> Self {
-        Self { status, media: "text/html", body: body.as_bytes().to_vec(), headers: Vec::new() }
+        let (outcome, body) = (Outcome::of_status(status), body.as_bytes().to_vec());
+        Self { status, outcome, media: "text/html", body, headers: Vec::new() }
     }
 
     pub(super) fn into_response(self) -> Response {

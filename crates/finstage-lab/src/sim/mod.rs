@@ -5,6 +5,7 @@ mod charts;
 pub mod faults;
 mod front;
 pub mod kis;
+pub mod kraken;
 pub mod ledger;
 pub mod market;
 pub mod rulebook;

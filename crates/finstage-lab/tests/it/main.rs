@@ -4,5 +4,6 @@
 
 mod http;
 mod kis;
+mod kraken;
 mod messenger;
 mod venue;

@@ -3,6 +3,9 @@
 use serde_json::{Map, Value, json};
 
 use crate::sim::front::Reply;
+use crate::sim::ledger::Outcome;
+
+const TOO_MANY_CALLS: &str = "EGW00201";
 
 /// A failure: HTTP status, `rt_cd`, `msg_cd`, `msg1`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +47,7 @@ impl Failure {
     }
 
     pub(super) fn too_many_calls() -> Self {
-        Self::gateway(500, "EGW00201", "초당 거래건수를 초과하였습니다.")
+        Self::gateway(500, TOO_MANY_CALLS, "초당 거래건수를 초과하였습니다.")
     }
 
     pub(super) fn unreachable(status: u16) -> Self {
@@ -55,7 +58,9 @@ impl Failure {
         // The venue pads its words.
         let words = format!("{:<40}", self.words);
         let body = json!({"rt_cd": self.rt_cd, "msg_cd": self.code, "msg1": words});
-        Reply::json(self.status, &body)
+        let is_limit = self.code == TOO_MANY_CALLS;
+        let outcome = if is_limit { Outcome::Refused } else { Outcome::Error };
+        Reply { outcome, ..Reply::json(self.status, &body) }
     }
 }
 

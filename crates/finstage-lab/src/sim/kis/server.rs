@@ -62,7 +62,7 @@ pub(super) async fn handle(State(shared): State<Arc<Shared>>, request: Request) 
     let [a, b] = [1, 2].map(|part| mix(shared.seed, number, part));
     reply.headers.push(("gt_uid", format!("{a:016x}{b:016x}")));
     let weight = u32::from(ask.path.starts_with("/uapi/"));
-    shared.enter(&ask.path, (weight, reply.status), &key_of(&ask));
+    shared.enter(&ask.path, (weight, reply.status, reply.outcome), &key_of(&ask));
     reply.into_response()
 }
 
@@ -77,8 +77,8 @@ fn key_of(ask: &Ask) -> String {
 }
 
 impl Shared {
-    pub(super) fn enter(&self, path: &str, (weight, status): (u32, u16), who: &str) {
-        let (at, outcome) = (self.clock.now(), Outcome::of_status(status));
+    pub(super) fn enter(&self, path: &str, (weight, status, outcome): (u32, u16, Outcome), who: &str) {
+        let at = self.clock.now();
         self.ledger.enter(&Line { at, venue: "kis", path, weight, status, outcome, who });
     }
 

@@ -24,6 +24,7 @@ use super::wire::{self, Beside};
 use crate::rng::mix;
 use crate::sim::faults::FaultKind;
 use crate::sim::front::nickname;
+use crate::sim::ledger::Outcome;
 
 /// Registrations of one session.
 pub const MAX_REGISTRATIONS: usize = 41;
@@ -69,7 +70,7 @@ impl Sessions {
 }
 
 pub(super) async fn open(State(shared): State<Arc<Shared>>, upgrade: WebSocketUpgrade) -> Response {
-    shared.enter("/tryitout", (0, 101), "");
+    shared.enter("/tryitout", (0, 101, Outcome::Ok), "");
     upgrade
         .max_message_size(MAX_MESSAGE_BYTES)
         .on_upgrade(move |socket| Session::serve(shared, socket))
@@ -266,7 +267,7 @@ impl Session {
         let now = self.shared.clock.now();
         if !locked(&self.shared.sessions).take(&appkey, (self.id, now)) {
             self.refuse("9", ("OPSP8996", "ALREADY IN USE appkey")).await?;
-            self.shared.enter("/tryitout", (0, 403), &nickname(&appkey));
+            self.shared.enter("/tryitout", (0, 403, Outcome::Refused), &nickname(&appkey));
             return Err(End::Close("ALREADY IN USE appkey"));
         }
         let (rt_cd, said) = self.register(&text(&header["tr_type"]), (&tr, &code), now);
