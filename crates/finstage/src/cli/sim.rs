@@ -43,6 +43,8 @@ pub enum SimVenue {
     Telegram,
     /// Yahoo Finance: charts, quotes, search; two hosts.
     Yahoo,
+    /// KIS Developers: tokens, quotations of Seoul and New York, sessions.
+    Kis,
 }
 
 impl std::fmt::Display for SimVenue {
@@ -51,6 +53,7 @@ impl std::fmt::Display for SimVenue {
             Self::Binance => "binance",
             Self::Telegram => "telegram",
             Self::Yahoo => "yahoo",
+            Self::Kis => "kis",
         })
     }
 }

@@ -92,7 +92,7 @@ impl Shared {
 
     fn enter(&self, path: &str, weight: u32, status: u16) {
         let (at, outcome) = (self.clock.now(), Outcome::of_status(status));
-        self.ledger.enter(&Line { at, venue: "binance", path, weight, status, outcome });
+        self.ledger.enter(&Line { at, venue: "binance", path, weight, status, outcome, who: "" });
     }
 }
 

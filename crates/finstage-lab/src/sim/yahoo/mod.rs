@@ -12,8 +12,7 @@
 //! about how long, as the venue does.
 
 mod chart;
-mod hours;
-mod series;
+mod listings;
 
 use std::collections::BTreeMap;
 use std::collections::VecDeque;
@@ -34,7 +33,8 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 use self::chart::{Flaws, RANGES, Refusal, Wish};
-use self::series::{LISTINGS, Listing, Series};
+use self::listings::LISTINGS;
+use super::charts::{Hours, Listing, Series};
 use super::faults::{FaultKind, Faults, Scenario};
 use super::ledger::{Ledger, Line, Outcome};
 use crate::error::{Error, ErrorKind};
@@ -211,7 +211,8 @@ async fn handle(State(host): State<Host>, request: Request) -> Response {
         _ => Reply::text(404, "<html>Not Found</html>"),
     });
     let (status, outcome) = (reply.status, Outcome::of_status(reply.status));
-    shared.ledger.enter(&Line { at: now, venue: "yahoo", path: &path, weight: 1, status, outcome });
+    let line = Line { at: now, venue: "yahoo", path: &path, weight: 1, status, outcome, who: "" };
+    shared.ledger.enter(&line);
     let mut response =
         Response::builder().status(reply.status).header(header::CONTENT_TYPE, reply.media);
     if path == "/" {
@@ -375,7 +376,7 @@ fn quote(series: &Series, now: i64) -> Option<Value> {
     let is_open = hours.session(today).is_some_and(|(open, close)| open <= now && now < close);
     let before = series.sessions.iter().rev().find(|session| session.close < at);
     let before = before.map_or(price, |session| session.whole.prices[3]);
-    let delay = if hours == hours::Hours::Seoul { 20 } else { 0 };
+    let delay = if hours == Hours::Seoul { 20 } else { 0 };
     Some(json!({
         "language": "en-US", "region": "US", "quoteType": kind, "symbol": symbol,
         "shortName": name, "longName": name, "currency": currency,
