@@ -225,7 +225,8 @@ where
     /// Forgets everything for which `belongs` holds.
     pub fn forget_all(&self, belongs: impl Fn(&K) -> bool) {
         let mut state = self.state();
-        let keys: Vec<K> = state.kept.iter().map(|(key, _)| key).filter(|key| belongs(key)).cloned().collect();
+        let keys: Vec<K> =
+            state.kept.iter().map(|(key, _)| key).filter(|key| belongs(key)).cloned().collect();
         keys.iter().for_each(|key| state.remove(key));
     }
 
