@@ -78,6 +78,47 @@ fn batches_are_counted_one_by_one_and_kept_in_a_file() {
     assert_eq!(said, "--stats s.txt: name a file that ends in .json, .jsonl or .csv");
 }
 
+/// KIS simulated, and a shell whose configuration has keys of the venue's form.
+fn on_simulated_kis() -> (Shell, Running) {
+    let shell = Shell::new();
+    let mut sim = shell.start("sim --venues kis --seed 3 --ledger ledger.ndjson");
+    let places: Value = serde_json::from_str(&sim.until("kis")).unwrap();
+    let rest = places["kis"]["rest"].as_str().unwrap();
+    let (key, secret) = ("k".repeat(36), "s".repeat(180));
+    shell.write(
+        "finstage.toml",
+        format!(
+            "[venues.kis]\nrest = \"{rest}\"\napp_key = \"{key}\"\napp_secret = \"{secret}\"\n"
+        ),
+    );
+    (shell, sim)
+}
+
+#[test]
+fn a_long_list_passes_the_limit_of_a_second_without_one_refusal_and_with_one_token() {
+    let (shell, _sim) = on_simulated_kis();
+    let codes = finstage_lab::sim::kis::codes();
+    let mut list: Vec<String> = codes[..49].iter().map(|code| format!("kis:{code}")).collect();
+    list.insert(20, "kis:999999".to_owned());
+    shell.write("list.txt", list.join("\n"));
+    let run = shell.run("prices --file list.txt");
+    assert_eq!(run.code, 1, "{run}");
+    let rows = run.rows();
+    let symbols: Vec<&str> = rows.iter().map(|row| row["symbol"].as_str().unwrap()).collect();
+    assert_eq!(symbols, list, "in the order of the list");
+    let failed = rows.iter().filter(|row| !row["error"].is_null());
+    assert_eq!(failed.map(|row| &row["symbol"]).collect::<Vec<_>>(), ["kis:999999"]);
+    let ledger = String::from_utf8(shell.read("ledger.ndjson")).unwrap();
+    let lines: Vec<Value> =
+        ledger.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let outcome = |of: &str| lines.iter().filter(|line| line["outcome"] == of).count();
+    assert_eq!(outcome("refused"), 0, "{ledger}");
+    let tokens = lines.iter().filter(|line| line["path"] == "/oauth2/tokenP");
+    assert_eq!(tokens.count(), 1, "{ledger}");
+    // The next command finds the token, and what the first one sent.
+    assert_eq!(shell.run("prices kis:005930").ok().rows().len(), 1);
+}
+
 #[test]
 fn dynamic_batches_say_where_they_begin_and_end() {
     let (shell, _sim) = on_simulated_venues();

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use finstage_feeds::prices::PriceErrorKind;
 use finstage_feeds::{hosts, venues};
-use finstage_model::{Clock, Symbol, Timestamp};
+use finstage_model::{Clock, Symbol, Timestamp, format_duration};
 use finstage_net::{Client, ClientOptions, ErrorKind, Request, SystemClock, http_date};
 use finstage_notify::{Bot, BotErrorKind};
 use finstage_seal::Secret;
@@ -96,7 +96,12 @@ async fn account(name: &str, symbol: Option<&Symbol>, means: Means<'_>) -> Check
             Check::warn(check, format!("{why}: wait a while"))
         }
         // It answered, so keys and token are good.
-        _ => Check::ok(check, format!("{rest} accepts the keys")),
+        _ => {
+            let quotas = door.client.remote().map(|remote| remote.snapshot().quotas);
+            let used = quotas.unwrap_or_default();
+            let used = used.iter().map(|seen| (seen.rule, seen.used, seen.limit, seen.window));
+            Check::ok(check, format!("{rest} accepts the keys{}", spent(used)))
+        }
     }
 }
 
@@ -107,8 +112,8 @@ async fn venue(
     dates: &mut Vec<(Timestamp, Timestamp)>,
 ) -> Check {
     let name = format!("venue {}", feed.venue);
-    let endpoints = match wiring::venue(feed) {
-        Ok((_, endpoints)) => endpoints,
+    let (profile, endpoints) = match wiring::venue(feed) {
+        Ok((venue, endpoints)) => (venue.profile, endpoints),
         Err(why) => return Check::fail(name, why),
     };
     let path = match feed.venue.as_str() {
@@ -151,8 +156,24 @@ async fn venue(
             name,
             format!("{rest} answered {}: trouble at the venue, try again later", answer.status),
         ),
-        _ => Check::ok(name, format!("{rest} answers")),
+        _ => {
+            // What the venue itself counts, other programs of this address included.
+            let told = (profile.terms.readings)(&answer);
+            let used = told.iter().filter_map(|reading| {
+                let rule = profile.terms.rules.iter().find(|rule| rule.name == reading.rule)?;
+                Some((rule.name, reading.used?, reading.limit.unwrap_or(rule.limit), rule.window))
+            });
+            Check::ok(name, format!("{rest} answers{}", spent(used)))
+        }
     }
+}
+
+/// Limits and what is used of them, for people.
+fn spent<'a>(used: impl Iterator<Item = (&'a str, u64, u64, Duration)>) -> String {
+    let say = |(rule, used, limit, window): (&str, u64, u64, Duration)| {
+        format!("; {rule}: {used} of {limit} in {} used", format_duration(window))
+    };
+    used.map(say).collect()
 }
 
 /// Our clock beside those of venues: the smallest difference counts.
