@@ -77,9 +77,8 @@ impl Venue {
     }
 
     async fn price(&self, token: &str, code: &str) -> Reply {
-        let path = format!(
-            "{QUOTATIONS}inquire-price?FID_COND_MRKT_DIV_CODE=J&FID_INPUT_ISCD={code}"
-        );
+        let path =
+            format!("{QUOTATIONS}inquire-price?FID_COND_MRKT_DIV_CODE=J&FID_INPUT_ISCD={code}");
         self.call(token, (&path, "FHKST01010100")).await
     }
 }
@@ -295,7 +294,8 @@ async fn scripted_failures_strike_whom_they_name() {
 
 #[tokio::test]
 async fn a_share_of_calls_fails_and_always_the_same_ones() {
-    let faults = "seed = 3\n[[faults]]\nkind = \"kis_error\"\nat = \"0s\"\nfor = \"1h\"\none_in = 4\n";
+    let faults =
+        "seed = 3\n[[faults]]\nkind = \"kis_error\"\nat = \"0s\"\nfor = \"1h\"\none_in = 4\n";
     let mut runs = Vec::new();
     for _ in 0..2 {
         let venue = venue_with(faults, 1_000).await;

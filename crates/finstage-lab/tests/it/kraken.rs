@@ -102,9 +102,8 @@ async fn weeks_are_the_sum_of_their_days_and_begin_on_thursday() {
     let from = week[0].as_i64().unwrap();
     assert_eq!(Timestamp::from_secs(from).day().days_from_monday(), 3);
     let days = days["SOLUSD"].as_array().unwrap().iter();
-    let of_week: Vec<&Value> = days
-        .filter(|day| (from..from + 7 * 86_400).contains(&day[0].as_i64().unwrap()))
-        .collect();
+    let of_week: Vec<&Value> =
+        days.filter(|day| (from..from + 7 * 86_400).contains(&day[0].as_i64().unwrap())).collect();
     assert_eq!(of_week.len(), 7);
     assert_eq!((&week[1], &week[4]), (&of_week[0][1], &of_week[6][4]));
     let count: i64 = of_week.iter().map(|day| day[7].as_i64().unwrap()).sum();
@@ -152,7 +151,10 @@ async fn ticker_book_and_spread_agree() {
     assert_eq!(newest[0], spread["last"]);
     let pairs = venue.result("AssetPairs?pair=BTC/USD").await;
     assert_eq!(pairs["XXBTZUSD"]["wsname"], "XBT/USD");
-    assert_eq!((&pairs["XXBTZUSD"]["base"], &pairs["XXBTZUSD"]["quote"]), (&json!("XXBT"), &json!("ZUSD")));
+    assert_eq!(
+        (&pairs["XXBTZUSD"]["base"], &pairs["XXBTZUSD"]["quote"]),
+        (&json!("XXBT"), &json!("ZUSD"))
+    );
     let fees = venue.result("AssetPairs?info=fees").await;
     assert_eq!(fees["SOLUSD"].as_object().unwrap().len(), 3);
     let assets = venue.result("Assets").await;
@@ -205,7 +207,8 @@ async fn scripted_failures_are_told_in_the_words_of_the_venue() {
             format!("[[faults]]\nkind = \"kraken_{kind}\"\nat = \"{}m\"\nfor = \"1m\"\n", i + 1)
         })
         .collect();
-    let fails = "[[faults]]\nkind = \"kraken_fail\"\nsymbol = \"SOLUSD\"\nat = \"0s\"\nfor = \"1h\"\n";
+    let fails =
+        "[[faults]]\nkind = \"kraken_fail\"\nsymbol = \"SOLUSD\"\nat = \"0s\"\nfor = \"1h\"\n";
     let venue = venue(&format!("{faults}{fails}")).await;
     let minute = Duration::from_secs(60);
     venue.result("Ticker?pair=XBTUSD").await;

@@ -45,6 +45,8 @@ pub enum SimVenue {
     Yahoo,
     /// KIS Developers: tokens, quotations of Seoul and New York, sessions.
     Kis,
+    /// Kraken: public REST.
+    Kraken,
 }
 
 impl std::fmt::Display for SimVenue {
@@ -54,6 +56,7 @@ impl std::fmt::Display for SimVenue {
             Self::Telegram => "telegram",
             Self::Yahoo => "yahoo",
             Self::Kis => "kis",
+            Self::Kraken => "kraken",
         })
     }
 }

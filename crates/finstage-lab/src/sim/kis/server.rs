@@ -77,7 +77,12 @@ fn key_of(ask: &Ask) -> String {
 }
 
 impl Shared {
-    pub(super) fn enter(&self, path: &str, (weight, status, outcome): (u32, u16, Outcome), who: &str) {
+    pub(super) fn enter(
+        &self,
+        path: &str,
+        (weight, status, outcome): (u32, u16, Outcome),
+        who: &str,
+    ) {
         let at = self.clock.now();
         self.ledger.enter(&Line { at, venue: "kis", path, weight, status, outcome, who });
     }

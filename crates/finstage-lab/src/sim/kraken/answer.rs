@@ -278,7 +278,8 @@ impl View<'_> {
         let row = |trade: &SimTrade| {
             last = trade.at.secs();
             let step = pair.tick.nanos();
-            let [bid, ask] = [-step, step].map(|step| Price::from_nanos(trade.price.nanos() + step));
+            let [bid, ask] =
+                [-step, step].map(|step| Price::from_nanos(trade.price.nanos() + step));
             json!([last, price(bid, LONG_DECIMALS), price(ask, LONG_DECIMALS)])
         };
         let told: Value = wanted.map(row).collect();

@@ -56,8 +56,7 @@ impl Pair {
         let (base, quote) = (Asset::of(&listing.base), Asset::of(&listing.quote));
         let is_old = base.name != base.altname;
         let altname = format!("{}{}", base.altname, quote.altname);
-        let name =
-            if is_old { format!("{}{}", base.name, quote.name) } else { altname.clone() };
+        let name = if is_old { format!("{}{}", base.name, quote.name) } else { altname.clone() };
         // A step of 0.01 is 10_000_000 billionths: the zeros at its end are not needed.
         let tick = listing.tick.nanos();
         let zeros = (0..9).take_while(|place| tick % 10_i64.pow(place + 1) == 0).count();
@@ -97,7 +96,8 @@ mod tests {
         let symbol = |name: &str| SymbolSpec::new(name, "100".parse().unwrap());
         let symbols = ["BTCUSDT", "SOLUSDT", "ETHBTC", "XRPEUR"].map(symbol).to_vec();
         let tape = Tape::Seeded { symbols, history_days: 0 };
-        let spec = MarketSpec { tape, ..MarketSpec::seeded(1, Timestamp::from_secs(1_700_000_000)) };
+        let spec =
+            MarketSpec { tape, ..MarketSpec::seeded(1, Timestamp::from_secs(1_700_000_000)) };
         let market = Market::new(spec).unwrap();
         let pairs: Vec<Pair> = market.listings().enumerate().map(Pair::of).collect();
         let names: Vec<[&str; 4]> = pairs.iter().map(Pair::names).collect();

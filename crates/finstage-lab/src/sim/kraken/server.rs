@@ -90,7 +90,8 @@ impl Shared {
     fn answer(&self, ask: &Ask, now: Timestamp) -> Reply {
         let scripted = |kind| self.faults.active(kind, now);
         if let Some(fault) = scripted(FaultKind::KrakenHtml) {
-            let page = "<!DOCTYPE html><html><title>Web server is returning an unknown error</title>";
+            let page =
+                "<!DOCTYPE html><html><title>Web server is returning an unknown error</title>";
             return Reply::page(fault.status.unwrap_or(520), page);
         }
         if scripted(FaultKind::KrakenEmpty).is_some() {
