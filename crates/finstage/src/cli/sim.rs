@@ -8,7 +8,7 @@ use clap::Args;
 /// `finstage sim`
 #[derive(Debug, Args)]
 #[command(
-    after_help = "The first line on stdout is JSON: {\"binance\":{\"rest\":…,\"ws\":…},\"telegram\":{\"rest\":…}}.\nEach venue has a port of its own, yahoo one for each of its two hosts; --listen names the first,\nthe others follow. Faults are TOML: docs/guides/simulator.md lists them.\n\nExample:  finstage sim --venues yahoo,binance,telegram --scenario faults.toml"
+    after_help = "The first line on stdout is JSON: {\"binance\":{\"rest\":…,\"ws\":…},\"telegram\":{\"rest\":…}}.\nEach venue has a port of its own, yahoo one for each of its two hosts; --listen names the first,\nthe others follow. Faults are TOML: docs/guides/simulator.md lists them.\n\nExample:  finstage sim --venues yahoo,binance,telegram,kis,kraken --scenario faults.toml"
 )]
 pub struct Sim {
     /// Address of the first venue; port 0 takes free ports
