@@ -12,7 +12,18 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::{output_of, python, root};
 
 /// The clients, one script each in `xtask/python/clients`.
-const CLIENTS: [&str; 5] = ["binance_rest", "binance_ws", "ccxt_binance", "telegram_bot", "yahoo"];
+const CLIENTS: [&str; 8] = [
+    "binance_rest",
+    "binance_ws",
+    "ccxt_binance",
+    "telegram_bot",
+    "yahoo",
+    "kis_mojito",
+    "kis_pykis",
+    "kraken",
+];
+/// The venues that they ask.
+const VENUES: &str = "binance,telegram,yahoo,kis,kraken";
 /// A client that takes longer has failed.
 const PATIENCE: Duration = Duration::from_secs(90);
 /// How often a client is looked at.
@@ -39,7 +50,7 @@ struct Simulator(Child);
 impl Simulator {
     fn start(program: &Path) -> Result<Self> {
         let child = Command::new(program)
-            .args(["sim", "--quiet", "--venues", "binance,telegram,yahoo", "--seed", "7"])
+            .args(["sim", "--quiet", "--venues", VENUES, "--seed", "7"])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn();

@@ -229,7 +229,8 @@ impl Rulebook {
     }
 
     /// Whether a request is let in. It is when every rule that a cost is given for lets it in; then, and
-    /// only then, all costs are entered, but for the rules that count refused requests as well.
+    /// only then, all costs are entered, but for the rules that count refused requests as well. A cost of 0
+    /// asks for nothing but a ban.
     pub fn admit(&mut self, now: Timestamp, who: &Caller<'_>, costs: &[(&str, u32)]) -> Verdict {
         let touched: Vec<(usize, Rule, u32)> = (self.rules.iter().enumerate())
             .filter_map(|(place, rule)| {

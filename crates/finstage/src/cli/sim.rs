@@ -8,7 +8,7 @@ use clap::Args;
 /// `finstage sim`
 #[derive(Debug, Args)]
 #[command(
-    after_help = "The first line on stdout is JSON: {\"binance\":{\"rest\":…,\"ws\":…},\"telegram\":{\"rest\":…}}.\nEach venue has a port of its own, yahoo one for each of its two hosts; --listen names the first,\nthe others follow. Faults are TOML: docs/guides/simulator.md lists them.\n\nExample:  finstage sim --venues yahoo,binance,telegram --scenario faults.toml"
+    after_help = "The first line on stdout is JSON: {\"binance\":{\"rest\":…,\"ws\":…},\"telegram\":{\"rest\":…}}.\nEach venue has a port of its own, yahoo one for each of its two hosts; --listen names the first,\nthe others follow. Faults are TOML: docs/guides/simulator.md lists them.\n\nExample:  finstage sim --venues yahoo,binance,telegram,kis,kraken --scenario faults.toml"
 )]
 pub struct Sim {
     /// Address of the first venue; port 0 takes free ports
@@ -45,6 +45,8 @@ pub enum SimVenue {
     Yahoo,
     /// KIS Developers: tokens, quotations of Seoul and New York, sessions.
     Kis,
+    /// Kraken: public REST.
+    Kraken,
 }
 
 impl std::fmt::Display for SimVenue {
@@ -54,6 +56,7 @@ impl std::fmt::Display for SimVenue {
             Self::Telegram => "telegram",
             Self::Yahoo => "yahoo",
             Self::Kis => "kis",
+            Self::Kraken => "kraken",
         })
     }
 }

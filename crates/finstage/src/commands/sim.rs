@@ -6,6 +6,7 @@ use std::sync::Arc;
 use finstage_lab::sim::binance::{BinanceSim, SimOptions};
 use finstage_lab::sim::faults::Scenario;
 use finstage_lab::sim::kis::{CALLS_PER_SECOND, KisOptions, KisSim};
+use finstage_lab::sim::kraken::{KrakenOptions, KrakenSim};
 use finstage_lab::sim::ledger::Ledger;
 use finstage_lab::sim::market::{Edge, Market, MarketSpec};
 use finstage_lab::sim::telegram::{Chats, TelegramOptions, TelegramSim};
@@ -78,6 +79,7 @@ async fn serve(global: &Global, args: &Sim, faults: Scenario, ledger: Arc<Ledger
             Running::Telegram(sim) => sim.stop().await,
             Running::Yahoo(sim) => sim.stop().await,
             Running::Kis(sim) => sim.stop().await,
+            Running::Kraken(sim) => sim.stop().await,
         }
     }
     Ok(())
@@ -89,6 +91,7 @@ enum Running {
     Telegram(TelegramSim),
     Yahoo(YahooSim),
     Kis(KisSim),
+    Kraken(KrakenSim),
 }
 
 /// What all venues share.
@@ -149,6 +152,14 @@ impl World<'_> {
                 let places = json!({"rest": sim.rest_url(), "ws": sim.ws_url()});
                 running.push(Running::Kis(sim));
                 ("kis", places)
+            }
+            SimVenue::Kraken => {
+                let market = market(self.args, self.start).map_err(failed)?;
+                let options = KrakenOptions { market, clock, faults, ledger, listener };
+                let sim = KrakenSim::start(options).map_err(failed)?;
+                let places = json!({"rest": sim.rest_url()});
+                running.push(Running::Kraken(sim));
+                ("kraken", places)
             }
         })
     }

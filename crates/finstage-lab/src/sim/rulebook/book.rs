@@ -75,6 +75,9 @@ impl Book {
         if let Some(banned) = self.banned(rule, now) {
             return Some(banned);
         }
+        if cost == 0 {
+            return None;
+        }
         let (used, cost) = (level(&self.entries, rule.shape, now), u128::from(cost));
         let room = u128::from(limit);
         let wait = match rule.shape {

@@ -97,6 +97,21 @@ fn each_key_address_connection_and_topic_is_counted_by_itself() {
 }
 
 #[test]
+fn a_cost_of_nothing_is_refused_by_a_ban_only() {
+    let first = Duration::from_secs(120);
+    let ban = Ban { after: 0, first, longest: first, status: 418 };
+    let shape = Shape::Aligned(Duration::from_secs(60));
+    let mut book = Rulebook::new(vec![Rule { ban: Some(ban), ..Rule::new("weight", 10, shape) }]);
+    let (me, now) = (Caller::of_key("a"), Timestamp::from_secs(1_700_000_040));
+    assert!(book.admit(now, &me, &[("weight", 10)]).is_admitted());
+    book.set_factor(500);
+    assert!(book.admit(now, &me, &[("weight", 0)]).is_admitted());
+    assert!(!book.admit(now, &me, &[("weight", 1)]).is_admitted());
+    assert!(!book.admit(now, &me, &[("weight", 0)]).is_admitted());
+    assert!(book.admit(now.plus(first), &me, &[("weight", 0)]).is_admitted());
+}
+
+#[test]
 fn bans_grow_and_what_knocks_at_a_closed_door_is_not_counted() {
     let (first, longest) = (Duration::from_secs(60), Duration::from_secs(150));
     let ban = Ban { after: 2, first, longest, status: 418 };
