@@ -9,7 +9,7 @@ use finstage_feeds::{
     Session, SessionLimits, SessionOptions, SessionSnapshot, SessionStats, Subscription, SymbolMap,
     VenueProfile, venues,
 };
-use finstage_model::{Clock as _, Event, FeedKind, InstrumentId, Payload, Timestamp};
+use finstage_model::{Event, FeedKind, InstrumentId, Payload, Timestamp};
 use finstage_net::{Client, SocketOptions};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
