@@ -23,8 +23,12 @@ const GROWTH: f64 = 1.5;
 /// Enough for an hour.
 const CLASSES: usize = 40;
 /// Each stall in a row doubles the patience, up to so many times: what looks like one may be a
-/// market at rest.
+/// market at rest. It still ends, since what is not looked at may be a stall: with the floor after
+/// 21 minutes.
 const MAX_DOUBLINGS: u32 = 8;
+/// When the stream has spoken so many times without a stall's silence, it is as lively as ever, and
+/// so is the next stall.
+const LIVELY: u32 = 16;
 
 /// The silences of one connection's stream.
 #[derive(Debug, Clone)]
@@ -32,19 +36,24 @@ pub(super) struct Cadence {
     classes: [u32; CLASSES],
     count: u64,
     doublings: u32,
+    /// Messages since the last stall.
+    spoken: u32,
 }
 
 impl Cadence {
     pub(super) const fn new() -> Self {
-        Self { classes: [0; CLASSES], count: 0, doublings: 0 }
+        Self { classes: [0; CLASSES], count: 0, doublings: 0, spoken: 0 }
     }
 
     /// Takes note of the silence before a message.
     pub(super) fn heard_after(&mut self, silence: Duration) {
+        self.spoken = self.spoken.saturating_add(1);
+        if self.spoken >= LIVELY {
+            self.doublings = 0;
+        }
         if self.count >= MEMORY {
             self.classes.iter_mut().for_each(|class| *class /= 2);
             self.count = self.classes.iter().map(|&class| u64::from(class)).sum();
-            self.doublings = self.doublings.saturating_sub(1);
         }
         let ms = silence.as_secs_f64() * 1_000.0;
         let class = (ms / FIRST_MS).max(1.0).log(GROWTH).ceil() as usize;
@@ -55,9 +64,10 @@ impl Cadence {
     /// A silence was taken for a stall.
     pub(super) fn stalled(&mut self) {
         self.doublings = (self.doublings + 1).min(MAX_DOUBLINGS);
+        self.spoken = 0;
     }
 
-    /// The silence that is a stall; `None` where none below `longest` is.
+    /// The silence that is a stall; `None` where silences of `longest` are usual.
     pub(super) fn stall(&self, longest: Duration) -> Option<Duration> {
         if self.count < LEARNED {
             return None;
@@ -68,9 +78,8 @@ impl Cadence {
             class -= 1;
         }
         let usual = Duration::from_secs_f64(FIRST_MS * GROWTH.powi(class as i32) / 1_000.0);
-        let patience = PATIENCE << self.doublings;
-        let stall = usual.saturating_mul(patience).max(FLOOR);
-        (stall < longest).then_some(stall)
+        let stall = usual.saturating_mul(PATIENCE).max(FLOOR);
+        (stall < longest).then(|| stall.saturating_mul(1 << self.doublings))
     }
 }
 
@@ -109,15 +118,17 @@ mod tests {
     }
 
     #[test]
-    fn a_market_that_has_calmed_down_is_not_cut_for_ever() {
+    fn a_market_at_rest_is_cut_less_and_less_and_a_lively_one_at_once() {
         let mut cadence = after(vec![50; 1_000]);
-        let mut stalls = 0;
-        while cadence.stall(LONGEST).is_some() {
+        let stalls: Vec<u64> = std::iter::repeat_with(|| {
+            let stall = cadence.stall(LONGEST).unwrap();
             cadence.stalled();
-            stalls += 1;
-        }
-        assert!(stalls < 10, "{stalls}");
-        (0..60_000).for_each(|_| cadence.heard_after(Duration::from_millis(50)));
+            stall.as_secs()
+        })
+        .take(10)
+        .collect();
+        assert_eq!(stalls, [5, 10, 20, 40, 80, 160, 320, 640, 1_280, 1_280]);
+        (0..LIVELY).for_each(|_| cadence.heard_after(Duration::from_millis(50)));
         assert_eq!(cadence.stall(LONGEST), Some(FLOOR), "as the stream speaks again");
     }
 }
