@@ -245,12 +245,6 @@ impl Session {
         }
     }
 
-    /// The silence of a stream, as opposed to its line, that is a stall; `None` while it is not
-    /// known or longer than the line's own.
-    fn stall(&self) -> Option<Duration> {
-        self.cadence.stall(self.line_stall())
-    }
-
     /// Whether any instrument is traded now, as far as is known.
     fn is_market_open(&self) -> bool {
         let now = self.clock.now();

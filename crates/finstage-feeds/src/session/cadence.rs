@@ -1,8 +1,8 @@
 //! How long a stream is usually silent.
 //!
-//! A venue's own longest silence says when a line is dead. A stream that speaks twenty times a
-//! second is stalled long before that, though the line still answers pings: some venues forget a
-//! subscription. So the silences between messages are counted in classes that grow by half of the
+//! A venue's own longest silence says when a line is dead. A stream can be stalled on a line that
+//! answers pings: some venues forget a subscription. What is too long for a stream is its own: one
+//! that speaks twenty times a second is stalled when another has hardly begun to be silent. So the silences between messages are counted in classes that grow by half of the
 //! one before, and what all but one in a thousand stayed below, times [`PATIENCE`], is too long.
 //! Older silences weigh less: the counts are halved every [`MEMORY`] messages.
 
@@ -12,8 +12,10 @@ use std::time::Duration;
 const PATIENCE: u32 = 6;
 /// No silence shorter than this is a stall.
 const FLOOR: Duration = Duration::from_secs(5);
-/// Before so many messages nothing is known.
+/// Before so many messages nothing is known, and [`UNKNOWN`] is too long.
 const LEARNED: u64 = 256;
+/// See [`LEARNED`].
+const UNKNOWN: Duration = Duration::from_secs(300);
 /// Messages after which older ones weigh half.
 const MEMORY: u64 = 8_192;
 /// The first class holds silences up to this, in milliseconds.
@@ -67,27 +69,26 @@ impl Cadence {
         self.spoken = 0;
     }
 
-    /// The silence that is a stall; `None` where silences of `longest` are usual.
-    pub(super) fn stall(&self, longest: Duration) -> Option<Duration> {
-        if self.count < LEARNED {
-            return None;
-        }
+    /// The silence that is a stall.
+    pub(super) fn stall(&self) -> Duration {
+        let stall = if self.count < LEARNED { UNKNOWN } else { self.learned() };
+        stall.saturating_mul(1 << self.doublings)
+    }
+
+    fn learned(&self) -> Duration {
         let (mut above, mut class) = (self.count / 1_000, CLASSES - 1);
         while class > 0 && u64::from(self.classes[class]) <= above {
             above -= u64::from(self.classes[class]);
             class -= 1;
         }
         let usual = Duration::from_secs_f64(FIRST_MS * GROWTH.powi(class as i32) / 1_000.0);
-        let stall = usual.saturating_mul(PATIENCE).max(FLOOR);
-        (stall < longest).then(|| stall.saturating_mul(1 << self.doublings))
+        usual.saturating_mul(PATIENCE).max(FLOOR)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const LONGEST: Duration = Duration::from_secs(40);
 
     fn after(silences: impl IntoIterator<Item = u64>) -> Cadence {
         let mut cadence = Cadence::new();
@@ -97,31 +98,35 @@ mod tests {
 
     #[test]
     fn a_busy_stream_is_stalled_at_the_floor_and_a_calm_one_after_several_of_its_silences() {
-        assert_eq!(after(vec![50; 1_000]).stall(LONGEST), Some(FLOOR));
-        let calm = after((0..2_000).map(|i| 500 + i % 2_000)).stall(LONGEST).unwrap();
+        assert_eq!(after(vec![50; 1_000]).stall(), FLOOR);
+        let calm = after((0..2_000).map(|i| 500 + i % 2_000)).stall();
         assert!((12..=25).contains(&calm.as_secs()), "six times 2.5 s and its class: {calm:?}");
     }
 
     #[test]
-    fn nothing_is_a_stall_before_it_is_learned_or_where_silence_is_usual() {
-        assert_eq!(after(vec![50; 200]).stall(LONGEST), None);
-        assert_eq!(after(vec![20_000; 1_000]).stall(LONGEST), None);
+    fn before_it_is_learned_minutes_are_a_stall_and_where_silence_is_usual_longer_ones() {
+        assert_eq!(after(vec![50; 200]).stall(), UNKNOWN);
+        let calm = after(vec![60_000; 1_000]).stall();
+        assert!(
+            (360..=540).contains(&calm.as_secs()),
+            "six times a minute and its class: {calm:?}"
+        );
     }
 
     #[test]
     fn one_long_silence_in_a_thousand_changes_nothing_and_many_are_learned() {
         let mut cadence = after(vec![50; 2_000]);
         cadence.heard_after(Duration::from_secs(30));
-        assert_eq!(cadence.stall(LONGEST), Some(FLOOR));
+        assert_eq!(cadence.stall(), FLOOR);
         (0..100).for_each(|_| cadence.heard_after(Duration::from_secs(4)));
-        assert!(cadence.stall(LONGEST).unwrap() > Duration::from_secs(20));
+        assert!(cadence.stall() > Duration::from_secs(20));
     }
 
     #[test]
     fn a_market_at_rest_is_cut_less_and_less_and_a_lively_one_at_once() {
         let mut cadence = after(vec![50; 1_000]);
         let stalls: Vec<u64> = std::iter::repeat_with(|| {
-            let stall = cadence.stall(LONGEST).unwrap();
+            let stall = cadence.stall();
             cadence.stalled();
             stall.as_secs()
         })
@@ -129,6 +134,6 @@ mod tests {
         .collect();
         assert_eq!(stalls, [5, 10, 20, 40, 80, 160, 320, 640, 1_280, 1_280]);
         (0..LIVELY).for_each(|_| cadence.heard_after(Duration::from_millis(50)));
-        assert_eq!(cadence.stall(LONGEST), Some(FLOOR), "as the stream speaks again");
+        assert_eq!(cadence.stall(), FLOOR, "as the stream speaks again");
     }
 }

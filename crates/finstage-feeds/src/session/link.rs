@@ -288,7 +288,7 @@ impl Session {
         let due = link.next_due(self.profile, self.limits.acknowledge, self.line_stall());
         let hold_ends = link.hold.as_ref().and_then(|hold| hold.until);
         let parked_ends = self.tapes.parked_since().map(|since| since + self.limits.hold);
-        let stalls = self.stall().filter(|_| link.is_up).map(|stall| self.spoke + stall);
+        let stalls = link.is_up.then(|| self.spoke + self.cadence.stall());
         let others = [hold_ends, parked_ends, stalls, self.spare_due()];
         others.into_iter().flatten().fold(due, Instant::min)
     }
@@ -297,7 +297,7 @@ impl Session {
         link.on_due(self.profile, self.limits.acknowledge, self.line_stall()).await?;
         self.on_spare_due(link).await?;
         let now = Instant::now();
-        if link.is_up && self.stall().is_some_and(|stall| now >= self.spoke + stall) {
+        if link.is_up && now >= self.spoke + self.cadence.stall() {
             if self.is_market_open() {
                 return Err(End::Stalled);
             }

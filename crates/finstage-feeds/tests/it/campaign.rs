@@ -281,7 +281,8 @@ fn check(venue: &Inside, log: &Log, stats: &SessionStats) -> u64 {
             let (from, to) = (from.millis(), to.millis());
             let is_jump =
                 state.jumps.iter().any(|(of, at)| of == symbol && from <= *at && *at <= to);
-            let is_outage = state.outages.iter().any(|&(since, until)| since <= to && from <= until);
+            let is_outage =
+                state.outages.iter().any(|&(since, until)| since <= to && from <= until);
             assert!(is_jump || is_outage, "{symbol}: nothing was lost from {from} to {to}");
         }
         for at in lost.iter().map(|t| t.at_ms) {
@@ -294,28 +295,25 @@ fn check(venue: &Inside, log: &Log, stats: &SessionStats) -> u64 {
     unsent_of_all
 }
 
-/// Trades that the stream never brought lie in a gap told before, and come before its repair.
+/// Trades that the stream never brought come in between a gap and its repair: the last word before
+/// them that speaks of their moment is a gap.
 fn check_order(told: &[Told], unsent: &BTreeMap<u64, i64>) {
-    let mut gaps: Vec<(i64, i64)> = Vec::new();
-    let mut missing: BTreeSet<(i64, u64)> = unsent.iter().map(|(&id, &at)| (at, id)).collect();
-    for said in told {
-        match *said {
-            Told::Gap(from, to) => gaps.push((from.millis(), to.millis() + 1)),
-            Told::Trade(id, at) => {
-                if missing.remove(&(at, id)) {
-                    let is_told = gaps.iter().rev().any(|(from, to)| *from <= at && at <= *to);
-                    assert!(is_told, "{id} at {at} was never sent, and no gap before it says so");
-                }
+    let mut said: Vec<(bool, i64, i64)> = Vec::new();
+    let mut seen = 0;
+    for told in told {
+        match *told {
+            Told::Gap(from, to) => said.push((true, from.millis(), to.millis() + 1)),
+            Told::Repaired(from, to) => said.push((false, from.millis() + 1, to.millis() - 1)),
+            Told::Trade(id, at) if unsent.contains_key(&id) => {
+                seen += 1;
+                let about = said.iter().rev().find(|(_, from, to)| *from <= at && at <= *to);
+                let is_open = about.is_some_and(|(is_gap, ..)| *is_gap);
+                assert!(is_open, "{id} at {at} was never sent, and no open gap says so: {about:?}");
             }
-            Told::Repaired(from, to) => {
-                let range = (from.millis() + 1, 0)..(to.millis(), 0);
-                let still = missing.range(range).next();
-                assert_eq!(still, None, "missing, and said to be repaired");
-            }
-            Told::Up(_) | Told::Stale(_) => {}
+            Told::Trade(..) | Told::Up(_) | Told::Stale(_) => {}
         }
     }
-    assert!(missing.is_empty());
+    assert_eq!(seen, unsent.len());
 }
 
 async fn campaign(seed: u64, cuts: usize) -> Settled {
@@ -323,7 +321,10 @@ async fn campaign(seed: u64, cuts: usize) -> Settled {
     run.until("the last cut", |run| run.cuts() >= cuts).await;
     let settled = run.settle().await;
     assert_eq!(settled.seen.trades_lost, 0, "seed {seed}");
-    assert!(settled.seen.trades_filled >= settled.unsent, "seed {seed}");
+    // What was swapped with the next may be fetched before it comes.
+    let most = settled.unsent + settled.venue.state().jumps.len() as u64;
+    let filled = settled.seen.trades_filled;
+    assert!((settled.unsent..=most).contains(&filled), "seed {seed}: {filled} {}", settled.unsent);
     settled
 }
 

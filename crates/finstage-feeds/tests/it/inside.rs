@@ -342,7 +342,8 @@ impl Inside {
     fn hear(&self, line: &mut Line, frame: &Frame) {
         let now = Instant::now();
         line.heard.push_back(now);
-        while line.heard.front().is_some_and(|at| now.duration_since(*at) >= Duration::from_secs(1)) {
+        while line.heard.front().is_some_and(|at| now.duration_since(*at) >= Duration::from_secs(1))
+        {
             line.heard.pop_front();
         }
         let mut state = self.state();
