@@ -88,6 +88,8 @@ pub struct Session {
     fed: Instant,
     /// When one last said more than that it is there.
     spoke: Instant,
+    /// The same by the clock.
+    spoke_at: Option<Timestamp>,
     /// Whether the silence since then is not to be learned: the market was closed.
     is_resting: bool,
     is_stale: bool,
@@ -154,6 +156,7 @@ impl Session {
             cadence: Cadence::new(),
             fed: Instant::now(),
             spoke: Instant::now(),
+            spoke_at: None,
             is_resting: false,
             is_stale: false,
             decoded: Decoded::default(),
@@ -240,12 +243,6 @@ impl Session {
                 () = sleep_until(due.unwrap_or(now)), if due.is_some() => {}
             }
         }
-    }
-
-    /// The silence of a stream, as opposed to its line, that is a stall; `None` while it is not
-    /// known or longer than the line's own.
-    fn stall(&self) -> Option<Duration> {
-        self.cadence.stall(self.line_stall())
     }
 
     /// Whether any instrument is traded now, as far as is known.

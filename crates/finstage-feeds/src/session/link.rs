@@ -35,6 +35,8 @@ pub(super) enum End {
     Lost(Error),
     /// Nothing was heard for too long.
     Silent,
+    /// It answers, and its stream has stopped.
+    Stalled,
     /// A command was refused.
     Refused(String),
     /// A command was not answered.
@@ -52,6 +54,7 @@ impl fmt::Display for End {
             Self::Closed => f.write_str("the venue closed the connection"),
             Self::Lost(error) => write!(f, "{error}"),
             Self::Silent => f.write_str("the venue has gone silent"),
+            Self::Stalled => f.write_str("the stream has gone silent, its line has not"),
             Self::Refused(reason) => write!(f, "the venue refused a command: {reason}"),
             Self::Unanswered => f.write_str("the venue did not answer a command in time"),
             Self::QueueFull => f.write_str("the event queue was full for too long"),
@@ -210,9 +213,13 @@ impl Session {
         let left = self.leave(&mut link, &end).await;
         self.older_losses.append(&mut self.losses);
         left?;
-        if matches!(end, End::Silent) {
-            SessionStats::add(&self.stats.stalls, 1);
+        if matches!(end, End::Stalled) {
             self.cadence.stalled();
+            // The pongs since then say nothing of what the stream should have brought.
+            self.complete_until = self.complete_until.min(self.spoke_at);
+        }
+        if matches!(end, End::Silent | End::Stalled) {
+            SessionStats::add(&self.stats.stalls, 1);
             if !self.is_stale {
                 // What cannot be said now is said by the gap to come.
                 let _ = self.say_stale().await;
@@ -281,7 +288,7 @@ impl Session {
         let due = link.next_due(self.profile, self.limits.acknowledge, self.line_stall());
         let hold_ends = link.hold.as_ref().and_then(|hold| hold.until);
         let parked_ends = self.tapes.parked_since().map(|since| since + self.limits.hold);
-        let stalls = self.stall().filter(|_| link.is_up).map(|stall| self.spoke + stall);
+        let stalls = link.is_up.then(|| self.spoke + self.cadence.stall());
         let others = [hold_ends, parked_ends, stalls, self.spare_due()];
         others.into_iter().flatten().fold(due, Instant::min)
     }
@@ -290,9 +297,9 @@ impl Session {
         link.on_due(self.profile, self.limits.acknowledge, self.line_stall()).await?;
         self.on_spare_due(link).await?;
         let now = Instant::now();
-        if link.is_up && self.stall().is_some_and(|stall| now >= self.spoke + stall) {
+        if link.is_up && now >= self.spoke + self.cadence.stall() {
             if self.is_market_open() {
-                return Err(End::Silent);
+                return Err(End::Stalled);
             }
             // Nothing is traded: this silence is no news, and not to be learned.
             self.spoke = now;
@@ -365,7 +372,7 @@ impl Session {
                 if link.is_up && !self.is_resting {
                     self.cadence.heard_after(now.duration_since(self.spoke));
                 }
-                (self.spoke, self.is_resting) = (now, false);
+                (self.spoke, self.spoke_at, self.is_resting) = (now, Some(ts_recv), false);
                 if let Err(error) = self.stream.decode(frame, ts_recv, decoded) {
                     let count = SessionStats::add(&self.stats.decode_errors, 1);
                     // The first, second, fourth …: enough to see it, too few to drown in it.
@@ -382,7 +389,7 @@ impl Session {
     async fn settle(&mut self, link: &mut Link) -> Result<(), End> {
         if !link.is_up && link.is_subscribed() {
             link.is_up = true;
-            self.spoke = Instant::now();
+            (self.spoke, self.spoke_at) = (Instant::now(), Some(self.clock.now()));
             self.on_up().await?;
             if let Some(hold) = &mut link.hold {
                 hold.until = Some(Instant::now() + self.limits.hold);

@@ -1,9 +1,9 @@
 //! A venue within this process, in the test's own time: it prints numbered trades, streams them over
 //! in-memory sockets that it cuts, stalls, closes and distorts by seed, and answers requests for
-//! trades slowly, in part, or not at all. It keeps what it printed, which is the truth, and when it
-//! gave a session reason to believe that something was lost.
+//! trades slowly, in part, or not at all. It keeps what it printed, which is the truth, what of it no
+//! connection was given, and when no connection was given anything.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -45,9 +45,11 @@ pub(crate) enum Fate {
     LoseTail,
     /// It stays open and says nothing more, not even pongs.
     Silence,
+    /// It answers pings and has forgotten what was asked for.
+    Forget,
     /// `serverShutdown`, and closed ten seconds later.
     Shutdown,
-    /// The command is never answered.
+    /// Commands are never answered.
     NoAnswer,
     /// It stays.
     Stay,
@@ -62,10 +64,16 @@ pub(crate) struct Manners {
     pub(crate) failing: f64,
     /// The share of connections that cannot be opened.
     pub(crate) refused: f64,
+    /// The share of trades that the archive never gets.
+    pub(crate) unarchived: f64,
     /// The longest wait before a command is answered.
     pub(crate) answers_in: Duration,
     /// How long connections live, at most.
     pub(crate) lifetime: Duration,
+    /// The longest wait between two trades.
+    pub(crate) pace: Duration,
+    /// How often it pings.
+    pub(crate) pings_every: Duration,
 }
 
 impl Manners {
@@ -73,8 +81,11 @@ impl Manners {
         distorted: 0.0,
         failing: 0.0,
         refused: 0.0,
+        unarchived: 0.0,
         answers_in: Duration::from_millis(20),
         lifetime: Duration::from_secs(10),
+        pace: Duration::from_millis(120),
+        pings_every: Duration::from_secs(20),
     };
     pub(crate) const BAD: Self = Self {
         distorted: 0.002,
@@ -82,6 +93,7 @@ impl Manners {
         refused: 0.1,
         answers_in: Duration::from_secs(2),
         lifetime: Duration::from_secs(20),
+        ..Self::GOOD
     };
 }
 
@@ -92,6 +104,8 @@ pub(crate) struct Printed {
     pub(crate) at_ms: i64,
     /// Whether any connection was given it.
     pub(crate) was_sent: bool,
+    /// Whether it can be asked for.
+    pub(crate) is_archived: bool,
 }
 
 #[derive(Debug)]
@@ -100,19 +114,54 @@ pub(crate) struct State {
     jitter: Jitter,
     pub(crate) tapes: BTreeMap<&'static str, Vec<Printed>>,
     lines: Vec<mpsc::UnboundedSender<(&'static str, u64)>>,
-    /// Fates of the connections to come, before they are drawn.
-    pub(crate) script: Vec<Fate>,
-    /// When something went wrong that may cost trades.
-    pub(crate) troubles: Vec<Timestamp>,
-    pub(crate) cuts: u64,
-    pub(crate) jumps: u64,
-    pub(crate) connects: u64,
-    /// Connections subscribed at this moment, and the moments at which none was.
-    pub(crate) subscribed: u64,
+    /// Fates of the connections to come and how long they live, before they are drawn.
+    pub(crate) script: VecDeque<(Fate, Duration)>,
+    /// Whether nothing is traded.
+    pub(crate) is_resting: bool,
+    /// When each connection ended that the venue ended.
+    pub(crate) cuts: Vec<Instant>,
+    /// Trades that were left out or swapped with the next: by symbol, when they were printed.
+    pub(crate) jumps: Vec<(&'static str, i64)>,
+    /// Connections that are given trades.
+    listening: usize,
+    /// From when to when no connection was given trades, in milliseconds.
+    pub(crate) outages: Vec<(i64, i64)>,
     pub(crate) commands: Vec<String>,
     pub(crate) most_frames_a_second: usize,
     /// When each attempt to connect was made.
     pub(crate) attempts: Vec<Instant>,
+}
+
+impl State {
+    /// A connection is given trades from here on.
+    fn listen(&mut self, now_ms: i64) {
+        if self.listening == 0
+            && let Some(outage) = self.outages.last_mut()
+        {
+            outage.1 = now_ms;
+        }
+        self.listening += 1;
+    }
+
+    fn unlisten(&mut self, now_ms: i64) {
+        self.listening -= 1;
+        if self.listening == 0 {
+            self.outages.push((now_ms, i64::MAX));
+        }
+    }
+}
+
+/// One connection, as the venue sees it.
+struct Line {
+    fate: Fate,
+    ends: Instant,
+    trades: mpsc::UnboundedReceiver<(&'static str, u64)>,
+    /// When the session spoke within the last second.
+    heard: VecDeque<Instant>,
+    /// Commands to be answered, and when.
+    answers: VecDeque<(Instant, u64)>,
+    swapped: Option<String>,
+    is_listening: bool,
 }
 
 /// The venue. Clones are the same.
@@ -126,19 +175,20 @@ impl Inside {
     pub(crate) fn new(seed: u64, manners: Manners) -> Self {
         let first_ids = [("BTCUSDT", 4_000_000_000), ("ETHUSDT", 1), ("RAREUSDT", 77)];
         let tapes = first_ids.map(|(symbol, id)| {
-            (symbol, vec![Printed { id, at_ms: NOON.millis(), was_sent: true }])
+            let at_ms = NOON.millis();
+            (symbol, vec![Printed { id, at_ms, was_sent: true, is_archived: true }])
         });
         let state = State {
             manners,
             jitter: Jitter::seeded(seed),
             tapes: tapes.into(),
             lines: Vec::new(),
-            script: Vec::new(),
-            troubles: Vec::new(),
-            cuts: 0,
-            jumps: 0,
-            connects: 0,
-            subscribed: 0,
+            script: VecDeque::new(),
+            is_resting: false,
+            cuts: Vec::new(),
+            jumps: Vec::new(),
+            listening: 0,
+            outages: vec![(NOON.millis(), i64::MAX)],
             commands: Vec::new(),
             most_frames_a_second: 0,
             attempts: Vec::new(),
@@ -159,19 +209,26 @@ impl Inside {
     }
 
     /// Prints a trade and gives it to every connection.
-    pub(crate) fn print(&self, symbol: &'static str) {
+    fn print(&self, symbol: &'static str) {
+        let unarchived = self.state().manners.unarchived;
+        let is_archived = unarchived == 0.0 || !self.chance(unarchived);
         let mut state = self.state();
         let State { tapes, lines, .. } = &mut *state;
         let tape = tapes.get_mut(symbol).unwrap();
         let id = tape.last().unwrap().id + 1;
         lines.retain(|line| line.send((symbol, id)).is_ok());
-        tape.push(Printed { id, at_ms: self.clock.now().millis(), was_sent: false });
+        let at_ms = self.clock.now().millis();
+        tape.push(Printed { id, at_ms, was_sent: false, is_archived });
     }
 
     /// Prints trades for ever: one symbol is busy, one is calm, one hardly trades.
     pub(crate) async fn trade(self) {
         loop {
-            sleep(self.wait(Duration::from_millis(120))).await;
+            let pace = self.state().manners.pace;
+            sleep(self.wait(pace)).await;
+            if self.state().is_resting {
+                continue;
+            }
             let drawn = self.state().jitter.fraction();
             self.print(match drawn {
                 ..0.8 => "BTCUSDT",
@@ -197,120 +254,164 @@ impl Inside {
         )
     }
 
-    fn fate(&self) -> Fate {
+    /// What becomes of a connection, and when.
+    fn fate(&self) -> (Fate, Duration) {
         let mut state = self.state();
-        if !state.script.is_empty() {
-            return state.script.remove(0);
+        if let Some(scripted) = state.script.pop_front() {
+            return scripted;
         }
-        match (state.jitter.fraction() * 10.0) as u32 {
+        let fate = match (state.jitter.fraction() * 11.0) as u32 {
             0 | 1 => Fate::Close(1006),
             2 | 3 => Fate::Close(1000),
             4 => Fate::Close(1012),
             5 | 6 => Fate::LoseTail,
             7 => Fate::Shutdown,
             8 => Fate::Silence,
+            9 => Fate::Forget,
             _ => Fate::NoAnswer,
-        }
+        };
+        let life = state.manners.lifetime.mul_f64(state.jitter.fraction());
+        (fate, life + Duration::from_millis(50))
     }
 
-    fn trouble(&self) {
-        let now = self.clock.now();
-        self.state().troubles.push(now);
+    fn now_ms(&self) -> i64 {
+        self.clock.now().millis()
     }
 
     /// Serves one connection to its end.
-    async fn serve(self, mut peer: Peer, mut trades: mpsc::UnboundedReceiver<(&'static str, u64)>) {
-        let fate = self.fate();
-        let Some(Frame::Text(command)) = peer.next().await else { return };
-        let lasts = self.state().manners.lifetime;
-        let ends = Instant::now() + self.wait(lasts) + Duration::from_millis(50);
-        let answers = self.state().manners.answers_in;
-        let mut answer_at = Some(Instant::now() + self.wait(answers));
-        self.state().commands.push(command);
-        // What was printed before the command is not for this connection.
-        while trades.try_recv().is_ok() {}
-        self.state().subscribed += 1;
-        let mut heard = Vec::new();
-        let mut ping = tokio::time::interval(Duration::from_secs(20));
-        let mut swapped = None;
-        let is_quiet = |fate| fate == Fate::Stay;
+    async fn serve(self, mut peer: Peer, trades: mpsc::UnboundedReceiver<(&'static str, u64)>) {
+        let (fate, life) = self.fate();
+        let mut line = Line {
+            fate,
+            ends: Instant::now() + life,
+            trades,
+            heard: VecDeque::new(),
+            answers: VecDeque::new(),
+            swapped: None,
+            is_listening: false,
+        };
+        let is_ours = self.stream(&mut line, &mut peer).await;
+        if line.is_listening {
+            self.state().unlisten(self.now_ms());
+        }
+        drop(line.trades);
+        if is_ours {
+            self.end(fate, peer).await;
+        }
+    }
+
+    /// Streams trades until the connection has lived, or the session has left; whether the former.
+    async fn stream(&self, line: &mut Line, peer: &mut Peer) -> bool {
+        let mut ping = tokio::time::interval(self.state().manners.pings_every);
+        let mut is_announced = false;
         loop {
+            let answer_at = line.answers.front().map_or(line.ends, |(at, _)| *at);
             tokio::select! {
                 biased;
-                () = sleep_until(ends), if !is_quiet(fate) => break,
-                () = sleep_until(answer_at.unwrap_or(ends)), if answer_at.is_some() => {
-                    answer_at = None;
-                    if fate != Fate::NoAnswer && !peer.say(r#"{"result":null,"id":1}"#).await {
-                        break;
+                () = sleep_until(line.ends), if line.fate != Fate::Stay => {
+                    if line.fate != Fate::Shutdown || is_announced {
+                        return true;
+                    }
+                    let words = r#"{"stream":"!serverShutdown","data":{"e":"serverShutdown","E":1}}"#;
+                    peer.say(words).await;
+                    is_announced = true;
+                    line.ends += Duration::from_secs(10);
+                }
+                () = sleep_until(answer_at), if !line.answers.is_empty() => {
+                    let Some((_, id)) = line.answers.pop_front() else { continue };
+                    let answer = format!(r#"{{"result":null,"id":{id}}}"#);
+                    if line.fate != Fate::NoAnswer && !peer.say(answer).await {
+                        return false;
                     }
                 }
                 frame = peer.next() => match frame {
-                    None | Some(Frame::Close) => {
-                        self.state().subscribed -= 1;
-                        return;
-                    }
-                    Some(_) => {
-                        heard.push(Instant::now());
-                        let second = heard.iter().rev();
-                        let count = second.take_while(|at| at.elapsed() < Duration::from_secs(1)).count();
-                        let mut state = self.state();
-                        state.most_frames_a_second = state.most_frames_a_second.max(count);
-                    }
+                    None | Some(Frame::Close) => return false,
+                    Some(frame) => self.hear(line, &frame),
                 },
                 _ = ping.tick() => drop(peer.send(Frame::Ping(b"20s".to_vec())).await),
-                Some((symbol, id)) = trades.recv() => {
-                    if fate == Fate::LoseTail && ends.duration_since(Instant::now()) < Duration::from_millis(700) {
-                        continue;
-                    }
-                    let distorted = self.state().manners.distorted;
-                    if self.chance(distorted) {
-                        // Left out: the next one is a jump.
-                        self.state().jumps += 1;
-                        continue;
-                    }
-                    let frame = self.frame(symbol, id);
-                    let twice = self.chance(distorted).then(|| frame.clone());
-                    if self.chance(distorted) && swapped.is_none() {
-                        self.state().jumps += 1;
-                        swapped = Some(frame);
-                        continue;
-                    }
-                    for frame in [Some(frame), twice, swapped.take()].into_iter().flatten() {
-                        if !peer.say(frame).await { break; }
+                Some((symbol, id)) = line.trades.recv(), if line.is_listening => {
+                    for frame in self.frames(line, symbol, id) {
+                        peer.say(frame).await;
                     }
                 }
             }
         }
-        self.end(fate, peer).await;
+    }
+
+    /// Counts a frame of the session, and takes it where it is a command.
+    fn hear(&self, line: &mut Line, frame: &Frame) {
+        let now = Instant::now();
+        line.heard.push_back(now);
+        while line.heard.front().is_some_and(|at| now.duration_since(*at) >= Duration::from_secs(1))
+        {
+            line.heard.pop_front();
+        }
+        let mut state = self.state();
+        state.most_frames_a_second = state.most_frames_a_second.max(line.heard.len());
+        let Frame::Text(command) = frame else { return };
+        let (_, id) = command.split_once(r#""id":"#).unwrap();
+        let id = id.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse().unwrap();
+        let wait = state.manners.answers_in.mul_f64(state.jitter.fraction());
+        line.answers.push_back((now + wait, id));
+        state.commands.push(command.clone());
+        if !line.is_listening {
+            line.is_listening = true;
+            state.listen(self.now_ms());
+            // What was printed before the command is not for this connection.
+            while line.trades.try_recv().is_ok() {}
+        }
+    }
+
+    /// The frames that tell a trade: none, one, two alike, or it and the one before.
+    fn frames(&self, line: &mut Line, symbol: &'static str, id: u64) -> Vec<String> {
+        let is_tail = line.ends.duration_since(Instant::now()) < Duration::from_millis(700);
+        if line.fate == Fate::LoseTail && is_tail {
+            if line.is_listening {
+                line.is_listening = false;
+                self.state().unlisten(self.now_ms());
+            }
+            return Vec::new();
+        }
+        let distorted = self.state().manners.distorted;
+        if self.chance(distorted) {
+            // Left out: the next one is a jump.
+            self.jump(symbol, id);
+            return Vec::new();
+        }
+        let frame = self.frame(symbol, id);
+        let twice = self.chance(distorted).then(|| frame.clone());
+        if self.chance(distorted) && line.swapped.is_none() {
+            self.jump(symbol, id);
+            line.swapped = Some(frame);
+            return Vec::new();
+        }
+        [Some(frame), twice, line.swapped.take()].into_iter().flatten().collect()
+    }
+
+    fn jump(&self, symbol: &'static str, id: u64) {
+        let mut state = self.state();
+        let tape = &state.tapes[symbol];
+        let at_ms = tape[(id - tape[0].id) as usize].at_ms;
+        state.jumps.push((symbol, at_ms));
     }
 
     /// Ends a connection as its fate says.
     async fn end(&self, fate: Fate, mut peer: Peer) {
-        self.trouble();
-        self.state().cuts += 1;
+        self.state().cuts.push(Instant::now());
         match fate {
             Fate::Close(code) => peer.close(code).await,
-            Fate::Silence | Fate::NoAnswer => {
-                // Nothing is read, so nothing is answered; only the session's leaving ends it.
-                let patience = Duration::from_secs(300);
-                let gone = tokio::time::timeout(patience, async {
-                    while peer.send(Frame::Pong(Vec::new())).await && fate == Fate::NoAnswer {
-                        sleep(Duration::from_secs(1)).await;
-                    }
-                    while peer.next().await.is_some() {}
-                });
-                let _ = gone.await;
-            }
-            Fate::Shutdown => {
-                let words = r#"{"stream":"!serverShutdown","data":{"e":"serverShutdown","E":1}}"#;
-                peer.say(words).await;
-                sleep(Duration::from_secs(10)).await;
-                self.trouble();
-                peer.close(1001).await;
-            }
+            Fate::Shutdown => peer.close(1001).await,
             Fate::LoseTail | Fate::Stay => peer.close(1006).await,
+            Fate::Silence => {
+                // Nothing is answered; only the session's leaving ends it.
+                while peer.next().await.is_some() {}
+            }
+            Fate::Forget | Fate::NoAnswer => {
+                while peer.send(Frame::Pong(Vec::new())).await {
+                    sleep(Duration::from_secs(1)).await;
+                }
+            }
         }
-        self.state().subscribed -= 1;
     }
 
     async fn answer(&self, url: &str) -> Result<Response, Error> {
@@ -348,7 +449,8 @@ impl Inside {
         let state = self.state();
         let tape = &state.tapes[symbol.as_str()];
         let first = from.saturating_sub(tape[0].id) as usize;
-        let rows = tape.iter().skip(first).take(1_000).take_while(|row| row.at_ms <= visible);
+        let rows = tape.iter().skip(first).take_while(|row| row.at_ms <= visible);
+        let rows = rows.filter(|row| row.is_archived).take(1_000);
         let row = |row: &Printed| {
             let Printed { id, at_ms, .. } = row;
             let price = id % 1_000 + 1;
@@ -378,7 +480,6 @@ impl Transport for Inside {
             let (line, trades) = mpsc::unbounded_channel();
             {
                 let mut state = self.state();
-                state.connects += 1;
                 state.lines.push(line);
             }
             tokio::spawn(self.clone().serve(peer, trades));
