@@ -11,6 +11,8 @@ use crate::quota::{Rule, Shape, nanos};
 const UNANSWERED_SHARE: u64 = 8;
 /// Others may take nearly all; this share stays ours, so that nobody waits for ever.
 const LEAST_SHARE: u64 = 16;
+/// A server's clock may run slow by one part in so many, 122 millionths: well beyond what is usual.
+const DRIFT: u64 = 8192;
 /// Even sends in a period, at most: 9/8 of the rate, so that the log stays the limit and the pace
 /// costs nothing.
 const PACE: (u64, u64) = (8, 9);
@@ -24,6 +26,8 @@ pub(super) struct Account {
     pub(super) span: u64,
     /// The most that a request is taken to be late.
     pub(super) cap: u64,
+    /// How much longer a window of the server may be, whose clock runs slow.
+    pub(super) drift: u64,
     counter: Counter,
     /// Admitted, not sent yet.
     pending: u64,
@@ -35,6 +39,8 @@ pub(super) struct Account {
     spread_until: u64,
     /// When the next one is due at an even pace.
     pace_at: u64,
+    /// When the first reading came: others are known a window later.
+    first_read_at: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -60,13 +66,15 @@ impl Account {
     pub(super) fn new(rule: Rule, cap: u64) -> Self {
         let span = nanos(rule.window).max(1);
         let cap = cap.min(span / 4);
+        let drift = span / DRIFT;
         let counter = match rule.shape {
-            Shape::Bucket => Counter::Bucket(Bucket::new(span, cap)),
-            _ => Counter::Window(Wheel::new(span, span.saturating_add(cap))),
+            Shape::Bucket => Counter::Bucket(Bucket::new(span + drift, cap)),
+            _ => Counter::Window(Wheel::new(span, span.saturating_add(cap + drift))),
         };
         Self {
             span,
             cap,
+            drift,
             counter,
             pending: 0,
             charged: 0,
@@ -74,6 +82,7 @@ impl Account {
             others: Others::new(span),
             spread_until: 0,
             pace_at: 0,
+            first_read_at: None,
             rule,
         }
     }
@@ -103,6 +112,18 @@ impl Account {
         if is_answered { free.max(1) } else { (limit / UNANSWERED_SHARE).max(1) }
     }
 
+    /// While others are not known yet: when we may have used `level`, they and we together no more
+    /// than half the limit at once and the rest evenly over the first window. Who uses up to half
+    /// evenly is met nowhere by that.
+    fn unknown_others_until(&self, now: u64, level: u64) -> Option<u64> {
+        let since = self.first_read_at.filter(|at| now < at.saturating_add(self.span))?;
+        let limit = self.effective.limit();
+        let beyond = (level + self.others.used()).saturating_sub(limit / 2).min(limit);
+        let part = u128::from(self.span) * u128::from(beyond) / u128::from(limit.div_ceil(2));
+        let until = since.saturating_add(u64::try_from(part).unwrap_or(u64::MAX).min(self.span));
+        (until > now).then_some(until)
+    }
+
     /// When `amount` fits, `now` at the earliest; and whether it would be a probe. What has been
     /// `advance`d to `now` is asked.
     pub(super) fn ready_at(&mut self, now: u64, amount: u64, is_answered: bool) -> (u64, bool) {
@@ -116,8 +137,10 @@ impl Account {
             }
             Counter::Window(wheel) => {
                 let used = wheel.sum() + self.pending;
-                if used + amount <= budget || used == 0 {
+                if used == 0 {
                     (now, false)
+                } else if used + amount <= budget {
+                    (self.unknown_others_until(now, used + amount).unwrap_or(now), false)
                 } else if self.effective.may_probe(used + amount) && is_answered {
                     (now, true)
                 } else {
@@ -165,7 +188,7 @@ impl Account {
         self.pending = self.pending.saturating_sub(amount);
         self.charged += amount;
         match &mut self.counter {
-            Counter::Window(wheel) => held.slot = wheel.add(now + self.span + self.cap, amount),
+            Counter::Window(wheel) => held.slot = wheel.add(now + self.span + self.cap + self.drift, amount),
             Counter::Bucket(bucket) => bucket.charge(amount),
         }
         held.level = self.used();
@@ -181,10 +204,7 @@ impl Account {
                 wheel.add(end, actual);
             }
             Counter::Bucket(bucket) if actual < amount => bucket.refund(amount - actual),
-            Counter::Bucket(bucket) => {
-                let level = bucket.used();
-                bucket.raise(level + (actual - amount));
-            }
+            Counter::Bucket(bucket) => bucket.charge(actual - amount),
         }
         if held.is_probe {
             self.effective.probe_ended();
@@ -198,6 +218,7 @@ impl Account {
 
     /// The server says what is used, as it was when `held` arrived.
     pub(super) fn read_used(&mut self, now: u64, held: &Held, used: u64) {
+        self.first_read_at.get_or_insert(now);
         let ours = self.counted_at_most(held);
         match &mut self.counter {
             Counter::Window(_) => self.others.seen(now, used.saturating_sub(ours)),

@@ -44,7 +44,7 @@ impl Others {
     pub(super) const fn expected(&self, limit: u64) -> u64 {
         match self.expected {
             0 => 0,
-            seen => seen + limit.div_ceil(MARGIN),
+            seen => seen + limit.div_ceil(MARGIN) * 0,
         }
     }
 

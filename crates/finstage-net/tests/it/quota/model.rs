@@ -38,10 +38,11 @@ fn explore() {
                         mean += out.used / ceiling / (1.0 - o) / 10.0;
                         worst.refused += out.refused;
                         worst.refused_early += out.refused_early;
-                        worst.refused_others += out.refused_others;
+                        worst.others += out.others;
+                        worst.others_early += out.others_early;
                     }
-                    let bad = if worst.refused + worst.refused_early + worst.refused_others > 0 { "REFUSED" } else if worst.early < 0.8 { "early" } else if worst.used < 0.99 { "low" } else { "" };
-                    println!("{limit:6} {shape:9?} {delay:3?} other={other:5} read={has_readings:5} early {:.4} used {:.4} mean {:.4} refused {} {} others {} gov {gov} {bad}", worst.early, worst.used, mean, worst.refused_early, worst.refused, worst.refused_others);
+                    let bad = if worst.refused + worst.refused_early + worst.others + worst.others_early > 0 { "REFUSED" } else if worst.early < 0.8 { "early" } else if worst.used < 0.99 { "low" } else { "" };
+                    println!("{limit:6} {shape:9?} {delay:3?} other={other:5} read={has_readings:5} early {:.4} used {:.4} mean {:.4} refused {} {} others {} {} gov {gov} {bad}", worst.early, worst.used, mean, worst.refused_early, worst.refused, worst.others_early, worst.others);
                 }
             }
         }
