@@ -13,9 +13,6 @@ const UNANSWERED_SHARE: u64 = 8;
 const LEAST_SHARE: u64 = 16;
 /// A server's clock may run slow by one part in so many, 122 millionths: well beyond what is usual.
 const DRIFT: u64 = 8192;
-/// Even sends in a period, at most: 9/8 of the rate, so that the log stays the limit and the pace
-/// costs nothing.
-const PACE: (u64, u64) = (8, 9);
 /// What may leave at once while sends are spread, as a share of the period.
 const PACE_BURST: u64 = 8;
 
@@ -79,7 +76,11 @@ impl Account {
             pending: 0,
             charged: 0,
             effective: Effective::new(&rule),
-            others: Others::new(span),
+            // A reserve in a bucket costs no throughput, and others are seen in it now and then only.
+            others: Others::new(match rule.shape {
+                Shape::Bucket => span.saturating_mul(4),
+                _ => span,
+            }),
             spread_until: 0,
             pace_at: 0,
             first_read_at: None,
@@ -168,8 +169,8 @@ impl Account {
             self.effective.probe_left();
         }
         let budget = u128::from(self.budget(true));
-        let cost = u128::from(amount) * u128::from(self.span) * u128::from(PACE.0);
-        let cost = u64::try_from(cost / (budget * u128::from(PACE.1))).unwrap_or(u64::MAX);
+        let cost = u128::from(amount) * u128::from(self.span) / budget;
+        let cost = u64::try_from(cost).unwrap_or(u64::MAX);
         self.pace_at = self.pace_at.max(now).saturating_add(cost.min(self.span));
         Held { amount, is_probe, ..Held::default() }
     }
@@ -235,9 +236,12 @@ impl Account {
     }
 
     /// How unevenly requests travel.
-    pub(super) const fn set_spread(&mut self, spread: u64) {
+    pub(super) fn set_spread(&mut self, spread: u64) {
+        let spread = spread.min(self.cap);
+        let is_fixed = matches!(self.rule.shape, Shape::Aligned | Shape::Anchored);
+        self.others.set_unseen(spread, is_fixed);
         if let Counter::Bucket(bucket) = &mut self.counter {
-            bucket.set_spread(if spread < self.cap { spread } else { self.cap });
+            bucket.set_spread(spread);
         }
     }
 }

@@ -49,3 +49,14 @@ fn explore() {
     }
     println!("{sends} sends {:?}", t0.elapsed());
 }
+
+#[test]
+fn debug_bucket() {
+    let rule = Rule { name: RULE, shape: Shape::Bucket, limit: 6000, window: Duration::from_millis(60_000), default_cost: 1, counts_refused: false };
+    for seed in 0..20 {
+    let mut dice = Dice::new(seed * 77);
+    let scene = Scene { rule, weights: (1, 40), delay: (40 * MS, 45 * MS), skew: dice.between(0, 60_000 * MS), slow_ppm: dice.between(0, 50), other: Some((1800, 20)), has_readings: true, windows: 8, learned: 3, change: None, states_wait: false, seed };
+    let mut ours = Ours::new(&rule);
+    println!("seed {seed} {:?}", play(&scene, &mut ours));
+    }
+}

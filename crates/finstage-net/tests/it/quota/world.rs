@@ -332,10 +332,10 @@ impl<'a> World<'a> {
         let taken = self.server.takes(self.server_time(now), u64::from(weight));
         if taken {
             self.count(now, u64::from(weight));
-        } else if now < self.learned {
+        } else if now < self.learned { if std::env::var_os("DBG").is_some() { println!("refused {} at {} used {} weight {weight}", number, now - self.start, self.server.used()); }
             self.outcome.refused_early += 1;
         } else {
-            self.outcome.refused += 1;
+            if std::env::var_os("DBG").is_some() { println!("refused {} at {} used {} weight {weight}", number, now - self.start, self.server.used()); } self.outcome.refused += 1;
         }
         let used = self.server.used() as u32;
         let way = self.way();
