@@ -38,6 +38,45 @@ pub(super) struct Account {
     pace_at: u64,
     /// When the first reading came: others are known a window later.
     first_read_at: Option<u64>,
+    fixed: Fixed,
+}
+
+/// Where the present window of a server began among our requests, if its windows begin anew: what
+/// it says is used drops then.
+#[derive(Debug, Default)]
+struct Fixed {
+    /// All that had been sent before the window.
+    before: Option<u64>,
+    /// What left earlier may have arrived in the window before.
+    valid_from: u64,
+    /// The most that was said to be used in this window.
+    most: u64,
+}
+
+/// What of ours a server counts that counts in fixed windows.
+enum Read {
+    /// What was sent after so much had been.
+    Ours(u64),
+    Unknown,
+    /// The answer may be about the window before.
+    Stale,
+}
+
+impl Fixed {
+    /// Takes that `used` is used under `limit`, as a request arrived that left at `sent_at` when
+    /// `before` had been sent.
+    fn read(&mut self, now: u64, sent_at: u64, (before, used, limit): (u64, u64, u64)) -> Read {
+        if sent_at < self.valid_from {
+            return Read::Stale;
+        }
+        // Answers overtake each other by far less than that.
+        if used + limit / 4 < self.most {
+            *self = Self { before: Some(before), valid_from: now, most: used };
+            return Read::Stale;
+        }
+        self.most = self.most.max(used);
+        self.before.map_or(Read::Unknown, Read::Ours)
+    }
 }
 
 #[derive(Debug)]
@@ -84,6 +123,7 @@ impl Account {
             spread_until: 0,
             pace_at: 0,
             first_read_at: None,
+            fixed: Fixed::default(),
             rule,
         }
     }
@@ -217,15 +257,26 @@ impl Account {
         held.level + (self.charged - held.charged)
     }
 
-    /// The server says what is used, as it was when `held` arrived.
-    pub(super) fn read_used(&mut self, now: u64, held: &Held, used: u64) {
+    /// The server says what is used, as it was when `held` arrived, which left at `sent_at`.
+    pub(super) fn read_used(&mut self, now: u64, sent_at: u64, (held, used): (&Held, u64)) {
         self.first_read_at.get_or_insert(now);
-        let ours = self.counted_at_most(held);
+        let at_most = self.counted_at_most(held);
         match &mut self.counter {
-            Counter::Window(_) => self.others.seen(now, used.saturating_sub(ours)),
             Counter::Bucket(bucket) => {
-                self.others.seen(now, used.saturating_sub(ours));
+                self.others.seen(now, used.saturating_sub(at_most));
                 bucket.raise(used + (self.charged - held.charged));
+            }
+            Counter::Window(_) if self.rule.shape == Shape::Sliding => {
+                self.others.seen(now, used.saturating_sub(at_most));
+            }
+            Counter::Window(_) => {
+                let before = held.charged - u64::from(held.amount);
+                let ours = match self.fixed.read(now, sent_at, (before, used, self.rule.limit)) {
+                    Read::Ours(before) => held.charged.saturating_sub(before),
+                    Read::Unknown => at_most,
+                    Read::Stale => return,
+                };
+                self.others.seen(now, used.saturating_sub(ours));
             }
         }
     }

@@ -189,7 +189,7 @@ impl Books {
                 account.effective.state(limit);
             }
             if let Some(used) = used {
-                account.read_used(now, held, used);
+                account.read_used(now, ticket.sent_at, (held, used));
             }
             if held.amount == 0 {
                 continue;
