@@ -58,6 +58,8 @@ enum Read {
     /// What was sent after so much had been.
     Ours(u64),
     Unknown,
+    /// The window is new.
+    First,
     /// The answer may be about the window before.
     Stale,
 }
@@ -72,7 +74,7 @@ impl Fixed {
         // Answers overtake each other by far less than that.
         if used + limit / 4 < self.most {
             *self = Self { before: Some(before), valid_from: now, most: used };
-            return Read::Stale;
+            return Read::First;
         }
         self.most = self.most.max(used);
         self.before.map_or(Read::Unknown, Read::Ours)
@@ -274,6 +276,7 @@ impl Account {
                 let ours = match self.fixed.read(now, sent_at, (before, used, self.rule.limit)) {
                     Read::Ours(before) => held.charged.saturating_sub(before),
                     Read::Unknown => at_most,
+                    Read::First => return self.others.window_ended(now),
                     Read::Stale => return,
                 };
                 self.others.seen(now, used.saturating_sub(ours));
@@ -289,8 +292,7 @@ impl Account {
     /// How unevenly requests travel.
     pub(super) fn set_spread(&mut self, spread: u64) {
         let spread = spread.min(self.cap);
-        let is_fixed = matches!(self.rule.shape, Shape::Aligned | Shape::Anchored);
-        self.others.set_unseen(spread, is_fixed);
+        self.others.set_spread(spread);
         if let Counter::Bucket(bucket) = &mut self.counter {
             bucket.set_spread(spread);
         }

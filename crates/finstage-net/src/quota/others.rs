@@ -3,30 +3,30 @@
 /// Two windows are looked at in so many parts.
 const PARTS: u64 = 8;
 /// Left free beyond what was seen, as a share of the limit: others do not come in even portions.
-const MARGIN: u64 = 128;
+const MARGIN: u64 = 256;
 
 /// The most that others were seen to use, over the last two windows.
 #[derive(Debug)]
 pub(super) struct Others {
     span: u64,
     part: u64,
-    /// The most that was seen, and the longest time without a look, in each part.
-    most: [(u64, u64); PARTS as usize],
+    /// The most that was seen in each part.
+    most: [u64; PARTS as usize],
     /// The number of the newest part.
     newest: u64,
-    seen_at: Option<u64>,
+    /// What was seen last, and when.
+    last: (u64, u64),
     /// The most of all parts.
     used: u64,
-    gap: u64,
-    /// What may come unseen, as a time.
-    unseen: u64,
+    /// How unevenly requests travel.
+    spread: u64,
 }
 
 impl Others {
     pub(super) fn new(span: u64) -> Self {
         let part = (span / PARTS * 2).max(1);
-        let most = [(0, 0); PARTS as usize];
-        Self { span, part, most, newest: 0, seen_at: None, used: 0, gap: 0, unseen: 0 }
+        let most = [0; PARTS as usize];
+        Self { span, part, most, newest: 0, last: (0, 0), used: 0, spread: 0 }
     }
 
     /// At `now` they had used `amount` at least.
@@ -34,23 +34,27 @@ impl Others {
         let number = now / self.part;
         let passed = number.saturating_sub(self.newest).min(PARTS);
         for step in 0..passed {
-            self.most[((number - step) % PARTS) as usize] = (0, 0);
+            self.most[((number - step) % PARTS) as usize] = 0;
         }
         self.newest = self.newest.max(number);
-        let gap = self.seen_at.map_or(0, |at| now.saturating_sub(at)).min(self.span);
-        self.seen_at = Some(now);
+        self.last = (now, amount);
         let place = &mut self.most[(self.newest % PARTS) as usize];
-        *place = (place.0.max(amount), place.1.max(gap));
-        if passed > 0 || amount > self.used || gap > self.gap {
-            self.used = self.most.iter().map(|(amount, _)| *amount).max().unwrap_or_default();
-            self.gap = self.most.iter().map(|(_, gap)| *gap).max().unwrap_or_default();
+        *place = (*place).max(amount);
+        if passed > 0 || amount > self.used {
+            self.used = self.most.iter().copied().max().unwrap_or_default();
         }
     }
 
-    /// How unevenly requests travel; `is_fixed` where windows begin anew and the last look at one
-    /// was before its end.
-    pub(super) fn set_unseen(&mut self, spread: u64, is_fixed: bool) {
-        self.unseen = spread.saturating_add(if is_fixed { self.gap } else { 0 }).min(self.span);
+    /// A window of the server ended between the last look and `now`: what came meanwhile, as much
+    /// as usual, was not seen.
+    pub(super) fn window_ended(&mut self, now: u64) {
+        let (at, amount) = self.last;
+        self.seen(now, amount + self.usual(now.saturating_sub(at)));
+    }
+
+    /// How unevenly requests travel.
+    pub(super) const fn set_spread(&mut self, spread: u64) {
+        self.spread = spread;
     }
 
     /// Whether there are any.
@@ -63,8 +67,13 @@ impl Others {
         if self.used == 0 {
             return 0;
         }
-        let unseen = u128::from(self.used) * u128::from(self.unseen) / u128::from(self.span.max(1));
-        self.used + u64::try_from(unseen).unwrap_or(limit) + limit.div_ceil(MARGIN)
+        self.used + self.usual(self.spread) + limit.div_ceil(MARGIN)
+    }
+
+    /// What they use in `time`.
+    fn usual(&self, time: u64) -> u64 {
+        let part = u128::from(self.used) * u128::from(time.min(self.span));
+        u64::try_from(part / u128::from(self.span.max(1))).unwrap_or(self.used)
     }
 
     /// What they were seen to use.
@@ -83,7 +92,7 @@ mod tests {
         assert_eq!(others.expected(1000), 0);
         others.seen(1000, 30);
         others.seen(1010, 20);
-        assert_eq!((others.used(), others.expected(1000)), (30, 38));
+        assert_eq!((others.used(), others.expected(1000)), (30, 34));
         others.seen(1700, 5);
         assert_eq!(others.used(), 30);
         others.seen(1800, 5);
@@ -96,10 +105,9 @@ mod tests {
     fn what_comes_between_two_looks_is_left_free_as_well() {
         let mut others = Others::new(400);
         others.seen(1000, 40);
-        others.seen(1040, 40);
-        others.set_unseen(20, false);
-        assert_eq!(others.expected(1000), 40 + 2 + 8);
-        others.set_unseen(20, true);
-        assert_eq!(others.expected(1000), 40 + 6 + 8);
+        others.set_spread(20);
+        assert_eq!(others.expected(1000), 40 + 2 + 4);
+        others.window_ended(1100);
+        assert_eq!(others.used(), 40 + 10);
     }
 }
