@@ -11,9 +11,8 @@ use crate::quota::{Rule, Shape, nanos};
 const UNANSWERED_SHARE: u64 = 8;
 /// Others may take nearly all; this share stays ours, so that nobody waits for ever.
 const LEAST_SHARE: u64 = 16;
-/// Even sends in a period, at most: 9/8 of the rate, so that the log stays the limit and the pace
-/// costs nothing.
-const PACE: (u64, u64) = (8, 9);
+/// A server's clock may run slow by one part in so many, 122 millionths: well beyond what is usual.
+const DRIFT: u64 = 8192;
 /// What may leave at once while sends are spread, as a share of the period.
 const PACE_BURST: u64 = 8;
 
@@ -24,6 +23,8 @@ pub(super) struct Account {
     pub(super) span: u64,
     /// The most that a request is taken to be late.
     pub(super) cap: u64,
+    /// How much longer a window of the server may be, whose clock runs slow.
+    pub(super) drift: u64,
     counter: Counter,
     /// Admitted, not sent yet.
     pending: u64,
@@ -35,6 +36,49 @@ pub(super) struct Account {
     spread_until: u64,
     /// When the next one is due at an even pace.
     pace_at: u64,
+    /// When the first reading came: others are known a window later.
+    first_read_at: Option<u64>,
+    fixed: Fixed,
+}
+
+/// Where the present window of a server began among our requests, if its windows begin anew: what
+/// it says is used drops then.
+#[derive(Debug, Default)]
+struct Fixed {
+    /// All that had been sent before the window.
+    before: Option<u64>,
+    /// What left earlier may have arrived in the window before.
+    valid_from: u64,
+    /// The most that was said to be used in this window.
+    most: u64,
+}
+
+/// What of ours a server counts that counts in fixed windows.
+enum Read {
+    /// What was sent after so much had been.
+    Ours(u64),
+    Unknown,
+    /// The window is new.
+    First,
+    /// The answer may be about the window before.
+    Stale,
+}
+
+impl Fixed {
+    /// Takes that `used` is used under `limit`, as a request arrived that left at `sent_at` when
+    /// `before` had been sent.
+    fn read(&mut self, now: u64, sent_at: u64, (before, used, limit): (u64, u64, u64)) -> Read {
+        if sent_at < self.valid_from {
+            return Read::Stale;
+        }
+        // Answers overtake each other by far less than that.
+        if used + limit / 4 < self.most {
+            *self = Self { before: Some(before), valid_from: now, most: used };
+            return Read::First;
+        }
+        self.most = self.most.max(used);
+        self.before.map_or(Read::Unknown, Read::Ours)
+    }
 }
 
 #[derive(Debug)]
@@ -60,20 +104,28 @@ impl Account {
     pub(super) fn new(rule: Rule, cap: u64) -> Self {
         let span = nanos(rule.window).max(1);
         let cap = cap.min(span / 4);
+        let drift = span / DRIFT;
         let counter = match rule.shape {
-            Shape::Bucket => Counter::Bucket(Bucket::new(span, cap)),
-            _ => Counter::Window(Wheel::new(span, span.saturating_add(cap))),
+            Shape::Bucket => Counter::Bucket(Bucket::new(span + drift, cap)),
+            _ => Counter::Window(Wheel::new(span, span.saturating_add(cap + drift))),
         };
         Self {
             span,
             cap,
+            drift,
             counter,
             pending: 0,
             charged: 0,
             effective: Effective::new(&rule),
-            others: Others::new(span),
+            // A reserve in a bucket costs no throughput, and others are seen in it now and then only.
+            others: Others::new(match rule.shape {
+                Shape::Bucket => span.saturating_mul(4),
+                _ => span,
+            }),
             spread_until: 0,
             pace_at: 0,
+            first_read_at: None,
+            fixed: Fixed::default(),
             rule,
         }
     }
@@ -103,6 +155,18 @@ impl Account {
         if is_answered { free.max(1) } else { (limit / UNANSWERED_SHARE).max(1) }
     }
 
+    /// While others are not known yet: when we may have used `level`, they and we together no more
+    /// than half the limit at once and the rest evenly over the first window. Who uses up to half
+    /// evenly is met nowhere by that.
+    fn unknown_others_until(&self, now: u64, level: u64) -> Option<u64> {
+        let since = self.first_read_at.filter(|at| now < at.saturating_add(self.span))?;
+        let limit = self.effective.limit();
+        let beyond = (level + self.others.used()).saturating_sub(limit / 2).min(limit);
+        let part = u128::from(self.span) * u128::from(beyond) / u128::from(limit.div_ceil(2));
+        let until = since.saturating_add(u64::try_from(part).unwrap_or(u64::MAX).min(self.span));
+        (until > now).then_some(until)
+    }
+
     /// When `amount` fits, `now` at the earliest; and whether it would be a probe. What has been
     /// `advance`d to `now` is asked.
     pub(super) fn ready_at(&mut self, now: u64, amount: u64, is_answered: bool) -> (u64, bool) {
@@ -116,8 +180,10 @@ impl Account {
             }
             Counter::Window(wheel) => {
                 let used = wheel.sum() + self.pending;
-                if used + amount <= budget || used == 0 {
+                if used == 0 {
                     (now, false)
+                } else if used + amount <= budget {
+                    (self.unknown_others_until(now, used + amount).unwrap_or(now), false)
                 } else if self.effective.may_probe(used + amount) && is_answered {
                     (now, true)
                 } else {
@@ -145,8 +211,8 @@ impl Account {
             self.effective.probe_left();
         }
         let budget = u128::from(self.budget(true));
-        let cost = u128::from(amount) * u128::from(self.span) * u128::from(PACE.0);
-        let cost = u64::try_from(cost / (budget * u128::from(PACE.1))).unwrap_or(u64::MAX);
+        let cost = u128::from(amount) * u128::from(self.span) / budget;
+        let cost = u64::try_from(cost).unwrap_or(u64::MAX);
         self.pace_at = self.pace_at.max(now).saturating_add(cost.min(self.span));
         Held { amount, is_probe, ..Held::default() }
     }
@@ -165,7 +231,9 @@ impl Account {
         self.pending = self.pending.saturating_sub(amount);
         self.charged += amount;
         match &mut self.counter {
-            Counter::Window(wheel) => held.slot = wheel.add(now + self.span + self.cap, amount),
+            Counter::Window(wheel) => {
+                held.slot = wheel.add(now + self.span + self.cap + self.drift, amount)
+            }
             Counter::Bucket(bucket) => bucket.charge(amount),
         }
         held.level = self.used();
@@ -181,10 +249,7 @@ impl Account {
                 wheel.add(end, actual);
             }
             Counter::Bucket(bucket) if actual < amount => bucket.refund(amount - actual),
-            Counter::Bucket(bucket) => {
-                let level = bucket.used();
-                bucket.raise(level + (actual - amount));
-            }
+            Counter::Bucket(bucket) => bucket.charge(actual - amount),
         }
         if held.is_probe {
             self.effective.probe_ended();
@@ -196,14 +261,27 @@ impl Account {
         held.level + (self.charged - held.charged)
     }
 
-    /// The server says what is used, as it was when `held` arrived.
-    pub(super) fn read_used(&mut self, now: u64, held: &Held, used: u64) {
-        let ours = self.counted_at_most(held);
+    /// The server says what is used, as it was when `held` arrived, which left at `sent_at`.
+    pub(super) fn read_used(&mut self, now: u64, sent_at: u64, (held, used): (&Held, u64)) {
+        self.first_read_at.get_or_insert(now);
+        let at_most = self.counted_at_most(held);
         match &mut self.counter {
-            Counter::Window(_) => self.others.seen(now, used.saturating_sub(ours)),
             Counter::Bucket(bucket) => {
-                self.others.seen(now, used.saturating_sub(ours));
+                self.others.seen(now, used.saturating_sub(at_most));
                 bucket.raise(used + (self.charged - held.charged));
+            }
+            Counter::Window(_) if self.rule.shape == Shape::Sliding => {
+                self.others.seen(now, used.saturating_sub(at_most));
+            }
+            Counter::Window(_) => {
+                let before = held.charged - u64::from(held.amount);
+                let ours = match self.fixed.read(now, sent_at, (before, used, self.rule.limit)) {
+                    Read::Ours(before) => held.charged.saturating_sub(before),
+                    Read::Unknown => at_most,
+                    Read::First => return self.others.window_ended(now),
+                    Read::Stale => return,
+                };
+                self.others.seen(now, used.saturating_sub(ours));
             }
         }
     }
@@ -214,9 +292,11 @@ impl Account {
     }
 
     /// How unevenly requests travel.
-    pub(super) const fn set_spread(&mut self, spread: u64) {
+    pub(super) fn set_spread(&mut self, spread: u64) {
+        let spread = spread.min(self.cap);
+        self.others.set_spread(spread);
         if let Counter::Bucket(bucket) = &mut self.counter {
-            bucket.set_spread(if spread < self.cap { spread } else { self.cap });
+            bucket.set_spread(spread);
         }
     }
 }

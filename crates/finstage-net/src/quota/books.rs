@@ -191,7 +191,7 @@ impl Books {
                 account.effective.state(limit);
             }
             if let Some(used) = used {
-                account.read_used(now, held, used);
+                account.read_used(now, ticket.sent_at, (held, used));
             }
             if held.amount == 0 {
                 continue;
@@ -223,7 +223,7 @@ impl Books {
                 Some(_) if !account.rule.counts_refused => 0,
                 _ => actual(answer.actual, account.rule.name).map_or(amount, u64::from),
             };
-            let end = ticket.sent_at + account.span + excess.min(account.cap);
+            let end = ticket.sent_at + account.span + account.drift + excess.min(account.cap);
             // What is charged beyond the estimate, the server charges at the end of its work.
             let end = if actual > amount { end.max(now + account.span) } else { end };
             account.settle(held, end, actual);

@@ -58,6 +58,9 @@ impl Bucket {
 
     /// Charges what was sent now.
     pub(super) fn charge(&mut self, amount: u64) {
+        if amount == 0 {
+            return;
+        }
         self.level = self.level.max(0) + i128::from(amount) * self.span;
     }
 

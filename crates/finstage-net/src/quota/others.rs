@@ -1,56 +1,84 @@
 //! What others use under the same key, as far as readings show it.
 
-/// A period is looked at in so many parts.
-const PARTS: u64 = 4;
-/// So many parts are remembered: the last two periods.
-const KEPT: usize = 8;
+/// Two windows are looked at in so many parts.
+const PARTS: u64 = 8;
 /// Left free beyond what was seen, as a share of the limit: others do not come in even portions.
-const MARGIN: u64 = 100;
+const MARGIN: u64 = 256;
 
-/// The most that others were seen to use, over the last two periods.
+/// The most that others were seen to use, over the last two windows.
 #[derive(Debug)]
 pub(super) struct Others {
+    span: u64,
     part: u64,
-    most: [u64; KEPT],
+    /// The most that was seen in each part.
+    most: [u64; PARTS as usize],
     /// The number of the newest part.
     newest: u64,
-    expected: u64,
+    /// What was seen last, and when.
+    last: (u64, u64),
+    /// The most of all parts.
+    used: u64,
+    /// How unevenly requests travel.
+    spread: u64,
 }
 
 impl Others {
     pub(super) fn new(span: u64) -> Self {
-        Self { part: (span / PARTS).max(1), most: [0; KEPT], newest: 0, expected: 0 }
+        let part = (span / PARTS * 2).max(1);
+        let most = [0; PARTS as usize];
+        Self { span, part, most, newest: 0, last: (0, 0), used: 0, spread: 0 }
     }
 
     /// At `now` they had used `amount` at least.
     pub(super) fn seen(&mut self, now: u64, amount: u64) {
         let number = now / self.part;
-        let passed = number.saturating_sub(self.newest).min(KEPT as u64);
+        let passed = number.saturating_sub(self.newest).min(PARTS);
         for step in 0..passed {
-            self.most[((number - step) % KEPT as u64) as usize] = 0;
+            self.most[((number - step) % PARTS) as usize] = 0;
         }
         self.newest = self.newest.max(number);
-        let place = &mut self.most[(self.newest % KEPT as u64) as usize];
+        self.last = (now, amount);
+        let place = &mut self.most[(self.newest % PARTS) as usize];
         *place = (*place).max(amount);
-        self.expected = self.most.iter().copied().max().unwrap_or_default();
+        if passed > 0 || amount > self.used {
+            self.used = self.most.iter().copied().max().unwrap_or_default();
+        }
+    }
+
+    /// A window of the server ended between the last look and `now`: what came meanwhile, as much
+    /// as usual, was not seen.
+    pub(super) fn window_ended(&mut self, now: u64) {
+        let (at, amount) = self.last;
+        self.seen(now, amount + self.usual(now.saturating_sub(at)));
+    }
+
+    /// How unevenly requests travel.
+    pub(super) const fn set_spread(&mut self, spread: u64) {
+        self.spread = spread;
     }
 
     /// Whether there are any.
     pub(super) const fn are_seen(&self) -> bool {
-        self.expected > 0
+        self.used > 0
     }
 
     /// What is left free for them under `limit`.
-    pub(super) const fn expected(&self, limit: u64) -> u64 {
-        match self.expected {
-            0 => 0,
-            seen => seen + limit.div_ceil(MARGIN),
+    pub(super) fn expected(&self, limit: u64) -> u64 {
+        if self.used == 0 {
+            return 0;
         }
+        self.used + self.usual(self.spread) + limit.div_ceil(MARGIN)
+    }
+
+    /// What they use in `time`.
+    fn usual(&self, time: u64) -> u64 {
+        let part = u128::from(self.used) * u128::from(time.min(self.span));
+        u64::try_from(part / u128::from(self.span.max(1))).unwrap_or(self.used)
     }
 
     /// What they were seen to use.
     pub(super) const fn used(&self) -> u64 {
-        self.expected
+        self.used
     }
 }
 
@@ -59,17 +87,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_others_use_is_left_free_for_two_periods() {
+    fn what_others_use_is_left_free_for_two_windows() {
         let mut others = Others::new(400);
         assert_eq!(others.expected(1000), 0);
         others.seen(1000, 30);
         others.seen(1010, 20);
-        assert_eq!((others.used(), others.expected(1000)), (30, 40));
+        assert_eq!((others.used(), others.expected(1000)), (30, 34));
         others.seen(1700, 5);
         assert_eq!(others.used(), 30);
         others.seen(1800, 5);
         assert_eq!(others.used(), 5);
         others.seen(99_999, 0);
         assert!(!others.are_seen());
+    }
+
+    #[test]
+    fn what_comes_between_two_looks_is_left_free_as_well() {
+        let mut others = Others::new(400);
+        others.seen(1000, 40);
+        others.set_spread(20);
+        assert_eq!(others.expected(1000), 40 + 2 + 4);
+        others.window_ended(1100);
+        assert_eq!(others.used(), 40 + 10);
     }
 }

@@ -66,29 +66,65 @@ fn explore() {
                         mean += out.used / ceiling / (1.0 - o) / 10.0;
                         worst.refused += out.refused;
                         worst.refused_early += out.refused_early;
-                        worst.refused_others += out.refused_others;
+                        worst.others += out.others;
+                        worst.others_early += out.others_early;
                     }
-                    let bad = if worst.refused + worst.refused_early + worst.refused_others > 0 {
-                        "REFUSED"
-                    } else if worst.early < 0.8 {
-                        "early"
-                    } else if worst.used < 0.99 {
-                        "low"
-                    } else {
-                        ""
-                    };
+                    let bad =
+                        if worst.refused + worst.refused_early + worst.others + worst.others_early
+                            > 0
+                        {
+                            "REFUSED"
+                        } else if worst.early < 0.8 {
+                            "early"
+                        } else if worst.used < 0.99 {
+                            "low"
+                        } else {
+                            ""
+                        };
                     println!(
-                        "{limit:6} {shape:9?} {delay:3?} other={other:5} read={has_readings:5} early {:.4} used {:.4} mean {:.4} refused {} {} others {} gov {gov} {bad}",
+                        "{limit:6} {shape:9?} {delay:3?} other={other:5} read={has_readings:5} early {:.4} used {:.4} mean {:.4} refused {} {} others {} {} gov {gov} {bad}",
                         worst.early,
                         worst.used,
                         mean,
                         worst.refused_early,
                         worst.refused,
-                        worst.refused_others
+                        worst.others_early,
+                        worst.others
                     );
                 }
             }
         }
     }
     println!("{sends} sends {:?}", t0.elapsed());
+}
+
+#[test]
+fn debug_bucket() {
+    let rule = Rule {
+        name: RULE,
+        shape: Shape::Bucket,
+        limit: 6000,
+        window: Duration::from_millis(60_000),
+        default_cost: 1,
+        counts_refused: false,
+    };
+    for seed in 0..20 {
+        let mut dice = Dice::new(seed * 77);
+        let scene = Scene {
+            rule,
+            weights: (1, 40),
+            delay: (40 * MS, 45 * MS),
+            skew: dice.between(0, 60_000 * MS),
+            slow_ppm: dice.between(0, 50),
+            other: Some((1800, 20)),
+            has_readings: true,
+            windows: 8,
+            learned: 3,
+            change: None,
+            states_wait: false,
+            seed,
+        };
+        let mut ours = Ours::new(&rule);
+        println!("seed {seed} {:?}", play(&scene, &mut ours));
+    }
 }

@@ -78,8 +78,9 @@ pub(super) struct Outcome {
     pub(super) used: f64,
     pub(super) refused_early: u64,
     pub(super) refused: u64,
-    /// Refusals that the other one had.
-    pub(super) refused_others: u64,
+    /// Refusals that the other one had, in the windows of learning and afterwards.
+    pub(super) others_early: u64,
+    pub(super) others: u64,
     /// Of the window that began with the change, and of the one after it: used at its end.
     pub(super) after_change: f64,
 }
@@ -297,7 +298,11 @@ impl<'a> World<'a> {
                 Event::OtherSends => self.other_sends(now),
                 Event::OtherArrives { weight } => {
                     let taken = self.server.takes(self.server_time(now), u64::from(weight));
-                    self.outcome.refused_others += u64::from(!taken && now >= self.start);
+                    if !taken && now >= self.learned {
+                        self.outcome.others += 1;
+                    } else if !taken && now >= self.start {
+                        self.outcome.others_early += 1;
+                    }
                 }
             }
         }
@@ -331,8 +336,24 @@ impl<'a> World<'a> {
         if taken {
             self.count(now, u64::from(weight));
         } else if now < self.learned {
+            if std::env::var_os("DBG").is_some() {
+                println!(
+                    "refused {} at {} used {} weight {weight}",
+                    number,
+                    now - self.start,
+                    self.server.used()
+                );
+            }
             self.outcome.refused_early += 1;
         } else {
+            if std::env::var_os("DBG").is_some() {
+                println!(
+                    "refused {} at {} used {} weight {weight}",
+                    number,
+                    now - self.start,
+                    self.server.used()
+                );
+            }
             self.outcome.refused += 1;
         }
         let used = self.server.used() as u32;
