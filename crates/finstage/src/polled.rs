@@ -27,6 +27,8 @@ use crate::wiring;
 /// Between two tries for history while the venue cannot be reached.
 const BACKOFF: Backoff =
     Backoff { base: Duration::from_secs(5), factor: 2, cap: Duration::from_secs(600) };
+/// However the wait is drawn.
+const LEAST_WAIT: Duration = Duration::from_secs(1);
 /// Bars that are kept in memory before they are stored.
 const PIECE_BARS: usize = 50_000;
 
@@ -138,8 +140,11 @@ async fn fill_all(source: &Source, history: &History, wants: &[Want]) {
             continue;
         }
         match fill_series(source, history, want).await {
-            Ok(true) => {}
-            Ok(false) => refused.push(symbol),
+            Ok(None) => {}
+            Ok(Some(why)) => {
+                tracing::warn!("{symbol}: no history: {why}");
+                refused.push(symbol);
+            }
             Err(error) => tracing::warn!("history could not be stored: {error}"),
         }
         if factored.contains(&symbol) || refused.contains(&symbol) || *interval < Interval::D1 {
@@ -166,31 +171,17 @@ fn history_is_new(history: &History, symbol: &Symbol) -> bool {
     history.factors(symbol).is_ok_and(|factors| factors.rows().is_empty())
 }
 
-/// Waits before another try; false where another one is of no use.
-async fn wait(symbol: &Symbol, trouble: &Trouble, attempt: &mut u32) -> bool {
-    let (wait, why) = match trouble {
-        Trouble::Refused(why) | Trouble::Denied(why) => {
-            tracing::warn!("{symbol}: no history: {why}");
-            return false;
-        }
-        Trouble::Limited(wait) => (*wait, "too many requests"),
-        Trouble::Unreachable(why) => {
-            let mut jitter = Jitter::seeded(u64::from(*attempt));
-            (BACKOFF.next(*attempt, &mut jitter).max(Duration::from_secs(1)), why.as_str())
-        }
-    };
-    *attempt = attempt.saturating_add(1);
-    tracing::warn!("{symbol}: no history yet: {why}; again in {:.0} s", wait.as_secs_f64());
-    tokio::time::sleep(wait).await;
-    true
+/// Waits before another try.
+async fn wait(symbol: &Symbol, why: &str, rest: Duration) {
+    tracing::warn!("{symbol}: no history yet: {why}; again in {:.0} s", rest.as_secs_f64());
+    tokio::time::sleep(rest).await;
 }
 
-/// Fetches a series, however long the venue cannot be reached; false where it has no such symbol, or
-/// gives us nothing.
+/// Fetches a series, however long the venue cannot be reached; gives why the venue has none.
 ///
 /// # Errors
 /// When the history cannot be written.
-pub(crate) async fn fill_series(source: &Source, history: &History, want: &Want) -> Result<bool> {
+pub(crate) async fn fill_series(source: &Source, history: &History, want: &Want) -> Result<Option<String>> {
     let Want { symbol, interval, from, to } = want;
     let stretch = Stretch { from: *from, to: *to, bars: 0 };
     let mut next = Some(source.query(symbol, *interval, &stretch));
@@ -201,14 +192,24 @@ pub(crate) async fn fill_series(source: &Source, history: &History, want: &Want)
                 attempt = 0;
                 following
             }
-            Err(trouble) if wait(symbol, &trouble, &mut attempt).await => Some(query),
-            Err(_) => return Ok(false),
+            Err(Trouble::Refused(why) | Trouble::Denied(why)) => return Ok(Some(why)),
+            Err(Trouble::Limited(rest)) => {
+                wait(symbol, "too many requests", rest).await;
+                Some(query)
+            }
+            Err(Trouble::Unreachable(why)) => {
+                let mut jitter = Jitter::seeded(u64::from(attempt));
+                let rest = BACKOFF.next(attempt, &mut jitter).max(LEAST_WAIT);
+                attempt = attempt.saturating_add(1);
+                wait(symbol, &why, rest).await;
+                Some(query)
+            }
         };
         if bars.len() >= PIECE_BARS || next.is_none() {
             store(history, want, std::mem::take(&mut bars)).await?;
         }
     }
-    Ok(true)
+    Ok(None)
 }
 
 async fn store(history: &History, want: &Want, bars: Vec<Bar>) -> Result<()> {

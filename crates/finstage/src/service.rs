@@ -414,7 +414,8 @@ async fn fill_history(
             _ => wanted,
         };
         let want = Want { symbol, interval, from, to: now };
-        if !polled::fill_series(&source, &house.history, &want).await? {
+        if let Some(why) = polled::fill_series(&source, &house.history, &want).await? {
+            tracing::warn!("{} is not watched: {why}; correct it in [[feeds]]", want.symbol);
             refused.insert(want.symbol);
         }
     }

@@ -430,6 +430,9 @@ pub fn default_file() -> String {
         };
         let _ = write!(text, "\n# {describes}\n{header}\n");
         for key in KEYS.iter().filter(|key| key.section == *section) {
+            if (key.section, key.name) == ("venues.*", "app_key") {
+                text.push_str("#[venues.kis]\n");
+            }
             let must = if key.default.is_none() && section.ends_with("[]") && key.name != "cooldown"
             {
                 " (no default)"
