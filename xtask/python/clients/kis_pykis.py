@@ -7,7 +7,10 @@ import threading
 
 import pykis.client.websocket
 import pykis.kis
+import pykis.logging
 
+# It writes its log between our words.
+pykis.logging.setLevel("ERROR")
 places = json.loads(sys.argv[1])["kis"]
 pykis.kis.REAL_DOMAIN = pykis.kis.VIRTUAL_DOMAIN = places["rest"]
 pykis.client.websocket.WEBSOCKET_REAL_DOMAIN = places["ws"]

@@ -5,19 +5,23 @@ use finstage_model::{Day, Timestamp};
 /// Seconds that Seoul is ahead.
 const AHEAD_S: i64 = 9 * 3_600;
 
+/// The first year of questions.
+const FIRST_YEAR: i32 = 1970;
+
 /// `20261121`
 pub(super) fn day(day: Day) -> String {
     let (year, month, date) = day.civil();
     format!("{year:04}{month:02}{date:02}")
 }
 
-/// Reads `20261121`.
+/// Reads `20261121`. A year too early to be one is read as the first that is: clients write `00000101` for
+/// "from the beginning".
 pub(super) fn read_day(text: &str) -> Option<Day> {
     let number = |range: std::ops::Range<usize>| text.get(range)?.parse::<u32>().ok();
     if text.len() != 8 || !text.bytes().all(|b| b.is_ascii_digit()) {
         return None;
     }
-    let year = i32::try_from(number(0..4)?).ok()?;
+    let year = i32::try_from(number(0..4)?).ok()?.max(FIRST_YEAR);
     Day::from_civil(year, number(4..6)?, number(6..8)?)
 }
 
@@ -64,6 +68,7 @@ mod tests {
         assert_eq!(stamp(at), "2026-11-21 08:30:05");
         assert_eq!(day(day_in_seoul(at.secs())), "20261121");
         assert_eq!(read_day("20261121").map(day).as_deref(), Some("20261121"));
+        assert_eq!(read_day("00000101").map(day).as_deref(), Some("19700101"));
         assert_eq!(read_time("093015"), Some(34_215));
         assert!(
             ["2026112", "20261341", "2026-1-1", ""].iter().all(|text| read_day(text).is_none())

@@ -53,8 +53,11 @@ const NEW_YORK: Listing = Listing {
     ..SEOUL
 };
 
-/// Shares that became several: code and days.
-const SPLITS: &[(&str, &[(i32, u32, u32, f64)])] =
+/// A day on which one share became several: year, month, date, how many.
+type Split = (i32, u32, u32, f64);
+
+/// Shares that became several.
+const SPLITS: &[(&str, &[Split])] =
     &[("900010", &[(2025, 4, 14, 5.0)]), ("NVDA", &[(2024, 6, 10, 10.0)])];
 
 /// The symbol of a code, in Seoul; ETN codes would begin with Q, and none is listed.
