@@ -16,6 +16,10 @@
 //! A connection that must end, because of its age or because the venue says so, is replaced while
 //! it still speaks ([`SessionLimits::overlap`]): that is no loss.
 //!
+//! A line that is silent for as long as the venue's profile says is dead. A stream that is silent for
+//! several times what is usual for it, while its line answers pings and its market is open, is
+//! stalled: `Stale` is said at once, and the connection is made anew.
+//!
 //! When the queue of events is full the socket is not read, which the venue feels as a slow
 //! reader. When that lasts longer than [`SessionLimits::blocked`], the connection is dropped, and
 //! the loss is told by the `Gap` of the next one. Nothing is lost silently.

@@ -412,7 +412,7 @@ impl Session {
         if link.hold.is_some() {
             return Ok(());
         }
-        if !self.tapes.overlaps() || self.spare.is_none() {
+        if !matches!(self.spare, Some(Spare::Open(_))) {
             self.tell_unshared().await?;
         }
         if !self.losses.is_empty() {

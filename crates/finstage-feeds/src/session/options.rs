@@ -52,7 +52,8 @@ pub struct Since {
 pub struct SessionLimits {
     /// For the venue to acknowledge all commands, from the last one sent.
     pub acknowledge: Duration,
-    /// The longest silence, where it is not the one of the venue's profile.
+    /// The longest silence of a line, where it is not the one of the venue's profile. How long a
+    /// stream may be silent on a line that answers is learned.
     pub stall: Option<Duration>,
     /// For room in the queue of events, before the connection is dropped.
     pub blocked: Duration,

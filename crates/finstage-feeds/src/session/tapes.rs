@@ -22,8 +22,8 @@ pub(super) struct TapeBook {
     /// Since when trades of an instrument wait for older ones.
     parked: BTreeMap<InstrumentId, Instant>,
     /// While two connections speak, what one of them leaves out the other may bring: holes are
-    /// seen and not told yet.
-    untold: Option<Vec<Stretch>>,
+    /// seen and not told yet, one stretch for each instrument.
+    untold: Option<BTreeMap<InstrumentId, Stretch>>,
     stats: Arc<SessionStats>,
 }
 
@@ -78,13 +78,10 @@ impl TapeBook {
             Sequel::AfterHole(from, to) => Some((instrument, from, to)),
         };
         self.settle(instrument);
-        match &mut self.untold {
-            Some(untold) => {
-                untold.extend(loss);
-                None
-            }
-            None => loss,
-        }
+        let (Some(untold), Some((_, from, to))) = (&mut self.untold, loss) else { return loss };
+        let known = untold.entry(instrument).or_insert((instrument, from, to));
+        *known = (instrument, known.1.min(from), known.2.max(to));
+        None
     }
 
     /// Takes a page of the archive, which says nothing about numbers above its last one. `None`
@@ -219,15 +216,10 @@ impl TapeBook {
     /// One connection is left: the losses that the other did not make good.
     pub(super) fn end_overlap(&mut self) -> Vec<Stretch> {
         let mut seen = self.untold.take().unwrap_or_default();
-        seen.retain(|(instrument, ..)| {
+        seen.retain(|instrument, _| {
             self.reels.get(instrument).is_some_and(|reel| !reel.tape.is_whole())
         });
-        let mut losses: BTreeMap<InstrumentId, Stretch> = BTreeMap::new();
-        for (instrument, from, to) in seen {
-            let loss = losses.entry(instrument).or_insert((instrument, from, to));
-            *loss = (instrument, loss.1.min(from), loss.2.max(to));
-        }
-        losses.into_values().collect()
+        seen.into_values().collect()
     }
 
     /// Takes back a trade that could not be sent on.

@@ -330,7 +330,6 @@ async fn campaign(seed: u64, cuts: usize) -> Settled {
 
 #[tokio::test(start_paused = true)]
 #[expect(clippy::disallowed_methods, reason = "FINSTAGE_LONG=1 asks for the thorough form")]
-#[expect(clippy::print_stdout, reason = "a long test says what it did")]
 async fn no_trade_is_lost_or_doubled_by_ten_thousand_disconnects() {
     let runs = if std::env::var_os("FINSTAGE_LONG").is_some() { 40 } else { 2 };
     let (mut cuts, mut printed, mut unsent, mut filled, mut late) = (0, 0, 0, 0, 0);

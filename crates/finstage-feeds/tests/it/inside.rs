@@ -1,7 +1,7 @@
 //! A venue within this process, in the test's own time: it prints numbered trades, streams them over
 //! in-memory sockets that it cuts, stalls, closes and distorts by seed, and answers requests for
 //! trades slowly, in part, or not at all. It keeps what it printed, which is the truth, what of it no
-//! connection was given, and when no connection was given anything.
+//! connection was given, and when none was subscribed.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -122,9 +122,9 @@ pub(crate) struct State {
     pub(crate) cuts: Vec<Instant>,
     /// Trades that were left out or swapped with the next: by symbol, when they were printed.
     pub(crate) jumps: Vec<(&'static str, i64)>,
-    /// Connections that are given trades.
-    listening: usize,
-    /// From when to when no connection was given trades, in milliseconds.
+    /// Connections that were told that they are subscribed, and are given trades.
+    subscribed: usize,
+    /// From when to when there was no such connection, in milliseconds.
     pub(crate) outages: Vec<(i64, i64)>,
     pub(crate) commands: Vec<String>,
     pub(crate) most_frames_a_second: usize,
@@ -133,19 +133,19 @@ pub(crate) struct State {
 }
 
 impl State {
-    /// A connection is given trades from here on.
-    fn listen(&mut self, now_ms: i64) {
-        if self.listening == 0
+    /// A connection is subscribed from here on, and knows it.
+    fn subscribe(&mut self, now_ms: i64) {
+        if self.subscribed == 0
             && let Some(outage) = self.outages.last_mut()
         {
             outage.1 = now_ms;
         }
-        self.listening += 1;
+        self.subscribed += 1;
     }
 
-    fn unlisten(&mut self, now_ms: i64) {
-        self.listening -= 1;
-        if self.listening == 0 {
+    fn unsubscribe(&mut self, now_ms: i64) {
+        self.subscribed -= 1;
+        if self.subscribed == 0 {
             self.outages.push((now_ms, i64::MAX));
         }
     }
@@ -161,7 +161,10 @@ struct Line {
     /// Commands to be answered, and when.
     answers: VecDeque<(Instant, u64)>,
     swapped: Option<String>,
+    /// Whether it is given trades.
     is_listening: bool,
+    /// Whether it was told so.
+    is_subscribed: bool,
 }
 
 /// The venue. Clones are the same.
@@ -187,7 +190,7 @@ impl Inside {
             is_resting: false,
             cuts: Vec::new(),
             jumps: Vec::new(),
-            listening: 0,
+            subscribed: 0,
             outages: vec![(NOON.millis(), i64::MAX)],
             commands: Vec::new(),
             most_frames_a_second: 0,
@@ -289,11 +292,10 @@ impl Inside {
             answers: VecDeque::new(),
             swapped: None,
             is_listening: false,
+            is_subscribed: false,
         };
         let is_ours = self.stream(&mut line, &mut peer).await;
-        if line.is_listening {
-            self.state().unlisten(self.now_ms());
-        }
+        self.unsubscribe(&mut line);
         drop(line.trades);
         if is_ours {
             self.end(fate, peer).await;
@@ -320,8 +322,15 @@ impl Inside {
                 () = sleep_until(answer_at), if !line.answers.is_empty() => {
                     let Some((_, id)) = line.answers.pop_front() else { continue };
                     let answer = format!(r#"{{"result":null,"id":{id}}}"#);
-                    if line.fate != Fate::NoAnswer && !peer.say(answer).await {
+                    if line.fate == Fate::NoAnswer {
+                        continue;
+                    }
+                    if !peer.say(answer).await {
                         return false;
+                    }
+                    if line.answers.is_empty() && !line.is_subscribed {
+                        line.is_subscribed = true;
+                        self.state().subscribe(self.now_ms());
                     }
                 }
                 frame = peer.next() => match frame {
@@ -335,6 +344,12 @@ impl Inside {
                     }
                 }
             }
+        }
+    }
+
+    fn unsubscribe(&self, line: &mut Line) {
+        if std::mem::take(&mut line.is_subscribed) {
+            self.state().unsubscribe(self.now_ms());
         }
     }
 
@@ -356,7 +371,6 @@ impl Inside {
         state.commands.push(command.clone());
         if !line.is_listening {
             line.is_listening = true;
-            state.listen(self.now_ms());
             // What was printed before the command is not for this connection.
             while line.trades.try_recv().is_ok() {}
         }
@@ -366,10 +380,7 @@ impl Inside {
     fn frames(&self, line: &mut Line, symbol: &'static str, id: u64) -> Vec<String> {
         let is_tail = line.ends.duration_since(Instant::now()) < Duration::from_millis(700);
         if line.fate == Fate::LoseTail && is_tail {
-            if line.is_listening {
-                line.is_listening = false;
-                self.state().unlisten(self.now_ms());
-            }
+            self.unsubscribe(line);
             return Vec::new();
         }
         let distorted = self.state().manners.distorted;
