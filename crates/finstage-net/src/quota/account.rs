@@ -11,6 +11,9 @@ use crate::quota::{Rule, Shape, nanos};
 const UNANSWERED_SHARE: u64 = 8;
 /// Others may take nearly all; this share stays ours, so that nobody waits for ever.
 const LEAST_SHARE: u64 = 16;
+/// What of a bucket stays free for others where readings show them, as a share of it: they are seen
+/// only when they are quicker than it drains. It costs no throughput.
+const BUCKET_RESERVE: u64 = 64;
 /// A server's clock may run slow by one part in so many, 122 millionths: well beyond what is usual.
 const DRIFT: u64 = 8192;
 /// What may leave at once while sends are spread, as a share of the period.
@@ -51,6 +54,8 @@ struct Fixed {
     valid_from: u64,
     /// The most that was said to be used in this window.
     most: u64,
+    /// All that had been sent with the last request that is known to have arrived in it.
+    newest: u64,
 }
 
 /// What of ours a server counts that counts in fixed windows.
@@ -66,17 +71,19 @@ enum Read {
 
 impl Fixed {
     /// Takes that `used` is used under `limit`, as a request arrived that left at `sent_at` when
-    /// `before` had been sent.
-    fn read(&mut self, now: u64, sent_at: u64, (before, used, limit): (u64, u64, u64)) -> Read {
+    /// `charged` had been sent, itself included.
+    fn read(&mut self, now: u64, sent_at: u64, (charged, used, limit): (u64, u64, u64)) -> Read {
         if sent_at < self.valid_from {
             return Read::Stale;
         }
         // Answers overtake each other by far less than that.
         if used + limit / 4 < self.most {
-            *self = Self { before: Some(before), valid_from: now, most: used };
+            // What left after the last one of the old window may all be in the new one.
+            *self = Self { before: Some(self.newest), valid_from: now, most: used, newest: charged };
             return Read::First;
         }
         self.most = self.most.max(used);
+        self.newest = self.newest.max(charged);
         self.before.map_or(Read::Unknown, Read::Ours)
     }
 }
@@ -151,7 +158,12 @@ impl Account {
     /// What we may use.
     pub(super) fn budget(&self, is_answered: bool) -> u64 {
         let limit = self.effective.limit();
-        let free = limit.saturating_sub(self.others.expected(limit)).max(limit / LEAST_SHARE);
+        let reserve = match self.counter {
+            Counter::Bucket(_) if self.first_read_at.is_some() => limit.div_ceil(BUCKET_RESERVE),
+            _ => 0,
+        };
+        let taken = self.others.expected(limit) + reserve;
+        let free = limit.saturating_sub(taken).max(limit / LEAST_SHARE);
         if is_answered { free.max(1) } else { (limit / UNANSWERED_SHARE).max(1) }
     }
 
@@ -272,8 +284,8 @@ impl Account {
                 self.others.seen(now, used.saturating_sub(at_most));
             }
             Counter::Window(_) => {
-                let before = held.charged - u64::from(held.amount);
-                let ours = match self.fixed.read(now, sent_at, (before, used, self.rule.limit)) {
+                let said = (held.charged, used, self.rule.limit);
+                let ours = match self.fixed.read(now, sent_at, said) {
                     Read::Ours(before) => held.charged.saturating_sub(before),
                     Read::Unknown => at_most,
                     Read::First => return self.others.window_ended(now),
