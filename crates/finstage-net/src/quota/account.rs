@@ -37,6 +37,8 @@ pub(super) struct Account {
     pub(super) others: Others,
     /// Until when sends are spread over the period instead of leaving as they fit.
     spread_until: u64,
+    /// Until when they are not, whatever else.
+    unpaced_until: u64,
     /// When the next one is due at an even pace.
     pace_at: u64,
     /// When the first reading came: others are known a window later.
@@ -130,6 +132,7 @@ impl Account {
                 _ => span,
             }),
             spread_until: 0,
+            unpaced_until: 0,
             pace_at: 0,
             first_read_at: None,
             fixed: Fixed::default(),
@@ -209,7 +212,8 @@ impl Account {
             }
         };
         let fits = fits.max(now);
-        let spreads = now < self.spread_until || self.others.are_seen();
+        let spreads = now >= self.unpaced_until
+            && (now < self.spread_until || self.others.are_seen());
         if !spreads || matches!(self.counter, Counter::Bucket(_)) || is_probe {
             return (fits, is_probe);
         }
@@ -286,7 +290,8 @@ impl Account {
             Counter::Window(_) => {
                 let said = (held.charged, used, self.rule.limit);
                 let ours = match self.fixed.read(now, sent_at, said) {
-                    Read::Ours(before) => held.charged.saturating_sub(before),
+                    // Any that left before the answer may have arrived before the request.
+                    Read::Ours(before) => self.charged.saturating_sub(before),
                     Read::Unknown => at_most,
                     Read::First => return self.others.window_ended(now),
                     Read::Stale => return,
@@ -296,15 +301,18 @@ impl Account {
         }
     }
 
-    /// Sends are spread for a while, because the limit is not what it was.
-    pub(super) fn spread_sends(&mut self, now: u64) {
-        self.spread_until = now.saturating_add(self.span.saturating_mul(2));
+    /// The limit is not what it was: what was sent under the old one makes room more quickly than
+    /// the new one is paced.
+    pub(super) fn limit_fell(&mut self, now: u64) {
+        self.unpaced_until = now.saturating_add(self.span.saturating_mul(2));
     }
 
     /// How unevenly requests travel.
     pub(super) fn set_spread(&mut self, spread: u64) {
         let spread = spread.min(self.cap);
-        self.others.set_spread(spread);
+        let is_fixed = matches!(self.rule.shape, Shape::Aligned | Shape::Anchored);
+        let mixed = u128::from(self.effective.limit()) * u128::from(spread) / u128::from(self.span);
+        self.others.set_unseen(if is_fixed { u64::try_from(mixed).unwrap_or(0) } else { 0 }, spread);
         if let Counter::Bucket(bucket) = &mut self.counter {
             bucket.set_spread(spread);
         }

@@ -213,7 +213,7 @@ impl Books {
                         account.effective.refused(&refused);
                         self.delay.doubt();
                     }
-                    account.spread_sends(now);
+                    account.limit_fell(now);
                 }
                 Some(_) => {}
             }

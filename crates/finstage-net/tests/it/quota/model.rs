@@ -342,3 +342,4 @@ fn table(cells: &[Cell], sums: &[Sum]) -> String {
 fn is_long() -> bool {
     std::env::var_os("FINSTAGE_LONG").is_some()
 }
+
