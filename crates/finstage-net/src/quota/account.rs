@@ -44,6 +44,8 @@ pub(super) struct Account {
     /// When the first reading came: others are known a window later.
     first_read_at: Option<u64>,
     fixed: Fixed,
+    /// So much of ours may be on either side of a window's end.
+    doubt: u64,
 }
 
 /// Where the present window of a server began among our requests, if its windows begin anew: what
@@ -136,6 +138,7 @@ impl Account {
             pace_at: 0,
             first_read_at: None,
             fixed: Fixed::default(),
+            doubt: 0,
             rule,
         }
     }
@@ -296,7 +299,8 @@ impl Account {
                     Read::First => return self.others.window_ended(now),
                     Read::Stale => return,
                 };
-                self.others.seen(now, used.saturating_sub(ours));
+                let amount = used.saturating_sub(ours);
+                self.others.seen(now, if amount > self.doubt { amount } else { 0 });
             }
         }
     }
@@ -307,12 +311,20 @@ impl Account {
         self.unpaced_until = now.saturating_add(self.span.saturating_mul(2));
     }
 
-    /// How unevenly requests travel.
-    pub(super) fn set_spread(&mut self, spread: u64) {
+    /// How unevenly requests travel, and how long the slowest takes there and back.
+    pub(super) fn set_spread(&mut self, spread: u64, slowest: u64) {
         let spread = spread.min(self.cap);
-        let is_fixed = matches!(self.rule.shape, Shape::Aligned | Shape::Anchored);
-        let mixed = u128::from(self.effective.limit()) * u128::from(spread) / u128::from(self.span);
-        self.others.set_unseen(if is_fixed { u64::try_from(mixed).unwrap_or(0) } else { 0 }, spread);
+        let (span, limit) = (self.span, self.effective.limit());
+        let in_time = |time: u64| {
+            let part = u128::from(limit) * u128::from(time.min(span)) / u128::from(span);
+            u64::try_from(part).unwrap_or(limit)
+        };
+        if matches!(self.rule.shape, Shape::Aligned | Shape::Anchored) {
+            self.doubt = in_time(spread);
+            self.others.set_unseen(in_time(slowest), spread);
+        } else {
+            self.others.set_unseen(0, spread);
+        }
         if let Counter::Bucket(bucket) = &mut self.counter {
             bucket.set_spread(spread);
         }

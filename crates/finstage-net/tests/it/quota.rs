@@ -3,5 +3,6 @@
 
 mod change;
 mod model;
+mod properties;
 mod servers;
 mod world;
