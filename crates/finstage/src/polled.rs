@@ -181,7 +181,11 @@ async fn wait(symbol: &Symbol, why: &str, rest: Duration) {
 ///
 /// # Errors
 /// When the history cannot be written.
-pub(crate) async fn fill_series(source: &Source, history: &History, want: &Want) -> Result<Option<String>> {
+pub(crate) async fn fill_series(
+    source: &Source,
+    history: &History,
+    want: &Want,
+) -> Result<Option<String>> {
     let Want { symbol, interval, from, to } = want;
     let stretch = Stretch { from: *from, to: *to, bars: 0 };
     let mut next = Some(source.query(symbol, *interval, &stretch));

@@ -11,6 +11,9 @@ use crate::quota::{Rule, Shape, nanos};
 const UNANSWERED_SHARE: u64 = 8;
 /// Others may take nearly all; this share stays ours, so that nobody waits for ever.
 const LEAST_SHARE: u64 = 16;
+/// What of a bucket stays free for others where readings show them, as a share of it: they are seen
+/// only when they are quicker than it drains. It costs no throughput.
+const BUCKET_RESERVE: u64 = 64;
 /// A server's clock may run slow by one part in so many, 122 millionths: well beyond what is usual.
 const DRIFT: u64 = 8192;
 /// What may leave at once while sends are spread, as a share of the period.
@@ -34,11 +37,15 @@ pub(super) struct Account {
     pub(super) others: Others,
     /// Until when sends are spread over the period instead of leaving as they fit.
     spread_until: u64,
+    /// Until when they are not, whatever else.
+    unpaced_until: u64,
     /// When the next one is due at an even pace.
     pace_at: u64,
     /// When the first reading came: others are known a window later.
     first_read_at: Option<u64>,
     fixed: Fixed,
+    /// So much of ours may be on either side of a window's end.
+    doubt: u64,
 }
 
 /// Where the present window of a server began among our requests, if its windows begin anew: what
@@ -51,6 +58,8 @@ struct Fixed {
     valid_from: u64,
     /// The most that was said to be used in this window.
     most: u64,
+    /// All that had been sent with the last request that is known to have arrived in it.
+    newest: u64,
 }
 
 /// What of ours a server counts that counts in fixed windows.
@@ -66,17 +75,20 @@ enum Read {
 
 impl Fixed {
     /// Takes that `used` is used under `limit`, as a request arrived that left at `sent_at` when
-    /// `before` had been sent.
-    fn read(&mut self, now: u64, sent_at: u64, (before, used, limit): (u64, u64, u64)) -> Read {
+    /// `charged` had been sent, itself included.
+    fn read(&mut self, now: u64, sent_at: u64, (charged, used, limit): (u64, u64, u64)) -> Read {
         if sent_at < self.valid_from {
             return Read::Stale;
         }
         // Answers overtake each other by far less than that.
         if used + limit / 4 < self.most {
-            *self = Self { before: Some(before), valid_from: now, most: used };
+            // What left after the last one of the old window may all be in the new one.
+            *self =
+                Self { before: Some(self.newest), valid_from: now, most: used, newest: charged };
             return Read::First;
         }
         self.most = self.most.max(used);
+        self.newest = self.newest.max(charged);
         self.before.map_or(Read::Unknown, Read::Ours)
     }
 }
@@ -123,9 +135,11 @@ impl Account {
                 _ => span,
             }),
             spread_until: 0,
+            unpaced_until: 0,
             pace_at: 0,
             first_read_at: None,
             fixed: Fixed::default(),
+            doubt: 0,
             rule,
         }
     }
@@ -151,7 +165,12 @@ impl Account {
     /// What we may use.
     pub(super) fn budget(&self, is_answered: bool) -> u64 {
         let limit = self.effective.limit();
-        let free = limit.saturating_sub(self.others.expected(limit)).max(limit / LEAST_SHARE);
+        let reserve = match self.counter {
+            Counter::Bucket(_) if self.first_read_at.is_some() => limit.div_ceil(BUCKET_RESERVE),
+            _ => 0,
+        };
+        let taken = self.others.expected(limit) + reserve;
+        let free = limit.saturating_sub(taken).max(limit / LEAST_SHARE);
         if is_answered { free.max(1) } else { (limit / UNANSWERED_SHARE).max(1) }
     }
 
@@ -197,7 +216,8 @@ impl Account {
             }
         };
         let fits = fits.max(now);
-        let spreads = now < self.spread_until || self.others.are_seen();
+        let spreads =
+            now >= self.unpaced_until && (now < self.spread_until || self.others.are_seen());
         if !spreads || matches!(self.counter, Counter::Bucket(_)) || is_probe {
             return (fits, is_probe);
         }
@@ -274,27 +294,40 @@ impl Account {
                 self.others.seen(now, used.saturating_sub(at_most));
             }
             Counter::Window(_) => {
-                let before = held.charged - u64::from(held.amount);
-                let ours = match self.fixed.read(now, sent_at, (before, used, self.rule.limit)) {
-                    Read::Ours(before) => held.charged.saturating_sub(before),
+                let said = (held.charged, used, self.rule.limit);
+                let ours = match self.fixed.read(now, sent_at, said) {
+                    // Any that left before the answer may have arrived before the request.
+                    Read::Ours(before) => self.charged.saturating_sub(before),
                     Read::Unknown => at_most,
                     Read::First => return self.others.window_ended(now),
                     Read::Stale => return,
                 };
-                self.others.seen(now, used.saturating_sub(ours));
+                let amount = used.saturating_sub(ours);
+                self.others.seen(now, if amount > self.doubt { amount } else { 0 });
             }
         }
     }
 
-    /// Sends are spread for a while, because the limit is not what it was.
-    pub(super) fn spread_sends(&mut self, now: u64) {
-        self.spread_until = now.saturating_add(self.span.saturating_mul(2));
+    /// The limit is not what it was: what was sent under the old one makes room more quickly than
+    /// the new one is paced.
+    pub(super) fn limit_fell(&mut self, now: u64) {
+        self.unpaced_until = now.saturating_add(self.span.saturating_mul(2));
     }
 
-    /// How unevenly requests travel.
-    pub(super) fn set_spread(&mut self, spread: u64) {
+    /// How unevenly requests travel, and how long the slowest takes there and back.
+    pub(super) fn set_spread(&mut self, spread: u64, slowest: u64) {
         let spread = spread.min(self.cap);
-        self.others.set_spread(spread);
+        let (span, limit) = (self.span, self.effective.limit());
+        let in_time = |time: u64| {
+            let part = u128::from(limit) * u128::from(time.min(span)) / u128::from(span);
+            u64::try_from(part).unwrap_or(limit)
+        };
+        if matches!(self.rule.shape, Shape::Aligned | Shape::Anchored) {
+            self.doubt = in_time(spread);
+            self.others.set_unseen(in_time(slowest), spread);
+        } else {
+            self.others.set_unseen(0, spread);
+        }
         if let Counter::Bucket(bucket) = &mut self.counter {
             bucket.set_spread(spread);
         }

@@ -209,13 +209,15 @@ impl Books {
                         is_read: used.is_some(),
                         is_wait_stated: refusal.retry_after.is_some(),
                     };
-                    let is_explained =
-                        used.is_some() && refused.used + amount > account.effective.limit();
+                    // By others only: what we used ourselves, the books knew when they admitted it.
+                    let is_explained = used.is_some()
+                        && refused.used + amount > account.effective.limit()
+                        && refused.used + amount > account.counted_at_most(held);
                     if account.effective.knew(ticket.sent_at) && !is_explained {
                         account.effective.refused(&refused);
                         self.delay.doubt();
                     }
-                    account.spread_sends(now);
+                    account.limit_fell(now);
                 }
                 Some(_) => {}
             }
@@ -229,8 +231,9 @@ impl Books {
             account.settle(held, end, actual);
         }
         self.rest(now, ticket.sent_at, answer);
+        let slowest = self.delay.slowest();
         if let Some(spread) = self.delay.spread() {
-            self.accounts.iter_mut().for_each(|account| account.set_spread(spread));
+            self.accounts.iter_mut().for_each(|account| account.set_spread(spread, slowest));
         }
     }
 

@@ -72,6 +72,11 @@ impl Delay {
         rtt.saturating_sub(self.floor)
     }
 
+    /// The longest round trip that is remembered.
+    pub(super) fn slowest(&self) -> u64 {
+        self.present.most.max(self.last.most)
+    }
+
     /// The most that any may count longer; `None` before it is learned.
     pub(super) fn spread(&self) -> Option<u64> {
         (self.present.count + self.last.count >= ENOUGH).then_some(self.spread)

@@ -132,7 +132,12 @@ impl Effective {
         let Refused { now, span, used, is_read, is_wait_stated } = *refused;
         let since = self.cut_at.map(|at| now.saturating_sub(at));
         let is_near = since.is_some_and(|since| since <= span.saturating_mul(2));
-        let is_exact = is_read || (is_near && self.shape == Shape::Sliding);
+        // What a window that slides holds at a first refusal is what the old limit let in; what a
+        // window that began anew holds is what the new one does.
+        let is_exact = match self.shape {
+            Shape::Sliding => is_near,
+            _ => is_read,
+        };
         if let Some(before) = self.before_raise.take() {
             // A raise was too much: back, and the next one is smaller and later.
             self.limit = before.min(used);

@@ -20,13 +20,14 @@ pub(super) struct Others {
     used: u64,
     /// How unevenly requests travel.
     spread: u64,
+    mixed: u64,
 }
 
 impl Others {
     pub(super) fn new(span: u64) -> Self {
         let part = (span / PARTS * 2).max(1);
         let most = [0; PARTS as usize];
-        Self { span, part, most, newest: 0, last: (0, 0), used: 0, spread: 0 }
+        Self { span, part, most, newest: 0, last: (0, 0), used: 0, spread: 0, mixed: 0 }
     }
 
     /// At `now` they had used `amount` at least.
@@ -52,9 +53,10 @@ impl Others {
         self.seen(now, amount + self.usual(now.saturating_sub(at)));
     }
 
-    /// How unevenly requests travel.
-    pub(super) const fn set_spread(&mut self, spread: u64) {
-        self.spread = spread;
+    /// How unevenly requests travel, and how much of ours is on the way meanwhile, which cannot be
+    /// told from what others use.
+    pub(super) const fn set_unseen(&mut self, mixed: u64, spread: u64) {
+        (self.mixed, self.spread) = (mixed, spread);
     }
 
     /// Whether there are any.
@@ -67,7 +69,7 @@ impl Others {
         if self.used == 0 {
             return 0;
         }
-        self.used + self.usual(self.spread) + limit.div_ceil(MARGIN)
+        self.used + self.usual(self.spread) + self.mixed + limit.div_ceil(MARGIN)
     }
 
     /// What they use in `time`.
@@ -105,7 +107,7 @@ mod tests {
     fn what_comes_between_two_looks_is_left_free_as_well() {
         let mut others = Others::new(400);
         others.seen(1000, 40);
-        others.set_spread(20);
+        others.set_unseen(0, 20);
         assert_eq!(others.expected(1000), 40 + 2 + 4);
         others.window_ended(1100);
         assert_eq!(others.used(), 40 + 10);

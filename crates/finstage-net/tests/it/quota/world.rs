@@ -81,7 +81,9 @@ pub(super) struct Outcome {
     /// Refusals that the other one had, in the windows of learning and afterwards.
     pub(super) others_early: u64,
     pub(super) others: u64,
-    /// Of the window that began with the change, and of the one after it: used at its end.
+    /// What was refused though it left after the first refusal was known.
+    pub(super) refused_again: u64,
+    /// What was used of the new limit around the end of the first window after the change.
     pub(super) after_change: f64,
 }
 
@@ -202,7 +204,7 @@ impl Client for Governor {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Event {
     Wake,
-    Arrives { number: u32, weight: u32 },
+    Arrives { number: u32, weight: u32, is_warned: bool },
     Answered { number: u32, used: u32, is_refused: bool, retry_after_us: u32 },
     OtherSends,
     OtherArrives { weight: u32 },
@@ -228,6 +230,8 @@ struct World<'a> {
     /// What wants to be sent next.
     next: u64,
     wake_at: u64,
+    /// A refusal is known.
+    is_warned: bool,
     early: u64,
     /// Accepted weight times the time that it counts within what is measured.
     area: f64,
@@ -254,6 +258,7 @@ impl<'a> World<'a> {
             end: start + scene.windows * window,
             next,
             wake_at: start,
+            is_warned: false,
             early: 0,
             area: 0.0,
             area_after: 0.0,
@@ -284,7 +289,9 @@ impl<'a> World<'a> {
             match event {
                 Event::Wake if now == self.wake_at => self.ask(now, client),
                 Event::Wake => {}
-                Event::Arrives { number, weight } => self.arrives(now, number, weight),
+                Event::Arrives { number, weight, is_warned } => {
+                    self.arrives(now, (number, weight, is_warned));
+                }
                 Event::Answered { number, used, is_refused, retry_after_us } => {
                     let retry_after = is_refused && self.scene.states_wait;
                     let answer = Answer {
@@ -292,6 +299,7 @@ impl<'a> World<'a> {
                         refused: is_refused,
                         retry_after: retry_after.then_some(u64::from(retry_after_us) * 1000),
                     };
+                    self.is_warned |= is_refused;
                     client.answered(now, number, &answer);
                     self.ask(now, client);
                 }
@@ -315,7 +323,10 @@ impl<'a> World<'a> {
                 Ok(number) => {
                     let way = self.way();
                     let weight = self.next as u32;
-                    self.push(now + way, Event::Arrives { number, weight });
+                    self.push(
+                        now + way,
+                        Event::Arrives { number, weight, is_warned: self.is_warned },
+                    );
                     self.next = self.dice.between(self.scene.weights.0, self.scene.weights.1);
                     self.outcome.sends += 1;
                 }
@@ -331,31 +342,16 @@ impl<'a> World<'a> {
         }
     }
 
-    fn arrives(&mut self, now: u64, number: u32, weight: u32) {
+    fn arrives(&mut self, now: u64, (number, weight, is_warned): (u32, u32, bool)) {
         let taken = self.server.takes(self.server_time(now), u64::from(weight));
         if taken {
             self.count(now, u64::from(weight));
         } else if now < self.learned {
-            if std::env::var_os("DBG").is_some() {
-                println!(
-                    "refused {} at {} used {} weight {weight}",
-                    number,
-                    now - self.start,
-                    self.server.used()
-                );
-            }
             self.outcome.refused_early += 1;
         } else {
-            if std::env::var_os("DBG").is_some() {
-                println!(
-                    "refused {} at {} used {} weight {weight}",
-                    number,
-                    now - self.start,
-                    self.server.used()
-                );
-            }
             self.outcome.refused += 1;
         }
+        self.outcome.refused_again += u64::from(!taken && is_warned);
         let used = self.server.used() as u32;
         let way = self.way();
         let answer = Event::Answered { number, used, is_refused: !taken, retry_after_us: 0 };
