@@ -74,7 +74,7 @@ const TERMS: Terms = Terms {
         Rule {
             name: "requests",
             shape: Shape::Aligned,
-            limit: 61_000,
+            limit: 300_000,
             window: Duration::from_secs(300),
             default_cost: 1,
             counts_refused: true,

@@ -36,7 +36,7 @@ use super::market::Market;
 use super::rulebook::{Rule, Rulebook, Scope, Shape};
 use crate::error::{Error, ErrorKind};
 
-/// Calls that are let in at once. The venue names the pace only; this is what it was seen to forgive.
+/// Calls that are let in at once. The venue names the pace only; this number is ours.
 pub const BURST: u32 = 15;
 /// The pace: a call is forgotten in this time.
 pub const PACE: Duration = Duration::from_secs(1);

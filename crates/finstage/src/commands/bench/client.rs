@@ -10,8 +10,8 @@ use std::time::Duration;
 use finstage_feeds::MarketHours;
 use finstage_model::{Clock as _, ManualClock, Timestamp};
 use finstage_net::{
-    Cache, CacheOptions, Class, Client, ClientOptions, Cost, Limiter, LimiterOptions, MarketPhase,
-    Reading, Remote, RemoteOptions, Request, Response, Rule, Settlement, Shape, Terms,
+    Books, Cache, CacheOptions, Class, Client, ClientOptions, Cost, Limiter, LimiterOptions,
+    MarketPhase, Reading, Remote, RemoteOptions, Request, Response, Rule, Settlement, Shape, Terms,
 };
 
 use super::Session;
@@ -23,6 +23,8 @@ const REQUESTS: usize = 3_000;
 const DECISIONS: usize = 200_000;
 /// Fewer bars than this ask for a short look, not for figures.
 const SHORT_BELOW: usize = 100_000;
+/// Nanoseconds between two decisions: the books see time pass, as they do in use.
+const STEP: u64 = 50_000;
 const BODY: &str = "thirteen byte";
 
 /// Limits that never bind, so that only the work of keeping them is measured.
@@ -154,7 +156,21 @@ fn limiter(session: &mut Session<'_>, many: usize) {
         });
         ns.push(ns_each(took, many));
     }
-    session.row("client.limiter.whole_turn_8_limits".into(), median(&mut ns), "ns/request");
+    session.row("client.limiter.turn_8_limits".into(), median(&mut ns), "ns/request");
+    let mut books = Books::new(&RULES, Duration::from_secs(1));
+    let (amounts, mut now, mut ns) = (books.amounts(&costs), 0, Vec::new());
+    for _ in 0..session.rounds() {
+        let (took, ()) = own(|| {
+            for _ in 0..many {
+                now += STEP;
+                if let Ok(ticket) = books.reserve(now, &amounts) {
+                    books.give_back(std::hint::black_box(&ticket));
+                }
+            }
+        });
+        ns.push(ns_each(took, many));
+    }
+    session.row("client.limiter.decision_8_limits".into(), median(&mut ns), "ns/request");
 }
 
 /// A person's page that shows prices asks for each of its instruments every few seconds, all day and
