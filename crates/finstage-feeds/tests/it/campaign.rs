@@ -408,6 +408,29 @@ async fn a_connection_is_replaced_before_its_day_is_over_and_nothing_is_missed()
 }
 
 #[tokio::test(start_paused = true)]
+async fn while_the_next_connection_does_not_come_up_a_jump_is_told_at_once() {
+    static SHORT: OnceLock<VenueProfile> = OnceLock::new();
+    let profile = SHORT.get_or_init(|| VenueProfile {
+        max_age: Duration::from_secs(60),
+        ..*venues::find("binance").unwrap().profile
+    });
+    let mut run = Run::start(Plan { profile, ..Plan::default() });
+    let broken = (Fate::Close(1006), Duration::from_millis(10));
+    run.venue.state().script = [(Fate::Stay, Duration::ZERO), broken].into();
+    // The next connection breaks at once, and from then on none can be opened.
+    run.until("a failed one", |run| run.cuts() == 1).await;
+    run.venue.state().manners.refused = 1.0;
+    run.during(Duration::from_secs(5)).await;
+    run.venue.state().manners.distorted = 0.2;
+    run.until("a jump", |run| !run.venue.state().jumps.is_empty()).await;
+    run.venue.state().manners.distorted = 0.0;
+    run.during(Duration::from_secs(2)).await;
+    assert!(run.log.gaps() > 0);
+    let Settled { log, .. } = run.settle().await;
+    assert_eq!(log.ups(), SYMBOLS.len(), "the first connection was never lost");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_busy_stream_that_forgets_its_subscription_is_noticed_in_seconds() {
     let mut run = Run::start(Plan::default());
     run.venue.state().script = [(Fate::Forget, Duration::from_secs(90))].into();
