@@ -47,11 +47,7 @@ pub struct LimiterOptions {
 impl Default for LimiterOptions {
     /// Not shared, 1 s, 10 s.
     fn default() -> Self {
-        Self {
-            share: None,
-            guard_cap: Duration::from_secs(1),
-            patience: Duration::from_secs(10),
-        }
+        Self { share: None, guard_cap: Duration::from_secs(1), patience: Duration::from_secs(10) }
     }
 }
 

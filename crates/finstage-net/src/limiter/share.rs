@@ -342,8 +342,10 @@ impl Share {
         let mut bytes = Vec::new();
         file.seek(SeekFrom::Start(SIZE as u64))?;
         file.read_to_end(&mut bytes)?;
-        let horizon = now.saturating_sub(self.longest.saturating_mul(KEPT_WINDOWS).max(SENT_WITHIN));
-        let counts = |bytes: &[u8]| Record::decode(bytes).is_some_and(|record| record.at >= horizon);
+        let horizon =
+            now.saturating_sub(self.longest.saturating_mul(KEPT_WINDOWS).max(SENT_WITHIN));
+        let counts =
+            |bytes: &[u8]| Record::decode(bytes).is_some_and(|record| record.at >= horizon);
         let records = bytes.len() / SIZE;
         let old = bytes.chunks_exact(SIZE).position(counts).unwrap_or(records);
         self.renew_at = ((records - old) * SIZE * 2) as u64 + RENEW_BYTES;

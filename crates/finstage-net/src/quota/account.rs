@@ -83,7 +83,8 @@ impl Fixed {
         // Answers overtake each other by far less than that.
         if used + limit / 4 < self.most {
             // What left after the last one of the old window may all be in the new one.
-            *self = Self { before: Some(self.newest), valid_from: now, most: used, newest: charged };
+            *self =
+                Self { before: Some(self.newest), valid_from: now, most: used, newest: charged };
             return Read::First;
         }
         self.most = self.most.max(used);
@@ -215,8 +216,8 @@ impl Account {
             }
         };
         let fits = fits.max(now);
-        let spreads = now >= self.unpaced_until
-            && (now < self.spread_until || self.others.are_seen());
+        let spreads =
+            now >= self.unpaced_until && (now < self.spread_until || self.others.are_seen());
         if !spreads || matches!(self.counter, Counter::Bucket(_)) || is_probe {
             return (fits, is_probe);
         }
@@ -250,7 +251,9 @@ impl Account {
         self.pending = self.pending.saturating_sub(amount);
         self.charged += amount;
         match &mut self.counter {
-            Counter::Window(wheel) => held.slot = wheel.add(now + self.span + self.cap + self.drift, amount),
+            Counter::Window(wheel) => {
+                held.slot = wheel.add(now + self.span + self.cap + self.drift, amount)
+            }
             Counter::Bucket(bucket) => bucket.charge(amount),
         }
         held.level = self.used();

@@ -6,11 +6,11 @@
 
 use std::time::Duration;
 
+use crate::QuotaSnapshot;
 use crate::quota::account::{Account, Held};
 use crate::quota::delay::Delay;
 use crate::quota::effective::Refused;
 use crate::quota::{Cost, MAX_RULES, Reading, Rule, Settlement, nanos};
-use crate::QuotaSnapshot;
 
 /// A rest after "too many requests" without a word about how long; doubles with each.
 const FIRST_REST: u64 = 1_000_000_000;
@@ -80,7 +80,9 @@ impl Books {
         let mut amounts = Amounts::default();
         for (account, amount) in self.accounts.iter().zip(&mut amounts.0) {
             let said = costs.iter().filter(|cost| cost.rule == account.rule.name);
-            *amount = said.map(|cost| cost.amount).reduce(u32::saturating_add)
+            *amount = said
+                .map(|cost| cost.amount)
+                .reduce(u32::saturating_add)
                 .unwrap_or(account.rule.default_cost);
             let most = u32::try_from(account.effective.stated()).unwrap_or(u32::MAX);
             if *amount > most {

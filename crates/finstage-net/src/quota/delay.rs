@@ -103,7 +103,11 @@ mod tests {
     fn a_wide_spread_is_believed_late() {
         let mut delay = Delay::default();
         (0..50).for_each(|n| delay.learn(1, 100 + n));
-        assert_eq!(delay.excess(120), 20 + 4 * 49 / 7, "four times the spread over the root of fifty");
+        assert_eq!(
+            delay.excess(120),
+            20 + 4 * 49 / 7,
+            "four times the spread over the root of fifty"
+        );
         (0..10_000).for_each(|n| delay.learn(1, 100 + n % 50));
         assert_eq!(delay.excess(120), 21);
         assert_eq!(delay.spread(), Some(50));

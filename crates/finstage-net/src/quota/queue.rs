@@ -190,7 +190,10 @@ mod tests {
         line(&mut queue, &[amounts(3, Class::Urgent, 0)]);
         assert_eq!(admitted(&mut queue, 5, &mut books), [3]);
         assert_eq!(admitted(&mut queue, 3 * SECOND, &mut books), [2]);
-        line(&mut queue, &[amounts(4, Class::Urgent, 3 * SECOND), amounts(5, Class::Urgent, SECOND)]);
+        line(
+            &mut queue,
+            &[amounts(4, Class::Urgent, 3 * SECOND), amounts(5, Class::Urgent, SECOND)],
+        );
         assert_eq!(queue.first(9 * SECOND), Some(4));
         assert_eq!(admitted(&mut queue, 12 * SECOND, &mut books), [1], "it has waited 12 s");
     }

@@ -270,7 +270,8 @@ mod tests {
     #[test]
     fn a_record_is_read_as_it_was_written_and_a_damaged_one_is_not() {
         let readings = [Reading { rule: "orders", used: Some(1 << 40), limit: None }];
-        let record = Record { writer: 7, id: 9, at: 1 << 50, ..Record::of_reading(1, &readings[0]) };
+        let record =
+            Record { writer: 7, id: 9, at: 1 << 50, ..Record::of_reading(1, &readings[0]) };
         let bytes = record.encode();
         let read = Record::decode(&bytes).unwrap();
         assert_eq!(read, record);

@@ -6,9 +6,7 @@ use std::collections::BinaryHeap;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use finstage_net::{
-    Amounts, Books, Cost, MAX_RULES, Reading, Refusal, Rule, Settlement, Ticket,
-};
+use finstage_net::{Amounts, Books, Cost, MAX_RULES, Reading, Refusal, Rule, Settlement, Ticket};
 use governor::clock::{Clock, FakeRelativeClock, Reference};
 use governor::middleware::NoOpMiddleware;
 use governor::state::{InMemoryState, NotKeyed};
@@ -153,7 +151,12 @@ impl Client for Ours {
 /// What people take off the shelf: GCRA with a burst of the whole quota, and a pause after a
 /// refusal.
 pub(super) struct Governor {
-    limiter: RateLimiter<NotKeyed, InMemoryState, FakeRelativeClock, NoOpMiddleware<<FakeRelativeClock as Clock>::Instant>>,
+    limiter: RateLimiter<
+        NotKeyed,
+        InMemoryState,
+        FakeRelativeClock,
+        NoOpMiddleware<<FakeRelativeClock as Clock>::Instant>,
+    >,
     clock: FakeRelativeClock,
     now: u64,
     origin: <FakeRelativeClock as Clock>::Instant,
@@ -320,7 +323,10 @@ impl<'a> World<'a> {
                 Ok(number) => {
                     let way = self.way();
                     let weight = self.next as u32;
-                    self.push(now + way, Event::Arrives { number, weight, is_warned: self.is_warned });
+                    self.push(
+                        now + way,
+                        Event::Arrives { number, weight, is_warned: self.is_warned },
+                    );
                     self.next = self.dice.between(self.scene.weights.0, self.scene.weights.1);
                     self.outcome.sends += 1;
                 }
