@@ -132,7 +132,7 @@ impl Cell {
         let kind = &KINDS[self.kind];
         let mut dice = Dice::new(!seed);
         let window = kind.window_ms * MS;
-        let is_skewed = dice.next() % 4 > 0;
+        let is_skewed = !dice.next().is_multiple_of(4);
         let other = (kind.limit as f64 * OTHER) as u64;
         Scene {
             rule: Rule {

@@ -132,6 +132,7 @@ async fn the_other_process() {
     }
 }
 
+#[expect(clippy::print_stdout, reason = "how the other process tells when it sent")]
 async fn send_many(folder: &Path) {
     let options = LimiterOptions { share: Some(folder.to_owned()), ..LimiterOptions::default() };
     let limiter = Limiter::new("shared", &RULES, options);
