@@ -252,7 +252,7 @@ impl Account {
         self.charged += amount;
         match &mut self.counter {
             Counter::Window(wheel) => {
-                held.slot = wheel.add(now + self.span + self.cap + self.drift, amount)
+                held.slot = wheel.add(now + self.span + self.cap + self.drift, amount);
             }
             Counter::Bucket(bucket) => bucket.charge(amount),
         }

@@ -175,3 +175,66 @@ impl Effective {
         self.before_raise = None;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const SPAN: u64 = 1000;
+
+    fn effective(shape: Shape) -> Effective {
+        Effective::new(&Rule {
+            name: "x",
+            shape,
+            limit: 100,
+            window: Duration::from_nanos(SPAN),
+            default_cost: 1,
+            counts_refused: false,
+        })
+    }
+
+    const fn refused(now: u64, used: u64, is_read: bool) -> Refused {
+        Refused { now, span: SPAN, used, is_read, is_wait_stated: false }
+    }
+
+    #[test]
+    fn a_refusal_without_a_word_halves_the_limit_and_it_is_raised_step_by_step() {
+        let mut effective = effective(Shape::Anchored);
+        effective.refused(&refused(10, 90, false));
+        assert_eq!(effective.limit(), 45);
+        assert!(!effective.knew(9) && effective.knew(10));
+        effective.advance(10 + 2 * SPAN - 1, SPAN);
+        assert_eq!(effective.limit(), 45);
+        effective.advance(10 + 2 * SPAN, SPAN);
+        assert_eq!(effective.limit(), 57);
+        effective.refused(&refused(3000, 50, false));
+        assert_eq!(effective.limit(), 45, "back to what was proven");
+        effective.advance(3000 + 15 * SPAN, SPAN);
+        assert_eq!(effective.limit(), 45);
+        effective.advance(3000 + 16 * SPAN, SPAN);
+        assert_eq!(effective.limit(), 46, "smaller and later");
+    }
+
+    #[test]
+    fn what_a_fixed_window_holds_when_it_refuses_is_the_limit() {
+        let mut effective = effective(Shape::Aligned);
+        effective.refused(&refused(10, 60, true));
+        assert_eq!(effective.limit(), 60);
+        effective.state(80);
+        assert_eq!((effective.limit(), effective.stated()), (80, 80), "what the server says goes");
+    }
+
+    #[test]
+    fn a_limit_is_never_raised_above_what_is_stated() {
+        let mut effective = effective(Shape::Sliding);
+        effective.refused(&refused(10, 98, false));
+        effective.accepted(5000, true);
+        assert_eq!(effective.limit(), 100);
+        for step in 1..200 {
+            effective.advance(step * SPAN, SPAN);
+            assert!(effective.limit() <= 100);
+        }
+    }
+}

@@ -178,8 +178,8 @@ mod tests {
         assert_eq!(admitted(&mut queue, 5, &mut books), [1, 4], "4 needs the other rule only");
         assert_eq!(queue.len(), 3);
         queue.remove(2);
-        // Since one was turned away, sends are spread: half a second after six of ten all is even.
-        assert_eq!(admitted(&mut queue, SECOND / 2, &mut books), [3, 5]);
+        // Since one was turned away, sends are spread: six of ten are worth 600 ms.
+        assert_eq!(admitted(&mut queue, SECOND * 3 / 5, &mut books), [3, 5]);
     }
 
     #[test]

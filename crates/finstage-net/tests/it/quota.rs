@@ -5,4 +5,5 @@ mod change;
 mod model;
 mod properties;
 mod servers;
+mod tasks;
 mod world;
