@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::{output_of, python, root};
+use crate::{pages, python, root};
 
 /// The clients, one script each in `xtask/python/clients`.
 const CLIENTS: [&str; 8] = [
@@ -32,8 +32,7 @@ const LOOK: Duration = Duration::from_millis(50);
 /// Starts the simulator and runs every client against it.
 pub(crate) fn run() -> Result<()> {
     let python = python::CLIENTS.python()?;
-    output_of("cargo", &["build", "--quiet", "--locked", "--workspace", "--bins"])?;
-    let program = python::target_folder()?.join("debug/finstage");
+    let program = pages::build()?;
     let mut simulator = Simulator::start(&program)?;
     let places = simulator.places()?;
     for client in CLIENTS {

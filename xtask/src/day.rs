@@ -3,20 +3,20 @@
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
-use crate::output_of;
+use crate::{output_of, pages};
 
 const SEED: &str = "7";
-const DEMO: [&str; 7] = ["--", "demo", "--fast", "--exit", "--json", "--seed", SEED];
+const DEMO: [&str; 6] = ["demo", "--fast", "--exit", "--json", "--seed", SEED];
 
 /// Runs the day twice and compares.
 pub(crate) fn same_twice() -> Result<()> {
-    let (first, second) = (run(&[])?, run(&[])?);
+    let (first, second) = (run(Profile::Tests)?, run(Profile::Tests)?);
     judge(first, second)
 }
 
 /// Runs the day as users get it and says how fast it went.
 pub(crate) fn timed_release() -> Result<()> {
-    let day = run(&["--release"])?;
+    let day = run(Profile::Release)?;
     let number = |name: &str| {
         day.get(name).and_then(Value::as_f64).with_context(|| format!("the day has no `{name}`"))
     };
@@ -26,11 +26,20 @@ pub(crate) fn timed_release() -> Result<()> {
     judge(day.clone(), day)
 }
 
-fn run(profile: &[&str]) -> Result<Value> {
-    let mut arguments = vec!["run", "--quiet", "--locked", "--package", "finstage"];
-    arguments.extend(profile);
-    arguments.extend(DEMO);
-    let text = output_of("cargo", &arguments)?;
+#[derive(Clone, Copy)]
+enum Profile {
+    Tests,
+    Release,
+}
+
+fn run(profile: Profile) -> Result<Value> {
+    let text = match profile {
+        Profile::Tests => output_of(&pages::build()?.to_string_lossy(), &DEMO)?,
+        Profile::Release => {
+            let run = ["run", "--release", "--quiet", "--locked", "--package", "finstage", "--"];
+            output_of("cargo", &[&run[..], &DEMO].concat())?
+        }
+    };
     serde_json::from_str(&text).with_context(|| format!("the demo printed no JSON: {text}"))
 }
 

@@ -70,13 +70,18 @@ pub(crate) fn check() -> Result<()> {
     Ok(())
 }
 
-/// Builds the program and finds where it lies.
+/// Builds the program and finds where it lies. It is the one that the tests run: built alone it would
+/// have other features, and most of the house would be compiled once more.
 pub(crate) fn build() -> Result<PathBuf> {
-    let arguments = "build --locked --package finstage --message-format=json-render-diagnostics";
+    let arguments = "test --no-run --workspace --locked --message-format=json-render-diagnostics";
     let messages = output_of("cargo", &arguments.split(' ').collect::<Vec<_>>())?;
     let executable = |line: &str| {
         let message: serde_json::Value = serde_json::from_str(line).ok()?;
-        message.get("executable")?.as_str().map(PathBuf::from)
+        let target = message.get("target")?;
+        let is_ours = target["name"] == "finstage" && target["kind"][0] == "bin";
+        let is_test = message["profile"]["test"] == true;
+        let path = message.get("executable")?.as_str().filter(|_| is_ours && !is_test)?;
+        Some(PathBuf::from(path))
     };
     messages.lines().find_map(executable).context("cargo names no executable of finstage")
 }
