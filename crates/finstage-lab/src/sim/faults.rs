@@ -44,8 +44,23 @@
 //! | `yahoo_revise` | the two rows before the last are told otherwise | `symbol` |
 //! | `yahoo_missing` | a symbol is left out of quotes | `symbol` |
 //! | `yahoo_slow` `yahoo_host_down` | answered after `by`; the first host fails, the second works | `symbol by` |
+//! | `limit_factor` | every limit is multiplied by `factor` (0.5), nothing is said; each at least 1 | `venue factor` |
+//! | `kis_limit` `kis_igw` `kis_html` `kis_empty` | EGW00201; IGW00007 with `status` (500); a page with `status` (502); 500 without a body | `status` (`igw` `html`) |
+//! | `kis_slow` | answered after `by` | `by` |
+//! | `kis_expire` | tokens issued before are over: EGW00123 | no `for` |
+//! | `kis_token` | no token is issued: EGW00133 | – |
+//! | `kis_fail` | a symbol fails always: `rt_cd` 1 with 200, or IGW00007 with `status` | `symbol status` |
+//! | `kis_error` | one quotation in `one_in` fails as `kis_igw`, by seed and number | `one_in status` |
+//! | `kis_holes` | the last rows of a daily chart are empty objects | – |
+//! | `kis_drop` | sessions break off; for `by` their key stays in use: OPSP8996 | `by`, no `for` |
+//! | `kis_mute` `kis_silent` | sessions send PINGPONG only; nothing at all | – |
+//! | `kraken_limit` `kraken_too_many` `kraken_throttled` | EAPI, EGeneral, EService with the moment of the fault's end; status 200 | – |
+//! | `kraken_busy` `kraken_unavailable` `kraken_maintenance` | EService; the last one in SystemStatus too | – |
+//! | `kraken_html` `kraken_empty` `kraken_slow` | a page with `status` (520); 200 without a body; answered after `by` | `status`; `by` |
+//! | `kraken_fail` `kraken_error` | a pair fails always; one call in `one_in`: EGeneral:Internal error | `symbol`; `one_in` |
 
 mod distortion;
+mod kind;
 
 use std::time::Duration;
 
@@ -53,8 +68,10 @@ use finstage_model::{Timestamp, parse_duration};
 use serde::Deserialize;
 
 use crate::error::{Error, ErrorKind};
+use crate::rng::mix;
 
 pub(crate) use self::distortion::{Distortion, Sent};
+pub use self::kind::FaultKind;
 
 /// The most faults of a scenario.
 pub const MAX_FAULTS: usize = 1_000;
@@ -93,109 +110,10 @@ pub struct Fault {
     pub retry_after_s: u32,
     /// The HTTP status of a failing server.
     pub status: Option<u16>,
-}
-
-/// What can go wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum FaultKind {
-    /// Open connections on which nothing is sent.
-    Stall,
-    /// As [`FaultKind::Stall`], pings and pongs included.
-    Silent,
-    /// Connections dropped without a word.
-    Reset,
-    /// `serverShutdown` and a close frame.
-    Close,
-    /// Trades skipped while ids go on.
-    Gap,
-    /// Trades sent twice.
-    Duplicate,
-    /// Trades sent after their successors.
-    Reorder,
-    /// Trades sent late.
-    Late,
-    /// Frames that end in the middle.
-    CutJson,
-    /// Requests refused for their weight.
-    #[serde(rename = "rest_429")]
-    Rest429,
-    /// Requests refused by a ban.
-    #[serde(rename = "rest_418")]
-    Rest418,
-    /// A failing server.
-    #[serde(rename = "rest_5xx")]
-    Rest5xx,
-    /// A firewall that answers with a page.
-    RestHtml,
-    /// Messages refused for their rate.
-    #[serde(rename = "telegram_429")]
-    Telegram429,
-    /// A page from the front server.
-    #[serde(rename = "telegram_502_html")]
-    Telegram502Html,
-    /// Messages kept but answered too late.
-    TelegramSlow,
-    /// The user blocked the sender.
-    #[serde(rename = "telegram_403")]
-    Telegram403,
-    /// Entities that do not parse.
-    #[serde(rename = "telegram_400_parse")]
-    Telegram400Parse,
-    /// "Too Many Requests" as text.
-    #[serde(rename = "yahoo_429")]
-    Yahoo429,
-    /// A page with status 200.
-    YahooHtml,
-    /// A page with another status.
-    #[serde(rename = "yahoo_5xx")]
-    Yahoo5xx,
-    /// A crumb that has expired.
-    #[serde(rename = "yahoo_401")]
-    Yahoo401,
-    /// A symbol that is not known.
-    #[serde(rename = "yahoo_404")]
-    Yahoo404,
-    /// A range that is not told.
-    #[serde(rename = "yahoo_422")]
-    Yahoo422,
-    /// A chart without rows.
-    YahooNoData,
-    /// Bars of an hour instead of shorter ones.
-    YahooCoarse,
-    /// Rows of nulls.
-    YahooNulls,
-    /// Rows that are told otherwise.
-    YahooRevise,
-    /// A symbol left out of quotes.
-    YahooMissing,
-    /// Answers that come late.
-    YahooSlow,
-    /// A first host that fails.
-    YahooHostDown,
-}
-
-impl FaultKind {
-    /// Whether it strikes the simulated Yahoo.
-    fn is_of_yahoo(self) -> bool {
-        matches!(
-            self,
-            Self::Yahoo429
-                | Self::YahooHtml
-                | Self::Yahoo5xx
-                | Self::Yahoo401
-                | Self::Yahoo404
-                | Self::Yahoo422
-                | Self::YahooNoData
-                | Self::YahooCoarse
-                | Self::YahooNulls
-                | Self::YahooRevise
-                | Self::YahooMissing
-                | Self::YahooSlow
-                | Self::YahooHostDown
-        )
-    }
+    /// Which venue's limits it changes; all of them where it is `None`.
+    pub venue: Option<String>,
+    /// What limits are multiplied by, in thousandths.
+    pub factor: u32,
 }
 
 impl Scenario {
@@ -274,6 +192,35 @@ impl Faults {
         own.map(|fault| fault.begun(self.start, now)).sum()
     }
 
+    /// When a fault of a kind began last; `None` where none did yet.
+    pub(crate) fn last_begun(
+        &self,
+        kind: FaultKind,
+        now: Timestamp,
+    ) -> Option<(Timestamp, &Fault)> {
+        let own = self.scenario.faults.iter().filter(|fault| fault.kind == kind);
+        let begun = own.filter_map(|fault| Some((fault.last_begun(self.start, now)?, fault)));
+        begun.max_by_key(|(at, _)| *at)
+    }
+
+    /// What the limits of a venue are multiplied by now, in thousandths.
+    pub(crate) fn limit_factor(&self, venue: &str, now: Timestamp) -> u32 {
+        let own = |fault: &&Fault| fault.venue.as_ref().is_none_or(|own| own == venue);
+        let fault = self.all_active(FaultKind::LimitFactor, now).find(own);
+        fault.map_or(1_000, |fault| fault.factor)
+    }
+
+    /// Whether a fault that strikes some of all strikes the one of this number: by the scenario's seed
+    /// and the number alone.
+    pub(crate) fn strikes(
+        &self,
+        kind: FaultKind,
+        (number, now): (u64, Timestamp),
+    ) -> Option<&Fault> {
+        let drawn = mix(self.seed(), number, kind as u64);
+        self.all_active(kind, now).find(|fault| drawn.is_multiple_of(fault.one_in))
+    }
+
     fn seed(&self) -> u64 {
         self.scenario.seed
     }
@@ -287,6 +234,13 @@ impl Fault {
         }
         let every = self.every.map_or(u128::MAX, |every| every.as_nanos().max(1));
         1 + (now.since(first).as_nanos() / every) as u64
+    }
+
+    fn last_begun(&self, start: Timestamp, now: Timestamp) -> Option<Timestamp> {
+        let times = self.begun(start, now).checked_sub(1)?;
+        let every = self.every.map_or(0, |every| every.as_nanos());
+        let since = u64::try_from(every * u128::from(times)).unwrap_or(u64::MAX);
+        Some(start.plus(self.at).plus(Duration::from_nanos(since)))
     }
 
     /// How long this time goes on, `None` between times.
@@ -330,41 +284,26 @@ struct RawFault {
     by: Option<String>,
     retry_after: Option<u32>,
     status: Option<u16>,
+    venue: Option<String>,
+    factor: Option<f64>,
 }
 
 impl RawFault {
     fn check(self) -> Result<Fault, String> {
-        use FaultKind as K;
-        let on_trades =
-            matches!(self.kind, K::Gap | K::Duplicate | K::Reorder | K::Late | K::CutJson);
-        let to_chats = matches!(
-            self.kind,
-            K::Telegram429
-                | K::Telegram502Html
-                | K::TelegramSlow
-                | K::Telegram403
-                | K::Telegram400Parse
-        );
-        let of_yahoo = self.kind.is_of_yahoo();
-        let at_once = matches!(self.kind, K::Reset | K::Close);
-        let fits = [
-            ("symbol", self.symbol.is_some(), on_trades || of_yahoo || self.kind == K::Stall),
-            ("chat", self.chat.is_some(), to_chats),
-            ("one_in", self.one_in.is_some(), on_trades || self.kind == K::YahooNulls),
-            (
-                "by",
-                self.by.is_some(),
-                matches!(self.kind, K::Late | K::TelegramSlow | K::YahooSlow),
-            ),
-            ("retry_after", self.retry_after.is_some(), self.kind == K::Telegram429),
-            (
-                "status",
-                self.status.is_some(),
-                matches!(self.kind, K::Rest5xx | K::RestHtml | K::Yahoo5xx),
-            ),
-            ("for", self.length.is_some(), !at_once),
+        let (allowed, at_once) = (self.kind.keys(), self.kind.is_at_once());
+        let given = [
+            ("symbol", self.symbol.is_some()),
+            ("chat", self.chat.is_some()),
+            ("one_in", self.one_in.is_some()),
+            ("by", self.by.is_some()),
+            ("retry_after", self.retry_after.is_some()),
+            ("status", self.status.is_some()),
+            ("venue", self.venue.is_some()),
+            ("factor", self.factor.is_some()),
         ];
-        if let Some((key, ..)) = fits.iter().find(|(_, given, allowed)| *given && !allowed) {
+        let strange = given.iter().find(|(key, given)| *given && !allowed.contains(key));
+        let strange = strange.map(|(key, _)| *key);
+        if let Some(key) = strange.or((at_once && self.length.is_some()).then_some("for")) {
             return Err(format!("this kind has no key \"{key}\""));
         }
         let duration = |key: &str, text: Option<&String>, default: u64| match text {
@@ -379,6 +318,10 @@ impl RawFault {
         }
         if self.status.is_some_and(|status| !(400..=599).contains(&status)) {
             return Err("status: write one of 400 to 599".to_owned());
+        }
+        let factor = self.factor.unwrap_or(0.5);
+        if !(0.0..=10.0).contains(&factor) {
+            return Err("factor: write a number from 0 to 10".to_owned());
         }
         Ok(Fault {
             kind: self.kind,
@@ -395,6 +338,8 @@ impl RawFault {
             by: duration("by", self.by.as_ref(), 5)?,
             retry_after_s: self.retry_after.unwrap_or(5),
             status: self.status,
+            venue: self.venue,
+            factor: (factor * 1_000.0).round() as u32,
         })
     }
 }

@@ -5,6 +5,8 @@
 //! ```
 //! `at` is the simulator's clock. `outcome` is `ok` (an answer), `refused` (a limit, a ban, a closed
 //! door) or `error` (the request was wrong or the server failed). Paths carry no query and no token.
+//! `who` is behind them where a limit counts by address or key: the address, or a few digits made of the
+//! key, never the key.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -42,6 +44,9 @@ pub struct Line<'a> {
     pub status: u16,
     /// How it ended.
     pub outcome: Outcome,
+    /// Who asked: the address, or eight digits made of the key. Left out where nobody is counted.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub who: &'a str,
 }
 
 /// How a request ended.
@@ -143,11 +148,14 @@ mod tests {
             weight: 2,
             status: 429,
             outcome: Outcome::of_status(429),
+            who: "",
         };
         assert_eq!(
             serde_json::to_string(&line).unwrap(),
             r#"{"at":"1970-01-01T00:00:00Z","venue":"binance","path":"/api/v3/klines","weight":2,"status":429,"outcome":"refused"}"#
         );
+        let known = serde_json::to_string(&Line { who: "127.0.0.1", ..line.clone() }).unwrap();
+        assert!(known.ends_with(r#""outcome":"refused","who":"127.0.0.1"}"#), "{known}");
         let ledger = Ledger::in_memory();
         ledger.enter(&line);
         ledger.enter(&Line { outcome: Outcome::of_status(200), ..line.clone() });

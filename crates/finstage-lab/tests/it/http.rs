@@ -31,6 +31,11 @@ pub(crate) async fn post(base: &str, path: &str, (media, body): (&str, &str)) ->
     send(base, &format!("POST {path} HTTP/1.1\r\nContent-Type: {media}\r\n"), body).await
 }
 
+/// A question with headers of its own, each line ended.
+pub(crate) async fn get_with(base: &str, path: &str, headers: &str) -> Reply {
+    send(base, &format!("GET {path} HTTP/1.1\r\n{headers}"), "").await
+}
+
 async fn send(base: &str, head: &str, body: &str) -> Reply {
     let address = base.strip_prefix("http://").unwrap();
     let mut socket = TcpStream::connect(address).await.unwrap();

@@ -3,5 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail where tests fail")]
 
 mod http;
+mod kis;
+mod kraken;
 mod messenger;
 mod venue;

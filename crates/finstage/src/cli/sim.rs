@@ -43,6 +43,10 @@ pub enum SimVenue {
     Telegram,
     /// Yahoo Finance: charts, quotes, search; two hosts.
     Yahoo,
+    /// KIS Developers: tokens, quotations of Seoul and New York, sessions.
+    Kis,
+    /// Kraken: public REST.
+    Kraken,
 }
 
 impl std::fmt::Display for SimVenue {
@@ -51,6 +55,8 @@ impl std::fmt::Display for SimVenue {
             Self::Binance => "binance",
             Self::Telegram => "telegram",
             Self::Yahoo => "yahoo",
+            Self::Kis => "kis",
+            Self::Kraken => "kraken",
         })
     }
 }

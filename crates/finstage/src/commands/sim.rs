@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use finstage_lab::sim::binance::{BinanceSim, SimOptions};
 use finstage_lab::sim::faults::Scenario;
+use finstage_lab::sim::kis::{CALLS_PER_SECOND, KisOptions, KisSim};
+use finstage_lab::sim::kraken::{KrakenOptions, KrakenSim};
 use finstage_lab::sim::ledger::Ledger;
 use finstage_lab::sim::market::{Edge, Market, MarketSpec};
 use finstage_lab::sim::telegram::{Chats, TelegramOptions, TelegramSim};
@@ -76,6 +78,8 @@ async fn serve(global: &Global, args: &Sim, faults: Scenario, ledger: Arc<Ledger
             Running::Binance(sim) => sim.stop().await,
             Running::Telegram(sim) => sim.stop().await,
             Running::Yahoo(sim) => sim.stop().await,
+            Running::Kis(sim) => sim.stop().await,
+            Running::Kraken(sim) => sim.stop().await,
         }
     }
     Ok(())
@@ -86,6 +90,8 @@ enum Running {
     Binance(BinanceSim),
     Telegram(TelegramSim),
     Yahoo(YahooSim),
+    Kis(KisSim),
+    Kraken(KrakenSim),
 }
 
 /// What all venues share.
@@ -136,6 +142,24 @@ impl World<'_> {
                 let [first, second] = sim.urls();
                 running.push(Running::Yahoo(sim));
                 ("yahoo", json!({"rest": first, "rest2": second}))
+            }
+            SimVenue::Kis => {
+                let (seed, keys) = (self.args.seed, Vec::new());
+                let calls_per_second = CALLS_PER_SECOND;
+                let options =
+                    KisOptions { seed, clock, faults, ledger, listener, keys, calls_per_second };
+                let sim = KisSim::start(options).map_err(failed)?;
+                let places = json!({"rest": sim.rest_url(), "ws": sim.ws_url()});
+                running.push(Running::Kis(sim));
+                ("kis", places)
+            }
+            SimVenue::Kraken => {
+                let market = market(self.args, self.start).map_err(failed)?;
+                let options = KrakenOptions { market, clock, faults, ledger, listener };
+                let sim = KrakenSim::start(options).map_err(failed)?;
+                let places = json!({"rest": sim.rest_url()});
+                running.push(Running::Kraken(sim));
+                ("kraken", places)
             }
         })
     }

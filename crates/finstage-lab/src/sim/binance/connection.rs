@@ -16,16 +16,16 @@ use tokio::sync::mpsc::Receiver;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 
+use super::limits;
 use super::server::Shared;
 use super::stream::{self, Command, FrameForm, MAX_STREAMS, StreamKey};
 use crate::sim::faults::FaultKind;
+use crate::sim::rulebook::{Caller, Rulebook};
 
 /// Real time between pings.
 pub const PING_EVERY: Duration = Duration::from_secs(20);
 /// Real time within which a ping must be answered.
 pub const PONG_WITHIN: Duration = Duration::from_secs(60);
-/// Messages a client may send per second; pings and pongs count.
-pub const INCOMING_PER_SECOND: usize = 5;
 /// Venue time after which every connection is cut.
 pub const LIFETIME: Duration = Duration::from_secs(86_400);
 /// How long a write may take before the connection is given up.
@@ -49,7 +49,8 @@ pub(super) struct Connection {
     /// Resets and closes that had begun when the connection was opened.
     before: (u64, u64),
     unanswered: VecDeque<(String, Instant)>,
-    incoming: VecDeque<Instant>,
+    /// What it may send, counted from its start in real time.
+    limits: (Rulebook, Instant),
 }
 
 /// Why a connection ends.
@@ -84,7 +85,7 @@ impl Connection {
             opened,
             before,
             unanswered: VecDeque::new(),
-            incoming: VecDeque::new(),
+            limits: (limits::of_connection(), Instant::now()),
             shared,
         };
         connection.subscribe(names);
@@ -178,14 +179,11 @@ impl Connection {
     }
 
     fn count_incoming(&mut self) -> Result<(), End> {
-        let now = Instant::now();
-        while self.incoming.front().is_some_and(|at| now - *at >= Duration::from_secs(1)) {
-            self.incoming.pop_front();
-        }
-        if self.incoming.len() >= INCOMING_PER_SECOND {
+        let (book, start) = &mut self.limits;
+        let now = Timestamp::EPOCH.plus(start.elapsed());
+        if !book.admit(now, &Caller::default(), &[("messages", 1)]).is_admitted() {
             return Err(End::Close(1008, "Too many requests"));
         }
-        self.incoming.push_back(now);
         Ok(())
     }
 

@@ -1,16 +1,21 @@
-//! What the venue allows one address: request weight, bans, connection attempts.
+//! What the venue allows one address: request weight, bans, connection attempts; and one connection:
+//! messages.
 //!
-//! The windows are aligned to the venue's clock. Everybody who asks this simulator is one address:
+//! Periods of requests are those of the venue's clock. Everybody who asks this simulator is one address:
 //! it stands on loopback. Whoever goes on after [`REFUSALS_BEFORE_BAN`] refusals in one minute is
-//! banned for two minutes, each further time twice as long, at most three days.
+//! banned for two minutes, each further time twice as long, at most three days. The counting is the
+//! [rulebook](crate::sim::rulebook)'s; here it is said what is counted.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use finstage_model::Timestamp;
 
+use crate::sim::rulebook::{Ban, Caller, Refusal, Rule, Rulebook, Scope, Shape, Verdict};
+
 /// Request weight allowed per minute.
 pub const WEIGHT_PER_MINUTE: u32 = 6_000;
+/// Requests allowed in five minutes, whatever they weigh.
+pub const REQUESTS_PER_5_MIN: u32 = 300_000;
 /// Refusals within a minute after which an address is banned.
 pub const REFUSALS_BEFORE_BAN: u32 = 10;
 /// The first ban; each further one is twice as long.
@@ -18,18 +23,42 @@ pub const FIRST_BAN: Duration = Duration::from_secs(120);
 /// The longest ban.
 pub const LONGEST_BAN: Duration = Duration::from_secs(3 * 86_400);
 /// Connection attempts allowed in five minutes.
-pub const CONNECTS_PER_5_MIN: usize = 300;
+pub const CONNECTS_PER_5_MIN: u32 = 300;
+/// Messages a client may send per second; pings and pongs count.
+pub const INCOMING_PER_SECOND: u32 = 5;
 
-/// The counters of one address.
-#[derive(Debug, Default)]
-pub(crate) struct Limits {
-    minute: i64,
-    used: u32,
-    refusals: u32,
-    bans: u32,
-    banned_until: Option<Timestamp>,
-    connects: VecDeque<Timestamp>,
+const MINUTES_5: Duration = Duration::from_secs(300);
+
+/// The venue's limits: `weight`, `requests` and `connects` of an address, `messages` of a connection.
+/// Refused ones are not counted.
+#[must_use]
+pub fn rules() -> Vec<Rule> {
+    let ban =
+        Ban { after: REFUSALS_BEFORE_BAN, first: FIRST_BAN, longest: LONGEST_BAN, status: 418 };
+    let by_address =
+        |name, limit, shape| Rule { scope: Scope::Address, ..Rule::new(name, limit, shape) };
+    let minute = Shape::Aligned(Duration::from_secs(60));
+    vec![
+        Rule { ban: Some(ban), ..by_address("weight", WEIGHT_PER_MINUTE, minute) },
+        by_address("requests", REQUESTS_PER_5_MIN, Shape::Aligned(MINUTES_5)),
+        by_address("connects", CONNECTS_PER_5_MIN, Shape::Sliding(MINUTES_5)),
+        messages(),
+    ]
 }
+
+fn messages() -> Rule {
+    let second = Shape::Sliding(Duration::from_secs(1));
+    Rule { scope: Scope::Connection, ..Rule::new("messages", INCOMING_PER_SECOND, second) }
+}
+
+/// What one connection may send.
+pub(crate) fn of_connection() -> Rulebook {
+    Rulebook::new(vec![messages()])
+}
+
+/// The counters of the one address.
+#[derive(Debug)]
+pub(crate) struct Limits(Rulebook);
 
 /// Whether a request is let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,54 +71,39 @@ pub(crate) enum Admission {
     Banned { until: Timestamp, retry_after_s: u64 },
 }
 
-impl Limits {
-    /// Takes weight from the present minute.
-    pub(crate) fn take(&mut self, weight: u32, now: Timestamp) -> Admission {
-        if let Some(banned) = self.banned(now) {
-            return banned;
-        }
-        let minute = now.secs().div_euclid(60);
-        if minute != self.minute {
-            (self.minute, self.used, self.refusals) = (minute, 0, 0);
-        }
-        if self.used + weight <= WEIGHT_PER_MINUTE {
-            self.used += weight;
-            return Admission::Ok { used: self.used };
-        }
-        self.refusals += 1;
-        if self.refusals > REFUSALS_BEFORE_BAN {
-            let ban = FIRST_BAN.saturating_mul(2_u32.saturating_pow(self.bans)).min(LONGEST_BAN);
-            self.bans += 1;
-            self.banned_until = Some(now.plus(ban));
-            self.refusals = 0;
-            return self.banned(now).expect("a ban longer than nothing was just set");
-        }
-        let end = Timestamp::from_secs((minute + 1) * 60);
-        Admission::Limited { used: self.used, retry_after_s: whole_secs(end.since(now)) }
-    }
-
-    /// Counts an attempt to connect; `false` where there were too many.
-    pub(crate) fn connect(&mut self, now: Timestamp) -> bool {
-        let since = now.minus(Duration::from_secs(300));
-        while self.connects.front().is_some_and(|at| *at <= since) {
-            self.connects.pop_front();
-        }
-        if self.banned(now).is_some() || self.connects.len() >= CONNECTS_PER_5_MIN {
-            return false;
-        }
-        self.connects.push_back(now);
-        true
-    }
-
-    fn banned(&self, now: Timestamp) -> Option<Admission> {
-        let until = self.banned_until.filter(|until| *until > now)?;
-        Some(Admission::Banned { until, retry_after_s: whole_secs(until.since(now)) })
+impl Default for Limits {
+    fn default() -> Self {
+        Self(Rulebook::new(rules()))
     }
 }
 
-/// Seconds rounded up: who waits them is let in.
-pub(crate) fn whole_secs(wait: Duration) -> u64 {
-    (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1)
+impl Limits {
+    /// Multiplies every limit by so many thousandths from now on.
+    pub(crate) fn set_factor(&mut self, thousandths: u32) {
+        self.0.set_factor(thousandths);
+    }
+
+    /// Takes weight from the present minute.
+    pub(crate) fn take(&mut self, weight: u32, now: Timestamp) -> Admission {
+        let who = Caller::default();
+        let verdict = self.0.admit(now, &who, &[("weight", weight), ("requests", 1)]);
+        let used = self.0.used(now, &who, "weight");
+        match verdict {
+            Verdict::Admitted => Admission::Ok { used },
+            Verdict::Refused(refusal @ Refusal { banned_until: Some(until), .. }) => {
+                Admission::Banned { until, retry_after_s: refusal.retry_after_s() }
+            }
+            Verdict::Refused(refusal) => {
+                Admission::Limited { used, retry_after_s: refusal.retry_after_s() }
+            }
+        }
+    }
+
+    /// Counts an attempt to connect; `false` where there were too many, or while a ban goes on.
+    pub(crate) fn connect(&mut self, now: Timestamp) -> bool {
+        let costs = [("weight", 0), ("connects", 1)];
+        self.0.admit(now, &Caller::default(), &costs).is_admitted()
+    }
 }
 
 #[cfg(test)]

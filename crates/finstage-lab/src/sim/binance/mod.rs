@@ -32,11 +32,12 @@ use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use self::connection::stopped;
-pub use self::connection::{INCOMING_PER_SECOND, LIFETIME, PING_EVERY, PONG_WITHIN, WRITE_WITHIN};
+pub use self::connection::{LIFETIME, PING_EVERY, PONG_WITHIN, WRITE_WITHIN};
 pub use self::feed::{FeedStream, VirtualFeed};
 pub use self::hub::{QUEUED_FRAMES, SLICE_EVENTS, SLOW_READER_GRACE};
 pub use self::limits::{
-    CONNECTS_PER_5_MIN, FIRST_BAN, LONGEST_BAN, REFUSALS_BEFORE_BAN, WEIGHT_PER_MINUTE,
+    CONNECTS_PER_5_MIN, FIRST_BAN, INCOMING_PER_SECOND, LONGEST_BAN, REFUSALS_BEFORE_BAN,
+    REQUESTS_PER_5_MIN, WEIGHT_PER_MINUTE, rules,
 };
 pub use self::server::MAX_COMMAND_BYTES;
 use self::server::{Shared, routes};

@@ -16,12 +16,13 @@ use tokio::sync::watch;
 
 use super::connection::Connection;
 use super::hub::Hub;
-use super::limits::{Admission, Limits, WEIGHT_PER_MINUTE, whole_secs};
+use super::limits::{Admission, Limits, WEIGHT_PER_MINUTE};
 use super::rest::{self, ApiError, Question};
 use super::stream::FrameForm;
 use crate::sim::faults::{Distortion, FaultKind, Faults};
 use crate::sim::ledger::{Ledger, Line, Outcome};
 use crate::sim::market::Market;
+use crate::sim::rulebook::whole_secs;
 
 /// The largest command of a client.
 pub const MAX_COMMAND_BYTES: usize = 64 * 1_024;
@@ -68,8 +69,11 @@ impl Shared {
         self.market.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn limits(&self) -> MutexGuard<'_, Limits> {
-        self.limits.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The limits as they are now.
+    fn limits(&self, now: Timestamp) -> MutexGuard<'_, Limits> {
+        let mut limits = self.limits.lock().unwrap_or_else(PoisonError::into_inner);
+        limits.set_factor(self.faults.limit_factor("binance", now));
+        limits
     }
 
     /// Lets the market happen until the present of the clock.
@@ -92,7 +96,7 @@ impl Shared {
 
     fn enter(&self, path: &str, weight: u32, status: u16) {
         let (at, outcome) = (self.clock.now(), Outcome::of_status(status));
-        self.ledger.enter(&Line { at, venue: "binance", path, weight, status, outcome });
+        self.ledger.enter(&Line { at, venue: "binance", path, weight, status, outcome, who: "" });
     }
 }
 
@@ -139,7 +143,8 @@ fn connect(
         FrameForm::Raw => "/ws",
         FrameForm::Combined => "/stream",
     };
-    if !shared.limits().connect(shared.clock.now()) {
+    let now = shared.clock.now();
+    if !shared.limits(now).connect(now) {
         shared.enter(path, 0, 429);
         return StatusCode::TOO_MANY_REQUESTS.into_response();
     }
@@ -162,7 +167,7 @@ async fn rest(State(shared): State<Arc<Shared>>, method: Method, uri: Uri) -> Re
         Some(reply) => reply,
         None => {
             // Bound to a name: the lock is not held while the question is answered.
-            let admission = shared.limits().take(weight, now);
+            let admission = shared.limits(now).take(weight, now);
             match admission {
                 Admission::Ok { used } if method == Method::GET => {
                     match rest::answer(&shared.market(), &question, now) {

@@ -297,9 +297,8 @@ pub fn exchange_info(out: &mut Vec<u8>, listings: &[&Listing], sent: Timestamp) 
     w.text(r#"{"rateLimitType":"REQUEST_WEIGHT","interval":"MINUTE","intervalNum":1,"limit":"#);
     w.int(i64::from(super::limits::WEIGHT_PER_MINUTE)).text("},");
     w.text(r#"{"rateLimitType":"ORDERS","interval":"SECOND","intervalNum":10,"limit":100},"#);
-    w.text(
-        r#"{"rateLimitType":"RAW_REQUESTS","interval":"MINUTE","intervalNum":5,"limit":300000}"#,
-    );
+    w.text(r#"{"rateLimitType":"RAW_REQUESTS","interval":"MINUTE","intervalNum":5,"limit":"#);
+    w.int(i64::from(super::limits::REQUESTS_PER_5_MIN)).text("}");
     w.text(r#"],"exchangeFilters":[],"symbols":["#).list(listings, |w, listing| {
         w.decimals = listing.decimals;
         symbol_info(w, listing);

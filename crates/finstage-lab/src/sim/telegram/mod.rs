@@ -403,7 +403,7 @@ async fn handle(State(shared): State<Arc<Shared>>, request: Request) -> Response
         _ => "/bot/unknown",
     };
     let (at, outcome) = (shared.clock.now(), Outcome::of_status(status));
-    shared.ledger.enter(&Line { at, venue: "telegram", path, weight: 1, status, outcome });
+    shared.ledger.enter(&Line { at, venue: "telegram", path, weight: 1, status, outcome, who: "" });
     reply
 }
 

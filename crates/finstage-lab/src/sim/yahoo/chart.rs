@@ -3,8 +3,7 @@
 use finstage_model::Day;
 use serde_json::{Map, Value, json};
 
-use super::hours::Hours;
-use super::series::{Piece, Series};
+use crate::sim::charts::{Hours, Piece, Series};
 
 const DAY_S: i64 = 86_400;
 

@@ -12,11 +12,9 @@
 //! about how long, as the venue does.
 
 mod chart;
-mod hours;
-mod series;
+mod listings;
 
 use std::collections::BTreeMap;
-use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -34,19 +32,30 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 use self::chart::{Flaws, RANGES, Refusal, Wish};
-use self::series::{LISTINGS, Listing, Series};
+use self::listings::LISTINGS;
+use super::charts::{Hours, Listing, Series};
 use super::faults::{FaultKind, Faults, Scenario};
 use super::ledger::{Ledger, Line, Outcome};
+use super::rulebook::{Ban, Caller, Rule, Rulebook, Scope, Shape};
 use crate::error::{Error, ErrorKind};
 
 /// Answers within a minute of the venue's clock before it blocks.
-pub const BURST: usize = 360;
+pub const BURST: u32 = 360;
 /// How long it then blocks.
 pub const BLOCK: Duration = Duration::from_secs(15 * 60);
 /// How long a stop waits for requests that are being answered.
 pub const STOP_WITHIN: Duration = Duration::from_secs(2);
 /// The crumb; a scenario lets it expire.
 const CRUMB: &str = "aB3.dEfG/hI";
+
+/// The venue's limit: `requests` of an address, and a block for whoever asks once more.
+#[must_use]
+pub fn rules() -> Vec<Rule> {
+    let ban = Ban { after: 0, first: BLOCK, longest: BLOCK, status: 429 };
+    let minute = Shape::Sliding(Duration::from_secs(60));
+    let rule = Rule::new("requests", BURST, minute);
+    vec![Rule { scope: Scope::Address, ban: Some(ban), ..rule }]
+}
 
 /// What a simulated venue needs.
 #[derive(Debug)]
@@ -93,7 +102,7 @@ impl YahooSim {
             clock,
             ledger,
             charts: Mutex::default(),
-            asked: Mutex::default(),
+            book: Mutex::new(Rulebook::new(rules())),
             stop: watch::Sender::new(false),
         });
         let serve = |(host, listener): (usize, TcpListener)| {
@@ -151,8 +160,7 @@ struct Shared {
     ledger: Arc<Ledger>,
     /// Made when they are asked for.
     charts: Mutex<BTreeMap<&'static str, Series>>,
-    /// When answers were given; a block stands at its end, in the future.
-    asked: Mutex<VecDeque<Timestamp>>,
+    book: Mutex<Rulebook>,
     stop: watch::Sender<bool>,
 }
 
@@ -211,7 +219,8 @@ async fn handle(State(host): State<Host>, request: Request) -> Response {
         _ => Reply::text(404, "<html>Not Found</html>"),
     });
     let (status, outcome) = (reply.status, Outcome::of_status(reply.status));
-    shared.ledger.enter(&Line { at: now, venue: "yahoo", path: &path, weight: 1, status, outcome });
+    let line = Line { at: now, venue: "yahoo", path: &path, weight: 1, status, outcome, who: "" };
+    shared.ledger.enter(&line);
     let mut response =
         Response::builder().status(reply.status).header(header::CONTENT_TYPE, reply.media);
     if path == "/" {
@@ -229,21 +238,10 @@ impl Shared {
 
     /// Counts a request; true while the client is blocked.
     fn is_too_much(&self, now: Timestamp) -> bool {
-        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        if asked.back().is_some_and(|last| *last > now) {
-            return true;
-        }
-        let minute = now.minus(Duration::from_secs(60));
-        while asked.front().is_some_and(|first| *first < minute) {
-            asked.pop_front();
-        }
-        asked.push_back(now);
-        if asked.len() > BURST {
-            asked.clear();
-            asked.push_back(now.plus(BLOCK));
-            return true;
-        }
-        false
+        let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
+        book.set_factor(self.faults.limit_factor("yahoo", now));
+        // Everybody stands on loopback: one address.
+        !book.admit(now, &Caller::default(), &[("requests", 1)]).is_admitted()
     }
 
     /// Looks at a symbol's prices, made up to now.
@@ -375,7 +373,7 @@ fn quote(series: &Series, now: i64) -> Option<Value> {
     let is_open = hours.session(today).is_some_and(|(open, close)| open <= now && now < close);
     let before = series.sessions.iter().rev().find(|session| session.close < at);
     let before = before.map_or(price, |session| session.whole.prices[3]);
-    let delay = if hours == hours::Hours::Seoul { 20 } else { 0 };
+    let delay = if hours == Hours::Seoul { 20 } else { 0 };
     Some(json!({
         "language": "en-US", "region": "US", "quoteType": kind, "symbol": symbol,
         "shortName": name, "longName": name, "currency": currency,

@@ -16,7 +16,7 @@ fn shared(now: &str, scenario: &str) -> Shared {
         clock,
         ledger: Arc::new(Ledger::in_memory()),
         charts: Mutex::default(),
-        asked: Mutex::default(),
+        book: Mutex::new(Rulebook::new(rules())),
         stop: watch::Sender::new(false),
     }
 }

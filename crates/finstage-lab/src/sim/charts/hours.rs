@@ -4,7 +4,7 @@ use finstage_model::Day;
 
 /// A market with its zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Hours {
+pub(in crate::sim) enum Hours {
     NewYork,
     Seoul,
     /// Around the clock, UTC.
@@ -14,7 +14,7 @@ pub(super) enum Hours {
 const HOUR: i64 = 3_600;
 
 impl Hours {
-    pub(super) const fn zone(self) -> &'static str {
+    pub(in crate::sim) const fn zone(self) -> &'static str {
         match self {
             Self::NewYork => "America/New_York",
             Self::Seoul => "Asia/Seoul",
@@ -23,7 +23,7 @@ impl Hours {
     }
 
     /// The abbreviation that is printed beside an offset.
-    pub(super) fn short(self, day: Day) -> &'static str {
+    pub(in crate::sim) fn short(self, day: Day) -> &'static str {
         match self {
             Self::NewYork if is_summer(day) => "EDT",
             Self::NewYork => "EST",
@@ -33,7 +33,7 @@ impl Hours {
     }
 
     /// Seconds east of UTC in the middle of a day.
-    pub(super) fn offset(self, day: Day) -> i64 {
+    pub(in crate::sim) fn offset(self, day: Day) -> i64 {
         match self {
             Self::NewYork if is_summer(day) => -4 * HOUR,
             Self::NewYork => -5 * HOUR,
@@ -43,18 +43,18 @@ impl Hours {
     }
 
     /// Midnight at the beginning of a day, Unix seconds.
-    pub(super) fn midnight(self, day: Day) -> i64 {
+    pub(in crate::sim) fn midnight(self, day: Day) -> i64 {
         day.start().secs() - self.offset(day)
     }
 
     /// The day of a moment.
-    pub(super) fn day_of(self, secs: i64) -> Day {
+    pub(in crate::sim) fn day_of(self, secs: i64) -> Day {
         let utc = Day::from_days(secs.div_euclid(86_400) as i32);
         Day::from_days((secs + self.offset(utc)).div_euclid(86_400) as i32)
     }
 
     /// Open and close of a day's session, Unix seconds; `None` on weekends and holidays.
-    pub(super) fn session(self, day: Day) -> Option<(i64, i64)> {
+    pub(in crate::sim) fn session(self, day: Day) -> Option<(i64, i64)> {
         let midnight = self.midnight(day);
         let minutes = |from: i64, to: i64| Some((midnight + from * 60, midnight + to * 60));
         let is_weekend = day.days_from_monday() >= 5;

@@ -8,186 +8,46 @@ use finstage_model::Day;
 use super::hours::Hours;
 use crate::rng::{Rng, mix};
 
-/// The first day of every chart but those around the clock.
-const FIRST: Day = match Day::from_civil(2010, 1, 4) {
-    Some(day) => day,
-    None => panic!("a constant is no date"),
-};
-/// The first day of charts around the clock.
-const FIRST_ALWAYS: Day = match Day::from_civil(2018, 1, 1) {
-    Some(day) => day,
-    None => panic!("a constant is no date"),
-};
 /// One minute in so many has no trade, and so no bar.
 const QUIET: u64 = 400;
 
 /// A symbol that has a chart.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Listing {
-    pub(super) symbol: &'static str,
-    pub(super) name: &'static str,
-    pub(super) kind: &'static str,
-    pub(super) exchange: (&'static str, &'static str),
-    pub(super) currency: &'static str,
-    pub(super) hours: Hours,
+pub(in crate::sim) struct Listing {
+    pub(in crate::sim) symbol: &'static str,
+    pub(in crate::sim) name: &'static str,
+    pub(in crate::sim) kind: &'static str,
+    pub(in crate::sim) exchange: (&'static str, &'static str),
+    pub(in crate::sim) currency: &'static str,
+    pub(in crate::sim) hours: Hours,
     /// Decimals of its prices.
-    pub(super) decimals: u32,
+    pub(in crate::sim) decimals: u32,
+    /// The first day of its chart: year, month, day.
+    pub(in crate::sim) first: (i32, u32, u32),
     /// The price at the beginning, on the scale of today.
-    start: f64,
+    pub(in crate::sim) start: f64,
     /// The usual move of a day.
-    sigma: f64,
+    pub(in crate::sim) sigma: f64,
     /// Shares a minute; 0 where nothing is traded.
-    volume: f64,
+    pub(in crate::sim) volume: f64,
     /// What is paid every quarter, as a share of the price.
-    dividend: f64,
+    pub(in crate::sim) dividend: f64,
     /// Days on which one share became several.
-    splits: &'static [(i32, u32, u32, f64)],
+    pub(in crate::sim) splits: &'static [(i32, u32, u32, f64)],
 }
-
-const STOCK: Listing = Listing {
-    symbol: "",
-    name: "",
-    kind: "EQUITY",
-    exchange: ("NMS", "NasdaqGS"),
-    currency: "USD",
-    hours: Hours::NewYork,
-    decimals: 2,
-    start: 40.0,
-    sigma: 0.017,
-    volume: 150_000.0,
-    dividend: 0.0,
-    splits: &[],
-};
-const INDEX: Listing =
-    Listing { kind: "INDEX", exchange: ("SNP", "SNP"), sigma: 0.01, volume: 6_000_000.0, ..STOCK };
-const SEOUL: Listing = Listing {
-    exchange: ("KSC", "KSE"),
-    currency: "KRW",
-    hours: Hours::Seoul,
-    decimals: 0,
-    volume: 40_000.0,
-    ..STOCK
-};
-
-/// Every symbol that has a chart. A table: one line a symbol.
-pub(super) const LISTINGS: &[Listing] = &[
-    Listing {
-        symbol: "AAPL",
-        name: "Apple Inc.",
-        start: 12.0,
-        dividend: 0.0015,
-        splits: &[(2014, 6, 9, 7.0), (2020, 8, 31, 4.0)],
-        ..STOCK
-    },
-    Listing {
-        symbol: "MSFT",
-        name: "Microsoft Corporation",
-        start: 28.0,
-        dividend: 0.002,
-        ..STOCK
-    },
-    Listing {
-        symbol: "NVDA",
-        name: "NVIDIA Corporation",
-        start: 9.0,
-        splits: &[(2024, 6, 10, 10.0)],
-        ..STOCK
-    },
-    Listing { symbol: "TSLA", name: "Tesla, Inc.", start: 20.0, sigma: 0.03, ..STOCK },
-    Listing { symbol: "GOOGL", name: "Alphabet Inc.", start: 31.0, ..STOCK },
-    Listing { symbol: "AMZN", name: "Amazon.com, Inc.", start: 33.0, ..STOCK },
-    Listing { symbol: "META", name: "Meta Platforms, Inc.", start: 70.0, ..STOCK },
-    Listing {
-        symbol: "SPY",
-        name: "SPDR S&P 500 ETF Trust",
-        kind: "ETF",
-        exchange: ("PCX", "NYSEArca"),
-        start: 110.0,
-        sigma: 0.01,
-        dividend: 0.004,
-        ..STOCK
-    },
-    Listing {
-        symbol: "QQQ",
-        name: "Invesco QQQ Trust",
-        kind: "ETF",
-        start: 60.0,
-        sigma: 0.012,
-        ..STOCK
-    },
-    Listing { symbol: "^GSPC", name: "S&P 500", start: 1_500.0, ..INDEX },
-    Listing {
-        symbol: "^IXIC",
-        name: "NASDAQ Composite",
-        exchange: ("NIM", "Nasdaq GIDS"),
-        start: 2_800.0,
-        ..INDEX
-    },
-    Listing {
-        symbol: "^DJI",
-        name: "Dow Jones Industrial Average",
-        exchange: ("DJI", "DJI"),
-        start: 11_000.0,
-        ..INDEX
-    },
-    Listing {
-        symbol: "^VIX",
-        name: "CBOE Volatility Index",
-        exchange: ("WCB", "Cboe Indices"),
-        start: 20.0,
-        sigma: 0.04,
-        volume: 0.0,
-        ..INDEX
-    },
-    Listing {
-        symbol: "005930.KS",
-        name: "Samsung Electronics Co., Ltd.",
-        start: 30_000.0,
-        dividend: 0.005,
-        ..SEOUL
-    },
-    Listing { symbol: "000660.KS", name: "SK hynix Inc.", start: 45_000.0, ..SEOUL },
-    Listing {
-        symbol: "035720.KQ",
-        name: "Kakao Corp.",
-        exchange: ("KOE", "KOSDAQ"),
-        start: 25_000.0,
-        ..SEOUL
-    },
-    Listing {
-        symbol: "^KS11",
-        name: "KOSPI Composite Index",
-        kind: "INDEX",
-        decimals: 2,
-        start: 1_800.0,
-        sigma: 0.01,
-        ..SEOUL
-    },
-    Listing {
-        symbol: "BTC-USD",
-        name: "Bitcoin USD",
-        kind: "CRYPTOCURRENCY",
-        exchange: ("CCC", "CCC"),
-        hours: Hours::Always,
-        start: 14_000.0,
-        sigma: 0.035,
-        volume: 20_000_000.0,
-        ..STOCK
-    },
-];
 
 /// A minute or more of prices.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Piece {
+pub(in crate::sim) struct Piece {
     /// When it begins, Unix seconds.
-    pub(super) at: i64,
-    pub(super) prices: [f64; 4],
-    pub(super) volume: f64,
+    pub(in crate::sim) at: i64,
+    pub(in crate::sim) prices: [f64; 4],
+    pub(in crate::sim) volume: f64,
 }
 
 impl Piece {
     /// Adds a later one.
-    pub(super) fn absorb(&mut self, later: &Self) {
+    pub(in crate::sim) fn absorb(&mut self, later: &Self) {
         let [_, high, low, close] = &mut self.prices;
         *high = high.max(later.prices[1]);
         *low = low.min(later.prices[2]);
@@ -198,35 +58,36 @@ impl Piece {
 
 /// A day with a session.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Session {
-    pub(super) day: Day,
-    pub(super) open: i64,
-    pub(super) close: i64,
+pub(in crate::sim) struct Session {
+    pub(in crate::sim) day: Day,
+    pub(in crate::sim) open: i64,
+    pub(in crate::sim) close: i64,
     /// The whole day, as it will be at its end.
-    pub(super) whole: Piece,
+    pub(in crate::sim) whole: Piece,
     /// Paid to those who held a share before this day.
-    pub(super) dividend: f64,
+    pub(in crate::sim) dividend: f64,
     /// So many shares for one, on this day.
-    pub(super) split: f64,
+    pub(in crate::sim) split: f64,
 }
 
 /// All days of a symbol.
 #[derive(Debug)]
-pub(super) struct Series {
-    pub(super) listing: Listing,
+pub(in crate::sim) struct Series {
+    pub(in crate::sim) listing: Listing,
     seed: u64,
-    pub(super) sessions: Vec<Session>,
+    pub(in crate::sim) sessions: Vec<Session>,
     first_unmade: Day,
 }
 
 impl Series {
-    pub(super) fn new(listing: Listing, seed: u64) -> Self {
-        let first = if listing.hours == Hours::Always { FIRST_ALWAYS } else { FIRST };
+    pub(in crate::sim) fn new(listing: Listing, seed: u64) -> Self {
+        let (year, month, day) = listing.first;
+        let first = Day::from_civil(year, month, day).expect("the tables of listings have dates");
         Self { listing, seed, sessions: Vec::new(), first_unmade: first }
     }
 
     /// Makes the days up to the one that holds a moment.
-    pub(super) fn reach(&mut self, now: i64) {
+    pub(in crate::sim) fn reach(&mut self, now: i64) {
         let last = self.listing.hours.day_of(now);
         while self.first_unmade <= last {
             let day = self.first_unmade;
@@ -250,7 +111,7 @@ impl Series {
     }
 
     /// The minutes of a day, whole.
-    pub(super) fn minutes(&self, place: usize) -> Vec<Piece> {
+    pub(in crate::sim) fn minutes(&self, place: usize) -> Vec<Piece> {
         let before = match place.checked_sub(1) {
             Some(before) => self.sessions[before].whole.prices[3],
             None => self.listing.start,
@@ -302,11 +163,11 @@ impl Series {
     }
 
     /// Whether the minute that begins at a moment had no trade.
-    pub(super) fn is_quiet(&self, at: i64, one_in: u64) -> bool {
+    pub(in crate::sim) fn is_quiet(&self, at: i64, one_in: u64) -> bool {
         let draw = mix(self.seed ^ 0x5e1f, at.unsigned_abs(), self.listing.symbol.len() as u64);
         draw.is_multiple_of(one_in.clamp(1, QUIET))
     }
 
     /// The chance of a quiet row where no fault makes it another.
-    pub(super) const USUALLY_QUIET: u64 = QUIET;
+    pub(in crate::sim) const USUALLY_QUIET: u64 = QUIET;
 }
