@@ -15,6 +15,11 @@ use finstage_model::Clock as _;
 use finstage_net::SystemClock;
 use world::{Options, Outcome, run};
 
+/// As the binary has it.
+#[cfg(unix)]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Simulated days of the whole client
 #[derive(Debug, Clone, Copy, Parser)]
 struct Arguments {

@@ -247,11 +247,11 @@ impl Askers {
         }
     }
 
-    /// A question for the last trades: the dearest there is.
+    /// A question for the last trades: the dearest there is, of the symbol with the shortest answers.
     fn history(&self) -> (Request, Read) {
-        let from = self.0.world.state().tapes[0].next().saturating_sub(20).into();
-        let symbol: Symbol = "binance:BTCUSDT".parse().expect("a symbol");
-        let query = TradeQuery { instrument: InstrumentId(0), symbol, from };
+        let from = self.0.world.state().tapes[2].next().saturating_sub(20).into();
+        let symbol: Symbol = "binance:SOLUSDT".parse().expect("a symbol");
+        let query = TradeQuery { instrument: InstrumentId(2), symbol, from };
         let request = self.0.polls[0].trades_request(&query).expect("it has an archive");
         let read = move |askers: &Self, response: &Response| {
             let now = askers.0.world.clock.now();

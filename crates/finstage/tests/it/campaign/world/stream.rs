@@ -16,7 +16,7 @@ const LIFETIME: Duration = Duration::from_secs(86_400);
 /// The mean life of a connection in seconds, times the share of faults: half an hour at 5 %.
 const MEAN_LIFE: f64 = 90.0;
 /// The shortest time between two prints of the market.
-const SLOT: Duration = Duration::from_millis(250);
+const SLOT: Duration = Duration::from_millis(500);
 
 /// Something that the stream tells: a symbol's place, and the trade's id or the minute's place.
 #[derive(Debug, Clone, Copy)]
