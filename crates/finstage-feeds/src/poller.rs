@@ -349,6 +349,7 @@ impl Poller {
     pub async fn run(mut self) {
         let (mut shutdown, stats) = (self.shutdown.clone(), Arc::clone(&self.stats));
         tokio::select! {
+            biased;
             () = self.supervise() => {}
             _ = shutdown.wait_for(|stop| *stop) => {}
         }

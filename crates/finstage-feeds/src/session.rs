@@ -173,6 +173,7 @@ impl Session {
         self.fed = Instant::now();
         // Every wait of the supervisor ends here at once; a batch is sent whole or not at all.
         tokio::select! {
+            biased;
             () = self.supervise() => {}
             _ = shutdown.wait_for(|stop| *stop) => {}
         }

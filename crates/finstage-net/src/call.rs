@@ -112,6 +112,7 @@ impl Call<'_> {
         let second = self.exchange(request);
         tokio::pin!(second);
         tokio::select! {
+            biased;
             end = &mut first => match end {
                 Ok(_) => (turn, end),
                 Err(_) => (second_turn, second.await),

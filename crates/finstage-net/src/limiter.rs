@@ -31,6 +31,9 @@ const OVERDUE: u64 = 50_000_000;
 /// The wait before the shared file is tried again when another process has it.
 const FILE_BUSY: u64 = 1_000_000;
 
+/// Where the count of nanoseconds begins that no other process reads: longer than any window.
+const ALONE: u64 = 30 * 86_400 * 1_000_000_000;
+
 /// How a [`Limiter`] behaves.
 #[derive(Debug, Clone)]
 pub struct LimiterOptions {
@@ -130,8 +133,9 @@ struct Waiting {
     ticket: Option<Box<Ticket>>,
 }
 
-/// The books' count of nanoseconds. It starts at the machine's monotonic clock, which all of its
-/// processes see alike, and runs with tokio's, which tests can hold.
+/// The books' count of nanoseconds. Where processes share the books it starts at the machine's
+/// monotonic clock, which all of them see alike; else at [`ALONE`], so that the same run decides the
+/// same. It runs with tokio's clock, which tests can hold.
 #[derive(Debug, Clone, Copy)]
 struct Time {
     origin: Instant,
@@ -153,7 +157,7 @@ impl Limiter {
     /// With more than [`crate::MAX_RULES`] rules.
     #[must_use]
     pub fn new(name: &str, rules: &[Rule], options: LimiterOptions) -> Self {
-        let time = Time::start();
+        let time = Time::start(options.share.is_some());
         let share = options.share.map(|folder| Share::new(&folder, name, rules));
         let mut state = State {
             time,
@@ -190,6 +194,7 @@ impl Limiter {
                     let at = self.0.state().time.instant(at);
                     let at = at.min(Instant::now() + LOOK_AGAIN);
                     tokio::select! {
+                        biased;
                         () = sleep_until(at) => {}
                         () = place.notify.notified() => {}
                     }
@@ -429,7 +434,10 @@ impl Drop for Place {
 }
 
 impl Time {
-    fn start() -> Self {
+    fn start(is_shared: bool) -> Self {
+        if !is_shared {
+            return Self { origin: Instant::now(), at_origin: ALONE };
+        }
         let clock = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
         let seconds = u64::try_from(clock.tv_sec).unwrap_or_default();
         let rest = u64::try_from(clock.tv_nsec).unwrap_or_default();

@@ -113,8 +113,9 @@ fn readings(response: &Response) -> Vec<Reading> {
 /// Streams named by one SUBSCRIBE command: 1024 streams then take six commands.
 const STREAMS_PER_COMMAND: usize = 200;
 
-/// What a page of bars costs, of any size.
+/// What an answer of `klines` costs, whatever its length.
 const BARS_WEIGHT: u32 = 2;
+
 /// The most rows of an answer to `historicalTrades`, and what one costs.
 const TRADES_PER_PAGE: usize = 1000;
 const TRADES_WEIGHT: u32 = 25;

@@ -3,6 +3,7 @@
 
 mod bars;
 mod bench;
+mod campaign;
 mod cli;
 mod demo;
 mod errors;
