@@ -47,7 +47,9 @@ impl Bucket {
             // More than the reserve leaves: the bucket has to have been empty for the rest.
             false => self.level,
         };
-        let over = (level + wanted - room).min(level + self.slack(limit));
+        // What is about to leave counts here too, or all that wait would find the bucket empty.
+        let about_to_leave = i128::from(pending) * self.span;
+        let over = (level + wanted - room).min(level + about_to_leave + self.slack(limit));
         if over <= 0 {
             return self.at;
         }
@@ -96,6 +98,15 @@ mod tests {
         bucket.refund(100);
         assert_eq!(bucket.used(), 0);
         assert_eq!(bucket.ready_at(50, 0, 45), 10_020, "a refund gives no more than the quota");
+    }
+
+    #[test]
+    fn a_bucket_of_one_lets_one_go_however_many_wait() {
+        let mut bucket = Bucket::new(1000, 100);
+        bucket.advance(10_000, 1);
+        assert_eq!(bucket.ready_at(1, 0, 1), 10_000);
+        assert!(bucket.ready_at(1, 1, 1) > 10_000, "one is about to leave");
+        assert!(bucket.ready_at(1, 44, 1) > bucket.ready_at(1, 1, 1));
     }
 
     #[test]

@@ -106,7 +106,7 @@ impl Reply {
         Self { response: Response { status, headers: Vec::new(), body: body.into() }, rest: None }
     }
 
-    fn header(mut self, name: &str, value: impl ToString) -> Self {
+    fn header(mut self, name: &str, value: u64) -> Self {
         self.response.headers.push((name.to_owned(), value.to_string()));
         self
     }
@@ -223,7 +223,7 @@ impl World {
             }
         };
         match venue {
-            Venue::Binance => reply.header("x-mbx-used-weight-1m", used),
+            Venue::Binance => reply.header("x-mbx-used-weight-1m", used.into()),
             Venue::Kis | Venue::Kraken => reply,
         }
     }
