@@ -143,7 +143,8 @@ struct Time {
 }
 
 enum Turn {
-    Admitted(Box<Ticket>),
+    /// With whether no rest has begun since it was decided.
+    Admitted(Box<Ticket>, bool),
     /// Sleep for all until then.
     Drive(u64),
     /// Be woken.
@@ -183,12 +184,23 @@ impl Limiter {
     pub async fn acquire(&self, costs: &[Cost], class: Class) -> Permit {
         // Never closed, so there is always a place in the end.
         let _place = self.0.places.acquire().await;
+        loop {
+            let (permit, is_in_time) = self.admitted(costs, class).await;
+            // A rest that began between the decision and this moment holds for it too.
+            if is_in_time {
+                return permit;
+            }
+        }
+    }
+
+    /// The permit once it is granted, and whether no rest has begun since.
+    async fn admitted(&self, costs: &[Cost], class: Class) -> (Permit, bool) {
         let place = Place::take(&self.0, costs, class);
         loop {
             let turn = self.0.state().turn(place.id);
             match turn {
-                Turn::Admitted(ticket) => {
-                    return Permit::new(Arc::clone(&self.0), place.id, ticket);
+                Turn::Admitted(ticket, is_in_time) => {
+                    return (Permit::new(Arc::clone(&self.0), place.id, ticket), is_in_time);
                 }
                 Turn::Drive(at) => {
                     let at = self.0.state().time.instant(at);
@@ -297,7 +309,7 @@ impl State {
             Some(ticket) => {
                 self.waiting.remove(&id);
                 self.hand_on(id);
-                Turn::Admitted(ticket)
+                Turn::Admitted(ticket, self.books.blocked_until() <= now)
             }
             None if self.driver == Some(id) => Turn::Drive(self.wake_at),
             None => Turn::Wait,

@@ -111,6 +111,30 @@ async fn nothing_leaves_before_a_ban_is_over() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_was_granted_a_turn_before_a_rest_began_does_not_leave_within_it() {
+    const REST: Duration = Duration::from_secs(60);
+    let limiter = Limiter::new("x", &RULES, LimiterOptions::default());
+    limiter.block(Duration::from_secs(1));
+    // Both are let through by one decision; the first hears of another rest before the second runs.
+    let first = {
+        let limiter = limiter.clone();
+        tokio::spawn(async move {
+            let permit = limiter.acquire(&[], Class::Normal).await;
+            limiter.block(REST);
+            drop(permit);
+            Instant::now()
+        })
+    };
+    tokio::task::yield_now().await;
+    let second = tokio::spawn(async move {
+        ask(&limiter, Class::Normal).await;
+        Instant::now()
+    });
+    let (rested_from, left_at) = (first.await.unwrap(), second.await.unwrap());
+    assert!(left_at - rested_from >= REST, "{:?}", left_at - rested_from);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_cost_above_the_limit_waits_for_an_empty_window_and_not_for_ever() {
     let limiter = Limiter::new("x", &RULES, LimiterOptions::default());
     ask(&limiter, Class::Normal).await;
