@@ -32,7 +32,7 @@ fn serve_broken(address: &str, config: &str, wait_for: &str) {
     let venue = format!("[venues.binance]\nrest = \"http://{address}\"\nws = \"ws://{address}\"\n");
     shell.write("finstage.toml", format!("{venue}{FEED}{config}"));
     let mut service = shell.start("serve");
-    for _ in 0..4 {
+    for _ in 0..2 {
         let line = service.until("binance:BTCUSDT");
         assert!(line.contains(wait_for), "{line}");
     }
