@@ -64,8 +64,8 @@ pub(crate) async fn trade(world: World, frames_a_day: u64) {
         for _ in 0..count {
             // One symbol is busy, one is calm, one hardly trades.
             let place = match draws.below(1_000) {
-                ..700 => 0,
-                ..990 => 1,
+                0..700 => 0,
+                700..990 => 1,
                 _ => 2,
             };
             say(Item::Trade(place, state.tapes[place].print(now_ms)));
