@@ -4,7 +4,7 @@
 //! * Every call names key, secret and token in its head, and a `tr_id` for what is asked. Two servers:
 //!   the real one, and one for practice ("mock") with fewer calls a second.
 //! * All values are texts, times are Korean, the order is newest first, and days without a row may come
-//!   as `{}`. Refusals come with status 200, 403 or 500; what counts is `msg_cd` ([`answer`]).
+//!   as `{}`. Refusals come with status 200, 403 or 500; what counts is `msg_cd` (`kis/answer.rs`).
 //! * A symbol that begins with a digit, or `Q` and six digits, is one of Seoul. `AAPL` is looked for on
 //!   the three markets of New York, once; `HKS.00700` names its market itself.
 //! * Bars are those that were traded (`FID_ORG_ADJ_PRC` 1, `MODP` 0). A day without a trade has no bar.
