@@ -4,6 +4,8 @@ use crate::quota::{Rule, Shape};
 
 /// Part of the limit by which it is raised after it was found to be lower.
 const FIRST_STEP: u64 = 8;
+/// The same where the server's own figures say at what it refused; doubled with each proof.
+const PROVEN_STEP: u64 = 2048;
 /// The same once a raise was refused.
 const LATER_STEP: u64 = 64;
 /// Periods until the next raise after one was refused; doubles each time.
@@ -114,6 +116,12 @@ impl Effective {
     /// A request was accepted when `level` was used, itself included; `is_read` where the server
     /// said so.
     pub(super) fn accepted(&mut self, level: u64, is_read: bool) {
+        if is_read
+            && let Some(before) = self.before_raise
+            && level > before
+        {
+            self.prove(before);
+        }
         if self.limit == self.stated {
             return;
         }
@@ -146,9 +154,10 @@ impl Effective {
             self.raise_at = now.saturating_add(span.saturating_mul(self.hold));
             self.probes = false;
         } else if is_exact {
+            // The truth, or a refusal without a cause: tried a period later, with hardly more.
             self.limit = self.limit.min(used);
-            self.step = LATER_STEP;
-            self.raise_at = now.saturating_add(span.saturating_mul(self.hold));
+            self.step = PROVEN_STEP;
+            self.raise_at = now.saturating_add(span);
             self.probes = false;
         } else {
             // All that is known is that it is lower. Half is what a changed limit mostly is, and
@@ -160,6 +169,18 @@ impl Effective {
         self.limit = self.limit.max(1);
         self.cut_at = Some(now);
         self.is_probing = false;
+    }
+
+    /// The last raise was right: what follows a cut at a known level is doubled at once.
+    fn prove(&mut self, before: u64) {
+        self.before_raise = None;
+        if self.limit == self.stated {
+            self.recover();
+        } else if self.step == PROVEN_STEP {
+            let raise = (self.limit - before).saturating_mul(2);
+            self.before_raise = Some(self.limit);
+            self.limit = self.limit.saturating_add(raise).min(self.stated);
+        }
     }
 
     fn raise_at_is_near(&self) -> bool {
@@ -224,6 +245,35 @@ mod tests {
         assert_eq!(effective.limit(), 60);
         effective.state(80);
         assert_eq!((effective.limit(), effective.stated()), (80, 80), "what the server says goes");
+    }
+
+    #[test]
+    fn a_refusal_without_a_cause_is_forgotten_after_a_period() {
+        let mut effective = effective(Shape::Aligned);
+        effective.refused(&refused(10, 20, true));
+        assert_eq!(effective.limit(), 20);
+        effective.advance(10 + SPAN, SPAN);
+        assert_eq!(effective.limit(), 21);
+        let limits = [21, 22, 24, 28, 36, 52, 84, 100].map(|level| {
+            effective.accepted(level, true);
+            effective.limit()
+        });
+        assert_eq!(limits, [23, 27, 35, 51, 83, 100, 100, 100]);
+        effective.refused(&refused(5_000, 90, true));
+        assert_eq!(effective.limit(), 90, "the first refusal says nothing any more");
+    }
+
+    #[test]
+    fn a_limit_that_is_lower_in_truth_is_tried_later_and_later() {
+        let mut effective = effective(Shape::Aligned);
+        effective.refused(&refused(10, 50, true));
+        effective.advance(10 + SPAN, SPAN);
+        effective.refused(&refused(1_100, 50, true));
+        assert_eq!(effective.limit(), 50);
+        effective.advance(1_100 + 16 * SPAN - 1, SPAN);
+        assert_eq!(effective.limit(), 50);
+        effective.advance(1_100 + 16 * SPAN, SPAN);
+        assert_eq!(effective.limit(), 51);
     }
 
     #[test]
