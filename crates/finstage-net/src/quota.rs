@@ -5,8 +5,10 @@ mod books;
 mod bucket;
 mod delay;
 mod effective;
+mod fixed;
 mod others;
 mod queue;
+mod sends;
 mod wheel;
 
 use std::time::Duration;

@@ -2,7 +2,9 @@
 
 use crate::quota::bucket::Bucket;
 use crate::quota::effective::Effective;
+use crate::quota::fixed::{Fixed, Length, Read, Said};
 use crate::quota::others::Others;
+use crate::quota::sends::Sends;
 use crate::quota::wheel::Wheel;
 use crate::quota::{Rule, Shape, nanos};
 
@@ -14,6 +16,8 @@ const LEAST_SHARE: u64 = 16;
 /// What of a bucket stays free for others where readings show them, as a share of it: they are seen
 /// only when they are quicker than it drains. It costs no throughput.
 const BUCKET_RESERVE: u64 = 64;
+/// Of so small a limit one request is more than what readings can tell apart.
+const FEW: u64 = 128;
 /// A server's clock may run slow by one part in so many, 122 millionths: well beyond what is usual.
 const DRIFT: u64 = 8192;
 /// What may leave at once while sends are spread, as a share of the period.
@@ -44,53 +48,11 @@ pub(super) struct Account {
     /// When the first reading came: others are known a window later.
     first_read_at: Option<u64>,
     fixed: Fixed,
+    sends: Sends,
+    /// How unevenly requests travel: what left so much later has not overtaken.
+    spread: u64,
     /// So much of ours may be on either side of a window's end.
     doubt: u64,
-}
-
-/// Where the present window of a server began among our requests, if its windows begin anew: what
-/// it says is used drops then.
-#[derive(Debug, Default)]
-struct Fixed {
-    /// All that had been sent before the window.
-    before: Option<u64>,
-    /// What left earlier may have arrived in the window before.
-    valid_from: u64,
-    /// The most that was said to be used in this window.
-    most: u64,
-    /// All that had been sent with the last request that is known to have arrived in it.
-    newest: u64,
-}
-
-/// What of ours a server counts that counts in fixed windows.
-enum Read {
-    /// What was sent after so much had been.
-    Ours(u64),
-    Unknown,
-    /// The window is new.
-    First,
-    /// The answer may be about the window before.
-    Stale,
-}
-
-impl Fixed {
-    /// Takes that `used` is used under `limit`, as a request arrived that left at `sent_at` when
-    /// `charged` had been sent, itself included.
-    fn read(&mut self, now: u64, sent_at: u64, (charged, used, limit): (u64, u64, u64)) -> Read {
-        if sent_at < self.valid_from {
-            return Read::Stale;
-        }
-        // Answers overtake each other by far less than that.
-        if used + limit / 4 < self.most {
-            // What left after the last one of the old window may all be in the new one.
-            *self =
-                Self { before: Some(self.newest), valid_from: now, most: used, newest: charged };
-            return Read::First;
-        }
-        self.most = self.most.max(used);
-        self.newest = self.newest.max(charged);
-        self.before.map_or(Read::Unknown, Read::Ours)
-    }
 }
 
 #[derive(Debug)]
@@ -110,6 +72,8 @@ pub(super) struct Held {
     pub(super) level: u64,
     /// All that had been sent by then, itself included.
     charged: u64,
+    /// The number of the span in which it left.
+    number: u64,
 }
 
 impl Account {
@@ -139,6 +103,8 @@ impl Account {
             pace_at: 0,
             first_read_at: None,
             fixed: Fixed::default(),
+            sends: Sends::default(),
+            spread: cap,
             doubt: 0,
             rule,
         }
@@ -186,10 +152,25 @@ impl Account {
         (until > now).then_some(until)
     }
 
+    /// What we may use of fixed windows where the server's own figure shows that it still counts
+    /// no more than the limit with `amount`, and with what others need until the window is over.
+    fn budget_by_reading(&self, now: u64, amount: u64) -> Option<u64> {
+        let is_known = |at: u64| now >= at.saturating_add(self.span);
+        let limit = self.effective.limit();
+        let are_known = self.first_read_at.is_some_and(is_known) && self.others.are_seen();
+        if !are_known || limit < FEW {
+            return None;
+        }
+        let (most, rest) = self.fixed.most(now)?;
+        let wanted = most + self.pending + amount + self.others.to_come(rest, limit);
+        (wanted <= limit).then(|| limit.saturating_sub(self.others.at_least(limit)))
+    }
+
     /// When `amount` fits, `now` at the earliest; and whether it would be a probe. What has been
     /// `advance`d to `now` is asked.
     pub(super) fn ready_at(&mut self, now: u64, amount: u64, is_answered: bool) -> (u64, bool) {
         let budget = self.budget(is_answered);
+        let budget = self.budget_by_reading(now, amount).map_or(budget, |ours| ours.max(budget));
         let (fits, is_probe) = match &self.counter {
             Counter::Bucket(bucket) => {
                 let limit = self.effective.limit();
@@ -230,7 +211,16 @@ impl Account {
         if is_probe {
             self.effective.probe_left();
         }
-        let budget = u128::from(self.budget(true));
+        let budget = match self.rule.shape {
+            Shape::Aligned | Shape::Anchored
+                if self.others.are_seen() && self.effective.limit() >= FEW =>
+            {
+                let limit = self.effective.limit();
+                self.budget(true).max(limit.saturating_sub(self.others.at_least(limit)))
+            }
+            _ => self.budget(true),
+        };
+        let budget = u128::from(budget);
         let cost = u128::from(amount) * u128::from(self.span) / budget;
         let cost = u64::try_from(cost).unwrap_or(u64::MAX);
         self.pace_at = self.pace_at.max(now).saturating_add(cost.min(self.span));
@@ -258,11 +248,16 @@ impl Account {
         }
         held.level = self.used();
         held.charged = self.charged;
+        self.sends.add(now, self.charged);
+        held.number = now / self.span;
+        self.fixed.left(held.number, amount);
     }
 
     /// It is known when it has arrived at the latest, and what it really cost.
     pub(super) fn settle(&mut self, held: &Held, end: u64, actual: u64) {
         let amount = u64::from(held.amount);
+        self.fixed.landed(held.number, amount);
+        self.fixed.unread(actual.saturating_sub(amount));
         match &mut self.counter {
             Counter::Window(wheel) => {
                 wheel.remove(held.slot, amount);
@@ -276,6 +271,11 @@ impl Account {
         }
     }
 
+    /// The answer does not say what is used.
+    pub(super) fn unread(&mut self, held: &Held) {
+        self.fixed.unread(u64::from(held.amount));
+    }
+
     /// A server that has taken this request has counted so much of ours, at most.
     pub(super) const fn counted_at_most(&self, held: &Held) -> u64 {
         held.level + (self.charged - held.charged)
@@ -284,7 +284,13 @@ impl Account {
     /// The server says what is used, as it was when `held` arrived, which left at `sent_at`.
     pub(super) fn read_used(&mut self, now: u64, sent_at: u64, (held, used): (&Held, u64)) {
         self.first_read_at.get_or_insert(now);
-        let at_most = self.counted_at_most(held);
+        // What left later by more than the spread arrived later.
+        let latest = sent_at.saturating_add(self.spread);
+        let charged = match self.rule.limit < FEW {
+            true => self.charged,
+            false => self.sends.at_most(latest, self.charged).max(held.charged),
+        };
+        let at_most = held.level + (charged - held.charged);
         match &mut self.counter {
             Counter::Bucket(bucket) => {
                 self.others.seen(now, used.saturating_sub(at_most));
@@ -294,16 +300,21 @@ impl Account {
                 self.others.seen(now, used.saturating_sub(at_most));
             }
             Counter::Window(_) => {
-                let said = (held.charged, used, self.rule.limit);
-                let ours = match self.fixed.read(now, sent_at, said) {
-                    // Any that left before the answer may have arrived before the request.
-                    Read::Ours(before) => self.charged.saturating_sub(before),
+                let (amount, charged_then) = (u64::from(held.amount), held.charged);
+                let said = Said { now, sent_at, amount, charged: charged_then, used };
+                let is_regular = self.rule.shape == Shape::Aligned;
+                let Self { span, drift, spread, .. } = *self;
+                let length = Length { span, drift, is_regular, spread };
+                let read = self.fixed.read(&said, &length, self.rule.limit);
+                let ours = match read {
+                    Read::Ours(before) => charged.saturating_sub(before),
                     Read::Unknown => at_most,
                     Read::First => return self.others.window_ended(now),
                     Read::Stale => return,
                 };
                 let amount = used.saturating_sub(ours);
-                self.others.seen(now, if amount > self.doubt { amount } else { 0 });
+                let amount = if amount > self.doubt { amount } else { 0 };
+                self.others.seen(now, amount);
             }
         }
     }
@@ -317,6 +328,7 @@ impl Account {
     /// How unevenly requests travel, and how long the slowest takes there and back.
     pub(super) fn set_spread(&mut self, spread: u64, slowest: u64) {
         let spread = spread.min(self.cap);
+        self.spread = spread;
         let (span, limit) = (self.span, self.effective.limit());
         let in_time = |time: u64| {
             let part = u128::from(limit) * u128::from(time.min(span)) / u128::from(span);
@@ -327,6 +339,9 @@ impl Account {
             self.others.set_unseen(in_time(slowest), spread);
         } else {
             self.others.set_unseen(0, spread);
+        }
+        if self.rule.shape == Shape::Sliding && limit >= FEW {
+            self.others.trust_parts();
         }
         if let Counter::Bucket(bucket) = &mut self.counter {
             bucket.set_spread(spread);

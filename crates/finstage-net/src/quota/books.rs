@@ -192,6 +192,8 @@ impl Books {
             }
             if let Some(used) = used {
                 account.read_used(now, ticket.sent_at, (held, used));
+            } else {
+                account.unread(held);
             }
             if held.amount == 0 {
                 continue;

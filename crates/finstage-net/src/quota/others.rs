@@ -12,22 +12,38 @@ pub(super) struct Others {
     part: u64,
     /// The most that was seen in each part.
     most: [u64; PARTS as usize],
-    /// The number of the newest part.
+    /// The number of the newest part, and of the first for which all that is looked at was seen
+    /// in the usual way: at the beginning much leaves at once.
     newest: u64,
+    steady_from: u64,
     /// What was seen last, and when.
     last: (u64, u64),
-    /// The most of all parts.
+    /// The most of all parts, and the least of what each part reached.
     used: u64,
+    least: u64,
     /// How unevenly requests travel.
     spread: u64,
     mixed: u64,
+    trusts_parts: bool,
 }
 
 impl Others {
     pub(super) fn new(span: u64) -> Self {
         let part = (span / PARTS * 2).max(1);
         let most = [0; PARTS as usize];
-        Self { span, part, most, newest: 0, last: (0, 0), used: 0, spread: 0, mixed: 0 }
+        Self {
+            span,
+            part,
+            most,
+            newest: 0,
+            steady_from: u64::MAX,
+            last: (0, 0),
+            used: 0,
+            least: 0,
+            spread: 0,
+            mixed: 0,
+            trusts_parts: false,
+        }
     }
 
     /// At `now` they had used `amount` at least.
@@ -35,14 +51,19 @@ impl Others {
         let number = now / self.part;
         let passed = number.saturating_sub(self.newest).min(PARTS);
         for step in 0..passed {
-            self.most[((number - step) % PARTS) as usize] = 0;
+            let part = ((number - step) % PARTS) as usize;
+            self.most[part] = 0;
         }
         self.newest = self.newest.max(number);
+        self.steady_from = self.steady_from.min(number + PARTS);
         self.last = (now, amount);
-        let place = &mut self.most[(self.newest % PARTS) as usize];
-        *place = (*place).max(amount);
-        if passed > 0 || amount > self.used {
+        let part = (self.newest % PARTS) as usize;
+        self.most[part] = self.most[part].max(amount);
+        if passed > 0 || amount > self.least {
             self.used = self.most.iter().copied().max().unwrap_or_default();
+            // The newest part has only begun.
+            let whole = (0..PARTS as usize).filter(|place| *place != part && self.most[*place] > 0);
+            self.least = whole.map(|place| self.most[place]).min().unwrap_or(self.used);
         }
     }
 
@@ -50,13 +71,19 @@ impl Others {
     /// as usual, was not seen.
     pub(super) fn window_ended(&mut self, now: u64) {
         let (at, amount) = self.last;
-        self.seen(now, amount + self.usual(now.saturating_sub(at)));
+        let amount = amount + self.usual(now.saturating_sub(at));
+        self.seen(now, amount);
     }
 
     /// How unevenly requests travel, and how much of ours is on the way meanwhile, which cannot be
     /// told from what others use.
     pub(super) const fn set_unseen(&mut self, mixed: u64, spread: u64) {
         (self.mixed, self.spread) = (mixed, spread);
+    }
+
+    /// Each part holds many readings: what others reach in it is seen.
+    pub(super) const fn trust_parts(&mut self) {
+        self.trusts_parts = true;
     }
 
     /// Whether there are any.
@@ -69,11 +96,27 @@ impl Others {
         if self.used == 0 {
             return 0;
         }
-        self.used + self.usual(self.spread) + self.mixed + limit.div_ceil(MARGIN)
+        let margin = limit.div_ceil(MARGIN);
+        let beyond = match self.trusts_parts && self.newest >= self.steady_from {
+            true => self.least,
+            false => self.used,
+        };
+        // What was reached in each part is exceeded by one more request of theirs, not the most of all.
+        self.used.max(beyond + margin) + self.usual(self.spread) + self.mixed
+    }
+
+    /// What they still send in `time` of a window, with a request of theirs that comes early.
+    pub(super) fn to_come(&self, time: u64, limit: u64) -> u64 {
+        self.usual(time) + limit.div_ceil(MARGIN)
+    }
+
+    /// What they use in a window and somewhat less: never are we to use more than what that leaves.
+    pub(super) fn at_least(&self, limit: u64) -> u64 {
+        self.used.saturating_sub(limit.div_ceil(MARGIN) * 4)
     }
 
     /// What they use in `time`.
-    fn usual(&self, time: u64) -> u64 {
+    pub(super) fn usual(&self, time: u64) -> u64 {
         let part = u128::from(self.used) * u128::from(time.min(self.span));
         u64::try_from(part / u128::from(self.span.max(1))).unwrap_or(self.used)
     }

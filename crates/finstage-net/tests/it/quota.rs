@@ -3,6 +3,7 @@
 
 mod change;
 mod model;
+mod oracle;
 mod properties;
 mod servers;
 mod tasks;

@@ -67,6 +67,15 @@ impl Server {
         }
     }
 
+    /// How long the present window goes on, if it is one that ends.
+    pub(super) fn window_left(&self, t: u64) -> Option<u64> {
+        match &self.log {
+            Log::Aligned(number, _) => Some(((number + 1) * self.window).saturating_sub(t)),
+            Log::Anchored(start, _) => start.map(|start| (start + self.window).saturating_sub(t)),
+            Log::Sliding(..) | Log::Bucket(..) => None,
+        }
+    }
+
     fn forget(&mut self, t: u64) {
         match &mut self.log {
             Log::Aligned(number, used) => {

@@ -92,6 +92,19 @@ pub(super) trait Client {
     /// A number for what is sent now, or the moment at which to ask again.
     fn ask(&mut self, now: u64, weight: u64) -> Result<u32, u64>;
     fn answered(&mut self, now: u64, number: u32, answer: &Answer);
+    /// What the server counted: for who may see it.
+    fn counted(&mut self, _: Seen) {}
+}
+
+/// A request at the server.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Seen {
+    pub(super) at: u64,
+    pub(super) weight: u64,
+    pub(super) is_ours: bool,
+    pub(super) is_counted: bool,
+    /// When the server's present window is over, if it has one that ends.
+    pub(super) window_ends: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -290,7 +303,8 @@ impl<'a> World<'a> {
                 Event::Wake if now == self.wake_at => self.ask(now, client),
                 Event::Wake => {}
                 Event::Arrives { number, weight, is_warned } => {
-                    self.arrives(now, (number, weight, is_warned));
+                    let taken = self.arrives(now, (number, weight, is_warned));
+                    client.counted(self.seen(now, u64::from(weight), (true, taken)));
                 }
                 Event::Answered { number, used, is_refused, retry_after_us } => {
                     let retry_after = is_refused && self.scene.states_wait;
@@ -306,6 +320,7 @@ impl<'a> World<'a> {
                 Event::OtherSends => self.other_sends(now),
                 Event::OtherArrives { weight } => {
                     let taken = self.server.takes(self.server_time(now), u64::from(weight));
+                    client.counted(self.seen(now, u64::from(weight), (false, taken)));
                     if !taken && now >= self.learned {
                         self.outcome.others += 1;
                     } else if !taken && now >= self.start {
@@ -342,7 +357,7 @@ impl<'a> World<'a> {
         }
     }
 
-    fn arrives(&mut self, now: u64, (number, weight, is_warned): (u32, u32, bool)) {
+    fn arrives(&mut self, now: u64, (number, weight, is_warned): (u32, u32, bool)) -> bool {
         let taken = self.server.takes(self.server_time(now), u64::from(weight));
         if taken {
             self.count(now, u64::from(weight));
@@ -356,6 +371,15 @@ impl<'a> World<'a> {
         let way = self.way();
         let answer = Event::Answered { number, used, is_refused: !taken, retry_after_us: 0 };
         self.push(now + way, answer);
+        taken
+    }
+
+    fn seen(&self, now: u64, weight: u64, (is_ours, taken): (bool, bool)) -> Seen {
+        let is_counted = taken || self.scene.rule.counts_refused;
+        let left = self.server.window_left(self.server_time(now));
+        // Its clock is slow.
+        let left = left.map(|left| left + left / 1_000_000 * self.scene.slow_ppm);
+        Seen { at: now, weight, is_ours, is_counted, window_ends: left.map(|left| now + left) }
     }
 
     fn count(&mut self, now: u64, weight: u64) {

@@ -1,0 +1,117 @@
+//! The best that can be done beside another process: who sees the counter of the server itself, and
+//! nothing of the future.
+
+use std::collections::VecDeque;
+
+use finstage_net::Shape;
+
+use super::world::{Answer, Client, Scene, Seen};
+
+/// Sees what the server counts as late as an answer could bring it, knows the other's rate and the
+/// size of its requests, and takes no risk. What remains unknown is when the other's next request
+/// arrives, and when one's own does.
+pub(super) struct Oracle {
+    is_sliding: bool,
+    limit: u64,
+    window: u64,
+    /// The least and the most that a way takes.
+    way: (u64, u64),
+    /// How late the counter is seen.
+    lag: u64,
+    /// What the other uses in a window, and how much a request of it weighs.
+    other: (u64, u64),
+    /// What was counted and is not seen yet.
+    coming: VecDeque<Seen>,
+    /// What is seen and counts.
+    seen: VecDeque<(u64, u64)>,
+    sum: u64,
+    /// Ours that is not seen yet.
+    ours: u64,
+    ends: Option<u64>,
+}
+
+impl Oracle {
+    pub(super) fn new(scene: &Scene) -> Self {
+        let window = scene.rule.window.as_nanos() as u64;
+        Self {
+            is_sliding: scene.rule.shape == Shape::Sliding,
+            limit: scene.rule.limit,
+            // As long as a slow clock makes it.
+            window: window + window / 1_000_000 * scene.slow_ppm + 1,
+            way: scene.delay,
+            lag: u64::midpoint(scene.delay.0, scene.delay.1),
+            other: scene.other.unwrap_or((0, 1)),
+            coming: VecDeque::new(),
+            seen: VecDeque::new(),
+            sum: 0,
+            ours: 0,
+            ends: None,
+        }
+    }
+
+    fn look(&mut self, now: u64) {
+        let arrives_at = now + self.way.0;
+        while let Some(seen) = self.coming.pop_front_if(|seen| seen.at + self.lag <= now) {
+            if seen.is_ours {
+                self.ours -= seen.weight;
+            }
+            let is_same = |ends: u64| {
+                seen.window_ends.is_none_or(|other| other.abs_diff(ends) < self.window / 2)
+            };
+            if !self.is_sliding && !self.ends.is_some_and(is_same) {
+                self.ends = seen.window_ends;
+                self.seen.clear();
+                self.sum = 0;
+            }
+            if seen.is_counted {
+                self.sum += seen.weight;
+                self.seen.push_back((seen.at, seen.weight));
+            }
+        }
+        let window = self.window;
+        let is_over = |at: u64| self.is_sliding && at + window <= arrives_at;
+        while let Some((_, weight)) = self.seen.pop_front_if(|(at, _)| is_over(*at)) {
+            self.sum -= weight;
+        }
+        if self.ends.is_some_and(|ends| ends <= arrives_at) {
+            self.seen.clear();
+            self.sum = 0;
+        }
+    }
+
+    /// The most that the other sends in `time`.
+    fn others_in(&self, time: u64) -> u64 {
+        let (amount, weight) = self.other;
+        let each = (self.window * weight).checked_div(amount).unwrap_or(u64::MAX);
+        ((time + self.way.1 - self.way.0) / each + 1) * weight
+    }
+}
+
+impl Client for Oracle {
+    fn ask(&mut self, now: u64, weight: u64) -> Result<u32, u64> {
+        self.look(now);
+        // Of a window that ends, also what the other still needs; of a new one all of it.
+        let rest = match self.ends {
+            _ if self.is_sliding => 0,
+            Some(ends) if now + self.way.0 < ends => ends.saturating_sub(now),
+            _ => self.window,
+        };
+        let unseen = self.others_in(self.lag + rest.max(self.way.1));
+        if self.sum + self.ours + unseen + weight <= self.limit {
+            self.ours += weight;
+            return Ok(0);
+        }
+        let shown = self.coming.front().map(|seen| seen.at + self.lag);
+        let over = self.seen.front().filter(|_| self.is_sliding);
+        let over = over.map(|(at, _)| (at + self.window).saturating_sub(self.way.0));
+        let ended = self.ends.map(|ends| ends.saturating_sub(self.way.0));
+        let later = [shown, over, ended].into_iter().flatten().filter(|at| *at > now);
+        Err(later.min().unwrap_or(u64::MAX).min(now + self.window / 256))
+    }
+
+    fn answered(&mut self, _: u64, _: u32, _: &Answer) {}
+
+    fn counted(&mut self, seen: Seen) {
+        self.coming.push_back(seen);
+    }
+}
