@@ -55,7 +55,7 @@ const KINDS: [Kind; 5] = [
         window_ms: 5000,
         weights: (1, 2),
         windows: 8,
-        bars: (0.99, 0.92),
+        bars: (0.99, 0.91),
         refused_beside: 0.0,
     },
     // Thirty round trips in three windows do not tell how quick the quickest is; see

@@ -9,7 +9,8 @@ use super::world::{Answer, Client, Scene, Seen};
 
 /// Sees what the server counts as late as an answer could bring it, knows the other's rate and the
 /// size of its requests, and takes no risk. What remains unknown is when the other's next request
-/// arrives, and when one's own does.
+/// arrives, and when one's own does. Its figures exceed one where windows that it knows to begin anew
+/// need no guard, and in a window that slides where a refused request of the other leaves its room.
 pub(super) struct Oracle {
     is_sliding: bool,
     limit: u64,
