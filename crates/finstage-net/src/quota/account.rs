@@ -170,7 +170,6 @@ impl Account {
     /// `advance`d to `now` is asked.
     pub(super) fn ready_at(&mut self, now: u64, amount: u64, is_answered: bool) -> (u64, bool) {
         let budget = self.budget(is_answered);
-        let budget = self.budget_by_reading(now, amount).map_or(budget, |ours| ours.max(budget));
         let (fits, is_probe) = match &self.counter {
             Counter::Bucket(bucket) => {
                 let limit = self.effective.limit();
@@ -180,6 +179,10 @@ impl Account {
             }
             Counter::Window(wheel) => {
                 let used = wheel.sum() + self.pending;
+                let budget = match used + amount > budget {
+                    true => self.budget_by_reading(now, amount).unwrap_or(0).max(budget),
+                    false => budget,
+                };
                 if used == 0 {
                     (now, false)
                 } else if used + amount <= budget {
