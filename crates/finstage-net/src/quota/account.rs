@@ -48,7 +48,7 @@ pub(super) struct Account {
     /// When the first reading came: others are known a window later.
     first_read_at: Option<u64>,
     fixed: Fixed,
-    sends: Sends,
+    sends: Box<Sends>,
     /// How unevenly requests travel: what left so much later has not overtaken.
     spread: u64,
     /// So much of ours may be on either side of a window's end.
@@ -72,8 +72,8 @@ pub(super) struct Held {
     pub(super) level: u64,
     /// All that had been sent by then, itself included.
     charged: u64,
-    /// The number of the span in which it left.
-    number: u64,
+    /// The number of the span in which it left, its low bits.
+    number: u16,
 }
 
 impl Account {
@@ -103,7 +103,7 @@ impl Account {
             pace_at: 0,
             first_read_at: None,
             fixed: Fixed::default(),
-            sends: Sends::default(),
+            sends: Box::default(),
             spread: cap,
             doubt: 0,
             rule,
@@ -154,6 +154,7 @@ impl Account {
 
     /// What we may use of fixed windows where the server's own figure shows that it still counts
     /// no more than the limit with `amount`, and with what others need until the window is over.
+    #[inline(never)]
     fn budget_by_reading(&self, now: u64, amount: u64) -> Option<u64> {
         let is_known = |at: u64| now >= at.saturating_add(self.span);
         let limit = self.effective.limit();
@@ -170,7 +171,6 @@ impl Account {
     /// `advance`d to `now` is asked.
     pub(super) fn ready_at(&mut self, now: u64, amount: u64, is_answered: bool) -> (u64, bool) {
         let budget = self.budget(is_answered);
-        let budget = self.budget_by_reading(now, amount).map_or(budget, |ours| ours.max(budget));
         let (fits, is_probe) = match &self.counter {
             Counter::Bucket(bucket) => {
                 let limit = self.effective.limit();
@@ -180,6 +180,10 @@ impl Account {
             }
             Counter::Window(wheel) => {
                 let used = wheel.sum() + self.pending;
+                let budget = match used + amount > budget {
+                    true => self.budget_by_reading(now, amount).unwrap_or(0).max(budget),
+                    false => budget,
+                };
                 if used == 0 {
                     (now, false)
                 } else if used + amount <= budget {
@@ -205,21 +209,28 @@ impl Account {
         (fits.max(self.pace_at.saturating_sub(self.span / PACE_BURST)), false)
     }
 
+    /// What is spread evenly over a window.
+    fn pace_budget(&self) -> u64 {
+        let budget = self.budget(true);
+        if self.rule.shape == Shape::Bucket || !self.others.are_seen() {
+            return budget;
+        }
+        let limit = self.effective.limit();
+        match self.rule.shape {
+            Shape::Aligned | Shape::Anchored if limit >= FEW => {
+                budget.max(limit.saturating_sub(self.others.at_least(limit)))
+            }
+            _ => budget,
+        }
+    }
+
     /// Admits `amount`.
     pub(super) fn reserve(&mut self, now: u64, amount: u32, is_probe: bool) -> Held {
         self.pending += u64::from(amount);
         if is_probe {
             self.effective.probe_left();
         }
-        let budget = match self.rule.shape {
-            Shape::Aligned | Shape::Anchored
-                if self.others.are_seen() && self.effective.limit() >= FEW =>
-            {
-                let limit = self.effective.limit();
-                self.budget(true).max(limit.saturating_sub(self.others.at_least(limit)))
-            }
-            _ => self.budget(true),
-        };
+        let budget = self.pace_budget();
         let budget = u128::from(budget);
         let cost = u128::from(amount) * u128::from(self.span) / budget;
         let cost = u64::try_from(cost).unwrap_or(u64::MAX);
@@ -249,7 +260,7 @@ impl Account {
         held.level = self.used();
         held.charged = self.charged;
         self.sends.add(now, self.charged);
-        held.number = now / self.span;
+        held.number = (now / self.span % (1 << 16)) as u16;
         self.fixed.left(held.number, amount);
     }
 

@@ -65,7 +65,7 @@ pub(super) enum Read {
 /// with the span after.
 #[derive(Debug, Default)]
 struct Flights {
-    number: u64,
+    number: u16,
     amounts: [u64; 2],
 }
 
@@ -116,20 +116,20 @@ impl Fixed {
     }
 
     /// A request of `amount` leaves in the span with this number.
-    pub(super) fn left(&mut self, number: u64, amount: u64) {
+    pub(super) fn left(&mut self, number: u16, amount: u64) {
         let flights = &mut self.flights;
-        match number.saturating_sub(flights.number) {
+        match number.wrapping_sub(flights.number) {
             0 => {}
             1 => flights.amounts[(number % 2) as usize] = 0,
             _ => flights.amounts = [0; 2],
         }
-        flights.number = flights.number.max(number);
+        flights.number = number;
         flights.amounts[(number % 2) as usize] += amount;
     }
 
     /// One that left in the span with this number has an answer.
-    pub(super) fn landed(&mut self, number: u64, amount: u64) {
-        if number + 1 >= self.flights.number {
+    pub(super) fn landed(&mut self, number: u16, amount: u64) {
+        if self.flights.number.wrapping_sub(number) <= 1 {
             let place = &mut self.flights.amounts[(number % 2) as usize];
             *place = place.saturating_sub(amount);
         }
