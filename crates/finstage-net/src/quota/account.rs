@@ -225,17 +225,22 @@ impl Account {
     }
 
     /// Admits `amount`.
-    pub(super) fn reserve(&mut self, now: u64, amount: u32, is_probe: bool) -> Held {
+    pub(super) fn reserve(&mut self, now: u64, held: &Held) {
+        let amount = held.amount;
         self.pending += u64::from(amount);
-        if is_probe {
+        if held.is_probe {
             self.effective.probe_left();
         }
         let budget = self.pace_budget();
-        let budget = u128::from(budget);
-        let cost = u128::from(amount) * u128::from(self.span) / budget;
-        let cost = u64::try_from(cost).unwrap_or(u64::MAX);
+        // Dividing by 128 bits takes as long as the rest of a decision, and is hardly ever needed.
+        let cost = match u64::from(amount).checked_mul(self.span) {
+            Some(product) => product / budget,
+            None => {
+                let product = u128::from(amount) * u128::from(self.span);
+                u64::try_from(product / u128::from(budget)).unwrap_or(u64::MAX)
+            }
+        };
         self.pace_at = self.pace_at.max(now).saturating_add(cost.min(self.span));
-        Held { amount, is_probe, ..Held::default() }
     }
 
     /// What was admitted is not sent.

@@ -119,8 +119,10 @@ impl Books {
         let mut ticket = Ticket::default();
         for (index, (account, amount)) in self.accounts.iter_mut().zip(amounts.0).enumerate() {
             if amount > 0 {
-                let is_probe = probes & (1 << index) != 0;
-                ticket.held[index] = account.reserve(now, amount, is_probe);
+                // In its place: a ticket is several lines of cache.
+                let held = &mut ticket.held[index];
+                (held.amount, held.is_probe) = (amount, probes & (1 << index) != 0);
+                account.reserve(now, held);
             }
         }
         Ok(ticket)
@@ -133,7 +135,8 @@ impl Books {
         for (index, (account, amount)) in self.accounts.iter_mut().zip(amounts.0).enumerate() {
             if amount > 0 {
                 account.advance(self.now);
-                ticket.held[index] = account.reserve(self.now, amount, false);
+                ticket.held[index].amount = amount;
+                account.reserve(self.now, &ticket.held[index]);
             }
         }
         ticket
