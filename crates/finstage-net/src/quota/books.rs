@@ -211,6 +211,7 @@ impl Books {
                         now,
                         span: account.span,
                         used: used.map_or(unknown, |used| used.saturating_sub(before)),
+                        amount,
                         is_read: used.is_some(),
                         is_wait_stated: refusal.retry_after.is_some(),
                     };

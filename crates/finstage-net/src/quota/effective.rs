@@ -26,6 +26,8 @@ pub(super) struct Effective {
     is_probing: bool,
     raise_at: u64,
     step: u64,
+    /// A raise by less than what was refused would prove nothing.
+    least_raise: u64,
     hold: u64,
     /// The limit before the last raise that nothing has proven yet.
     before_raise: Option<u64>,
@@ -38,6 +40,8 @@ pub(super) struct Refused {
     pub(super) span: u64,
     /// What had been used without it.
     pub(super) used: u64,
+    /// What it would have added.
+    pub(super) amount: u64,
     /// The server said that itself.
     pub(super) is_read: bool,
     /// The server said how long to wait, so the next attempt is welcome.
@@ -56,6 +60,7 @@ impl Effective {
             is_probing: false,
             raise_at: u64::MAX,
             step: FIRST_STEP,
+            least_raise: 1,
             hold: HOLD,
             before_raise: None,
         }
@@ -91,7 +96,8 @@ impl Effective {
             return;
         }
         self.before_raise = Some(self.limit);
-        self.limit = (self.limit + (self.stated / self.step).max(1)).min(self.stated);
+        self.limit =
+            (self.limit + (self.stated / self.step).max(self.least_raise)).min(self.stated);
         self.raise_at = now.saturating_add(span);
         if self.limit == self.stated {
             // The last step stays in doubt for a period, as each one before did.
@@ -137,7 +143,8 @@ impl Effective {
 
     /// A request was refused that our books cannot explain. Says whether it was a surprise.
     pub(super) fn refused(&mut self, refused: &Refused) {
-        let Refused { now, span, used, is_read, is_wait_stated } = *refused;
+        let Refused { now, span, used, amount, is_read, is_wait_stated } = *refused;
+        self.least_raise = amount.max(1);
         let since = self.cut_at.map(|at| now.saturating_sub(at));
         let is_near = since.is_some_and(|since| since <= span.saturating_mul(2));
         // What a window that slides holds at a first refusal is what the old limit let in; what a
@@ -217,7 +224,7 @@ mod tests {
     }
 
     const fn refused(now: u64, used: u64, is_read: bool) -> Refused {
-        Refused { now, span: SPAN, used, is_read, is_wait_stated: false }
+        Refused { now, span: SPAN, used, amount: 1, is_read, is_wait_stated: false }
     }
 
     #[test]

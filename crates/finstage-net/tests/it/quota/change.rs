@@ -54,8 +54,8 @@ fn a_limit_halved_without_notice_is_used_in_full_within_a_window() {
                     assert!(used >= 0.95, "{scene}");
                     // The careful raises afterwards are among them.
                     let most = match shape {
-                        Shape::Aligned => 5.0,
-                        // Where the server's figures tell, it is tried again after one window.
+                        Shape::Aligned => 6.0,
+                        // Where the server's figures tell, both are tried again after one window.
                         Shape::Sliding => 3.5,
                         _ => 2.0,
                     };
