@@ -8,6 +8,8 @@ const FIRST_STEP: u64 = 8;
 const PROVEN_STEP: u64 = 2048;
 /// The same once a raise was refused.
 const LATER_STEP: u64 = 64;
+/// Who uses less than this part of a limit is not refused for it.
+const FAR_BELOW: u64 = 4;
 /// Periods until the next raise after one was refused; doubles each time.
 const HOLD: u64 = 8;
 /// The most periods between two raises.
@@ -31,6 +33,8 @@ pub(super) struct Effective {
     hold: u64,
     /// The limit before the last raise that nothing has proven yet.
     before_raise: Option<u64>,
+    /// When it was last refused far below the limit, by the server's own figure.
+    far_below_at: Option<u64>,
 }
 
 /// A request that was refused.
@@ -63,6 +67,7 @@ impl Effective {
             least_raise: 1,
             hold: HOLD,
             before_raise: None,
+            far_below_at: None,
         }
     }
 
@@ -145,6 +150,13 @@ impl Effective {
     pub(super) fn refused(&mut self, refused: &Refused) {
         let Refused { now, span, used, amount, is_read, is_wait_stated } = *refused;
         self.least_raise = amount.max(1);
+        if is_read && used < self.limit / FAR_BELOW {
+            // No limit falls so far without a word: once, it has another cause. The rest is kept anyway.
+            let before = self.far_below_at.replace(now);
+            if before.is_none_or(|at| now.saturating_sub(at) > span.saturating_mul(2)) {
+                return;
+            }
+        }
         let since = self.cut_at.map(|at| now.saturating_sub(at));
         let is_near = since.is_some_and(|since| since <= span.saturating_mul(2));
         // What a window that slides holds at a first refusal is what the old limit let in; what a
@@ -257,17 +269,28 @@ mod tests {
     #[test]
     fn a_refusal_without_a_cause_is_forgotten_after_a_period() {
         let mut effective = effective(Shape::Aligned);
-        effective.refused(&refused(10, 20, true));
-        assert_eq!(effective.limit(), 20);
+        effective.refused(&refused(10, 30, true));
+        assert_eq!(effective.limit(), 30);
         effective.advance(10 + SPAN, SPAN);
-        assert_eq!(effective.limit(), 21);
-        let limits = [21, 22, 24, 28, 36, 52, 84, 100].map(|level| {
+        assert_eq!(effective.limit(), 31);
+        let limits = [31, 32, 34, 38, 46, 62, 94, 100].map(|level| {
             effective.accepted(level, true);
             effective.limit()
         });
-        assert_eq!(limits, [23, 27, 35, 51, 83, 100, 100, 100]);
+        assert_eq!(limits, [33, 37, 45, 61, 93, 100, 100, 100]);
         effective.refused(&refused(5_000, 90, true));
         assert_eq!(effective.limit(), 90, "the first refusal says nothing any more");
+    }
+
+    #[test]
+    fn a_refusal_far_below_the_limit_counts_only_when_it_comes_again() {
+        let mut effective = effective(Shape::Aligned);
+        effective.refused(&refused(10, 20, true));
+        assert_eq!(effective.limit(), 100);
+        effective.refused(&refused(10 + 3 * SPAN, 20, true));
+        assert_eq!(effective.limit(), 100, "not within two periods");
+        effective.refused(&refused(10 + 4 * SPAN, 20, true));
+        assert_eq!(effective.limit(), 20);
     }
 
     #[test]
