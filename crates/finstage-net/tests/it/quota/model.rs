@@ -65,7 +65,7 @@ const KINDS: [Kind; 5] = [
         window_ms: 1000,
         weights: (1, 1),
         windows: 60,
-        bars: (0.95, 0.5),
+        bars: (0.94, 0.5),
         refused_beside: 10_000.0,
     },
 ];
