@@ -58,6 +58,7 @@
 //! | `kraken_busy` `kraken_unavailable` `kraken_maintenance` | EService; the last one in SystemStatus too | – |
 //! | `kraken_html` `kraken_empty` `kraken_slow` | a page with `status` (520); 200 without a body; answered after `by` | `status`; `by` |
 //! | `kraken_fail` `kraken_error` | a pair fails always; one call in `one_in`: EGeneral:Internal error | `symbol`; `one_in` |
+//! | `sealed_tamper` `sealed_repeat` `sealed_drop` | a sealed envelope has a bit turned over; is sent twice; is not sent | `one_in` |
 
 mod distortion;
 mod kind;

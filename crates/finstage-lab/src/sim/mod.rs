@@ -9,5 +9,6 @@ pub mod kraken;
 pub mod ledger;
 pub mod market;
 pub mod rulebook;
+pub mod sealed;
 pub mod telegram;
 pub mod yahoo;

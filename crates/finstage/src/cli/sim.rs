@@ -8,7 +8,7 @@ use clap::Args;
 /// `finstage sim`
 #[derive(Debug, Args)]
 #[command(
-    after_help = "The first line on stdout is JSON: {\"binance\":{\"rest\":…,\"ws\":…},\"telegram\":{\"rest\":…}}.\nEach venue has a port of its own, yahoo one for each of its two hosts; --listen names the first,\nthe others follow. Faults are TOML: docs/guides/simulator.md lists them.\n\nExample:  finstage sim --venues yahoo,binance,telegram,kis,kraken --scenario faults.toml"
+    after_help = "The first line on stdout is JSON: {\"binance\":{\"rest\":…,\"ws\":…},\"telegram\":{\"rest\":…}}.\nEach venue has a port of its own, yahoo one for each of its two hosts; --listen names the first,\nthe others follow. Faults are TOML: docs/guides/simulator.md lists them.\nWith --sealed each venue that streams has a third address, \"sealed\": the same streams, sealed.\n\nExample:  finstage sim --venues yahoo,binance,telegram,kis,kraken --scenario faults.toml\n          finstage sim --sealed keyring.toml --play day.ndjson.zst --speed 60"
 )]
 pub struct Sim {
     /// Address of the first venue; port 0 takes free ports
@@ -29,9 +29,21 @@ pub struct Sim {
     /// Write a line for every request: at venue path weight status outcome
     #[arg(long, value_name = "FILE")]
     pub ledger: Option<PathBuf>,
-    /// How many times faster than the clock the market runs
+    /// How many times faster than the clock the market runs, and a recording is played
     #[arg(long, value_name = "N", default_value_t = 1.0)]
     pub speed: f64,
+    /// Also give every stream sealed, with the keys of this file (`finstage keys new` makes one)
+    #[arg(long, value_name = "KEYRING")]
+    pub sealed: Option<PathBuf>,
+    /// Play a recording instead of venues, sealed: a capture, or what Tardis gives
+    #[arg(long, value_name = "FILE", requires = "sealed", conflicts_with = "venues")]
+    pub play: Option<PathBuf>,
+    /// What readers of sealed streams must show as `Authorization: Bearer`, as env:NAME or file:PATH
+    #[arg(long, value_name = "REF", requires = "sealed")]
+    pub sealed_token: Option<String>,
+    /// The most frames that go into one envelope: those that are there together
+    #[arg(long, value_name = "N", default_value_t = 100, requires = "sealed")]
+    pub sealed_batch: u32,
 }
 
 /// What `finstage sim` can play.

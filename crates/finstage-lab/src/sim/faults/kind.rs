@@ -131,6 +131,12 @@ pub enum FaultKind {
     KrakenFail,
     /// Calls that fail, some of all.
     KrakenError,
+    /// Envelopes with a bit turned over.
+    SealedTamper,
+    /// Envelopes sent twice.
+    SealedRepeat,
+    /// Envelopes that do not arrive.
+    SealedDrop,
 }
 
 impl FaultKind {
@@ -183,7 +189,9 @@ impl FaultKind {
                 &["status"]
             }
             Self::KisError => &["one_in", "status"],
-            Self::KrakenError => &["one_in"],
+            Self::KrakenError | Self::SealedTamper | Self::SealedRepeat | Self::SealedDrop => {
+                &["one_in"]
+            }
             Self::KisSlow | Self::KrakenSlow | Self::KisDrop => &["by"],
             Self::Telegram502Html | Self::Telegram403 | Self::Telegram400Parse => &["chat"],
             Self::Telegram429 => &["chat", "retry_after"],
