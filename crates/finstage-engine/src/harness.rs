@@ -180,7 +180,7 @@ fn run(voice: &Voice, fixture: &Fixture) -> Vec<Signal> {
     let (id, category) = (InstrumentId(0), Category::Other);
     let instrument = Instrument { id, symbol, tick: None, lot: None, currency: None, category };
     let mut outputs = Vec::new();
-    let mut apply = |ts_recv, payload| engine.apply(&Event { ts_recv, payload }, &mut outputs);
+    let mut apply = |ts_recv, payload| engine.apply(&Event::new(ts_recv, payload), &mut outputs);
     apply(first.open_time, Payload::Instrument(Box::new(instrument)));
     for bar in &fixture.bars {
         apply(bar.close_time(), Payload::Bar(*bar));

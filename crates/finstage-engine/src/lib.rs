@@ -27,7 +27,7 @@
 //! };
 //! let mut outputs = Vec::new();
 //! let mut apply = |at: &str, payload| {
-//!     let event = Event { ts_recv: at.parse().unwrap(), payload };
+//!     let event = Event::new(at.parse().unwrap(), payload);
 //!     engine.apply(&event, &mut outputs);
 //! };
 //! apply("2026-01-05T12:00:00Z", Payload::Instrument(Box::new(instrument)));

@@ -234,7 +234,7 @@ impl Agenda {
             SessionStats::add(&self.stats.gaps, 1);
             out.push(status(instrument, FeedKind::Gap { from, to }, now));
         }
-        out.extend(new.into_iter().map(|bar| Event { ts_recv: now, payload: Payload::Bar(bar) }));
+        out.extend(new.into_iter().map(|bar| Event::new(now, Payload::Bar(bar))));
         if let Some((from, to)) = gap {
             SessionStats::add(&self.stats.repairs, 1);
             out.push(status(instrument, FeedKind::Repaired { from, to }, now));
@@ -441,7 +441,7 @@ fn read(
 }
 
 fn status(instrument: InstrumentId, kind: FeedKind, ts_recv: Timestamp) -> Event {
-    Event { ts_recv, payload: Payload::Feed(FeedStatus { instrument, kind }) }
+    Event::new(ts_recv, Payload::Feed(FeedStatus { instrument, kind }))
 }
 
 #[cfg(test)]

@@ -466,7 +466,7 @@ impl fmt::Debug for Session {
 }
 
 fn status(instrument: InstrumentId, kind: FeedKind, ts_recv: Timestamp) -> Event {
-    Event { ts_recv, payload: Payload::Feed(FeedStatus { instrument, kind }) }
+    Event::new(ts_recv, Payload::Feed(FeedStatus { instrument, kind }))
 }
 
 fn is_gap(event: &Event) -> bool {

@@ -325,7 +325,7 @@ impl Continuity {
                 Sequel::AfterHole(from, to) => {
                     let kind = FeedKind::Gap { from, to };
                     let payload = Payload::Feed(FeedStatus { instrument, kind });
-                    self.sifted.insert(before, Event { ts_recv, payload });
+                    self.sifted.insert(before, Event::new(ts_recv, payload));
                 }
                 Sequel::New | Sequel::Late => {}
             }

@@ -12,6 +12,17 @@ pub struct Event {
     pub ts_recv: Timestamp,
     /// What happened.
     pub payload: Payload,
+    /// Whether the frame that brought it came sealed: encrypted, under one of our keys, and never seen
+    /// before. What is fetched, computed or said by ourselves is not.
+    pub sealed: bool,
+}
+
+impl Event {
+    /// Something that did not come sealed.
+    #[must_use]
+    pub const fn new(ts_recv: Timestamp, payload: Payload) -> Self {
+        Self { ts_recv, payload, sealed: false }
+    }
 }
 
 /// Everything that can happen. A closed list: a new cause is a new variant, and the compiler

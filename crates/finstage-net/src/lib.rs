@@ -72,6 +72,6 @@ pub use remote::{BreakerState, QuotaSnapshot, Remote, RemoteOptions, RemoteSnaps
 pub use request::{Method, Request};
 pub use response::Response;
 pub use retry::{Backoff, Jitter, http_date, retry_after};
-pub use socket::{CLOSE_TIMEOUT, Frame, Peer, SEND_TIMEOUT, Socket, SocketOptions};
+pub use socket::{CLOSE_TIMEOUT, Frame, FrameReader, Peer, SEND_TIMEOUT, Socket, SocketOptions};
 pub use token::{Token, TokenCell, TokenRefusal, TokenSnapshot, TokenTerms};
 pub use transport::{Carried, Traffic, Transport};

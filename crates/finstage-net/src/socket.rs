@@ -1,4 +1,5 @@
 mod memory;
+mod through;
 
 use std::fmt;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_conf
 use crate::{Error, ErrorKind, install_crypto};
 
 pub use memory::Peer;
+pub use through::FrameReader;
 
 /// The longest time that handing one frame to the system may take.
 pub const SEND_TIMEOUT: Duration = Duration::from_secs(10);
@@ -56,6 +58,7 @@ impl Default for SocketOptions {
 pub struct Socket {
     line: Line,
     host: String,
+    readers: through::Readers,
 }
 
 /// What carries the frames.
@@ -82,7 +85,7 @@ impl Socket {
         // Small frames, and each may be an alert: they are not held back to fill packets.
         let connecting = connect_async_with_config(url, Some(config), true);
         match timeout(options.connect_timeout, connecting).await {
-            Ok(Ok((stream, _))) => Ok(Self { line: Line::Network(Box::new(stream)), host }),
+            Ok(Ok((stream, _))) => Ok(Self::over(Line::Network(Box::new(stream)), host)),
             Ok(Err(error)) => Err(explain(&host, "connecting to", error)),
             Err(_) => {
                 Err(Error::new(ErrorKind::Timeout, format!("connecting to {host}: timed out")))
@@ -98,7 +101,20 @@ impl Socket {
     #[must_use]
     pub fn pair(name: impl Into<String>, frames: usize) -> (Self, Peer) {
         let (memory, peer) = memory::pair(frames);
-        (Self { line: Line::Memory(memory), host: name.into() }, peer)
+        (Self::over(Line::Memory(memory), name.into()), peer)
+    }
+
+    fn over(line: Line, host: String) -> Self {
+        Self { line, host, readers: through::Readers::default() }
+    }
+
+    /// The same connection with `reader` in front of what comes in: [`Socket::next`] then gives
+    /// what the reader makes of each frame. Another one on top reads what this one gives. What is
+    /// sent does not pass it.
+    #[must_use]
+    pub fn through(mut self, reader: Box<dyn FrameReader>) -> Self {
+        self.readers.add(reader);
+        self
     }
 
     /// The next frame; waits as long as it takes. May be dropped while waiting without a loss.
@@ -107,6 +123,18 @@ impl Socket {
     /// When the connection is closed or broken, or a frame is too large or malformed. The socket
     /// is of no use afterwards.
     pub async fn next(&mut self) -> Result<Frame, Error> {
+        loop {
+            // What one frame became is handed on before another one is taken from the line.
+            if let Some(frame) = self.readers.next() {
+                return Ok(frame);
+            }
+            let frame = self.receive().await?;
+            self.readers.read(frame);
+        }
+    }
+
+    /// The next frame of the line, as it came.
+    async fn receive(&mut self) -> Result<Frame, Error> {
         let stream = match &mut self.line {
             Line::Network(stream) => stream,
             Line::Memory(memory) => return memory.next(&self.host).await,
@@ -134,7 +162,7 @@ impl Socket {
     /// # Errors
     /// When the connection is closed, broken, or takes nothing for [`SEND_TIMEOUT`].
     pub async fn send(&mut self, frame: Frame) -> Result<(), Error> {
-        let Self { line, host } = self;
+        let Self { line, host, .. } = self;
         let sending = async {
             match line {
                 Line::Network(stream) => {

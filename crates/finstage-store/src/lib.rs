@@ -18,7 +18,7 @@
 //! let day = Day::from_days(20_778);
 //! let run = journal.create_run(day, &Origin::new("0.0.0", "{}"), &[])?;
 //! let mut writer = journal.writer(day, run)?;
-//! let tick = Event { ts_recv: day.start(), payload: Payload::Tick };
+//! let tick = Event::new(day.start(), Payload::Tick);
 //! let position = writer.append(&[tick])?;
 //! assert_eq!(position.to_string(), "2026-11-21/1#0");
 //! # Ok::<(), finstage_store::Error>(())

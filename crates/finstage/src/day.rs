@@ -272,7 +272,7 @@ impl House {
     fn open(&self, opening: Opening) -> Result<Stage> {
         let Opening { day, at, events } = opening;
         let mut preamble = Vec::new();
-        let mut say = |payload| preamble.push(Event { ts_recv: at, payload });
+        let mut say = |payload| preamble.push(Event::new(at, payload));
         for instrument in &self.instruments {
             say(Payload::Instrument(Box::new(instrument.clone())));
         }

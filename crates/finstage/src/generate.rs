@@ -84,16 +84,14 @@ pub fn signals(
     let mut engine = Engine::new(&settings, CATALOG).map_err(Failure::usage)?;
     let id = InstrumentId(0);
     let announced = Instrument { id, ..instrument.clone() };
-    let first =
-        Event { ts_recv: bars[0].open_time, payload: Payload::Instrument(Box::new(announced)) };
+    let first = Event::new(bars[0].open_time, Payload::Instrument(Box::new(announced)));
     let mut outputs = Vec::new();
     engine.apply(&first, &mut outputs);
     let mut said = Vec::new();
     for bar in bars {
         outputs.clear();
         let bar = Bar { instrument: id, ..*bar };
-        engine
-            .apply(&Event { ts_recv: bar.close_time(), payload: Payload::Bar(bar) }, &mut outputs);
+        engine.apply(&Event::new(bar.close_time(), Payload::Bar(bar)), &mut outputs);
         let mut rest = outputs.iter().peekable();
         while let Some(output) = rest.next() {
             if let (Output::Signal(signal), Some(Output::Verdict(verdict))) = (output, rest.peek())

@@ -164,7 +164,7 @@ impl<'a> Imports<'a> {
                 tracing::info!("re-warmed {} {interval}: {new} bars", instrument.symbol);
             }
             if !news.is_empty() || anew.contains(&instrument.id) {
-                let mut say = |payload| events.push(Event { ts_recv: now, payload });
+                let mut say = |payload| events.push(Event::new(now, payload));
                 say(Payload::Reset(instrument.id));
                 pasts.into_iter().for_each(|past| say(Payload::Past(Box::new(past))));
             }
@@ -187,7 +187,7 @@ impl<'a> Imports<'a> {
         let mut say = |watch: WatchNotice| {
             let on = if watch.is_on { "added" } else { "taken out" };
             tracing::info!("watch {} {} {on}", watch.symbol, watch.rule);
-            events.push(Event { ts_recv: now, payload: Payload::Watch(Box::new(watch)) });
+            events.push(Event::new(now, Payload::Watch(Box::new(watch))));
         };
         // One with another cooldown goes and comes again.
         for ((symbol, text), cooldown_ms) in &known.watches {
@@ -225,7 +225,7 @@ impl<'a> Imports<'a> {
         let is_new = |mute: &&MuteNotice| known.mutes.get(&mute.what) != Some(&mute.until);
         for mute in ended.chain(wanted.iter().filter(is_new).cloned()) {
             tracing::info!("muted until {}: {}", mute.until, mute.what);
-            events.push(Event { ts_recv: now, payload: Payload::Mute(Box::new(mute)) });
+            events.push(Event::new(now, Payload::Mute(Box::new(mute))));
         }
         Ok(())
     }
@@ -410,7 +410,7 @@ impl Beside<'_> {
         looks.verified = newest;
         let new = cards.into_iter().filter(|card| !known.has_card(card));
         let before = told.len();
-        told.extend(new.map(|card| Event { ts_recv: now, payload: Payload::Card(Box::new(card)) }));
+        told.extend(new.map(|card| Event::new(now, Payload::Card(Box::new(card)))));
         let count = told.len() - before;
         if count > 0 {
             tracing::info!("{count} evidence cards are new");

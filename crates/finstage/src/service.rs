@@ -334,7 +334,7 @@ async fn tick(
             _ = interval.tick() => {}
             _ = quit.wait_for(|quit| *quit) => return,
         }
-        let tick = Event { ts_recv: clock.now(), payload: Payload::Tick };
+        let tick = Event::new(clock.now(), Payload::Tick);
         if events.send(vec![tick]).await.is_err() {
             return;
         }

@@ -78,7 +78,7 @@ impl VirtualVenue {
     /// Appends the ticks from the last moment to the next one, `to`: every second, or sparsely in
     /// a lull.
     fn tick(&mut self, to: Timestamp, events: &mut Vec<Event>) {
-        let tick = |ts_recv| Event { ts_recv, payload: Payload::Tick };
+        let tick = |ts_recv| Event::new(ts_recv, Payload::Tick);
         if to.since(self.last) > LULL {
             events.extend(LULL_TICKS.map(|after| tick(self.last.plus(after))));
             events.push(tick(to.minus(Duration::from_secs(1))));

@@ -54,7 +54,7 @@ fn trades_and_ticks_allocate_nothing_in_steady_state() {
             let now = start.plus(std::time::Duration::from_secs(second));
             let price = Price::from_nanos(100_000_000_000 + (second as i64 * 7_919) % 1_000);
             let trade = Trade { price, ..trade(now, "1") };
-            [Payload::Trade(trade), Payload::Tick].map(|payload| Event { ts_recv: now, payload })
+            [Payload::Trade(trade), Payload::Tick].map(|payload| Event::new(now, payload))
         })
         .collect();
     let (warm, steady) = day.split_at(day.len() / 2);

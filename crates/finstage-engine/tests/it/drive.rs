@@ -53,7 +53,7 @@ impl Sink for Log {
 }
 
 fn batches() -> Batches {
-    let event = |ts_recv: Timestamp, payload| Event { ts_recv, payload };
+    let event = |ts_recv: Timestamp, payload| Event::new(ts_recv, payload);
     let first = vec![
         event(at("12:00"), announce(A, symbol())),
         event(at("12:00"), Payload::Trade(trade(at("12:00"), "10"))),

@@ -30,13 +30,12 @@ fn events(steps: &[(u16, u8)], start: Timestamp) -> Vec<Event> {
     for &(seconds, price) in steps {
         let next = ts_event.plus(std::time::Duration::from_secs(u64::from(seconds)));
         for minute in (ts_event.secs() / 60 + 1)..=(next.secs() / 60) {
-            events
-                .push(Event { ts_recv: Timestamp::from_secs(60 * minute), payload: Payload::Tick });
+            events.push(Event::new(Timestamp::from_secs(60 * minute), Payload::Tick));
         }
         ts_event = next;
         let ts_recv = ts_event.plus(std::time::Duration::from_millis(200));
         let price = (100 + i32::from(price)).to_string();
-        events.push(Event { ts_recv, payload: Payload::Trade(trade(ts_event, &price)) });
+        events.push(Event::new(ts_recv, Payload::Trade(trade(ts_event, &price))));
     }
     events.sort_by_key(|event| event.ts_recv);
     events

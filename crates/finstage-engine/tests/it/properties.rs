@@ -254,7 +254,7 @@ fn the_end_of_time_is_an_ordinary_moment() {
             stage.apply(ts, Payload::Tick);
         }
     }
-    let event = Event { ts_recv: Timestamp::MAX, payload: Payload::Tick };
+    let event = Event::new(Timestamp::MAX, Payload::Tick);
     stage.engine.apply(&event, &mut stage.outputs);
     assert_eq!(stage.engine.counters().implausible, 4);
 }

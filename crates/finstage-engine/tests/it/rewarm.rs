@@ -241,7 +241,7 @@ fn a_watch_learns_yesterday_from_minutes_that_are_told_later() {
 #[test]
 fn a_reset_of_an_instrument_that_was_not_announced_is_counted() {
     let mut stage = Stage::new(&series("1m venue"));
-    let event = Event { ts_recv: at("12:00"), payload: Payload::Reset(B) };
+    let event = Event::new(at("12:00"), Payload::Reset(B));
     stage.engine.apply(&event, &mut stage.outputs);
     assert_eq!(stage.engine.counters().unknown_instruments, 1);
 }

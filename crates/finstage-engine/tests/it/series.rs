@@ -193,7 +193,7 @@ fn an_instrument_is_announced_before_anything_else() {
     let mut engine = Engine::new(&series("1m trades"), TOYS).unwrap();
     let payload = Payload::Trade(crate::stage::trade(at("12:00"), "1"));
     let ts_recv = Timestamp::EPOCH;
-    engine.apply(&finstage_model::Event { ts_recv, payload }, &mut Vec::new());
+    engine.apply(&finstage_model::Event::new(ts_recv, payload), &mut Vec::new());
     assert_eq!(engine.counters().unknown_instruments, 1);
 }
 

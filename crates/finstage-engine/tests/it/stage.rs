@@ -89,7 +89,7 @@ impl Stage {
     }
 
     pub(crate) fn apply(&mut self, ts_recv: Timestamp, payload: Payload) {
-        self.engine.apply(&Event { ts_recv, payload }, &mut self.outputs);
+        self.engine.apply(&Event::new(ts_recv, payload), &mut self.outputs);
     }
 
     /// Plays a script and returns what was said to it, as lines.

@@ -453,5 +453,5 @@ impl Repair {
 }
 
 fn said(instrument: InstrumentId, kind: FeedKind, ts_recv: Timestamp) -> Event {
-    Event { ts_recv, payload: Payload::Feed(FeedStatus { instrument, kind }) }
+    Event::new(ts_recv, Payload::Feed(FeedStatus { instrument, kind }))
 }

@@ -252,7 +252,7 @@ mod tests {
             volume: finstage_model::Qty::ZERO,
             trades: 1,
         };
-        Event { ts_recv: bar.close_time(), payload: Payload::Bar(bar) }
+        Event::new(bar.close_time(), Payload::Bar(bar))
     }
 
     fn book(since: Option<i64>) -> SeriesBook {

@@ -23,7 +23,7 @@ fn trade(id: u128) -> Trade {
 }
 
 fn event(id: u128) -> Event {
-    Event { ts_recv: at(1_000), payload: Payload::Trade(trade(id)) }
+    Event::new(at(1_000), Payload::Trade(trade(id)))
 }
 
 fn ids(events: &[Event]) -> Vec<u128> {

@@ -157,7 +157,7 @@ impl Binance {
         let instrument = self.instrument(&message.s)?;
         let of = (instrument, &*message.s);
         let trade = trade(of, (id, time), (price, qty), buyer_is_maker)?;
-        out.events.push(Event { ts_recv, payload: Payload::Trade(trade) });
+        out.events.push(Event::new(ts_recv, Payload::Trade(trade)));
         Ok(())
     }
 
@@ -181,7 +181,7 @@ impl Binance {
         if kline.x {
             let fields = (kline.o, kline.h, kline.l, kline.c, kline.v);
             let bar = bar(instrument, interval, (kline.t, kline.n), fields)?;
-            out.events.push(Event { ts_recv, payload: Payload::Bar(bar) });
+            out.events.push(Event::new(ts_recv, Payload::Bar(bar)));
         }
         Ok(())
     }
@@ -313,7 +313,7 @@ impl PollVenue for Binance {
             last = Some(bar.open_time);
             let is_asked_for = (*from..*to).contains(&bar.open_time);
             if is_asked_for && row.6 < ts_recv.millis() {
-                out.push(Event { ts_recv, payload: Payload::Bar(bar) });
+                out.push(Event::new(ts_recv, Payload::Bar(bar)));
             }
         }
         let next = last.map(|open_time| interval.close_of(open_time));
@@ -352,7 +352,7 @@ impl PollVenue for Binance {
             let trade = trade(of, (row.id, row.time), (row.price, row.qty), row.maker)
                 .inspect_err(|_| out.truncate(before))?;
             if trade.id.0 >= query.from {
-                out.push(Event { ts_recv, payload: Payload::Trade(trade) });
+                out.push(Event::new(ts_recv, Payload::Trade(trade)));
             }
         }
         Ok(if rows.len() >= TRADES_PER_PAGE { Page::Full } else { Page::Last })

@@ -197,7 +197,7 @@ impl PollVenue for Kraken {
                 bars.push(bar);
             }
         }
-        out.extend(bars.into_iter().map(|bar| Event { ts_recv, payload: Payload::Bar(bar) }));
+        out.extend(bars.into_iter().map(|bar| Event::new(ts_recv, Payload::Bar(bar))));
         Ok(None)
     }
 

@@ -170,7 +170,7 @@ impl PollVenue for Yahoo {
             };
             let bars = chart.bars(*instrument, *interval)?;
             let bars = bars.into_iter().filter(is_wanted);
-            out.extend(bars.map(|bar| Event { ts_recv, payload: Payload::Bar(bar) }));
+            out.extend(bars.map(|bar| Event::new(ts_recv, Payload::Bar(bar))));
         }
         let next = from.plus(MINUTES_PER_PAGE);
         if *interval != Interval::M1 || next >= *to {

@@ -300,7 +300,7 @@ fn listen(rules: &[&Rule], catalog: Catalog, bars: &[Bar]) -> Result<Vec<Said>, 
     let mut outputs = Vec::new();
     let mut apply = |ts_recv: Timestamp, payload: Payload, outputs: &mut Vec<Output>| {
         outputs.clear();
-        engine.apply(&Event { ts_recv, payload }, outputs);
+        engine.apply(&Event::new(ts_recv, payload), outputs);
     };
     apply(first.open_time, Payload::Instrument(Box::new(instrument)), &mut outputs);
     for (bar, said) in bars.iter().zip(&mut said) {

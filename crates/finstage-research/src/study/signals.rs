@@ -90,10 +90,10 @@ fn said(
     let (id, category) = (first.instrument, Category::Other);
     let announced = Announced { id, symbol, tick: None, lot: None, currency: None, category };
     let payload = Payload::Instrument(Box::new(announced));
-    engine.apply(&Event { ts_recv: first.open_time, payload }, &mut outputs);
+    engine.apply(&Event::new(first.open_time, payload), &mut outputs);
     for (place, bar) in bars.iter().enumerate() {
         outputs.clear();
-        let event = Event { ts_recv: bar.close_time(), payload: Payload::Bar(*bar) };
+        let event = Event::new(bar.close_time(), Payload::Bar(*bar));
         engine.apply(&event, &mut outputs);
         for output in &outputs {
             if let Output::Bar(closed) = output {

@@ -1,4 +1,4 @@
-//! Events as bytes, version 5.
+//! Events as bytes, version 6.
 //!
 //! The journal is written once and read for years, so its bytes are this file and nothing else:
 //! no derive decides them, and a golden test holds them fixed. The form is compact (a trade takes
@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! event   := ts_recv (zigzag varint, difference to the event before, the first to 0)
-//!            tag (1 byte) fields
+//!            tag (1 byte, its highest bit: came sealed) fields
 //! number  := LEB128 varint, seven bits a byte, least first; signed ones zigzag
 //! text    := length, UTF-8      option := 0 | 1 value      id := 16 bytes, little endian
 //! float   := 8 bytes, little endian
@@ -14,7 +14,8 @@
 //!            10 Card about the size of moves  11 Watch  12 Mute
 //! ```
 //! Version 1 is the same without `Reset`, version 2 without `Card`, version 3 without cards about the size
-//! of moves, version 4 without `Watch` and `Mute`; all are read as before.
+//! of moves, version 4 without `Watch` and `Mute`, version 5 without the bit of what came sealed; all are
+//! read as before.
 //! Times inside an event are differences to its `ts_recv`; high, low and close of a bar are
 //! differences to its open. Differences wrap, so nothing is out of range.
 //!
@@ -35,6 +36,9 @@ const MIN_EVENT_BYTES: usize = 2;
 /// The smallest bar inside a `Past`: nine one-byte fields.
 const MIN_BAR_BYTES: usize = 9;
 
+/// The bit of the tag of an event that came sealed.
+const SEALED: u8 = 0x80;
+
 /// For how many events room is made before the first is read.
 const RESERVED_EVENTS: usize = 4_096;
 
@@ -54,7 +58,7 @@ impl fmt::Display for Malformed {
 /// `invariant:` when the model has a kind of feed status that this file does not know.
 pub(crate) fn encode(event: &Event, previous: Timestamp, out: &mut Vec<u8>) {
     put_difference(out, event.ts_recv, previous);
-    let received = event.ts_recv;
+    let (received, tag_at) = (event.ts_recv, out.len());
     match &event.payload {
         Payload::Instrument(instrument) => {
             out.push(1);
@@ -115,6 +119,9 @@ pub(crate) fn encode(event: &Event, previous: Timestamp, out: &mut Vec<u8>) {
             put_difference(out, mute.until, received);
         }
     }
+    if event.sealed {
+        out[tag_at] |= SEALED;
+    }
 }
 
 /// Reads `count` events and appends them to `events`; all of `bytes` must be used.
@@ -128,15 +135,16 @@ pub(crate) fn decode(bytes: &[u8], count: u32, events: &mut Vec<Event>) -> Resul
     let mut previous = Timestamp::EPOCH;
     for _ in 0..count {
         let received = from.difference(previous)?;
-        let payload = take_payload(&mut from, received)?;
-        events.push(Event { ts_recv: received, payload });
+        let tag = from.byte()?;
+        let payload = take_payload(tag & !SEALED, &mut from, received)?;
+        events.push(Event { ts_recv: received, payload, sealed: tag & SEALED != 0 });
         previous = received;
     }
     if from.rest.is_empty() { Ok(()) } else { Err(Malformed("bytes after the last event")) }
 }
 
-fn take_payload(from: &mut Cursor<'_>, received: Timestamp) -> Result<Payload, Malformed> {
-    Ok(match from.byte()? {
+fn take_payload(tag: u8, from: &mut Cursor<'_>, received: Timestamp) -> Result<Payload, Malformed> {
+    Ok(match tag {
         1 => Payload::Instrument(Box::new(take_instrument(from)?)),
         2 => Payload::Trade(take_trade(from, received)?),
         3 => Payload::Bar(take_bar(from, received)?),

@@ -23,7 +23,7 @@ const OPTIONS: JournalOptions = JournalOptions { segment_bytes: 600, reserve_byt
 pub fn event(n: u64) -> Event {
     let ts_recv = Timestamp::from_nanos(DAY.start().nanos() + n as i64 * 1_000_003);
     if n.is_multiple_of(5) {
-        return Event { ts_recv, payload: Payload::Tick };
+        return Event::new(ts_recv, Payload::Tick);
     }
     let payload = Payload::Trade(Trade {
         id: TradeId::from(n),
@@ -33,7 +33,7 @@ pub fn event(n: u64) -> Event {
         qty: Qty::from_nanos(1_000_000 + u128::from(n)),
         aggressor: if n.is_multiple_of(2) { Aggressor::Buyer } else { Aggressor::Seller },
     });
-    Event { ts_recv, payload }
+    Event::new(ts_recv, payload)
 }
 
 /// Events `from` up to, not including, `to` of the story.

@@ -244,7 +244,7 @@ fn an_event_that_no_record_can_hold_is_refused_and_leaves_no_trace() {
         rule: "x".repeat(finstage_store::journal::MAX_RECORD_BYTES),
         said_at: Timestamp::EPOCH,
     };
-    let huge = Event { ts_recv: Timestamp::EPOCH, payload: Payload::Said(Box::new(said)) };
+    let huge = Event::new(Timestamp::EPOCH, Payload::Said(Box::new(said)));
     assert!(writer.append(&[event(40), huge]).is_err());
     writer.append(&[event(40)]).unwrap();
     assert_eq!(journal::read_all(&journal, DAY, 1).unwrap(), events(0, 41));

@@ -32,7 +32,7 @@ fn fires(delay: Option<usize>) -> Vec<usize> {
     let (id, category) = (InstrumentId(0), Category::Other);
     let instrument = Instrument { id, symbol, tick: None, lot: None, currency: None, category };
     let mut outputs = Vec::new();
-    let mut apply = |ts_recv, payload| engine.apply(&Event { ts_recv, payload }, &mut outputs);
+    let mut apply = |ts_recv, payload| engine.apply(&Event::new(ts_recv, payload), &mut outputs);
     apply(start, Payload::Instrument(Box::new(instrument)));
     let bar = |interval: Interval, nth: usize, close: i64| {
         let price = Price::from_nanos(close * 1_000_000_000);

@@ -49,7 +49,7 @@ pub fn said(strategy: StrategySpec, closes: &[Close]) -> Vec<Signal> {
     let category = Category::Other;
     let instrument = Instrument { id, symbol, tick: None, lot: None, currency: None, category };
     let mut outputs = Vec::new();
-    let mut apply = |ts_recv, payload| engine.apply(&Event { ts_recv, payload }, &mut outputs);
+    let mut apply = |ts_recv, payload| engine.apply(&Event::new(ts_recv, payload), &mut outputs);
     apply(closes[0].day, Payload::Instrument(Box::new(instrument)));
     for &Close { day, open, price, wick, volume } in closes {
         let (close, trades, wick) = (price, 0, wick.nanos());

@@ -151,7 +151,8 @@ fn object(event: &Event, symbols: &[Symbol]) -> Value {
     let head = |kind: &str, instrument: InstrumentId, at: Timestamp| {
         let symbol = symbols.get(instrument.index());
         let venue = symbol.map(Symbol::venue);
-        json!({"type": kind, "venue": venue, "symbol": symbol, "ts_event": at})
+        let sealed = event.sealed;
+        json!({"type": kind, "venue": venue, "symbol": symbol, "ts_event": at, "sealed": sealed})
     };
     match &event.payload {
         Payload::Trade(trade) => {

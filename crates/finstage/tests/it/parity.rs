@@ -259,7 +259,7 @@ fn check_backtest(store: &Store, settings: &Settings) {
     assert!(outputs.is_empty(), "the past says nothing");
     for bar in venue_bars(store, settings, &ends) {
         let ts_recv = bar.close_time().plus(Duration::from_millis(100));
-        engine.apply(&Event { ts_recv, payload: Payload::Bar(bar) }, &mut outputs);
+        engine.apply(&Event::new(ts_recv, Payload::Bar(bar)), &mut outputs);
     }
     let said_again: BTreeMap<String, &Signal> = outputs
         .iter()

@@ -147,7 +147,7 @@ fn a_reset_whose_past_a_crash_took_is_told_again_before_anything_else() {
         let payload = Payload::Reset(instrument);
         let ts_recv = script.events[import.place].ts_recv;
         let mut writer = machine.journal.writer(day, run).unwrap();
-        writer.append(&[Event { ts_recv, payload }]).unwrap();
+        writer.append(&[Event::new(ts_recv, payload)]).unwrap();
         writer.sync().unwrap();
         let cut = writer.end();
         drop(writer);

@@ -328,7 +328,7 @@ impl Writer {
     }
 
     fn say(&mut self, ts_recv: Timestamp, payload: Payload) {
-        self.events.push(Event { ts_recv, payload });
+        self.events.push(Event::new(ts_recv, payload));
     }
 
     /// The events by time, each at a moment of its own.
@@ -365,7 +365,7 @@ fn sleep_over_midnight(events: &mut Vec<Event>) {
     });
     for midnight in midnights {
         for after in [Duration::from_secs(15), hush] {
-            events.push(Event { ts_recv: midnight.plus(after), payload: Payload::Tick });
+            events.push(Event::new(midnight.plus(after), Payload::Tick));
         }
     }
 }

@@ -203,7 +203,7 @@ pub(super) fn tell(
     let mut bars: Vec<Bar> = bars.filter(is_wanted).collect();
     bars.sort_by_key(|bar| bar.open_time);
     bars.dedup_by_key(|bar| bar.open_time);
-    out.extend(bars.into_iter().map(|bar| Event { ts_recv, payload: Payload::Bar(bar) }));
+    out.extend(bars.into_iter().map(|bar| Event::new(ts_recv, Payload::Bar(bar))));
 }
 
 fn next(query: &Query) -> Option<Query> {

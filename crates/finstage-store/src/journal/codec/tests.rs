@@ -124,15 +124,15 @@ fn one_of_each() -> Vec<Event> {
         .into_iter()
         .map(|payload| {
             received = Timestamp::from_nanos(received.nanos() + 1_000_000);
-            Event { ts_recv: received, payload }
+            Event::new(received, payload)
         })
         .collect()
 }
 
 #[test]
-fn the_bytes_of_version_5_never_change() {
-    // Golden: journals on disks have these bytes. Another form is another version. All but the
-    // last two lines are those of version 4, all but the last three those of version 3, all but the
+fn the_bytes_of_version_6_never_change() {
+    // Golden: journals on disks have these bytes. Another form is another version. All are
+    // those of version 5; all but the last two are those of version 4, all but the last three those of version 3, all but the
     // last four those of version 2, all but the last five those of version 1.
     let golden = [
         "8089aae0ba96f3e93101ac020f62696e616e63653a425443555344540180dac409000104555344540663727970746f",
@@ -174,6 +174,24 @@ fn the_bytes_of_version_5_never_change() {
         })
         .collect();
     assert_eq!(lines, golden);
+}
+
+#[test]
+fn what_came_sealed_differs_by_one_bit_of_its_tag() {
+    for plain in one_of_each() {
+        let sealed = Event { sealed: true, ..plain.clone() };
+        let mut bytes = bytes_of(std::slice::from_ref(&plain));
+        // The tag follows the time: the bytes that say "there are more", and the last one.
+        let tag_at = bytes.iter().position(|byte| byte & 0x80 == 0).unwrap() + 1;
+        assert_eq!(
+            bytes[tag_at] & 0x80,
+            0,
+            "version 5 had nothing there, and is read as not sealed"
+        );
+        bytes[tag_at] |= 0x80;
+        assert_eq!(hex(&bytes), hex(&bytes_of(std::slice::from_ref(&sealed))));
+        assert_eq!(events_of(&bytes, 1).unwrap(), [sealed]);
+    }
 }
 
 #[test]
@@ -347,7 +365,11 @@ fn payloads() -> impl Strategy<Value = Payload> {
 }
 
 fn any_event() -> impl Strategy<Value = Event> {
-    (times(), payloads()).prop_map(|(ts_recv, payload)| Event { ts_recv, payload })
+    (times(), payloads(), any::<bool>()).prop_map(|(ts_recv, payload, sealed)| Event {
+        ts_recv,
+        payload,
+        sealed,
+    })
 }
 
 proptest! {

@@ -82,7 +82,7 @@ fn announcement(symbol: &Symbol) -> Event {
         currency: None,
         category: Category::Other,
     }));
-    Event { ts_recv: Timestamp::from_secs(START), payload }
+    Event::new(Timestamp::from_secs(START), payload)
 }
 
 /// A walk in steps of a hundredth, ten trades a second.
@@ -102,10 +102,7 @@ fn trades(count: usize) -> Vec<Event> {
                 qty: Qty::from_nanos(1_000_000_000),
                 aggressor: Aggressor::Unknown,
             };
-            Event {
-                ts_recv: ts_event.plus(Duration::from_millis(5)),
-                payload: Payload::Trade(trade),
-            }
+            Event::new(ts_event.plus(Duration::from_millis(5)), Payload::Trade(trade))
         })
         .collect()
 }

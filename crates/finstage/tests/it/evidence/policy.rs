@@ -41,7 +41,7 @@ impl Feed for Bars {
         let bar = self.0.remove(0);
         let ts_recv = bar.close_time().plus(Duration::from_millis(200));
         self.1.set(ts_recv);
-        events.push(Event { ts_recv, payload: Payload::Bar(bar) });
+        events.push(Event::new(ts_recv, Payload::Bar(bar)));
         true
     }
 }
