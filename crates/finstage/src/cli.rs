@@ -174,6 +174,9 @@ pub struct Demo {
     /// End when the day or the file has been played, instead of staying until Ctrl-C
     #[arg(long)]
     pub exit: bool,
+    /// The market's stream comes sealed (AES-256-GCM), and is opened on the way in
+    #[arg(long)]
+    pub sealed: bool,
     /// Faults to play: calm, rough, or a scenario file
     #[arg(long, value_name = "NAME|FILE")]
     pub scenario: Option<String>,

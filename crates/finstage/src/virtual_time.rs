@@ -10,9 +10,11 @@ use finstage_feeds::{Continuity, Decoded, StreamVenue};
 use finstage_lab::sim::binance::VirtualFeed;
 use finstage_model::{Event, ManualClock, Payload, Timestamp};
 use finstage_net::Frame;
+use finstage_seal::{Opener, SealError, Sealer, SealerOptions, UnixTime};
 
 use crate::day::Feed;
 use crate::live::BATCH_MAX_EVENTS;
+use crate::sealing::Sealing;
 
 /// Between two frames farther apart than this, time is not ticked second by second.
 const LULL: Duration = Duration::from_secs(60);
@@ -34,8 +36,28 @@ pub struct VirtualVenue {
     next: Option<Timestamp>,
     until: Timestamp,
     stop: Arc<AtomicBool>,
+    seal: Option<SealedLine>,
     /// Frames that could not be read.
     pub refused: u64,
+}
+
+/// A line on which every frame is sealed at one end and opened at the other.
+#[derive(Debug)]
+struct SealedLine {
+    sealer: Sealer,
+    opener: Opener,
+    envelope: Vec<u8>,
+}
+
+impl SealedLine {
+    /// Carries a frame; `None` where it was not opened.
+    fn carry(&mut self, frame: &str, at: Timestamp) -> Result<Option<String>, SealError> {
+        let now = UnixTime::from_secs(at.secs());
+        self.envelope.clear();
+        self.sealer.seal(frame.as_bytes(), now, &mut self.envelope)?;
+        let opened = self.opener.open(&self.envelope, now).ok();
+        Ok(opened.and_then(|opened| String::from_utf8(opened.plain.to_vec()).ok()))
+    }
 }
 
 impl fmt::Debug for VirtualVenue {
@@ -71,8 +93,19 @@ impl VirtualVenue {
             next,
             until,
             stop,
+            seal: None,
             refused: 0,
         }
+    }
+
+    /// Seals every frame on its way.
+    #[must_use]
+    pub fn sealed(mut self, sealing: Sealing) -> Self {
+        let Sealing { keys, counters, .. } = sealing;
+        let opener = Opener::new(keys.clone());
+        let sealer = Sealer::new(keys, Box::new(counters), SealerOptions::default());
+        self.seal = Some(SealedLine { sealer, opener, envelope: Vec::new() });
+        self
     }
 
     /// Appends the ticks from the last moment to the next one, `to`: every second, or sparsely in
@@ -91,11 +124,21 @@ impl VirtualVenue {
     }
 
     fn read_frame(&mut self, at: Timestamp, events: &mut Vec<Event>) {
-        let frame = Frame::Text(std::mem::take(&mut self.frame));
+        let mut text = std::mem::take(&mut self.frame);
+        if let Some(line) = &mut self.seal {
+            match line.carry(&text, at) {
+                Ok(Some(opened)) => text = opened,
+                Ok(None) | Err(_) => text.clear(),
+            }
+        }
+        let frame = Frame::Text(text);
         if self.venue.decode(&frame, at, &mut self.decoded).is_err() {
             self.refused += 1;
         }
         self.continuity.follow(&mut self.decoded.events);
+        if self.seal.is_some() {
+            self.decoded.events.iter_mut().for_each(|event| event.sealed = true);
+        }
         events.append(&mut self.decoded.events);
         self.decoded.clear();
         if let Frame::Text(text) = frame {

@@ -111,12 +111,15 @@ pub(super) fn serve(
     let mut stop = stop.subscribe();
     tokio::spawn(async move {
         let service = routes.into_make_service_with_connect_info::<SocketAddr>();
-        let serving = axum::serve(listener, service).with_graceful_shutdown(async move {
-            // An error means that the venue itself is gone: the same end.
-            let _ = stop.wait_for(|stop| *stop).await;
-        });
+        let serving = axum::serve(listener, service).with_graceful_shutdown(async move { stopped(&mut stop).await });
         if let Err(error) = serving.await {
             tracing::warn!(%error, "simulated {what} ended");
         }
     })
+}
+
+/// Comes back when the venue stops.
+pub(super) async fn stopped(stop: &mut watch::Receiver<bool>) {
+    // An error means that the venue itself is gone: the same end.
+    let _ = stop.wait_for(|stop| *stop).await;
 }

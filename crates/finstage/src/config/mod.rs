@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
-use self::dotenv::DotEnv;
+pub(crate) use self::dotenv::DotEnv;
 use self::place::{PREFIX, Place, key_of, line_at, path_of};
 use self::raw::Raw;
 use self::reference::{KEYS, Key, Kind};

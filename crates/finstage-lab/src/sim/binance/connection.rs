@@ -13,13 +13,13 @@ use finstage_model::Timestamp;
 use futures_util::SinkExt as _;
 use serde_json::{Value, json};
 use tokio::sync::mpsc::Receiver;
-use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 
 use super::limits;
 use super::server::Shared;
 use super::stream::{self, Command, FrameForm, MAX_STREAMS, StreamKey};
 use crate::sim::faults::FaultKind;
+use crate::sim::front::stopped;
 use crate::sim::rulebook::{Caller, Rulebook};
 
 /// Real time between pings.
@@ -279,10 +279,4 @@ impl Connection {
         let drained = async { while let Some(Ok(_)) = self.socket.recv().await {} };
         let _ = timeout(Duration::from_secs(1), drained).await;
     }
-}
-
-/// Waits until the venue stops.
-pub(super) async fn stopped(stop: &mut watch::Receiver<bool>) {
-    // An error means that the venue itself is gone: the same end.
-    let _ = stop.wait_for(|stop| *stop).await;
 }

@@ -31,7 +31,6 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use self::connection::stopped;
 pub use self::connection::{LIFETIME, PING_EVERY, PONG_WITHIN, WRITE_WITHIN};
 pub use self::feed::{FeedStream, VirtualFeed};
 pub use self::hub::{QUEUED_FRAMES, SLICE_EVENTS, SLOW_READER_GRACE};
@@ -43,6 +42,7 @@ pub use self::server::MAX_COMMAND_BYTES;
 use self::server::{Shared, routes};
 pub use self::stream::{FrameForm, MAX_STREAMS};
 use super::faults::{Faults, Scenario};
+use super::front::stopped;
 use super::ledger::{Counts, Ledger};
 use super::market::Market;
 use crate::error::{Error, ErrorKind};

@@ -13,7 +13,6 @@ use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::response::Response;
 use finstage_model::Timestamp;
 use serde_json::{Value, json};
-use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 
 use super::clock;
@@ -23,7 +22,7 @@ use super::view::Trade;
 use super::wire::{self, Beside};
 use crate::rng::mix;
 use crate::sim::faults::FaultKind;
-use crate::sim::front::nickname;
+use crate::sim::front::{nickname, stopped};
 use crate::sim::ledger::Outcome;
 
 /// Registrations of one session.
@@ -74,12 +73,6 @@ pub(super) async fn open(State(shared): State<Arc<Shared>>, upgrade: WebSocketUp
     upgrade
         .max_message_size(MAX_MESSAGE_BYTES)
         .on_upgrade(move |socket| Session::serve(shared, socket))
-}
-
-/// Comes back when the venue ends.
-async fn stopped(stop: &mut watch::Receiver<bool>) {
-    // An error means that the venue itself is gone: the same end.
-    let _ = stop.wait_for(|stop| *stop).await;
 }
 
 /// Which records are told.

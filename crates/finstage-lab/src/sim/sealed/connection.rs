@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use finstage_model::Timestamp;
 use finstage_net::{Frame, Socket, SocketOptions};
-use futures_util::{FutureExt as _, SinkExt as _};
+use futures_util::FutureExt as _;
 use serde_json::{Value, json};
 use tokio::sync::mpsc::{Receiver, Sender};
 use tokio::time::{Instant, sleep_until, timeout};
@@ -15,6 +15,7 @@ use tracing::warn;
 
 use super::{Frames, Shared, Source};
 use crate::sim::faults::FaultKind;
+use crate::sim::front::stopped;
 
 /// A client that does not take an envelope in this time is gone.
 const WRITE_WITHIN: Duration = Duration::from_secs(10);
@@ -81,7 +82,7 @@ impl Connection {
                     // The socket has answered.
                     Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(()),
                 },
-                _ = stop.wait_for(|stop| *stop) => Err(End::Close(1001, "going away")),
+                () = stopped(&mut stop) => Err(End::Close(1001, "going away")),
             };
             if let Err(end) = result {
                 upstream.close().await;
@@ -169,7 +170,7 @@ impl Connection {
         loop {
             let result = tokio::select! {
                 biased;
-                _ = stop.wait_for(|stop| *stop) => Err(End::Close(1001, "going away")),
+                () = stopped(&mut stop) => Err(End::Close(1001, "going away")),
                 message = self.socket.recv() => match message {
                     Some(Ok(Message::Text(text))) => self.acknowledge(&text).await,
                     Some(Ok(Message::Close(_)) | Err(_)) | None => Err(End::Gone),

@@ -24,6 +24,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::State;
 use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::any;
@@ -90,6 +91,21 @@ pub enum Source {
 pub trait Frames: Iterator<Item = (Timestamp, String)> + Send {}
 
 impl<T: Iterator<Item = (Timestamp, String)> + Send> Frames for T {}
+
+impl fmt::Debug for RelayOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RelayOptions").field("source", &self.source).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Venue(base) => f.debug_tuple("Venue").field(base).finish(),
+            Self::Recording { speed, .. } => write!(f, "Recording at {speed:?}"),
+        }
+    }
+}
 
 /// What a relay has done so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -228,10 +244,11 @@ async fn open(
     State(shared): State<Arc<Shared>>,
     uri: Uri,
     headers: HeaderMap,
-    upgrade: Option<WebSocketUpgrade>,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
-    let Some(upgrade) = upgrade else {
-        return (StatusCode::UPGRADE_REQUIRED, "this is a WebSocket\n").into_response();
+    let upgrade = match upgrade {
+        Ok(upgrade) => upgrade,
+        Err(refusal) => return refusal.into_response(),
     };
     if !shared.lets_in(&headers) {
         shared.enter(uri.path(), 401);

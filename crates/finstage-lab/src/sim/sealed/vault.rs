@@ -74,7 +74,7 @@ impl Inner {
         let Some(file) = &self.file else { return Ok(()) };
         let used = self.sealer.counts().key_used;
         let ring = self.keys.current();
-        let announced = ring.pending().map(|key| now.since(key.created()) >= ANNOUNCED_FOR);
+        let announced = ring.pending().map(|key| key.created().is_none_or(|at| now.since(at) >= ANNOUNCED_FOR));
         let is_due = ring.is_due(now, used);
         if announced.is_some() && !(is_due && announced == Some(true)) {
             return Ok(());

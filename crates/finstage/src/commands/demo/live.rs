@@ -9,8 +9,10 @@ use std::time::Duration;
 
 use finstage_feeds::LinkState;
 use finstage_lab::sim::binance::{BinanceSim, SimOptions};
+use finstage_lab::sim::faults::Scenario;
 use finstage_lab::sim::ledger::Ledger;
 use finstage_lab::sim::market::Market;
+use finstage_lab::sim::sealed::{BATCH, RelayOptions, SealedRelay, Source};
 use finstage_lab::sim::telegram::{Chats, TakenMessage, TelegramOptions, TelegramSim};
 use finstage_model::{Clock, Timestamp};
 use finstage_net::ScaledClock;
@@ -22,11 +24,12 @@ use super::evidence::{self, Findings};
 use super::plan::{self, Addresses, CHAT, SYMBOLS, TOKEN};
 use super::screen::Screen;
 use super::tally::{Patience, Shown, Tally};
-use super::{Ending, Evidence, Folder, Summary, market, scenario, start};
+use super::{Ending, Evidence, Folder, Summary, keyring, market, scenario, start};
 use crate::cli::{Demo, Global};
 use crate::commands::serve::{announce, stop_on_signal};
 use crate::exit::{Exit, Failure, Result};
 use crate::service::{self, Gauges, Plan};
+use crate::sealing::Sealing;
 use crate::serving::{self, Announcement};
 use crate::wiring::{Store, disk};
 
@@ -60,10 +63,11 @@ struct World {
     clock: Arc<ScaledClock>,
     binance: BinanceSim,
     telegram: TelegramSim,
+    relay: Option<SealedRelay>,
 }
 
 impl World {
-    async fn start(market: Market, scenario: finstage_lab::sim::faults::Scenario) -> Result<Self> {
+    async fn start(market: Market, scenario: Scenario, keyring: Option<&Path>) -> Result<Self> {
         let failed = |e: finstage_lab::Error| Failure::new(Exit::Remote, e);
         let clock = Arc::new(ScaledClock::new(start(), SPEED));
         let ledger = Arc::new(Ledger::in_memory());
@@ -73,6 +77,26 @@ impl World {
             faults: scenario.clone(),
             ledger: Arc::clone(&ledger),
             listener: TcpListener::bind("127.0.0.1:0").await?,
+        };
+        let binance = BinanceSim::start(binance).map_err(failed)?;
+        let relay = match keyring {
+            Some(keyring) => {
+                let Sealing { keys, file, counters } = Sealing::open_or_make(keyring, start())?;
+                let options = RelayOptions {
+                    source: Source::Venue(binance.ws_url()),
+                    keys,
+                    keyring: Some(file),
+                    counters: Box::new(counters),
+                    batch: BATCH,
+                    token: None,
+                    clock: Arc::clone(&clock) as _,
+                    faults: scenario.clone(),
+                    ledger: Arc::clone(&ledger),
+                    listener: TcpListener::bind("127.0.0.1:0").await?,
+                };
+                Some(SealedRelay::start(options).map_err(failed)?)
+            }
+            None => None,
         };
         let telegram = TelegramOptions {
             clock: Arc::clone(&clock) as _,
@@ -84,8 +108,9 @@ impl World {
         };
         Ok(Self {
             clock,
-            binance: BinanceSim::start(binance).map_err(failed)?,
+            binance,
             telegram: TelegramSim::start(telegram).map_err(failed)?,
+            relay,
         })
     }
 }
@@ -101,11 +126,13 @@ async fn play(
     let market = market(args.seed)?;
     let unconnected = plan::market(&Addresses::default())?;
     let findings = evidence::gather(&market, store, &unconnected, start())?;
-    let world = World::start(market, scenario).await?;
+    let keyring = args.sealed.then(|| keyring(dir));
+    let world = World::start(market, scenario, keyring.as_deref()).await?;
     let addresses = Addresses {
         rest: world.binance.rest_url(),
         ws: world.binance.ws_url(),
         telegram: world.telegram.url(),
+        sealed: world.relay.as_ref().map(SealedRelay::ws_url).zip(keyring),
     };
     let mut screen = Screen::new(global.quiet || global.json, None);
     screen.line(&format!(
@@ -116,6 +143,10 @@ async fn play(
         "{} at {SPEED} times the speed of the clock. Ctrl-C ends.\n",
         SYMBOLS.join(", ")
     ));
+    if let Some((ws, keyring)) = &addresses.sealed {
+        let keyring = keyring.display();
+        screen.line(&format!("Its stream comes sealed, from {ws}, and is opened with {keyring}.\n"));
+    }
     screen.findings(&findings);
     let said = global.clone();
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, args.port));
@@ -145,6 +176,9 @@ async fn play(
     };
     let desk = desk.watch(service, (signal, stop, told), (&world.clock, until)).await?;
     let undecodable = desk.gauges.sessions.iter().map(|s| s.snapshot().decode_errors).sum();
+    if let Some(relay) = world.relay {
+        relay.stop().await;
+    }
     world.binance.stop().await;
     world.telegram.stop().await;
     Ok((undecodable, findings))

@@ -56,6 +56,11 @@ fn market(seed: u64) -> Result<Market> {
     Market::new(spec).map_err(Failure::usage)
 }
 
+/// The keyring of a sealed demo, in its folder.
+fn keyring(folder: &Path) -> PathBuf {
+    folder.join("keyring.toml")
+}
+
 /// The scenario of `--scenario`: a name, or a file.
 pub(super) fn scenario(given: Option<&str>) -> Result<Scenario> {
     let text = match given {

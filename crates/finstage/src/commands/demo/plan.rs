@@ -2,6 +2,7 @@
 //! code.
 
 use std::fmt::Write as _;
+use std::path::PathBuf;
 
 use finstage_engine::Entry;
 use finstage_model::{Interval, Symbol};
@@ -24,6 +25,8 @@ pub(super) struct Addresses {
     pub(super) rest: String,
     pub(super) ws: String,
     pub(super) telegram: String,
+    /// Where the stream comes sealed, and the keyring that opens it.
+    pub(super) sealed: Option<(String, PathBuf)>,
 }
 
 /// The demo on the simulated market.
@@ -110,11 +113,14 @@ fn rename(settings: &mut Settings, symbol: &Symbol) {
 }
 
 fn head(addresses: &Addresses, symbols: &[String], intervals: &[&str], per_hour: u32) -> String {
-    let Addresses { rest, ws, telegram } = addresses;
+    let Addresses { rest, ws, telegram, sealed } = addresses;
+    let sealed = sealed.as_ref().map_or_else(String::new, |(ws, keyring)| {
+        format!("[venues.binance.sealed]\nws = \"{ws}\"\nkeyring = {keyring:?}\n\n")
+    });
     format!(
         "[alerts]\nsend = \"unproven\"\nper_hour = {per_hour}\n\n\
          [venues.binance]\nrest = \"{rest}\"\nws = \"{ws}\"\n\n\
-         [[feeds]]\nvenue = \"binance\"\nsymbols = {symbols:?}\nintervals = {intervals:?}\n\n\
+         {sealed}[[feeds]]\nvenue = \"binance\"\nsymbols = {symbols:?}\nintervals = {intervals:?}\n\n\
          [[notify]]\nkind = \"telegram\"\nchat = \"{CHAT}\"\ntoken = \"{TOKEN}\"\nurl = \"{telegram}\"\n"
     )
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use finstage_engine::series_depths;
 use finstage_feeds::SymbolMap;
 use finstage_lab::sim::binance::{FeedStream, VirtualFeed};
+use finstage_lab::sim::faults::Scenario;
 use finstage_lab::sim::market::{BarQuery, Market, MarketSpec};
 use finstage_model::text::BarTable;
 use finstage_model::{Bar, Instrument, Interval, ManualClock, Symbol, Timestamp};
@@ -18,7 +19,7 @@ use super::delivery::Messenger;
 use super::plan::{self, Addresses};
 use super::screen::Screen;
 use super::tally::{Patience, Shown, Tally};
-use super::{Ending, Evidence, Folder, Summary, evidence, market, scenario, start};
+use super::{Ending, Evidence, Folder, Summary, evidence, keyring, market, scenario, start};
 use crate::cli::{Demo, Global};
 use crate::commands::import::{read_bars, symbol_of};
 use crate::commands::serve::stop_on_signal;
@@ -26,6 +27,7 @@ use crate::config::settings::Settings;
 use crate::day::{House, Renewal, Rim};
 use crate::exit::{Failure, Result};
 use crate::live::Safe;
+use crate::sealing::Sealing;
 use crate::unsynced::UnsyncedFiles;
 use crate::virtual_time::VirtualVenue;
 use crate::wiring::{self, Store};
@@ -67,7 +69,9 @@ pub(super) fn run(global: &Global, args: &Demo, began: Timestamp) -> Result<Summ
     if let Some(findings) = evidence.findings() {
         Screen::new(!told, None).findings(findings);
     }
-    let undecodable = tape.play(&store, &tally, scenario, stop)?;
+    let sealing = args.sealed.then(|| Sealing::open_or_make(&keyring(folder.path()), tape.start));
+    let link = Link { faults: scenario, sealing: sealing.transpose()? };
+    let undecodable = tape.play(&store, &tally, link, stop)?;
     if folder.is_kept() {
         // As a service does at its next start.
         store.history.compact(tape.until, &|| true)?;
@@ -106,6 +110,12 @@ fn stop_on_interrupt(stop: &Arc<AtomicBool>) -> Result<()> {
     };
     std::thread::Builder::new().name("signals".into()).spawn(wait)?;
     Ok(())
+}
+
+/// What happens to frames on their way.
+struct Link {
+    faults: Scenario,
+    sealing: Option<Sealing>,
 }
 
 /// What is played, and by which settings it is watched.
@@ -152,7 +162,7 @@ impl Tape {
         &self,
         store: &Store,
         tally: &Arc<Tally>,
-        scenario: finstage_lab::sim::faults::Scenario,
+        link: Link,
         stop: Arc<AtomicBool>,
     ) -> Result<u64> {
         let instruments = wiring::instruments(&self.settings, &store.records)?;
@@ -183,8 +193,11 @@ impl Tape {
         let streams: Vec<FeedStream> = self.wire_names.iter().map(wanted).collect();
         let frames = VirtualFeed::new(self.market.clone(), &streams)
             .map_err(Failure::usage)?
-            .with_faults(scenario);
+            .with_faults(link.faults);
         let mut source = VirtualVenue::new(frames, stream, clock, (self.until, stop));
+        if let Some(sealing) = link.sealing {
+            source = source.sealed(sealing);
+        }
         let house = House {
             journal: store.journal.clone(),
             records: store.records.clone(),

@@ -1,5 +1,7 @@
 //! `finstage sim`
 
+mod sealed;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -9,6 +11,7 @@ use finstage_lab::sim::kis::{CALLS_PER_SECOND, KisOptions, KisSim};
 use finstage_lab::sim::kraken::{KrakenOptions, KrakenSim};
 use finstage_lab::sim::ledger::Ledger;
 use finstage_lab::sim::market::{Edge, Market, MarketSpec};
+use finstage_lab::sim::sealed::{SealedRelay, Source};
 use finstage_lab::sim::telegram::{Chats, TelegramOptions, TelegramSim};
 use finstage_lab::sim::yahoo::{YahooOptions, YahooSim};
 use finstage_model::{Clock, Timestamp};
@@ -57,9 +60,26 @@ async fn serve(global: &Global, args: &Sim, faults: Scenario, ledger: Arc<Ledger
     let name = if faults.name.is_empty() { "calm".to_owned() } else { faults.name.clone() };
     let world = World { args, start, clock, faults, ledger };
     let (mut addresses, mut running) = (Map::new(), Vec::new());
-    for venue in &args.venues {
+    let venues: &[SimVenue] = if args.play.is_some() { &[] } else { &args.venues };
+    for venue in venues {
         let (venue, places) = world.start(*venue, &mut running).await?;
         addresses.insert(venue.to_owned(), places);
+    }
+    let mut port = running.iter().map(Running::ports).sum();
+    if let Some(file) = &args.play {
+        let source = sealed::recording(file, args.speed)?;
+        let relay = world.relay(source, bind(args.listen, port).await?)?;
+        addresses.insert("recording".to_owned(), json!({"sealed": relay.ws_url()}));
+        running.push(Running::Sealed(relay));
+    } else if args.sealed.is_some() {
+        for places in addresses.values_mut() {
+            let Some(ws) = places["ws"].as_str() else { continue };
+            let source = Source::Venue(ws.to_owned());
+            let relay = world.relay(source, bind(args.listen, port).await?)?;
+            places["sealed"] = json!(relay.ws_url());
+            running.push(Running::Sealed(relay));
+            port += 1;
+        }
     }
     print_line(&Value::Object(addresses).to_string())?;
     let seed = args.seed;
@@ -73,13 +93,25 @@ async fn serve(global: &Global, args: &Sim, faults: Scenario, ledger: Arc<Ledger
             counts.ok, counts.refused, counts.errors
         ),
     );
-    for venue in running {
+    // Relays before what they relay.
+    for venue in running.into_iter().rev() {
         match venue {
             Running::Binance(sim) => sim.stop().await,
             Running::Telegram(sim) => sim.stop().await,
             Running::Yahoo(sim) => sim.stop().await,
             Running::Kis(sim) => sim.stop().await,
             Running::Kraken(sim) => sim.stop().await,
+            Running::Sealed(relay) => {
+                let stats = relay.stats();
+                say(
+                    global,
+                    format_args!(
+                        "sealed: {} frames in {} envelopes, {} tampered, {} repeated, {} dropped, {} rotations",
+                        stats.frames, stats.sealed, stats.tampered, stats.repeated, stats.dropped, stats.rotations
+                    ),
+                );
+                relay.stop().await;
+            }
         }
     }
     Ok(())
@@ -92,6 +124,14 @@ enum Running {
     Yahoo(YahooSim),
     Kis(KisSim),
     Kraken(KrakenSim),
+    Sealed(SealedRelay),
+}
+
+impl Running {
+    /// How many ports it has: Yahoo has two hosts.
+    const fn ports(&self) -> usize {
+        if matches!(self, Self::Yahoo(_)) { 2 } else { 1 }
+    }
 }
 
 /// What all venues share.
@@ -111,9 +151,7 @@ impl World<'_> {
         running: &mut Vec<Running>,
     ) -> Result<(&'static str, Value)> {
         let failed = |e: finstage_lab::Error| Failure::new(Exit::Remote, e);
-        // Yahoo has two hosts.
-        let taken = |one: &Running| if matches!(one, Running::Yahoo(_)) { 2 } else { 1 };
-        let port: usize = running.iter().map(taken).sum();
+        let port: usize = running.iter().map(Running::ports).sum();
         let listener = bind(self.args.listen, port).await?;
         let (clock, faults) = (Arc::clone(&self.clock), self.faults.clone());
         let ledger = Arc::clone(&self.ledger);
