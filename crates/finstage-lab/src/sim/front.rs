@@ -111,7 +111,8 @@ pub(super) fn serve(
     let mut stop = stop.subscribe();
     tokio::spawn(async move {
         let service = routes.into_make_service_with_connect_info::<SocketAddr>();
-        let serving = axum::serve(listener, service).with_graceful_shutdown(async move { stopped(&mut stop).await });
+        let serving = axum::serve(listener, service)
+            .with_graceful_shutdown(async move { stopped(&mut stop).await });
         if let Err(error) = serving.await {
             tracing::warn!(%error, "simulated {what} ended");
         }

@@ -195,7 +195,8 @@ impl Connection {
                 }
             };
             let waits = due.as_ref().is_some_and(|(at, _)| *at > Instant::now());
-            let result = if (waits || is_over) && result.is_ok() { self.flush().await } else { result };
+            let result =
+                if (waits || is_over) && result.is_ok() { self.flush().await } else { result };
             if let Err(end) = result {
                 return end;
             }

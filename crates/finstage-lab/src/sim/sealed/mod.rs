@@ -271,14 +271,6 @@ impl Shared {
 
     fn enter(&self, path: &str, status: u16) {
         let (at, outcome) = (self.clock.now(), Outcome::of_status(status));
-        self.ledger.enter(&Line {
-            at,
-            venue: "sealed",
-            path,
-            weight: 0,
-            status,
-            outcome,
-            who: "",
-        });
+        self.ledger.enter(&Line { at, venue: "sealed", path, weight: 0, status, outcome, who: "" });
     }
 }

@@ -28,11 +28,7 @@ struct Inner {
 }
 
 impl Vault {
-    pub(super) fn new(
-        keys: Keys,
-        counters: Box<dyn Counters>,
-        file: Option<KeyringFile>,
-    ) -> Self {
+    pub(super) fn new(keys: Keys, counters: Box<dyn Counters>, file: Option<KeyringFile>) -> Self {
         let sealer = Sealer::new(keys.clone(), counters, SealerOptions::default());
         let inner = Inner { sealer, keys, file, checked: None, sealed: 0, rotations: 0 };
         Self { inner: Mutex::new(inner) }
@@ -74,7 +70,8 @@ impl Inner {
         let Some(file) = &self.file else { return Ok(()) };
         let used = self.sealer.counts().key_used;
         let ring = self.keys.current();
-        let announced = ring.pending().map(|key| key.created().is_none_or(|at| now.since(at) >= ANNOUNCED_FOR));
+        let announced =
+            ring.pending().map(|key| key.created().is_none_or(|at| now.since(at) >= ANNOUNCED_FOR));
         let is_due = ring.is_due(now, used);
         if announced.is_some() && !(is_due && announced == Some(true)) {
             return Ok(());
