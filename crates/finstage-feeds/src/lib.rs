@@ -35,6 +35,7 @@ mod session;
 mod settling;
 pub mod suite;
 mod tape;
+mod tick;
 mod venue;
 pub mod venues;
 
@@ -49,6 +50,7 @@ pub use session::{
 };
 pub use settling::{AFTER_DAY, AFTER_INTERVAL, Settling};
 pub use tape::{Continuity, MAX_HOLES, MAX_PARKED_TRADES};
+pub use tick::{Tick, Ticks};
 pub use venue::{
     Ack, Action, ActionKind, Decoded, Description, Endpoints, Numbering, Open, Page, PollVenue,
     Query, StreamVenue, Subscription, SymbolMap, TradeQuery, VenueProfile, hosts,
