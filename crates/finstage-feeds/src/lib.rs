@@ -1,8 +1,8 @@
 //! Venues: one file each that translates, one [`Session`] that connects, one [`Poller`] that asks
 //! those that push nothing.
 //!
-//! It deliberately does not know what its events are used for, keeps nothing on disk, and decides
-//! nothing about prices. A venue file never sees a socket or a clock.
+//! It deliberately does not know what its events are used for, keeps nothing on disk but recordings that it
+//! is told to make, and decides nothing about prices. A venue file never sees a socket or a clock.
 //!
 //! Three types to read first: [`StreamVenue`] (what a venue file is), [`Session`] (what runs it)
 //! and [`Decoded`] (what passes between them).
@@ -30,11 +30,13 @@ mod calendars;
 mod error;
 mod poller;
 pub mod prices;
+pub mod recording;
 pub mod registry;
 mod session;
 mod settling;
 pub mod suite;
 mod tape;
+mod tick;
 mod venue;
 pub mod venues;
 
@@ -49,6 +51,7 @@ pub use session::{
 };
 pub use settling::{AFTER_DAY, AFTER_INTERVAL, Settling};
 pub use tape::{Continuity, MAX_HOLES, MAX_PARKED_TRADES};
+pub use tick::{Tick, Ticks};
 pub use venue::{
     Ack, Action, ActionKind, Decoded, Description, Endpoints, Numbering, Open, Page, PollVenue,
     Query, StreamVenue, Subscription, SymbolMap, TradeQuery, VenueProfile, hosts,

@@ -158,7 +158,9 @@ pub fn hours(symbol: &Symbol) -> Option<MarketHours> {
         return row.hours;
     }
     match (symbol.venue(), Suffix::of(symbol.name())) {
-        ("binance" | "kraken", _) | ("yahoo", Suffix::Crypto) => Some(MarketHours::Always),
+        ("binance" | "kraken" | "tardis", _) | ("yahoo", Suffix::Crypto) => {
+            Some(MarketHours::Always)
+        }
         ("kis", _) => kis::hours(symbol.name()),
         ("yahoo", Suffix::Korea) => Some(MarketHours::Korea),
         ("yahoo", Suffix::None) => Some(MarketHours::Us),

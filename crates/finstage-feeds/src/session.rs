@@ -30,7 +30,7 @@ mod link;
 mod options;
 pub(crate) mod outlet;
 mod repair;
-mod series;
+pub(crate) mod series;
 mod spare;
 mod stats;
 mod tapes;

@@ -40,7 +40,7 @@ pub fn check(
     profile_is_sound(venue)?;
     let Some(build) = venue.stream else { return Ok(()) };
     let build = || build(&venue.profile.endpoints(), SymbolMap::of(subscriptions));
-    commands_are_texts_and_repeat(build().as_ref(), subscriptions)?;
+    commands_are_texts_and_repeat(build().as_mut(), subscriptions)?;
     let stories = stories(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
     if stories.is_empty() {
         return Err(format!("{}: no golden frames", folder.display()));
@@ -71,12 +71,17 @@ fn profile_is_sound(venue: &Venue) -> Result<(), String> {
 }
 
 fn commands_are_texts_and_repeat(
-    stream: &dyn StreamVenue,
+    stream: &mut dyn StreamVenue,
     subscriptions: &[Subscription],
 ) -> Result<(), String> {
     let commands = stream.subscribe(subscriptions);
-    if commands.is_empty() || commands != stream.subscribe(subscriptions) {
-        return Err("the same subscriptions must give the same commands, at least one".to_owned());
+    if commands != stream.subscribe(subscriptions) {
+        return Err("the same subscriptions must give the same commands".to_owned());
+    }
+    // Without commands the address has to say it.
+    let same = stream.open_for(subscriptions) == stream.open_for(&[]);
+    if commands.is_empty() && same {
+        return Err("neither commands nor the address say what is asked for".to_owned());
     }
     Ok(())
 }

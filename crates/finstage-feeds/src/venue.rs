@@ -20,6 +20,11 @@ pub trait StreamVenue: Send {
     /// here; what it knows of instruments (the last trade ids) is kept.
     fn open(&mut self) -> Open;
 
+    /// The same for a venue whose address says what is asked for; it has no commands then.
+    fn open_for(&mut self, _subscriptions: &[Subscription]) -> Open {
+        self.open()
+    }
+
     /// The commands that ask for `subscriptions`, in the order in which they are sent. The venue
     /// acknowledges each with one [`Ack`].
     fn subscribe(&self, subscriptions: &[Subscription]) -> Vec<Frame>;
@@ -377,6 +382,11 @@ impl SymbolMap {
     #[must_use]
     pub fn get(&self, name: &str) -> Option<InstrumentId> {
         self.0.get(name).copied()
+    }
+
+    /// All names with their ids, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, InstrumentId)> {
+        self.0.iter().map(|(name, id)| (&**name, *id))
     }
 }
 

@@ -18,7 +18,7 @@ pub const MAX_PARKED_BARS: usize = 64;
 
 /// Every series of a session.
 #[derive(Debug)]
-pub(super) struct SeriesBook {
+pub(crate) struct SeriesBook {
     series: BTreeMap<(InstrumentId, Interval), Series>,
     expects_every_bar: bool,
     bars_per_page: u32,
@@ -37,7 +37,7 @@ struct Series {
 
 /// What to do with a bar of the stream.
 #[derive(Debug, PartialEq)]
-pub(super) enum Verdict {
+pub(crate) enum Verdict {
     /// Send it on.
     Pass,
     /// Drop it: it was sent before.
@@ -49,7 +49,7 @@ pub(super) enum Verdict {
 }
 
 impl SeriesBook {
-    pub(super) fn new(
+    pub(crate) fn new(
         profile: &VenueProfile,
         subscriptions: &[Subscription],
         since: &[Since],
@@ -78,7 +78,7 @@ impl SeriesBook {
     }
 
     /// A connection begins: what has a past may have missed bars, what has none begins here.
-    pub(super) fn on_connect(&mut self, now: Timestamp) {
+    pub(crate) fn on_connect(&mut self, now: Timestamp) {
         for ((_, interval), series) in &mut self.series {
             if series.next_open.is_some() {
                 series.is_behind = true;
@@ -89,20 +89,20 @@ impl SeriesBook {
     }
 
     /// Something of this instrument was lost.
-    pub(super) fn on_loss(&mut self, instrument: InstrumentId) {
+    pub(crate) fn on_loss(&mut self, instrument: InstrumentId) {
         for (_, series) in self.of(instrument) {
             series.is_behind = true;
         }
     }
 
     /// Whether the venue's own bars of this instrument are wanted.
-    pub(super) fn has(&self, instrument: InstrumentId) -> bool {
+    pub(crate) fn has(&self, instrument: InstrumentId) -> bool {
         self.series.keys().any(|&(id, _)| id == instrument)
     }
 
     /// Up to where the stored past of an instrument is complete at `now`: the oldest end of those
     /// series that miss a bar, else the newest end; `None` without a past.
-    pub(super) fn complete_until(
+    pub(crate) fn complete_until(
         &self,
         instrument: InstrumentId,
         now: Timestamp,
@@ -118,7 +118,7 @@ impl SeriesBook {
     }
 
     /// The queries for the bars of an instrument that have closed by `now` and are not here.
-    pub(super) fn missing(&self, instrument: InstrumentId, now: Timestamp) -> Vec<Query> {
+    pub(crate) fn missing(&self, instrument: InstrumentId, now: Timestamp) -> Vec<Query> {
         let query = |(&(id, interval), series): (&(InstrumentId, Interval), &Series)| {
             let from = series.next_open.filter(|open| interval.close_of(*open) <= now)?;
             (id == instrument).then(|| Query::Bars {
@@ -134,7 +134,7 @@ impl SeriesBook {
     }
 
     /// Judges a bar of the stream.
-    pub(super) fn on_live(&mut self, bar: &Bar, event: &Event) -> Verdict {
+    pub(crate) fn on_live(&mut self, bar: &Bar, event: &Event) -> Verdict {
         let expects_every_bar = self.expects_every_bar;
         let Some(series) = self.series.get_mut(&(bar.instrument, bar.interval)) else {
             return Verdict::Pass;
@@ -161,7 +161,7 @@ impl SeriesBook {
     }
 
     /// Keeps those of the fetched events that are new to their series.
-    pub(super) fn on_fetched(&mut self, events: &mut Vec<Event>) {
+    pub(crate) fn on_fetched(&mut self, events: &mut Vec<Event>) {
         events.retain(|event| {
             let Payload::Bar(bar) = &event.payload else { return false };
             let Some(series) = self.series.get_mut(&(bar.instrument, bar.interval)) else {
@@ -176,7 +176,7 @@ impl SeriesBook {
     }
 
     /// Everything older is here: lets the parked bars of an instrument go, in order.
-    pub(super) fn release(&mut self, instrument: InstrumentId, out: &mut Vec<Event>) {
+    pub(crate) fn release(&mut self, instrument: InstrumentId, out: &mut Vec<Event>) {
         for (_, series) in self.of(instrument) {
             series.is_behind = false;
             series.is_given_up = false;
@@ -192,7 +192,7 @@ impl SeriesBook {
 
     /// What is missing cannot be had: lets the parked bars of an instrument go, and where there
     /// are none, whichever comes next.
-    pub(super) fn give_up(&mut self, instrument: InstrumentId, out: &mut Vec<Event>) {
+    pub(crate) fn give_up(&mut self, instrument: InstrumentId, out: &mut Vec<Event>) {
         let waiting: Vec<Interval> = self
             .of(instrument)
             .filter(|(_, series)| series.is_behind && series.parked.is_empty())
@@ -205,7 +205,7 @@ impl SeriesBook {
     }
 
     /// Takes back bars that could not be sent on.
-    pub(super) fn undo(&mut self, bar: &Bar) {
+    pub(crate) fn undo(&mut self, bar: &Bar) {
         if let Some(series) = self.series.get_mut(&(bar.instrument, bar.interval)) {
             series.next_open = series.next_open.map(|next_open| next_open.min(bar.open_time));
             series.last = None;

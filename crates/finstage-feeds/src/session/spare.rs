@@ -70,7 +70,7 @@ pub(super) fn dial(client: &Client, url: String, options: &SocketOptions) -> Dia
 impl Session {
     /// Begins to open a connection as the venue wants it.
     pub(super) fn dial(&mut self) -> Dialing {
-        let Open::Connect(url) = self.stream.open();
+        let Open::Connect(url) = self.stream.open_for(&self.subscriptions);
         dial(&self.client, url, &self.socket)
     }
 

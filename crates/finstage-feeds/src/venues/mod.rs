@@ -3,11 +3,13 @@
 mod binance;
 pub mod kis;
 mod kraken;
+pub mod tardis;
 mod yahoo;
 
 pub use binance::Binance;
 pub use kis::Kis;
 pub use kraken::Kraken;
+pub use tardis::Tardis;
 pub use yahoo::Yahoo;
 
 use crate::account::{Access, Account};
@@ -55,7 +57,7 @@ pub type BuildStream = fn(&Endpoints, SymbolMap) -> Box<dyn StreamVenue>;
 pub type BuildPoll = fn(&Endpoints) -> Box<dyn PollVenue>;
 
 /// Every venue, by name.
-pub const ALL: &[Venue] = &[binance::VENUE, yahoo::VENUE, kis::VENUE, kraken::VENUE];
+pub const ALL: &[Venue] = &[binance::VENUE, yahoo::VENUE, kis::VENUE, kraken::VENUE, tardis::VENUE];
 
 /// The venue with this name.
 #[must_use]
