@@ -31,6 +31,7 @@ mod error;
 mod poller;
 pub mod prices;
 pub mod registry;
+pub mod sealed;
 mod session;
 mod settling;
 pub mod suite;
