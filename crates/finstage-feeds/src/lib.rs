@@ -32,6 +32,7 @@ mod poller;
 pub mod prices;
 pub mod recording;
 pub mod registry;
+pub mod sealed;
 mod session;
 mod settling;
 pub mod suite;

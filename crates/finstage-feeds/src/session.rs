@@ -13,6 +13,9 @@
 //! Trades that cannot be had are told by their ids ([`SessionStats::lost_trades`]); where trades
 //! are not numbered, missed ones stay missed, and that is what `Gap` says.
 //!
+//! A stream that comes sealed is opened in front of the session ([`crate::sealed`]), which only marks its
+//! events, and looks whether its first address is there again while it comes from the fallback.
+//!
 //! A connection that must end, because of its age or because the venue says so, is replaced while
 //! it still speaks ([`SessionLimits::overlap`]): that is no loss.
 //!
@@ -46,6 +49,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tracing::{error, info, warn};
 
+use crate::sealed::SealedFeed;
 use crate::venue::{Decoded, PollVenue, StreamVenue, Subscription, VenueProfile};
 use crate::{MarketHours, registry};
 use cadence::Cadence;
@@ -87,6 +91,9 @@ pub struct Session {
     /// The next connection, where one is made ready beside the present one.
     spare: Option<Spare>,
     spare_failures: u32,
+    /// Whether the next connection is only a look at the first address of a sealed stream.
+    is_visit: bool,
+    sealed: Option<SealedFeed>,
     cadence: Cadence,
     /// When a connection that was up last said anything.
     fed: Instant,
@@ -134,6 +141,9 @@ impl Session {
             return Err(TooManyStreams { venue: profile.name, wanted, most: profile.max_streams });
         }
         let client = options.client;
+        if let Some(sealed) = &options.sealed {
+            stats.set_sealed(sealed.stats());
+        }
         let numbering = stream.numbering();
         // Two generators, so that fetching bars does not change when we connect.
         let repair = poll.map(|poll| Repair::new(poll, client.clone(), limits.clone(), !seed));
@@ -157,6 +167,8 @@ impl Session {
             complete_until: None,
             spare: None,
             spare_failures: 0,
+            is_visit: false,
+            sealed: options.sealed,
             cadence: Cadence::new(),
             fed: Instant::now(),
             spoke: Instant::now(),

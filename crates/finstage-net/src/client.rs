@@ -92,6 +92,12 @@ impl Client {
         Self { token: Some(TokenUse { cell: cell.clone(), put }), ..self.clone() }
     }
 
+    /// The same remote, limits and token, with requests and sockets carried by `transport`.
+    #[must_use]
+    pub fn carried_by(&self, transport: Arc<dyn Transport>) -> Self {
+        Self { transport, ..self.clone() }
+    }
+
     /// What carries its requests; for sockets, which are opened by the same.
     #[must_use]
     pub fn transport(&self) -> &Arc<dyn Transport> {

@@ -4,10 +4,14 @@ mod through;
 use std::fmt;
 use std::time::Duration;
 
+use finstage_seal::Secret;
 use futures_util::{SinkExt, StreamExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::error::{CapacityError, ProtocolError, TlsError, UrlError};
+use tokio_tungstenite::tungstenite::handshake::client::Request as Upgrade;
+use tokio_tungstenite::tungstenite::http::{HeaderName, HeaderValue};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
@@ -38,19 +42,26 @@ pub enum Frame {
     Close,
 }
 
-/// Limits of a [`Socket`].
+/// How a [`Socket`] is opened, and its limits.
 #[derive(Debug, Clone)]
 pub struct SocketOptions {
     /// The longest time to an open connection, TLS and upgrade included.
     pub connect_timeout: Duration,
     /// The largest frame, and the largest message of several frames.
     pub max_frame_bytes: usize,
+    /// Headers of the request that opens it, besides its own. Their values may be keys, and are never
+    /// printed.
+    pub headers: Vec<(String, Secret<String>)>,
 }
 
 impl Default for SocketOptions {
-    /// 10 s, 4 MiB.
+    /// 10 s, 4 MiB, no headers.
     fn default() -> Self {
-        Self { connect_timeout: Duration::from_secs(10), max_frame_bytes: 4 << 20 }
+        Self {
+            connect_timeout: Duration::from_secs(10),
+            max_frame_bytes: 4 << 20,
+            headers: Vec::new(),
+        }
     }
 }
 
@@ -79,11 +90,12 @@ impl Socket {
             let message = format!("connecting to {host}: the address is not ws:// or wss://");
             return Err(Error::new(ErrorKind::Invalid, message));
         }
+        let upgrade = upgrade(url, options, &host)?;
         let config = WebSocketConfig::default()
             .max_message_size(Some(options.max_frame_bytes))
             .max_frame_size(Some(options.max_frame_bytes));
         // Small frames, and each may be an alert: they are not held back to fill packets.
-        let connecting = connect_async_with_config(url, Some(config), true);
+        let connecting = connect_async_with_config(upgrade, Some(config), true);
         match timeout(options.connect_timeout, connecting).await {
             Ok(Ok((stream, _))) => Ok(Self::over(Line::Network(Box::new(stream)), host)),
             Ok(Err(error)) => Err(explain(&host, "connecting to", error)),
@@ -197,6 +209,24 @@ impl fmt::Debug for Socket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Socket({})", self.host)
     }
+}
+
+/// The request that opens a connection.
+fn upgrade(url: &str, options: &SocketOptions, host: &str) -> Result<Upgrade, Error> {
+    let mut upgrade =
+        url.into_client_request().map_err(|error| explain(host, "connecting to", error))?;
+    for (name, value) in &options.headers {
+        let parsed =
+            name.parse::<HeaderName>().ok().zip(value.expose().parse::<HeaderValue>().ok());
+        let Some((header, mut value)) = parsed else {
+            // What its value is stays unsaid.
+            let message = format!("connecting to {host}: {name} cannot be a header as it is");
+            return Err(Error::new(ErrorKind::Invalid, message));
+        };
+        value.set_sensitive(true);
+        upgrade.headers_mut().append(header, value);
+    }
+    Ok(upgrade)
 }
 
 fn message(frame: Frame) -> Message {

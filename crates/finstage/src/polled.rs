@@ -57,6 +57,7 @@ pub(crate) fn start(
         subscriptions,
         since,
         client: door.client.clone(),
+        sealed: None,
         socket: SocketOptions::default(),
         seed: clock.now().nanos().unsigned_abs(),
         clock,

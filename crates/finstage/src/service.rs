@@ -370,6 +370,7 @@ fn start_session(
         subscriptions,
         since,
         client: door.client.clone(),
+        sealed: None,
         socket: SocketOptions::default(),
         clock: Arc::clone(&house.rim.clock),
         seed: house.rim.clock.now().nanos().unsigned_abs(),

@@ -44,6 +44,7 @@ impl World {
             }],
             since: since.into_iter().collect(),
             client: Client::new(ClientOptions::default()).unwrap(),
+            sealed: None,
             socket: SocketOptions::default(),
             clock: clock.clone(),
             seed: 1,

@@ -289,7 +289,7 @@ impl Session {
         let hold_ends = link.hold.as_ref().and_then(|hold| hold.until);
         let parked_ends = self.tapes.parked_since().map(|since| since + self.limits.hold);
         let stalls = link.is_up.then(|| self.spoke + self.cadence.stall());
-        let others = [hold_ends, parked_ends, stalls, self.spare_due()];
+        let others = [hold_ends, parked_ends, stalls, self.spare_due(), self.visit_due(link)];
         others.into_iter().flatten().fold(due, Instant::min)
     }
 
@@ -297,6 +297,9 @@ impl Session {
         link.on_due(self.profile, self.limits.acknowledge, self.line_stall()).await?;
         self.on_spare_due(link).await?;
         let now = Instant::now();
+        if self.visit_due(link).is_some_and(|due| due <= now) {
+            self.visit();
+        }
         if link.is_up && now >= self.spoke + self.cadence.stall() {
             if self.is_market_open() {
                 return Err(End::Stalled);
@@ -330,6 +333,9 @@ impl Session {
         let mut decoded = std::mem::take(&mut self.decoded);
         decoded.clear();
         let heard = self.hear((frame, ts_recv), link, &mut decoded);
+        if self.sealed.is_some() {
+            decoded.events.iter_mut().for_each(|event| event.sealed = true);
+        }
         SessionStats::add(&self.stats.duplicates, decoded.duplicates);
         let batch = self.sift(&mut decoded.events);
         let passed = self.pass(link, batch).await;
@@ -428,7 +434,7 @@ impl Session {
             if !self.may_overlap() {
                 return Err(End::Planned("the connection has reached its age, or the venue's"));
             }
-            self.spare_failures = 0;
+            (self.spare_failures, self.is_visit) = (0, false);
             self.spare = Some(Spare::Waiting(Instant::now()));
         }
         Ok(())

@@ -6,6 +6,7 @@ use finstage_net::{Backoff, Client, SocketOptions};
 use tokio::sync::{mpsc, watch};
 
 use super::SessionStats;
+use crate::sealed::SealedFeed;
 use crate::venue::{Subscription, VenueProfile};
 
 /// What a [`super::Session`] is given.
@@ -20,6 +21,9 @@ pub struct SessionOptions {
     /// Sends the requests for what was missed and opens the connections, within the limits of the
     /// remote it is at.
     pub client: Client,
+    /// Where the stream comes sealed: what the transport of `client` says of it. Its events are marked
+    /// so.
+    pub sealed: Option<SealedFeed>,
     /// Limits of the connection.
     pub socket: SocketOptions,
     /// Stamps what is received. Waits run on real time whatever it shows.

@@ -74,6 +74,21 @@ impl Session {
         dial(&self.client, url, &self.socket)
     }
 
+    /// When it is time to look whether the first address of a sealed stream is there again. Where two
+    /// connections may not speak at a time, the next one that is needed anyway is the look.
+    pub(super) fn visit_due(&self, link: &Link) -> Option<Instant> {
+        let is_calm = link.is_up && !link.is_leaving && self.spare.is_none();
+        let sealed = self.sealed.as_ref().filter(|_| is_calm && self.may_overlap())?;
+        sealed.look_at()
+    }
+
+    /// Begins to look: a connection that takes the place of the present one if it comes up.
+    pub(super) fn visit(&mut self) {
+        self.is_visit = true;
+        let dialing = self.dial();
+        self.spare = Some(Spare::Dialing(dialing));
+    }
+
     /// Whether two connections may speak at a time: what both bring must be recognisable.
     pub(super) fn may_overlap(&self) -> bool {
         self.stream.numbering() == Numbering::Consecutive
@@ -119,6 +134,13 @@ impl Session {
         if matches!(end, End::NobodyReads | End::QueueFull) {
             return Err(end);
         }
+        if std::mem::take(&mut self.is_visit) {
+            self.spare = None;
+            if let Some(sealed) = &self.sealed {
+                sealed.stays_away();
+            }
+            return Ok(());
+        }
         let wait = self.limits.backoff.next(self.spare_failures, &mut self.jitter);
         self.spare_failures += 1;
         info!(venue = self.profile.name, %end, ?wait, "the next connection did not come up");
@@ -152,6 +174,7 @@ impl Session {
             Some(Spare::Open(link)) if link.is_up => {
                 let old = std::mem::replace(main, *link);
                 main.overlap_ends = None;
+                self.is_visit = false;
                 // Its goodbye may take seconds, which nobody has to wait for.
                 tokio::spawn(old.socket.close());
                 self.spare_failures = 0;
@@ -167,6 +190,7 @@ impl Session {
 
     /// Waits for the first connection, or goes on with the one that was being made ready.
     pub(super) async fn next_link(&mut self) -> Result<Link, End> {
+        self.is_visit = false;
         let dialing = match self.spare.take() {
             Some(Spare::Open(link)) => return Ok(*link),
             Some(Spare::Dialing(dialing)) => dialing,

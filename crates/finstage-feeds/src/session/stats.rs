@@ -1,9 +1,11 @@
 use std::collections::VecDeque;
 use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use finstage_model::{InstrumentId, Timestamp};
+
+use crate::sealed::{SealedSnapshot, SealedStats};
 
 /// The most stretches of lost trades that are remembered; the oldest are forgotten first, and stay
 /// counted.
@@ -28,6 +30,7 @@ pub struct SessionStats {
     pub(crate) gaps_open: AtomicU64,
     pub(crate) trades_missing: AtomicU64,
     lost: Mutex<VecDeque<LostTrades>>,
+    sealed: OnceLock<Arc<SealedStats>>,
     last_frame_ns: AtomicI64,
     state: AtomicU8,
 }
@@ -69,6 +72,8 @@ pub struct SessionSnapshot {
     pub trades_missing: u64,
     /// When the last frame came.
     pub last_frame_at: Option<Timestamp>,
+    /// What became of sealed frames; `None` where the stream is a plain one.
+    pub sealed: Option<SealedSnapshot>,
 }
 
 /// Trades of an instrument that the stream lost and that could not be had.
@@ -126,6 +131,7 @@ impl SessionStats {
             gaps_open: read(&self.gaps_open),
             trades_missing: read(&self.trades_missing),
             last_frame_at: (last_frame_ns != 0).then(|| Timestamp::from_nanos(last_frame_ns)),
+            sealed: self.sealed.get().map(|sealed| sealed.snapshot()),
         }
     }
 
@@ -144,6 +150,11 @@ impl SessionStats {
             lost.pop_front();
         }
         lost.push_back(LostTrades { instrument, ids });
+    }
+
+    /// Adds the counters of a sealed stream; those of the first one stay.
+    pub(crate) fn set_sealed(&self, sealed: &Arc<SealedStats>) {
+        let _ = self.sealed.set(Arc::clone(sealed));
     }
 
     pub(crate) fn set(gauge: &AtomicU64, to: u64) {

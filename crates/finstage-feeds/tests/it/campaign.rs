@@ -156,6 +156,7 @@ impl Run {
             profile: plan.profile,
             since: Vec::new(),
             client: Client::over(Arc::new(venue.clone())),
+            sealed: None,
             socket: SocketOptions::default(),
             clock: Arc::new(venue.clock),
             seed: plan.seed,

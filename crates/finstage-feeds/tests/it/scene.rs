@@ -129,6 +129,7 @@ impl Scene {
             subscriptions,
             since: since.into_iter().collect(),
             client: Client::new(ClientOptions::default()).unwrap(),
+            sealed: None,
             socket: SocketOptions::default(),
             clock: clock.clone(),
             seed: 1,

@@ -2,12 +2,17 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use axum::http::HeaderMap;
 use axum::routing::any;
 use finstage_net::{Error, ErrorKind, Frame, Socket, SocketOptions};
+use finstage_seal::Secret;
 use tokio::net::TcpListener;
 
-const OPTIONS: SocketOptions =
-    SocketOptions { connect_timeout: Duration::from_secs(5), max_frame_bytes: 1000 };
+const OPTIONS: SocketOptions = SocketOptions {
+    connect_timeout: Duration::from_secs(5),
+    max_frame_bytes: 1000,
+    headers: Vec::new(),
+};
 
 /// Serves WebSocket connections on loopback; each is handled by `talk`.
 async fn serve<F, Fut>(talk: F) -> String
@@ -94,6 +99,35 @@ async fn an_upgrade_that_is_not_granted_says_so() {
     assert!(error.to_string().contains("404") && !error.to_string().contains("s3cret"), "{error}");
     let bad = Socket::connect("http://127.0.0.1:1/", &OPTIONS).await.unwrap_err();
     assert_eq!(bad.kind(), ErrorKind::Invalid);
+}
+
+#[tokio::test]
+async fn headers_go_with_the_upgrade_and_are_never_printed() {
+    let upgrade = |headers: HeaderMap, upgrade: WebSocketUpgrade| async move {
+        upgrade.on_upgrade(async move |mut socket| {
+            let said =
+                ["authorization", "x-data-stream"].map(|name| headers[name].to_str().unwrap());
+            socket.send(Message::Text(said.join(" | ").into())).await.unwrap();
+        })
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("ws://{}/ws", listener.local_addr().unwrap());
+    let router = Router::new().route("/ws", any(upgrade));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+
+    let header = |name: &str, value: &str| (name.to_owned(), Secret::new(value.to_owned()));
+    let with = |headers| SocketOptions { headers, ..OPTIONS };
+    let headers = vec![header("Authorization", "Bearer c4n4ry"), header("X-Data-Stream", "ticks")];
+    let options = with(headers);
+    assert!(!format!("{options:?}").contains("c4n4ry"));
+    let mut socket = Socket::connect(&url, &options).await.unwrap();
+    assert_eq!(socket.next().await.unwrap(), Frame::Text("Bearer c4n4ry | ticks".to_owned()));
+
+    let options = with(vec![header("Authorization", "c4n4ry\r\nX-Other: 1")]);
+    let error = Socket::connect(&url, &options).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+    let said = format!("{error} {error:?}");
+    assert!(said.contains("Authorization") && !said.contains("c4n4ry"), "{said}");
 }
 
 #[tokio::test]

@@ -67,6 +67,7 @@ pub(crate) fn watch(world: &World, remote: &Remote) -> Watched {
         subscriptions,
         since: Vec::new(),
         client: Client::over(Arc::new(world.clone())).at(remote),
+        sealed: None,
         socket: SocketOptions::default(),
         clock: Arc::new(world.clock),
         seed: world.seed,
