@@ -1,4 +1,5 @@
-//! One simulated day through the whole product: the same seed must tell the same story twice.
+//! One simulated day through the whole product: the same seed must tell the same story twice, whether its
+//! stream comes plain or sealed.
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
@@ -8,15 +9,14 @@ use crate::{output_of, pages};
 const SEED: &str = "7";
 const DEMO: [&str; 6] = ["demo", "--fast", "--exit", "--json", "--seed", SEED];
 
-/// Runs the day twice and compares.
+/// Runs the day twice, the second time over a sealed stream, and compares.
 pub(crate) fn same_twice() -> Result<()> {
-    let (first, second) = (run(Profile::Tests)?, run(Profile::Tests)?);
-    judge(first, second)
+    judge(run(Profile::Tests, &[])?, run(Profile::Tests, &["--sealed"])?)
 }
 
 /// Runs the day as users get it and says how fast it went.
 pub(crate) fn timed_release() -> Result<()> {
-    let day = run(Profile::Release)?;
+    let day = run(Profile::Release, &[])?;
     let number = |name: &str| {
         day.get(name).and_then(Value::as_f64).with_context(|| format!("the day has no `{name}`"))
     };
@@ -32,12 +32,13 @@ enum Profile {
     Release,
 }
 
-fn run(profile: Profile) -> Result<Value> {
+fn run(profile: Profile, more: &[&str]) -> Result<Value> {
+    let demo = [&DEMO[..], more].concat();
     let text = match profile {
-        Profile::Tests => output_of(&pages::build()?.to_string_lossy(), &DEMO)?,
+        Profile::Tests => output_of(&pages::build()?.to_string_lossy(), &demo)?,
         Profile::Release => {
             let run = ["run", "--release", "--quiet", "--locked", "--package", "finstage", "--"];
-            output_of("cargo", &[&run[..], &DEMO].concat())?
+            output_of("cargo", &[&run[..], &demo].concat())?
         }
     };
     serde_json::from_str(&text).with_context(|| format!("the demo printed no JSON: {text}"))

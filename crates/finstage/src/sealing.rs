@@ -3,9 +3,7 @@
 use std::path::Path;
 
 use finstage_model::Timestamp;
-use finstage_seal::{
-    CounterFile, Error, ErrorKind, Keyring, KeyringFile, Keys, NewKey, UnixTime,
-};
+use finstage_seal::{CounterFile, Error, ErrorKind, Keyring, KeyringFile, Keys, NewKey, UnixTime};
 
 use crate::exit::{Exit, Failure, Result};
 

@@ -285,5 +285,5 @@ impl fmt::Debug for Playback {
 }
 
 fn status(instrument: InstrumentId, kind: FeedKind, ts_recv: Timestamp) -> Event {
-    Event { ts_recv, payload: Payload::Feed(FeedStatus { instrument, kind }) }
+    Event::new(ts_recv, Payload::Feed(FeedStatus { instrument, kind }))
 }

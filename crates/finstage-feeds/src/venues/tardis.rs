@@ -177,7 +177,7 @@ impl Tardis {
                 let (exchange, symbol) = message.names()?;
                 let instrument = self.instrument(exchange, symbol)?;
                 let payload = Payload::Trade(message.trade(instrument)?);
-                self.say(instrument, Event { ts_recv, payload }, out);
+                self.say(instrument, Event::new(ts_recv, payload), out);
             }
             Some("trade_bar") => {
                 let (exchange, symbol) = message.names()?;
@@ -187,7 +187,7 @@ impl Tardis {
                     let what = "trade_bar that began before the stream";
                     return Err(error(DecodeErrorKind::Unknown, what));
                 }
-                self.say(instrument, Event { ts_recv, payload: Payload::Bar(bar) }, out);
+                self.say(instrument, Event::new(ts_recv, Payload::Bar(bar)), out);
             }
             Some("disconnect") => self.lose(&message, ts_recv)?,
             Some("error") => {
@@ -236,7 +236,7 @@ impl Tardis {
             error(DecodeErrorKind::Unknown, format!("symbol {} is not ours", quoted(&tick.symbol)))
         })?;
         let payload = Payload::Trade(message::trade_of(&tick, instrument)?);
-        self.say(instrument, Event { ts_recv, payload }, out);
+        self.say(instrument, Event::new(ts_recv, payload), out);
         Ok(())
     }
 
@@ -256,7 +256,7 @@ impl Tardis {
         let row = columns.read(text)?;
         let instrument = self.instrument(row.exchange, row.symbol)?;
         let payload = Payload::Trade(row.trade(instrument)?);
-        self.say(instrument, Event { ts_recv, payload }, out);
+        self.say(instrument, Event::new(ts_recv, payload), out);
         Ok(())
     }
 

@@ -28,8 +28,8 @@ use super::{Ending, Evidence, Folder, Summary, keyring, market, scenario, start}
 use crate::cli::{Demo, Global};
 use crate::commands::serve::{announce, stop_on_signal};
 use crate::exit::{Exit, Failure, Result};
-use crate::service::{self, Gauges, Plan};
 use crate::sealing::Sealing;
+use crate::service::{self, Gauges, Plan};
 use crate::serving::{self, Announcement};
 use crate::wiring::{Store, disk};
 
@@ -106,12 +106,7 @@ impl World {
             tokens: vec![TOKEN.into()],
             chats: Chats::Only(vec![CHAT]),
         };
-        Ok(Self {
-            clock,
-            binance,
-            telegram: TelegramSim::start(telegram).map_err(failed)?,
-            relay,
-        })
+        Ok(Self { clock, binance, telegram: TelegramSim::start(telegram).map_err(failed)?, relay })
     }
 }
 
@@ -145,7 +140,8 @@ async fn play(
     ));
     if let Some((ws, keyring)) = &addresses.sealed {
         let keyring = keyring.display();
-        screen.line(&format!("Its stream comes sealed, from {ws}, and is opened with {keyring}.\n"));
+        screen
+            .line(&format!("Its stream comes sealed, from {ws}, and is opened with {keyring}.\n"));
     }
     screen.findings(&findings);
     let said = global.clone();

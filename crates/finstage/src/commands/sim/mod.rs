@@ -107,7 +107,12 @@ async fn serve(global: &Global, args: &Sim, faults: Scenario, ledger: Arc<Ledger
                     global,
                     format_args!(
                         "sealed: {} frames in {} envelopes, {} tampered, {} repeated, {} dropped, {} rotations",
-                        stats.frames, stats.sealed, stats.tampered, stats.repeated, stats.dropped, stats.rotations
+                        stats.frames,
+                        stats.sealed,
+                        stats.tampered,
+                        stats.repeated,
+                        stats.dropped,
+                        stats.rotations
                     ),
                 );
                 relay.stop().await;
