@@ -31,6 +31,8 @@
 //! missing, doubled or unknown, numbers with a point or an exponent, and base64 in any other spelling
 //! are refused.
 
+mod scan;
+
 use std::borrow::Cow;
 
 use serde::Deserialize;

@@ -182,11 +182,31 @@ impl Unsealer {
             self.ring = self.keys.current();
             self.generation = generation;
         }
-        self.read(envelope, now, plain).ok_or(Refused::Failed)
+        // What is not in the usual shape, or not opened as such, is read as any JSON.
+        let scanned = Envelope::scan(envelope).map(|read| self.decrypt(&read, now, plain));
+        let opened = match scanned {
+            Some(Some(origin)) => Some(origin),
+            _ => self.unseal_any(envelope, now, plain),
+        };
+        opened.ok_or(Refused::Failed)
     }
 
-    fn read(&mut self, text: &[u8], now: UnixTime, plain: &mut Scratch) -> Option<Option<Origin>> {
-        let envelope = Envelope::parse(text)?;
+    fn unseal_any(
+        &mut self,
+        text: &[u8],
+        now: UnixTime,
+        plain: &mut Scratch,
+    ) -> Option<Option<Origin>> {
+        let read = Envelope::parse(text)?;
+        self.decrypt(&read, now, plain)
+    }
+
+    fn decrypt(
+        &mut self,
+        envelope: &Envelope<'_>,
+        now: UnixTime,
+        plain: &mut Scratch,
+    ) -> Option<Option<Origin>> {
         self.encrypted.clear();
         let room = self.encrypted.add(base64::decoded_bound(envelope.payload.len()));
         let length = base64::decode(&envelope.payload, room).ok()?;

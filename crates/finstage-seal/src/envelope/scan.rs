@@ -1,0 +1,82 @@
+//! Envelopes as [`write`](super::write) writes them, byte for byte, and bare ones without white space.
+//!
+//! JSON costs more than the cipher. So what has the usual shape is read by going along it; everything
+//! else is left to [`Envelope::parse`], which must say the same of what is read here. That is tested.
+
+use std::borrow::Cow;
+
+use super::{Envelope, MAX_ENVELOPE_BYTES, NONCE_BYTES, NONCE_TEXT, Origin};
+use crate::base64;
+use crate::key::{KeyId, MAX_KEY_ID};
+
+const NONCE: &[u8] = b"\"nonce\":\"";
+const PAYLOAD: &[u8] = b"\"encrypted_payload\":\"";
+/// Digits of 2⁶⁴ − 1.
+const MAX_DIGITS: usize = 20;
+
+impl<'a> Envelope<'a> {
+    /// Reads the usual shape. The payload may be anything: who decodes it and finds that it is not
+    /// base64 asks [`Envelope::parse`], since JSON has other spellings of the same text.
+    pub(crate) fn scan(text: &'a [u8]) -> Option<Self> {
+        if text.len() > MAX_ENVELOPE_BYTES {
+            return None;
+        }
+        match text.strip_prefix(b"{\"v\":1,\"kid\":\"") {
+            Some(rest) => version_1(rest),
+            None => bare(text.strip_prefix(b"{")?),
+        }
+    }
+}
+
+fn version_1(text: &[u8]) -> Option<Envelope<'_>> {
+    let head = &text[..text.len().min(MAX_KEY_ID + 1)];
+    let (name, _) = text.split_at(head.iter().position(|&byte| byte == b'"')?);
+    let key = KeyId::of(name)?;
+    let (sid, rest) = number(text[name.len()..].strip_prefix(b"\",\"sid\":")?)?;
+    let (seq, rest) = number(rest.strip_prefix(b",\"seq\":")?)?;
+    let origin = Origin { key, sid: u32::try_from(sid).ok()?, seq };
+    let (said, rest) =
+        rest.strip_prefix(b",")?.strip_prefix(NONCE)?.split_at_checked(NONCE_TEXT)?;
+    let nonce = origin.nonce();
+    // There is one way to write it.
+    let mut expected = [0; NONCE_TEXT];
+    base64::encode(&nonce, &mut expected);
+    if said != expected {
+        return None;
+    }
+    let payload = rest.strip_prefix(b"\",")?.strip_prefix(PAYLOAD)?.strip_suffix(b"\"}")?;
+    Some(Envelope { origin: Some(origin), nonce, payload: Cow::Borrowed(payload) })
+}
+
+fn bare(text: &[u8]) -> Option<Envelope<'_>> {
+    let (said, payload) = match text.strip_prefix(NONCE) {
+        Some(rest) => {
+            let (said, rest) = rest.split_at_checked(NONCE_TEXT)?;
+            (said, rest.strip_prefix(b"\",")?.strip_prefix(PAYLOAD)?.strip_suffix(b"\"}")?)
+        }
+        None => {
+            let rest = text.strip_prefix(PAYLOAD)?.strip_suffix(b"\"}")?;
+            let (rest, said) = rest.split_at_checked(rest.len().checked_sub(NONCE_TEXT)?)?;
+            (said, rest.strip_suffix(NONCE)?.strip_suffix(b"\",")?)
+        }
+    };
+    let mut nonce = [0; NONCE_BYTES];
+    let is_whole = base64::decode(said, &mut nonce) == Ok(NONCE_BYTES);
+    is_whole.then_some(Envelope { origin: None, nonce, payload: Cow::Borrowed(payload) })
+}
+
+/// A whole number as JSON writes it, and what comes after it.
+fn number(text: &[u8]) -> Option<(u64, &[u8])> {
+    let mut number: u64 = 0;
+    let mut length = 0;
+    while let Some(&digit @ b'0'..=b'9') = text.get(length) {
+        // The last digit that fits may be too much.
+        number = number.checked_mul(10)?.checked_add(u64::from(digit - b'0'))?;
+        length += 1;
+        if length > MAX_DIGITS {
+            return None;
+        }
+    }
+    let is_whole = length == 1 || (length > 1 && text[0] != b'0');
+    is_whole.then(|| (number, &text[length..]))
+}
