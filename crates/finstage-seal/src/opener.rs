@@ -6,9 +6,9 @@ use std::sync::Arc;
 use aws_lc_rs::aead::{Aad, Nonce};
 
 use crate::base64;
-use crate::envelope::{Envelope, Origin, TAG_BYTES};
+use crate::envelope::{Envelope, Members, TAG_BYTES};
 use crate::key::KeyId;
-use crate::replay::Memory;
+use crate::replay::{Memory, Origin};
 use crate::scratch::Scratch;
 use crate::{Keyring, Keys, UnixTime};
 
@@ -123,7 +123,7 @@ impl Opener {
     ) -> Result<Option<Origin>, Refused> {
         let judged = found.and_then(|origin| {
             let is_new =
-                origin.is_none_or(|origin| self.memory.admit(&origin, self.unsealer.ring(), now));
+                origin.is_none_or(|origin| self.memory.admit(origin, self.unsealer.ring(), now));
             if is_new { Ok(origin) } else { Err(Refused::Replayed) }
         });
         match judged {
@@ -137,7 +137,7 @@ impl Opener {
 
 impl<'a> Opened<'a> {
     pub(crate) fn new(plain: &'a [u8], origin: Option<Origin>) -> Self {
-        let (sid, seq) = origin.map_or((0, 0), |origin| (origin.sid, origin.seq));
+        let (sid, seq) = origin.map_or((0, 0), |origin| (origin.place.sid, origin.place.seq));
         Self { plain, sid, seq, bare: origin.is_none() }
     }
 }
@@ -191,14 +191,15 @@ impl Unsealer {
         opened.ok_or(Refused::Failed)
     }
 
+    /// The slow way, which says the same.
     fn unseal_any(
         &mut self,
         text: &[u8],
         now: UnixTime,
         plain: &mut Scratch,
     ) -> Option<Option<Origin>> {
-        let read = Envelope::parse(text)?;
-        self.decrypt(&read, now, plain)
+        let members = Members::parse(text)?;
+        self.decrypt(&members.envelope()?, now, plain)
     }
 
     fn decrypt(
@@ -207,27 +208,31 @@ impl Unsealer {
         now: UnixTime,
         plain: &mut Scratch,
     ) -> Option<Option<Origin>> {
+        let payload = envelope.payload;
         self.encrypted.clear();
-        let room = self.encrypted.add(base64::decoded_bound(envelope.payload.len()));
-        let length = base64::decode(&envelope.payload, room).ok()?;
+        let room = self.encrypted.add(base64::decoded_bound(payload.len()));
+        let length = base64::decode(payload, room).ok()?;
         let (text, tag) = room[..length].split_at(length.checked_sub(TAG_BYTES)?);
 
-        let name = envelope.origin.map(|origin| origin.key).or(self.bare)?;
-        let key = self.ring.key(name).filter(|key| key.may_open(now))?;
-        let cipher = &key.material.as_ref()?.cipher;
+        let key = match &envelope.head {
+            Some(head) => self.ring.named(head.key)?,
+            None => self.ring.key(self.bare?)?,
+        };
+        let material = key.material.as_ref().filter(|_| key.may_open(now))?;
         let nonce = Nonce::assume_unique_for_key(envelope.nonce);
         let start = plain.len();
         let out = plain.add(text.len());
-        let opened = match &envelope.origin {
-            Some(origin) => {
-                cipher.open_separate_gather(nonce, Aad::from(origin.bound()), text, tag, out)
-            }
-            None => cipher.open_separate_gather(nonce, Aad::empty(), text, tag, out),
+        let opened = if envelope.head.is_some() {
+            let bound = material.bound.at(&envelope.nonce);
+            material.cipher.open_separate_gather(nonce, Aad::from(bound), text, tag, out)
+        } else {
+            material.cipher.open_separate_gather(nonce, Aad::empty(), text, tag, out)
         };
         if opened.is_err() {
             plain.truncate(start);
             return None;
         }
-        Some(envelope.origin)
+        let place = envelope.head.map(|head| head.place);
+        Some(place.map(|place| Origin { mark: material.mark, place }))
     }
 }

@@ -3,11 +3,9 @@
 //! JSON costs more than the cipher. So what has the usual shape is read by going along it; everything
 //! else is left to [`Envelope::parse`], which must say the same of what is read here. That is tested.
 
-use std::borrow::Cow;
-
-use super::{Envelope, MAX_ENVELOPE_BYTES, NONCE_BYTES, NONCE_TEXT, Origin};
+use super::{Envelope, Head, MAX_ENVELOPE_BYTES, NONCE_TEXT, Place, read_nonce};
 use crate::base64;
-use crate::key::{KeyId, MAX_KEY_ID};
+use crate::key::MAX_KEY_ID;
 
 const NONCE: &[u8] = b"\"nonce\":\"";
 const PAYLOAD: &[u8] = b"\"encrypted_payload\":\"";
@@ -15,8 +13,9 @@ const PAYLOAD: &[u8] = b"\"encrypted_payload\":\"";
 const MAX_DIGITS: usize = 20;
 
 impl<'a> Envelope<'a> {
-    /// Reads the usual shape. The payload may be anything: who decodes it and finds that it is not
-    /// base64 asks [`Envelope::parse`], since JSON has other spellings of the same text.
+    /// Reads the usual shape. Key and payload may be anything without a quote, or with one: a name
+    /// that is a key's has none, and who finds that the payload is not base64 asks
+    /// [`Members`](super::Members), since JSON has other spellings of the same text.
     pub(crate) fn scan(text: &'a [u8]) -> Option<Self> {
         if text.len() > MAX_ENVELOPE_BYTES {
             return None;
@@ -29,40 +28,33 @@ impl<'a> Envelope<'a> {
 }
 
 fn version_1(text: &[u8]) -> Option<Envelope<'_>> {
-    let head = &text[..text.len().min(MAX_KEY_ID + 1)];
-    let (name, _) = text.split_at(head.iter().position(|&byte| byte == b'"')?);
-    let key = KeyId::of(name)?;
-    let (sid, rest) = number(text[name.len()..].strip_prefix(b"\",\"sid\":")?)?;
+    let beginning = &text[..text.len().min(MAX_KEY_ID + 1)];
+    let (key, rest) = text.split_at(beginning.iter().position(|&byte| byte == b'"')?);
+    let (sid, rest) = number(rest.strip_prefix(b"\",\"sid\":")?)?;
     let (seq, rest) = number(rest.strip_prefix(b",\"seq\":")?)?;
-    let origin = Origin { key, sid: u32::try_from(sid).ok()?, seq };
-    let (said, rest) =
-        rest.strip_prefix(b",")?.strip_prefix(NONCE)?.split_at_checked(NONCE_TEXT)?;
-    let nonce = origin.nonce();
+    let place = Place { sid: u32::try_from(sid).ok()?, seq };
+    let (nonce, rest) = rest.strip_prefix(b",")?.strip_prefix(NONCE)?.split_first_chunk()?;
     // There is one way to write it.
-    let mut expected = [0; NONCE_TEXT];
-    base64::encode(&nonce, &mut expected);
-    if said != expected {
+    if *nonce != base64::encode_12(place.number()) {
         return None;
     }
     let payload = rest.strip_prefix(b"\",")?.strip_prefix(PAYLOAD)?.strip_suffix(b"\"}")?;
-    Some(Envelope { origin: Some(origin), nonce, payload: Cow::Borrowed(payload) })
+    Some(Envelope { head: Some(Head { key, place }), nonce: place.nonce(), payload })
 }
 
 fn bare(text: &[u8]) -> Option<Envelope<'_>> {
-    let (said, payload) = match text.strip_prefix(NONCE) {
+    let (nonce, payload) = match text.strip_prefix(NONCE) {
         Some(rest) => {
-            let (said, rest) = rest.split_at_checked(NONCE_TEXT)?;
-            (said, rest.strip_prefix(b"\",")?.strip_prefix(PAYLOAD)?.strip_suffix(b"\"}")?)
+            let (nonce, rest) = rest.split_at_checked(NONCE_TEXT)?;
+            (nonce, rest.strip_prefix(b"\",")?.strip_prefix(PAYLOAD)?.strip_suffix(b"\"}")?)
         }
         None => {
             let rest = text.strip_prefix(PAYLOAD)?.strip_suffix(b"\"}")?;
-            let (rest, said) = rest.split_at_checked(rest.len().checked_sub(NONCE_TEXT)?)?;
-            (said, rest.strip_suffix(NONCE)?.strip_suffix(b"\",")?)
+            let (rest, nonce) = rest.split_at_checked(rest.len().checked_sub(NONCE_TEXT)?)?;
+            (nonce, rest.strip_suffix(NONCE)?.strip_suffix(b"\",")?)
         }
     };
-    let mut nonce = [0; NONCE_BYTES];
-    let is_whole = base64::decode(said, &mut nonce) == Ok(NONCE_BYTES);
-    is_whole.then_some(Envelope { origin: None, nonce, payload: Cow::Borrowed(payload) })
+    Some(Envelope { head: None, nonce: read_nonce(nonce)?, payload })
 }
 
 /// A whole number as JSON writes it, and what comes after it.
