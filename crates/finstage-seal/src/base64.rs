@@ -36,15 +36,16 @@ pub(crate) fn encode(bytes: &[u8], out: &mut [u8]) {
 }
 
 /// The text of 12 bytes, of which only these bits of `number` count: the lowest 96. Each message has
-/// one, and choosing an engine for so few takes longer than the work.
-pub(crate) fn encode_12(number: u128) -> [u8; 16] {
+/// one, and choosing an engine for so few takes longer than the work. The first character is the
+/// lowest byte.
+pub(crate) fn encode_12(number: u128) -> u128 {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = 0;
     for character in 0..16 {
         let symbol = ALPHABET[(number >> (90 - 6 * character)) as usize & 63];
         text |= u128::from(symbol) << (8 * character);
     }
-    text.to_le_bytes()
+    text
 }
 
 /// Reads `text` into `out`, which holds [`decoded_bound`], and says how many bytes there are; or
@@ -92,7 +93,7 @@ mod tests {
             let number = 0x0123_4567_89ab_cdef_0f1e_2d3c * u128::from(n);
             let mut text = [0; 16];
             encode(&number.to_be_bytes()[4..], &mut text);
-            assert_eq!(encode_12(number), text);
+            assert_eq!(encode_12(number).to_le_bytes(), text);
         }
     }
 

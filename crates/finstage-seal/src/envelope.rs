@@ -108,21 +108,24 @@ impl AsRef<[u8]> for Bound {
 }
 
 /// An envelope that was read and not opened.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Envelope<'a> {
-    /// None in the bare form.
-    pub(crate) head: Option<Head<'a>>,
-    pub(crate) nonce: [u8; NONCE_BYTES],
+    pub(crate) form: Form<'a>,
     /// Still base64, or anything else.
     pub(crate) payload: &'a [u8],
 }
 
-/// What version 1 says beside the bare form.
+/// How a message came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Head<'a> {
-    /// The name of the key, or anything else.
-    pub(crate) key: &'a [u8],
-    pub(crate) place: Place,
+pub(crate) enum Form<'a> {
+    Version1 {
+        /// The name of the key, or anything else.
+        key: &'a [u8],
+        place: Place,
+    },
+    Bare {
+        nonce: [u8; NONCE_BYTES],
+    },
 }
 
 /// The members of any JSON object that may be an envelope. serde refuses names that are doubled or
@@ -151,17 +154,18 @@ impl<'a> Members<'a> {
 
     pub(crate) fn envelope(&self) -> Option<Envelope<'_>> {
         let nonce = read_nonce(self.nonce.as_bytes())?;
-        let head = match (self.v, &self.kid, self.sid, self.seq) {
-            (None, None, None, None) => None,
+        let form = match (self.v, &self.kid, self.sid, self.seq) {
+            (None, None, None, None) => Form::Bare { nonce },
             (Some(VERSION), Some(kid), Some(sid), Some(seq)) => {
-                Some(Head { key: kid.as_bytes(), place: Place { sid, seq } })
+                let place = Place { sid, seq };
+                if place.nonce() != nonce {
+                    return None;
+                }
+                Form::Version1 { key: kid.as_bytes(), place }
             }
             _ => return None,
         };
-        if head.is_some_and(|head| head.place.nonce() != nonce) {
-            return None;
-        }
-        Some(Envelope { head, nonce, payload: self.encrypted_payload.as_bytes() })
+        Some(Envelope { form, payload: self.encrypted_payload.as_bytes() })
     }
 }
 
@@ -181,7 +185,7 @@ pub(crate) fn write(key: KeyId, place: Place, encrypted: &[u8], out: &mut Vec<u8
     out.extend_from_slice(b",\"seq\":");
     write_number(place.seq, out);
     out.extend_from_slice(b",\"nonce\":\"");
-    out.extend_from_slice(&base64::encode_12(place.number()));
+    out.extend_from_slice(&base64::encode_12(place.number()).to_le_bytes());
     out.extend_from_slice(b"\",\"encrypted_payload\":\"");
     write_base64(encrypted, out);
     out.extend_from_slice(b"\"}");

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use aws_lc_rs::aead::{Aad, Nonce};
 
 use crate::base64;
-use crate::envelope::{Envelope, Members, TAG_BYTES};
+use crate::envelope::{Envelope, Form, Members, TAG_BYTES};
 use crate::key::KeyId;
 use crate::replay::{Memory, Origin};
 use crate::scratch::Scratch;
@@ -214,25 +214,27 @@ impl Unsealer {
         let length = base64::decode(payload, room).ok()?;
         let (text, tag) = room[..length].split_at(length.checked_sub(TAG_BYTES)?);
 
-        let key = match &envelope.head {
-            Some(head) => self.ring.named(head.key)?,
-            None => self.ring.key(self.bare?)?,
+        let (key, nonce) = match envelope.form {
+            Form::Version1 { key, place } => (self.ring.named(key)?, place.nonce()),
+            Form::Bare { nonce } => (self.ring.key(self.bare?)?, nonce),
         };
         let material = key.material.as_ref().filter(|_| key.may_open(now))?;
-        let nonce = Nonce::assume_unique_for_key(envelope.nonce);
+        let bound = material.bound.at(&nonce);
+        let bound = match envelope.form {
+            Form::Version1 { .. } => bound.as_ref(),
+            Form::Bare { .. } => &[],
+        };
+        let nonce = Nonce::assume_unique_for_key(nonce);
         let start = plain.len();
         let out = plain.add(text.len());
-        let opened = if envelope.head.is_some() {
-            let bound = material.bound.at(&envelope.nonce);
-            material.cipher.open_separate_gather(nonce, Aad::from(bound), text, tag, out)
-        } else {
-            material.cipher.open_separate_gather(nonce, Aad::empty(), text, tag, out)
-        };
+        let opened = material.cipher.open_separate_gather(nonce, Aad::from(bound), text, tag, out);
         if opened.is_err() {
             plain.truncate(start);
             return None;
         }
-        let place = envelope.head.map(|head| head.place);
-        Some(place.map(|place| Origin { mark: material.mark, place }))
+        Some(match envelope.form {
+            Form::Version1 { place, .. } => Some(Origin { mark: material.mark, place }),
+            Form::Bare { .. } => None,
+        })
     }
 }

@@ -142,12 +142,12 @@ impl Sealer {
         self.encrypted.clear();
         let encrypted = self.encrypted.add(plain.len() + TAG_BYTES);
         let (text, tag) = encrypted.split_at_mut(plain.len());
-        let bound = Aad::from(using.material.bound.at(&nonce));
+        let bound = using.material.bound.at(&nonce);
         let nonce = Nonce::assume_unique_for_key(nonce);
         using
             .material
             .cipher
-            .seal_out_of_place_scatter(nonce, bound, plain, text, &[], tag)
+            .seal_out_of_place_scatter(nonce, Aad::from(bound.as_ref()), plain, text, &[], tag)
             .expect("lengths are as the cipher wants them");
         envelope::write(using.key, place, self.encrypted.bytes(), out);
         self.sealed += 1;

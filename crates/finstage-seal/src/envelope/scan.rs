@@ -3,7 +3,7 @@
 //! JSON costs more than the cipher. So what has the usual shape is read by going along it; everything
 //! else is left to [`Envelope::parse`], which must say the same of what is read here. That is tested.
 
-use super::{Envelope, Head, MAX_ENVELOPE_BYTES, NONCE_TEXT, Place, read_nonce};
+use super::{Envelope, Form, MAX_ENVELOPE_BYTES, NONCE_TEXT, Place, read_nonce};
 use crate::base64;
 use crate::key::MAX_KEY_ID;
 
@@ -35,11 +35,11 @@ fn version_1(text: &[u8]) -> Option<Envelope<'_>> {
     let place = Place { sid: u32::try_from(sid).ok()?, seq };
     let (nonce, rest) = rest.strip_prefix(b",")?.strip_prefix(NONCE)?.split_first_chunk()?;
     // There is one way to write it.
-    if *nonce != base64::encode_12(place.number()) {
+    if u128::from_le_bytes(*nonce) != base64::encode_12(place.number()) {
         return None;
     }
     let payload = rest.strip_prefix(b"\",")?.strip_prefix(PAYLOAD)?.strip_suffix(b"\"}")?;
-    Some(Envelope { head: Some(Head { key, place }), nonce: place.nonce(), payload })
+    Some(Envelope { form: Form::Version1 { key, place }, payload })
 }
 
 fn bare(text: &[u8]) -> Option<Envelope<'_>> {
@@ -54,7 +54,7 @@ fn bare(text: &[u8]) -> Option<Envelope<'_>> {
             (nonce, rest.strip_suffix(NONCE)?.strip_suffix(b"\",")?)
         }
     };
-    Some(Envelope { head: None, nonce: read_nonce(nonce)?, payload })
+    Some(Envelope { form: Form::Bare { nonce: read_nonce(nonce)? }, payload })
 }
 
 /// A whole number as JSON writes it, and what comes after it.
