@@ -3,11 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use aws_lc_rs::aead::{Aad, Nonce};
-
 use crate::base64;
 use crate::envelope::{Envelope, Form, Members, TAG_BYTES};
-use crate::key::KeyId;
+use crate::key::{KeyId, Message};
 use crate::replay::{Memory, Origin};
 use crate::scratch::Scratch;
 use crate::{Keyring, Keys, UnixTime};
@@ -122,8 +120,8 @@ impl Opener {
         now: UnixTime,
     ) -> Result<Option<Origin>, Refused> {
         let judged = found.and_then(|origin| {
-            let is_new =
-                origin.is_none_or(|origin| self.memory.admit(origin, self.unsealer.ring(), now));
+            let keys = &self.unsealer.keys;
+            let is_new = origin.is_none_or(|origin| self.memory.admit(origin, keys, now));
             if is_new { Ok(origin) } else { Err(Refused::Replayed) }
         });
         match judged {
@@ -164,11 +162,6 @@ impl Unsealer {
         Self { keys, ring, generation, bare: None, encrypted: Scratch::default() }
     }
 
-    /// The ring that it used last.
-    fn ring(&self) -> &Keyring {
-        &self.ring
-    }
-
     /// Adds the message to `plain`, and says which message of whom it is; nothing of the bare form.
     pub(crate) fn unseal(
         &mut self,
@@ -177,11 +170,7 @@ impl Unsealer {
         plain: &mut Scratch,
     ) -> Result<Option<Origin>, Refused> {
         self.keys.glance(now);
-        let generation = self.keys.generation();
-        if generation != self.generation {
-            self.ring = self.keys.current();
-            self.generation = generation;
-        }
+        self.follow();
         // What is not in the usual shape, or not opened as such, is read as any JSON.
         let scanned = Envelope::scan(envelope).map(|read| self.decrypt(&read, now, plain));
         let opened = match scanned {
@@ -189,6 +178,15 @@ impl Unsealer {
             _ => self.unseal_any(envelope, now, plain),
         };
         opened.ok_or(Refused::Failed)
+    }
+
+    /// Goes on with the ring in use.
+    fn follow(&mut self) {
+        let generation = self.keys.generation();
+        if generation != self.generation {
+            self.ring = self.keys.current();
+            self.generation = generation;
+        }
     }
 
     /// The slow way, which says the same.
@@ -199,7 +197,15 @@ impl Unsealer {
         plain: &mut Scratch,
     ) -> Option<Option<Origin>> {
         let members = Members::parse(text)?;
-        self.decrypt(&members.envelope()?, now, plain)
+        let envelope = members.envelope()?;
+        if let Form::Version1 { key, .. } = envelope.form
+            && self.ring.named(key).is_none()
+        {
+            // A rotation that we have not heard of.
+            self.keys.seek(now);
+            self.follow();
+        }
+        self.decrypt(&envelope, now, plain)
     }
 
     fn decrypt(
@@ -212,7 +218,7 @@ impl Unsealer {
         self.encrypted.clear();
         let room = self.encrypted.add(base64::decoded_bound(payload.len()));
         let length = base64::decode(payload, room).ok()?;
-        let (text, tag) = room[..length].split_at(length.checked_sub(TAG_BYTES)?);
+        let (text, tag) = room[..length].split_last_chunk::<TAG_BYTES>()?;
 
         let (key, nonce) = match envelope.form {
             Form::Version1 { key, place } => (self.ring.named(key)?, place.nonce()),
@@ -224,11 +230,9 @@ impl Unsealer {
             Form::Version1 { .. } => bound.as_ref(),
             Form::Bare { .. } => &[],
         };
-        let nonce = Nonce::assume_unique_for_key(nonce);
         let start = plain.len();
         let out = plain.add(text.len());
-        let opened = material.cipher.open_separate_gather(nonce, Aad::from(bound), text, tag, out);
-        if opened.is_err() {
+        if !material.open(Message { nonce, bound, body: text }, tag, out) {
             plain.truncate(start);
             return None;
         }
@@ -238,3 +242,6 @@ impl Unsealer {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;
