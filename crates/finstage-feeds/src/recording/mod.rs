@@ -288,11 +288,11 @@ impl Recording {
     /// The file cannot be read on: its packing is cut or damaged, or the disk is.
     fn broken(&mut self, error: &io::Error) -> RecordingError {
         self.has_ended = true;
+        let place =
+            if self.lines.number() == 0 { "before its first line ends" } else { "after this line" };
         let (kind, what) = match error.kind() {
-            io::ErrorKind::UnexpectedEof => {
-                (RecordingErrorKind::Cut, "cut off after this line".to_owned())
-            }
-            _ => (RecordingErrorKind::Unreadable, format!("damaged after this line: {error}")),
+            io::ErrorKind::UnexpectedEof => (RecordingErrorKind::Cut, format!("cut off {place}")),
+            _ => (RecordingErrorKind::Unreadable, format!("damaged {place}: {error}")),
         };
         self.error(kind, what)
     }

@@ -16,7 +16,7 @@ use std::fmt;
 use finstage_model::{Event, FeedKind, FeedStatus, InstrumentId, Payload, Timestamp};
 use finstage_net::Frame;
 
-use super::{Recorded, Recording, RecordingErrorKind, What};
+use super::{Form, Recorded, Recording, RecordingErrorKind, What};
 use crate::session::series::{SeriesBook, Verdict};
 use crate::venue::{Ack, Decoded, StreamVenue, Subscription, VenueProfile};
 use crate::{Continuity, DecodeErrorKind};
@@ -153,7 +153,7 @@ impl Playback {
 
     fn play(&mut self, events: &mut Vec<Event>) {
         let Some(Recorded { at, line, what }) = self.next.take() else { return };
-        if at < self.now {
+        if at < self.now && matches!(what, What::Came(..)) {
             self.counts.out_of_order += 1;
         }
         self.now = self.now.max(at);
@@ -161,7 +161,9 @@ impl Playback {
             What::Opened(_) => {
                 // Where it would connect to is of no interest; it forgets what it must.
                 let _ = self.stream.open();
-                if self.open == 0 {
+                // When others were first connected is not known, and which bar theirs begin with.
+                let is_known = self.recording.form() == Form::Capture;
+                if self.open == 0 && (is_known || self.complete_until.is_some()) {
                     self.book.on_connect(self.now);
                 }
                 self.open += 1;
@@ -221,10 +223,19 @@ impl Playback {
     /// Leaves out what came before, and says what is missing.
     fn sift(&mut self, decoded: &mut Decoded, events: &mut Vec<Event>) {
         self.counts.duplicates += decoded.duplicates + self.continuity.follow(&mut decoded.events);
+        let mut lost = Vec::new();
         for event in decoded.events.drain(..) {
-            let Payload::Bar(bar) = &event.payload else {
-                events.push(event);
-                continue;
+            let bar = match &event.payload {
+                Payload::Bar(bar) => bar,
+                other => {
+                    if let Payload::Feed(FeedStatus { instrument, kind: FeedKind::Gap { .. } }) =
+                        other
+                    {
+                        lost.push(*instrument);
+                    }
+                    events.push(event);
+                    continue;
+                }
             };
             match self.book.on_live(bar, &event) {
                 Verdict::Pass => events.push(event),
@@ -234,8 +245,13 @@ impl Playback {
                     let (instrument, to) = (bar.instrument, bar.open_time);
                     events.push(status(instrument, FeedKind::Gap { from, to }, event.ts_recv));
                     self.book.give_up(instrument, events);
+                    lost.push(instrument);
                 }
             }
+        }
+        // As a session that cannot fetch gives up each loss behind the frame that shows it.
+        for instrument in lost {
+            self.book.give_up(instrument, events);
         }
     }
 

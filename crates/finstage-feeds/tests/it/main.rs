@@ -6,6 +6,7 @@ mod campaign;
 mod golden;
 mod inside;
 mod kis;
+mod recording;
 mod recovery;
 mod samples;
 mod scene;

@@ -11,6 +11,7 @@ use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{any, get};
+use finstage_feeds::recording::{Recorder, RecordingWriter};
 use finstage_feeds::{
     Endpoints, Session, SessionLimits, SessionOptions, SessionStats, Since, Subscription,
     SymbolMap, VenueProfile, venues,
@@ -45,6 +46,7 @@ pub(crate) struct Scene {
     links: mpsc::UnboundedReceiver<WebSocket>,
     requests: mpsc::UnboundedReceiver<Asked>,
     queue: Vec<Event>,
+    pub(crate) recorder: Option<Recorder>,
 }
 
 /// What a test may want different.
@@ -61,6 +63,8 @@ pub(crate) struct Setup {
     pub(crate) slow_trades: bool,
     /// Whether the venue can be asked at all.
     pub(crate) polls: bool,
+    /// Where frames are recorded, if they are.
+    pub(crate) record: Option<RecordingWriter>,
 }
 
 impl Default for Setup {
@@ -75,6 +79,7 @@ impl Default for Setup {
             archive: Vec::new(),
             slow_trades: false,
             polls: true,
+            record: None,
         }
     }
 }
@@ -124,11 +129,16 @@ impl Scene {
             interval: Interval::M1,
             close_time,
         });
+        let mut client = Client::new(ClientOptions::default()).unwrap();
+        let recorder = setup.record.map(|writer| Recorder::new(writer, clock.clone()));
+        if let Some(recorder) = &recorder {
+            client = Client::over(recorder.over(Arc::clone(client.transport())));
+        }
         let options = SessionOptions {
             profile: setup.profile,
             subscriptions,
             since: since.into_iter().collect(),
-            client: Client::new(ClientOptions::default()).unwrap(),
+            client,
             sealed: None,
             socket: SocketOptions::default(),
             clock: clock.clone(),
@@ -140,7 +150,7 @@ impl Scene {
         };
         let session = Session::new(stream, Some(poll).filter(|_| setup.polls), options).unwrap();
         let session = tokio::spawn(session.run());
-        Self { clock, stats, events, stop, session, links, requests, queue: Vec::new() }
+        Self { clock, stats, events, stop, session, links, requests, queue: Vec::new(), recorder }
     }
 
     /// The next connection, its commands not read yet.
@@ -164,11 +174,26 @@ impl Scene {
 
     /// The next event.
     pub(crate) async fn event(&mut self) -> Payload {
+        self.whole_event().await.payload
+    }
+
+    async fn whole_event(&mut self) -> Event {
         if self.queue.is_empty() {
             self.queue = must(self.events.recv()).await.expect("the session has ended");
             self.queue.reverse();
         }
-        self.queue.pop().unwrap().payload
+        self.queue.pop().unwrap()
+    }
+
+    /// The next events up to and with the one that is `last` in short words.
+    pub(crate) async fn heard_until(&mut self, last: &str) -> Vec<Event> {
+        let mut heard = Vec::new();
+        loop {
+            heard.push(self.whole_event().await);
+            if heard.last().is_some_and(|event| short(&event.payload) == last) {
+                return heard;
+            }
+        }
     }
 
     /// The next events, in short words, up to and with the one that is `last`.
