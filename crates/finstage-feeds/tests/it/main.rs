@@ -9,5 +9,7 @@ mod kis;
 mod recovery;
 mod samples;
 mod scene;
+mod sealed;
+mod sealing;
 mod session;
 mod speed;
