@@ -5,9 +5,11 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use aws_lc_rs::aead::{AES_256_GCM, LessSafeKey, UnboundKey};
+use aws_lc_rs::digest::{SHA256, digest};
 use serde::de::{Deserialize, Deserializer, Error as _};
 use zeroize::Zeroizing;
 
+use crate::envelope::Bound;
 use crate::{Error, ErrorKind, Secret, UnixTime, base64};
 
 /// Bytes of a key.
@@ -252,7 +254,7 @@ impl Key {
         Self {
             id: new.id,
             state,
-            material: Some(Material::new(new.key)),
+            material: Some(Material::new(new.id, new.key)),
             created: Some(now),
             primary_since: (state == KeyState::Primary).then_some(now),
             accept_until: None,
@@ -327,15 +329,26 @@ impl Key {
 #[derive(Clone)]
 pub(crate) struct Material {
     pub(crate) bytes: Arc<Secret<[u8; KEY_BYTES]>>,
+    /// The same for the same bytes: who came before under them is remembered by it.
+    pub(crate) mark: u64,
+    /// What its tags cover, but for sender and number.
+    pub(crate) bound: Bound,
     /// Setting it up takes twice as long as opening a message. The library wipes it when it is
     /// dropped.
     pub(crate) cipher: Arc<LessSafeKey>,
 }
 
 impl Material {
-    pub(crate) fn new(key: Secret<[u8; KEY_BYTES]>) -> Self {
+    pub(crate) fn new(id: KeyId, key: Secret<[u8; KEY_BYTES]>) -> Self {
         let cipher = UnboundKey::new(&AES_256_GCM, key.expose()).expect("32 bytes are a key");
-        Self { bytes: Arc::new(key), cipher: Arc::new(LessSafeKey::new(cipher)) }
+        let hash = digest(&SHA256, key.expose());
+        let mark = hash.as_ref().first_chunk().expect("32 bytes are more than 8");
+        Self {
+            bytes: Arc::new(key),
+            mark: u64::from_le_bytes(*mark),
+            bound: Bound::of(id),
+            cipher: Arc::new(LessSafeKey::new(cipher)),
+        }
     }
 }
 

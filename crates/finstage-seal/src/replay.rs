@@ -8,8 +8,7 @@ use std::collections::HashMap;
 
 use crate::Keyring;
 use crate::UnixTime;
-use crate::envelope::Origin;
-use crate::key::KeyId;
+use crate::envelope::Place;
 
 /// How many of the latest numbers of a sender are remembered.
 pub const WIDTH: u64 = 1024;
@@ -63,49 +62,67 @@ const fn bit(seq: u64) -> u64 {
     1 << (seq % 64)
 }
 
+/// Which message of whom under which key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Origin {
+    /// [`Material::mark`](crate::key::Material).
+    pub(crate) mark: u64,
+    pub(crate) place: Place,
+}
+
 /// What is remembered of all senders.
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
-    senders: Vec<(KeyId, u32, Window)>,
-    places: HashMap<(KeyId, u32), usize>,
+    senders: Vec<Sender>,
+    places: HashMap<(u64, u32), usize>,
     /// Where the last message was from: the next one often is too.
     last: usize,
+}
+
+#[derive(Debug)]
+struct Sender {
+    mark: u64,
+    sid: u32,
+    window: Window,
 }
 
 impl Memory {
     /// Whether the message is new; it is not any more. Where no more senders can be remembered, one
     /// that is not known yet is refused: forgetting another would let its messages in again.
-    pub(crate) fn admit(&mut self, origin: &Origin, ring: &Keyring, now: UnixTime) -> bool {
-        let &Origin { key, sid, seq } = origin;
-        let is_same = |sender: &(KeyId, u32, Window)| sender.1 == sid && sender.0 == key;
+    pub(crate) fn admit(&mut self, origin: Origin, ring: &Keyring, now: UnixTime) -> bool {
+        let Origin { mark, place: Place { sid, seq } } = origin;
+        let is_same = |sender: &Sender| sender.mark == mark && sender.sid == sid;
         if !self.senders.get(self.last).is_some_and(is_same) {
-            match self.places.get(&(key, sid)) {
+            match self.places.get(&(mark, sid)) {
                 Some(&place) => self.last = place,
                 None => return self.meet(origin, ring, now),
             }
         }
-        self.senders[self.last].2.admit(seq)
+        self.senders[self.last].window.admit(seq)
     }
 
-    fn meet(&mut self, origin: &Origin, ring: &Keyring, now: UnixTime) -> bool {
+    fn meet(&mut self, origin: Origin, ring: &Keyring, now: UnixTime) -> bool {
         if self.senders.len() >= MAX_SENDERS {
             self.forget_those_that_cannot_come(ring, now);
         }
         if self.senders.len() >= MAX_SENDERS {
             return false;
         }
+        let Origin { mark, place: Place { sid, seq } } = origin;
         self.last = self.senders.len();
-        self.places.insert((origin.key, origin.sid), self.last);
-        self.senders.push((origin.key, origin.sid, Window::new(origin.seq)));
+        self.places.insert((mark, sid), self.last);
+        self.senders.push(Sender { mark, sid, window: Window::new(seq) });
         true
     }
 
     /// Messages under keys that open nothing are refused anyway.
     fn forget_those_that_cannot_come(&mut self, ring: &Keyring, now: UnixTime) {
-        self.senders.retain(|(key, ..)| ring.key(*key).is_some_and(|key| key.may_open(now)));
+        let open = ring.keys().iter().filter(|key| key.may_open(now));
+        let marks: Vec<u64> = open.filter_map(|key| Some(key.material.as_ref()?.mark)).collect();
+        self.senders.retain(|sender| marks.contains(&sender.mark));
         self.places.clear();
-        for (place, (key, sid, _)) in self.senders.iter().enumerate() {
-            self.places.insert((*key, *sid), place);
+        for (place, sender) in self.senders.iter().enumerate() {
+            self.places.insert((sender.mark, sender.sid), place);
         }
         self.last = 0;
     }

@@ -3,13 +3,12 @@
 use std::fmt;
 use std::io;
 use std::ops::Range;
-use std::sync::Arc;
 
-use aws_lc_rs::aead::{Aad, LessSafeKey, Nonce};
+use aws_lc_rs::aead::{Aad, Nonce};
 
 use crate::counters::Counters;
-use crate::envelope::{self, MAX_PLAIN_BYTES, Origin, TAG_BYTES};
-use crate::key::KeyId;
+use crate::envelope::{self, MAX_PLAIN_BYTES, Place, TAG_BYTES};
+use crate::key::{KeyId, Material};
 use crate::scratch::Scratch;
 use crate::{Keys, UnixTime};
 
@@ -97,7 +96,7 @@ pub struct Sealer {
 /// The key in use.
 struct Using {
     key: KeyId,
-    cipher: Arc<LessSafeKey>,
+    material: Material,
     /// Numbers that are ours.
     numbers: Range<u64>,
     /// The first number that may not be used.
@@ -137,17 +136,20 @@ impl Sealer {
         let sid = self.counters.sid();
         let using = self.using.as_mut().ok_or(SealError::NoPrimary)?;
         let seq = using.next(&mut *self.counters, self.options.block)?;
-        let origin = Origin { key: using.key, sid, seq };
+        let place = Place { sid, seq };
+        let nonce = place.nonce();
 
         self.encrypted.clear();
         let encrypted = self.encrypted.add(plain.len() + TAG_BYTES);
         let (text, tag) = encrypted.split_at_mut(plain.len());
-        let nonce = Nonce::assume_unique_for_key(origin.nonce());
+        let bound = using.material.bound.at(&nonce);
+        let nonce = Nonce::assume_unique_for_key(nonce);
         using
+            .material
             .cipher
-            .seal_out_of_place_scatter(nonce, Aad::from(origin.bound()), plain, text, &[], tag)
+            .seal_out_of_place_scatter(nonce, Aad::from(bound.as_ref()), plain, text, &[], tag)
             .expect("lengths are as the cipher wants them");
-        envelope::write(&origin, self.encrypted.bytes(), out);
+        envelope::write(using.key, place, self.encrypted.bytes(), out);
         self.sealed += 1;
         Ok(())
     }
@@ -173,7 +175,7 @@ impl Sealer {
         let primary = ring.primary().and_then(|key| Some((key.id(), key.material.as_ref()?)));
         self.using = primary.map(|(key, material)| Using {
             key,
-            cipher: Arc::clone(&material.cipher),
+            material: material.clone(),
             // Numbers belong to a name: those of the same name go on.
             numbers: match &self.using {
                 Some(using) if using.key == key => using.numbers.clone(),
