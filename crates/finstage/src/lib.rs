@@ -29,6 +29,7 @@ pub mod pace;
 mod polled;
 pub mod report;
 mod rewarm;
+pub mod sealed;
 pub mod service;
 pub mod serving;
 pub mod track;
