@@ -30,6 +30,7 @@ mod polled;
 pub mod report;
 mod rewarm;
 pub mod sealing;
+pub mod sealed;
 pub mod service;
 pub mod serving;
 pub mod track;

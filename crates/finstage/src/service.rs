@@ -364,13 +364,16 @@ fn start_session(
         }
     }
     let stats = Arc::<SessionStats>::default();
+    let clock = &house.rim.clock;
+    let sealed = door.sealed.as_ref().map(|source| source.client(&door.client, clock));
+    let (client, sealed) = sealed.map_or((door.client.clone(), None), |(c, feed)| (c, Some(feed)));
     let stream = build_stream(&door.endpoints, SymbolMap::of(&subscriptions));
     let options = SessionOptions {
         profile: venue.profile,
         subscriptions,
         since,
-        client: door.client.clone(),
-        sealed: None,
+        client,
+        sealed,
         socket: SocketOptions::default(),
         clock: Arc::clone(&house.rim.clock),
         seed: house.rim.clock.now().nanos().unsigned_abs(),

@@ -16,6 +16,7 @@ use finstage_seal::{Secret, hmac_sha256};
 
 use crate::config::settings::{AccountSettings, FeedSettings, Settings};
 use crate::exit::{Exit, Failure, Result};
+use crate::sealed::SealedSource;
 
 /// A call may have to wait for the minute between two tokens.
 const DEADLINE: Duration = Duration::from_secs(150);
@@ -44,6 +45,8 @@ pub struct Door {
     pub endpoints: Endpoints,
     /// With what: at the venue's limits, and with its token.
     pub client: Client,
+    /// Where its stream comes sealed: from where, with the keys. Only who streams has them read.
+    pub sealed: Option<SealedSource>,
     account: Option<Account>,
     token: Option<TokenCell>,
     issuer: Option<Remote>,
@@ -98,7 +101,30 @@ impl Door {
             issued_by = Some(issuer);
         }
         let clock = Arc::clone(means.clock);
-        Ok(Self { venue, endpoints, client, account, token, issuer: issued_by, clock })
+        Ok(Self {
+            venue,
+            endpoints,
+            client,
+            sealed: None,
+            account,
+            token,
+            issuer: issued_by,
+            clock,
+        })
+    }
+
+    /// Has the keys of its stream, where that comes sealed, and the address of who seals it.
+    ///
+    /// # Errors
+    /// As [`SealedSource::open`].
+    fn unseal(&mut self, means: Means<'_>) -> Result<()> {
+        let name = self.venue.profile.name;
+        if let Some(settings) = means.settings.sealed.get(name) {
+            let now = self.clock.now();
+            self.sealed = Some(SealedSource::open(name, settings, means.dir, now)?);
+            self.endpoints.stream.clone_from(&settings.ws);
+        }
+        Ok(())
     }
 
     /// Has a token, where one is needed: wrong keys are noticed once, before a whole list is.
@@ -162,15 +188,16 @@ pub fn doors_of(symbols: &[Symbol], means: Means<'_>) -> Result<Doors> {
 /// By the name of the venue.
 pub type Doors = BTreeMap<&'static str, Door>;
 
-/// The doors to the venues of feeds; feeds of one venue share its pace.
+/// The doors to the venues of feeds; feeds of one venue share its pace. Their streams can be read.
 ///
 /// # Errors
-/// As [`Door::open`].
+/// As [`Door::open`] and [`SealedSource::open`].
 pub fn doors_of_feeds(feeds: &[FeedSettings], means: Means<'_>) -> Result<Doors> {
     let mut doors = Doors::new();
     for feed in feeds {
         if !doors.contains_key(feed.venue.as_str()) {
-            let door = Door::open(&feed.venue, means)?;
+            let mut door = Door::open(&feed.venue, means)?;
+            door.unseal(means)?;
             doors.insert(door.venue.profile.name, door);
         }
     }

@@ -10,5 +10,7 @@ mod recording;
 mod recovery;
 mod samples;
 mod scene;
+mod sealed;
+mod sealing;
 mod session;
 mod speed;

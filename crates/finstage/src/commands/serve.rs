@@ -27,11 +27,12 @@ pub(super) fn run(global: &Global, args: &Serve) -> Result<Exit> {
     let dir = data_dir(global, &loaded);
     let own = load_token(&token_file(&dir)).ok();
     let keys = settings.accounts.values().flat_map(|account| account.secrets()).cloned();
+    let sealed = settings.sealed.values().filter_map(|sealed| sealed.token.clone()?.ok());
     let secrets = settings.notify.iter().flat_map(NotifySettings::secrets).cloned().chain(keys);
     logging::start(LogOptions {
         level: level(global),
         settings: Some(&settings.log),
-        secrets: secrets.chain(own).collect(),
+        secrets: secrets.chain(sealed).chain(own).collect(),
     })?;
     if settings.feeds.is_empty() {
         let place = loaded

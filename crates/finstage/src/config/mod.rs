@@ -8,6 +8,7 @@ pub(crate) mod dotenv;
 mod place;
 mod raw;
 pub mod reference;
+mod sealed;
 mod server;
 pub mod settings;
 pub mod system;
@@ -239,7 +240,7 @@ fn overlay(table: &mut Table, name: &str, value: &str) -> Result<()> {
 fn settable() -> impl Iterator<Item = String> {
     let has_name = |key: &&Key| !key.section.ends_with(']') && !key.section.starts_with("watch.");
     KEYS.iter().filter(has_name).map(|key| {
-        let section = key.section.replace(".*", "__NAME").to_ascii_uppercase();
+        let section = key.section.replace(".*", "__NAME").replace('.', "__").to_ascii_uppercase();
         format!("{PREFIX}{section}__{}", key.name.to_ascii_uppercase())
     })
 }

@@ -137,6 +137,7 @@ pub(crate) struct RawVenue {
     pub(crate) app_secret: Option<String>,
     pub(crate) mock: Option<bool>,
     pub(crate) per_second: Option<u32>,
+    pub(crate) sealed: Option<super::sealed::RawSealed>,
 }
 
 /// `[[feeds]]`

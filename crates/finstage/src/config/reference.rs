@@ -1,9 +1,11 @@
 //! The one table of settings: the default file, the JSON schema and the reference page come out of
 //! it, and a test holds it equal to what `raw::Raw` accepts.
 
+mod schema;
+
 use std::fmt::Write as _;
 
-use serde_json::{Map, Value, json};
+pub use schema::schema;
 
 /// One setting.
 #[derive(Debug, Clone, Copy)]
@@ -264,6 +266,48 @@ pub const KEYS: &[Key] = &[
         "kis: calls a second that the account allows, where it is not 20, or 2 for practice",
     ),
     asked(
+        "venues.*.sealed",
+        "ws",
+        Kind::Text,
+        "\"ws://127.0.0.1:8443\"",
+        "address of the server that seals, in place of the venue's",
+    ),
+    asked(
+        "venues.*.sealed",
+        "fallback",
+        Kind::Text,
+        "\"ws://127.0.0.1:8444\"",
+        "address of another server that seals, for when that one is not there",
+    ),
+    key(
+        "venues.*.sealed",
+        "patience",
+        Kind::OneOf(&["stream-fallback", "connection"]),
+        "\"stream-fallback\"",
+        "the fallback follows 3 failed attempts and the first address is looked at every 30 s, or 5 attempts and 5 s",
+    ),
+    asked(
+        "venues.*.sealed",
+        "keyring",
+        Kind::Text,
+        "\"finstage-data/keyring.toml\"",
+        "file of the keys, mode 0600; keyring.toml in the data folder where nothing is written",
+    ),
+    asked(
+        "venues.*.sealed",
+        "token",
+        Kind::Secret,
+        "\"env:SEALED_TOKEN\"",
+        "sent as a bearer to the server that seals",
+    ),
+    key(
+        "venues.*.sealed",
+        "stream",
+        Kind::Text,
+        "\"realtime-market-data\"",
+        "which of its streams, said as X-Data-Stream",
+    ),
+    asked(
         "feeds[]",
         "venue",
         Kind::OneOf(&["binance", "yahoo", "kis", "kraken"]),
@@ -402,6 +446,10 @@ const SECTIONS: &[(&str, &str)] = &[
     ("server", "REST, WebSocket and the dashboard"),
     ("log", "where the log of `finstage serve` goes"),
     ("venues.*", "other addresses for a venue: a mirror, or the simulator; keys of an account"),
+    (
+        "venues.*.sealed",
+        "a venue's stream from a server that seals it (docs/guides/sealed-feeds.md); requests stay as they are",
+    ),
     ("feeds[]", "what is watched; at least one for `finstage serve`"),
     ("strategies[]", "what makes signals"),
     ("watches[]", "alerts on the price alone"),
@@ -426,6 +474,7 @@ pub fn default_file() -> String {
             (_, Some("watch.categories")) => "#[watch.categories.index]".into(),
             (_, Some("watch.symbols")) => "#[watch.symbols.\"yahoo:AAPL\"]".into(),
             (_, Some(map)) => format!("#[{map}.binance]"),
+            _ if section.contains('*') => format!("#[{}]", section.replace('*', "binance")),
             _ => format!("[{section}]"),
         };
         let _ = write!(text, "\n# {describes}\n{header}\n");
@@ -487,70 +536,6 @@ fn takes(kind: Kind) -> String {
     }
 }
 
-/// The JSON schema (draft 2020-12) of the file, for editors.
-#[must_use]
-pub fn schema() -> Value {
-    let mut properties = Map::new();
-    for (section, describes) in SECTIONS {
-        let keys: Vec<&Key> = KEYS.iter().filter(|key| key.section == *section).collect();
-        let inner: Map<String, Value> =
-            keys.iter().map(|key| (key.name.to_owned(), key_schema(key))).collect();
-        let is_list = section.ends_with("[]");
-        let required: Vec<&str> = keys
-            .iter()
-            .filter(|key| {
-                is_list
-                    && key.default.is_none()
-                    && !matches!(key.name, "chat" | "token" | "secret" | "cooldown")
-            })
-            .map(|key| key.name)
-            .collect();
-        let object = json!({"type": "object", "properties": inner, "required": required, "additionalProperties": false});
-        let (name, schema) = match (section.strip_suffix("[]"), section.strip_suffix(".*")) {
-            (Some(list), _) => {
-                (list, json!({"type": "array", "items": object, "description": describes}))
-            }
-            (_, Some(map)) => (
-                map,
-                json!({"type": "object", "additionalProperties": object, "description": describes}),
-            ),
-            _ => (*section, object),
-        };
-        match name.split_once('.') {
-            None => properties.insert(name.to_owned(), schema),
-            Some((outer, inner)) => {
-                let outer = properties.entry(outer).or_insert_with(
-                    || json!({"type": "object", "properties": {}, "additionalProperties": false}),
-                );
-                outer["properties"][inner] = schema;
-                None
-            }
-        };
-    }
-    json!({
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "finstage.toml",
-        "type": "object",
-        "properties": properties,
-        "additionalProperties": false,
-    })
-}
-
-fn key_schema(key: &Key) -> Value {
-    let mut schema = match key.kind {
-        Kind::Text | Kind::Secret => json!({"type": "string"}),
-        Kind::OneOf(words) => json!({"type": "string", "enum": words}),
-        Kind::Duration => json!({"type": "string", "pattern": "^[0-9]+(ms|s|m|h|d)$"}),
-        Kind::Count => json!({"type": "integer", "minimum": 0}),
-        Kind::Number => json!({"type": "number", "minimum": 0}),
-        Kind::Texts => json!({"type": "array", "items": {"type": "string"}}),
-        Kind::Numbers => json!({"type": "object", "additionalProperties": {"type": "number"}}),
-        Kind::Flag => json!({"type": "boolean"}),
-    };
-    schema["description"] = json!(key.describes);
-    schema
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::raw::Raw;
@@ -560,6 +545,7 @@ mod tests {
         match (section.strip_suffix("[]"), section.strip_suffix(".*")) {
             (Some(list), _) => format!("[[{list}]]\n"),
             (_, Some(map)) => format!("[{map}.x]\n"),
+            _ if section.contains('*') => format!("[{}]\n", section.replace('*', "x")),
             _ => format!("[{section}]\n"),
         }
     }

@@ -16,6 +16,7 @@ use jiff::civil::Time;
 pub use super::channels::NotifySettings;
 use super::place::Place;
 use super::raw::{Raw, RawAlerts, RawFeed, RawLog, RawReport, RawStrategy};
+pub use super::sealed::SealedSettings;
 pub use super::server::ServerSettings;
 pub use super::venues::{AccountSettings, Key};
 use super::venues::{addresses, example_of, timing};
@@ -53,6 +54,8 @@ pub struct Settings {
     pub addresses: BTreeMap<String, (Option<String>, Option<String>)>,
     /// Keys of accounts at venues.
     pub accounts: BTreeMap<String, AccountSettings>,
+    /// Streams of venues that come sealed.
+    pub sealed: BTreeMap<String, SealedSettings>,
     /// What is watched.
     pub feeds: Vec<FeedSettings>,
     /// Where alerts go; to the log where none is named.
@@ -209,6 +212,7 @@ impl Resolver<'_> {
             thresholds,
             addresses: addresses(raw),
             accounts: self.accounts(raw)?,
+            sealed: self.sealed(raw)?,
             feeds,
             notify,
             engine,
@@ -529,7 +533,7 @@ impl Resolver<'_> {
     }
 
     /// Checks an address; an empty one is as good as none.
-    fn address(&self, key: &str, typed: Option<&str>, schemes: [&str; 2]) -> Result<()> {
+    pub(super) fn address(&self, key: &str, typed: Option<&str>, schemes: [&str; 2]) -> Result<()> {
         let typed = typed.unwrap_or_default();
         let host = typed.split_once("://").filter(|(scheme, _)| schemes.contains(scheme));
         if typed.is_empty() || host.is_some_and(|(_, host)| !host.is_empty()) {

@@ -83,7 +83,7 @@ impl Resolver<'_> {
         Ok(accounts)
     }
 
-    fn key(&mut self, key: &str, typed: &str) -> Key {
+    pub(super) fn key(&mut self, key: &str, typed: &str) -> Key {
         match dereference(typed, self.place.beside)? {
             Reference::Outside(text) => Ok(Secret::new(text)),
             Reference::Literal(text) => {
