@@ -1,58 +1,59 @@
-//! Everything secret in one small auditable place.
+//! Everything secret in one small auditable place: values that do not print, signatures, and
+//! sealed messages with the keys that they are sealed with.
 //!
-//! Today that is [`Secret`], a value that refuses to print itself, and [`hmac_sha256`], which signs with
-//! one. It does no I/O and knows nothing about where secrets come from.
+//! * [`Secret`] refuses to print itself; [`hmac_sha256`] signs with one.
+//! * [`Keyring`] holds keys and the order in which they come and go; [`KeyringFile`] keeps it on
+//!   disk, [`Keys`] shares it.
+//! * [`Sealer`] and [`Opener`] turn messages into envelopes and back; [`pipeline`] opens many.
+//!
+//! It deliberately does not know what a message means, what time it is, or any network, and it does
+//! not hide how long a message is or when it was sent.
 //!
 //! ```
-//! use finstage_seal::Secret;
-//! let token = Secret::new(String::from("123456:ABC"));
-//! assert_eq!(format!("{token:?} {token}"), "[redacted] [redacted]");
-//! assert_eq!(token.expose(), "123456:ABC");
+//! use finstage_seal::{Keyring, Keys, MemoryCounters, NewKey, Opener, Sealer, SealerOptions, UnixTime};
+//!
+//! let now = UnixTime::from_secs(1_795_253_400);
+//! let keys = Keys::new(Keyring::new(NewKey::generate()?, now));
+//! let counters = Box::new(MemoryCounters::new(7));
+//! let mut sealer = Sealer::new(keys.clone(), counters, SealerOptions::default());
+//! let mut envelope = Vec::new();
+//! sealer.seal(b"hello", now, &mut envelope)?;
+//!
+//! let mut opener = Opener::new(keys);
+//! assert_eq!(opener.open(&envelope, now).unwrap().plain, b"hello");
+//! assert!(opener.open(&envelope, now).is_err(), "it came before");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 #![forbid(unsafe_code)]
 
+mod base64;
+mod counters;
+mod disk;
+mod envelope;
+mod error;
+mod file;
+mod key;
+mod keyring;
+mod keys;
+mod opener;
+pub mod pipeline;
+mod replay;
+mod scratch;
+mod sealer;
+mod secret;
 mod signature;
+mod time;
 
-use std::fmt;
-
-use zeroize::Zeroize;
-
+pub use counters::{CounterFile, Counters, MemoryCounters};
+pub use envelope::{MAX_ENVELOPE_BYTES, MAX_PLAIN_BYTES};
+pub use error::{Error, ErrorKind};
+pub use file::KeyringFile;
+pub use key::{BadKey, BadKeyId, KEY_BYTES, Key, KeyId, KeyState, MAX_KEY_ID, NewKey, decode_key};
+pub use keyring::{Finding, Keyring, MAX_KEYS, Rotated, Rotation, Severity};
+pub use keys::Keys;
+pub use opener::{Opened, Opener, OpenerCounts, Refused};
+pub use replay::{MAX_SENDERS, WIDTH as REPLAY_WIDTH};
+pub use sealer::{SealError, Sealer, SealerCounts, SealerOptions};
+pub use secret::Secret;
 pub use signature::hmac_sha256;
-
-/// A value that prints as `[redacted]` and whose memory is wiped when it is dropped.
-///
-/// It has no serde form on purpose: what cannot be serialized cannot end in a log or a store.
-#[derive(Clone)]
-pub struct Secret<T: Zeroize>(T);
-
-impl<T: Zeroize> Secret<T> {
-    /// Wraps a value.
-    #[must_use]
-    pub const fn new(value: T) -> Self {
-        Self(value)
-    }
-
-    /// The value itself. Every call is a place to audit.
-    #[must_use]
-    pub const fn expose(&self) -> &T {
-        &self.0
-    }
-}
-
-impl<T: Zeroize> Drop for Secret<T> {
-    fn drop(&mut self) {
-        self.0.zeroize();
-    }
-}
-
-impl<T: Zeroize> fmt::Debug for Secret<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[redacted]")
-    }
-}
-
-impl<T: Zeroize> fmt::Display for Secret<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[redacted]")
-    }
-}
+pub use time::{BadTime, UnixTime};
