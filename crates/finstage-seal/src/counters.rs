@@ -72,6 +72,16 @@ impl CounterFile {
         Ok(self.read()?.next.get(&key).copied().unwrap_or(0))
     }
 
+    /// How many numbers of each key a file has given out, without becoming a sender; none where there
+    /// is no file.
+    ///
+    /// # Errors
+    /// `InvalidData` for a damaged file, or whatever the system says.
+    pub fn peek(path: &Path) -> io::Result<BTreeMap<KeyId, u64>> {
+        let (disk, shown) = (Box::new(DiskFile::new(path)), path.display().to_string());
+        Ok(Self { disk, shown, sid: 0 }.read()?.next)
+    }
+
     pub(crate) fn on(disk: Box<dyn Disk>, shown: String) -> io::Result<Self> {
         let mut file = Self { disk, shown, sid: 0 };
         file.sid = file.change(|book| {

@@ -54,6 +54,8 @@ pub struct Item<'a> {
     pub envelope: &'a [u8],
     /// What came of it.
     pub result: Result<Opened<'a>, Refused>,
+    /// The next one may be long in coming: a good moment to show what there is.
+    pub ends_batch: bool,
 }
 
 /// Opens envelopes, one a line, and hands them out in the order of the lines. Empty lines are left
@@ -229,11 +231,12 @@ fn hand_out(
         let Ok(batch) = worker.recv() else { return Ok(()) };
         let now = batch.now.expect("the reader says when");
         let (mut start, mut plain_start) = (0, 0);
-        for line in &batch.lines {
+        for (place, line) in batch.lines.iter().enumerate() {
+            let ends_batch = place + 1 == batch.lines.len();
             let plain = &batch.plain.bytes()[plain_start..line.plain_end];
             let result = opener.admit(line.found, now).map(|origin| Opened::new(plain, origin));
             let envelope = &batch.text[start..line.end];
-            sink(Item { line: line.number, envelope, result })?;
+            sink(Item { line: line.number, envelope, result, ends_batch })?;
             (start, plain_start) = (line.end, line.plain_end);
         }
         // Where there are enough, one goes.
