@@ -75,21 +75,6 @@ impl VirtualVenue {
         }
     }
 
-    /// Appends the ticks from the last moment to the next one, `to`: every second, or sparsely in
-    /// a lull.
-    fn tick(&mut self, to: Timestamp, events: &mut Vec<Event>) {
-        let tick = |ts_recv| Event { ts_recv, payload: Payload::Tick };
-        if to.since(self.last) > LULL {
-            events.extend(LULL_TICKS.map(|after| tick(self.last.plus(after))));
-            events.push(tick(to.minus(Duration::from_secs(1))));
-        } else {
-            events.extend(
-                (self.last.secs() + 1..=to.secs()).map(|second| tick(Timestamp::from_secs(second))),
-            );
-        }
-        self.last = to;
-    }
-
     fn read_frame(&mut self, at: Timestamp, events: &mut Vec<Event>) {
         let frame = Frame::Text(std::mem::take(&mut self.frame));
         if self.venue.decode(&frame, at, &mut self.decoded).is_err() {
@@ -102,6 +87,18 @@ impl VirtualVenue {
             self.frame = text;
         }
         self.next = self.feed.next(&mut self.frame);
+    }
+}
+
+/// Appends the ticks between two moments: every second, or sparsely in a lull.
+pub(crate) fn tick(from: Timestamp, to: Timestamp, events: &mut Vec<Event>) {
+    let tick = |ts_recv| Event { ts_recv, payload: Payload::Tick };
+    if to.since(from) > LULL {
+        events.extend(LULL_TICKS.map(|after| tick(from.plus(after))));
+        events.push(tick(to.minus(Duration::from_secs(1))));
+    } else {
+        let seconds = from.secs() + 1..=to.secs();
+        events.extend(seconds.map(|second| tick(Timestamp::from_secs(second))));
     }
 }
 
@@ -118,7 +115,8 @@ impl Feed for VirtualVenue {
                 if !events.is_empty() {
                     return true;
                 }
-                self.tick(to, events);
+                tick(self.last, to, events);
+                self.last = to;
                 if let Some(tick) = events.last() {
                     self.clock.set(tick.ts_recv);
                 }

@@ -11,7 +11,7 @@ pub mod reference;
 mod server;
 pub mod settings;
 pub mod system;
-mod venues;
+pub(crate) mod venues;
 mod watching;
 
 use std::io::ErrorKind;
