@@ -3,10 +3,12 @@
 mod alerts;
 mod backfill;
 mod bench;
+mod capture;
 mod decode;
 mod instruments;
 mod man;
 mod prices;
+mod replay;
 mod report;
 mod server;
 mod setup;
@@ -23,10 +25,12 @@ use finstage_model::{Call, Day, Direction, Interval, Symbol, Timestamp};
 pub use self::alerts::{AlertList, AlertMute, AlertTest, Alerts, Watch, WatchAdd};
 pub use self::backfill::Backfill;
 pub use self::bench::Bench;
+pub use self::capture::Capture;
 pub use self::decode::Decode;
 pub use self::instruments::{InstrumentAdd, Instruments, ListingArgs};
 pub use self::man::Man;
 pub use self::prices::Prices;
+pub use self::replay::{Replay, Speed};
 pub use self::report::{Report, ReportDaily, ReportFormat};
 pub use self::server::{Serve, Token};
 pub use self::setup::{Health, Init, Preset};
@@ -98,7 +102,7 @@ pub enum Command {
     /// Instruments by English and Korean name, and when their markets are open; your own
     #[command(subcommand)]
     Instruments(Instruments),
-    /// Send the journal through the engine again; --check compares with what was said then
+    /// Send the journal or a recording through the engine again; --check compares what is said
     Replay(Replay),
     /// The catalogue of strategies
     #[command(subcommand)]
@@ -136,6 +140,8 @@ pub enum Command {
     Watch(Watch),
     /// Raw frames of a venue to events, by the very path that live data takes
     Decode(Decode),
+    /// Record what a venue's stream brings, frame by frame, for replay --input
+    Capture(Capture),
     /// Check, show or write the configuration
     #[command(subcommand)]
     Config(Config),
@@ -289,49 +295,6 @@ impl std::str::FromStr for Until {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         text.parse::<Day>().map(Day::end).or_else(|_| text.parse()).map(Self)
-    }
-}
-
-/// `finstage replay`
-#[derive(Debug, Args)]
-pub struct Replay {
-    /// The UTC day [default: every day in the journal]
-    #[arg(long, value_name = "DAY", conflicts_with_all = ["from", "to"])]
-    pub date: Option<Day>,
-    /// First day
-    #[arg(long, value_name = "DAY")]
-    pub from: Option<Day>,
-    /// Last day
-    #[arg(long, value_name = "DAY")]
-    pub to: Option<Day>,
-    /// Compare with what was said then; a difference ends with 1
-    #[arg(long)]
-    pub check: bool,
-    /// Print every output as it is said, with the pace of the original times this, or max
-    #[arg(long, value_name = "N|max")]
-    pub speed: Option<Speed>,
-}
-
-/// How fast a replay prints.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Speed {
-    /// As fast as it goes.
-    Max,
-    /// Times the original pace.
-    Times(f64),
-}
-
-impl std::str::FromStr for Speed {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        if text == "max" {
-            return Ok(Self::Max);
-        }
-        match text.parse::<f64>() {
-            Ok(times) if times.is_finite() && times > 0.0 => Ok(Self::Times(times)),
-            _ => Err("write a number above 0, or max".into()),
-        }
     }
 }
 

@@ -27,6 +27,7 @@ pub mod live;
 pub mod logging;
 pub mod pace;
 mod polled;
+pub mod recorded;
 pub mod report;
 mod rewarm;
 pub mod sealing;

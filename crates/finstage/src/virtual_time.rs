@@ -98,6 +98,7 @@ impl VirtualVenue {
         }
     }
 
+<<<<<<< HEAD
     /// Seals every frame on its way.
     #[must_use]
     pub fn sealed(mut self, sealing: Sealing) -> Self {
@@ -123,6 +124,8 @@ impl VirtualVenue {
         self.last = to;
     }
 
+=======
+>>>>>>> capture
     fn read_frame(&mut self, at: Timestamp, events: &mut Vec<Event>) {
         let mut text = std::mem::take(&mut self.frame);
         if let Some(line) = &mut self.seal {
@@ -148,6 +151,18 @@ impl VirtualVenue {
     }
 }
 
+/// Appends the ticks between two moments: every second, or sparsely in a lull.
+pub(crate) fn tick(from: Timestamp, to: Timestamp, events: &mut Vec<Event>) {
+    let tick = |ts_recv| Event { ts_recv, payload: Payload::Tick };
+    if to.since(from) > LULL {
+        events.extend(LULL_TICKS.map(|after| tick(from.plus(after))));
+        events.push(tick(to.minus(Duration::from_secs(1))));
+    } else {
+        let seconds = from.secs() + 1..=to.secs();
+        events.extend(seconds.map(|second| tick(Timestamp::from_secs(second))));
+    }
+}
+
 impl Feed for VirtualVenue {
     /// A batch ends where time passes, so that the clock is right for what is said about it.
     fn next(&mut self, events: &mut Vec<Event>) -> bool {
@@ -161,7 +176,8 @@ impl Feed for VirtualVenue {
                 if !events.is_empty() {
                     return true;
                 }
-                self.tick(to, events);
+                tick(self.last, to, events);
+                self.last = to;
                 if let Some(tick) = events.last() {
                     self.clock.set(tick.ts_recv);
                 }

@@ -33,7 +33,7 @@ use crate::venues::Venue;
 use crate::{DecodeError, DecodeErrorKind, Tick};
 
 pub(crate) use csv::{LOCAL_TIMESTAMP, from_micros, is_header};
-pub use message::name_of;
+pub use message::{Subject, subject_of};
 
 pub(super) const VENUE: Venue = Venue {
     profile: &PROFILE,

@@ -6,6 +6,7 @@ mod backfill;
 mod backtest;
 mod bars;
 mod bench;
+mod capture;
 mod cards;
 mod config;
 mod decode;
@@ -121,6 +122,7 @@ fn run(cli: &Cli) -> Result<Exit> {
         Command::Alerts(args) => alerts::run(global, args),
         Command::Watch(args) => watch::run(global, args),
         Command::Decode(args) => decode::run(global, args),
+        Command::Capture(args) => capture::run(global, args),
         Command::Config(args) => config::run(global, *args),
         Command::Bench(args) => bench::run(global, args),
         Command::Completions { shell } => {
@@ -189,6 +191,24 @@ fn say(global: &Global, text: std::fmt::Arguments<'_>) {
 fn say_none(global: &Global, what: &str, conditions: bool) {
     let why = if conditions { "fit what was asked for" } else { "yet" };
     say(global, format_args!("no {what} {why}"));
+}
+
+/// An instrument of `venue` as `flag` names it, with the venue in front or without.
+fn symbol_at(flag: &str, venue: &str, text: &str) -> Result<Symbol> {
+    let name = text.strip_prefix(venue).and_then(|rest| rest.strip_prefix(':')).unwrap_or(text);
+    let usual = crate::config::venues::usual_name(venue, name);
+    match format!("{venue}:{name}").parse() {
+        Ok(symbol) if usual == name => Ok(symbol),
+        _ if usual.is_empty() || usual.contains(char::is_whitespace) => {
+            let example = crate::config::venues::example_of(venue);
+            Err(Failure::usage(format!(
+                "{flag}: \"{text}\" is not a name at {venue}: write {example}"
+            )))
+        }
+        _ => Err(Failure::usage(format!(
+            "{flag}: \"{text}\" is not how {venue} writes it: write {usual}"
+        ))),
+    }
 }
 
 /// One filter per symbol, or one for all.

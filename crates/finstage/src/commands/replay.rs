@@ -1,5 +1,9 @@
 //! `finstage replay`
 
+mod input;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use finstage_engine::SinkError;
@@ -15,8 +19,17 @@ use crate::wiring;
 
 /// The longest pause between two lines, whatever the original pace was.
 const PAUSE_MAX: Duration = Duration::from_secs(60);
+/// How often a pause looks whether it is to end.
+const PAUSE_LOOK: Duration = Duration::from_millis(100);
 
 pub(super) fn run(global: &Global, args: &Replay) -> Result<Exit> {
+    match &args.input {
+        Some(recording) => input::run(global, args, recording),
+        None => run_journal(global, args),
+    }
+}
+
+fn run_journal(global: &Global, args: &Replay) -> Result<Exit> {
     let loaded = load_without_channels(global)?;
     let dir = data_dir(global, &loaded);
     let journal =
@@ -35,7 +48,7 @@ pub(super) fn run(global: &Global, args: &Replay) -> Result<Exit> {
     let mut runs = Vec::new();
     for day in days {
         for number in journal.runs(day)? {
-            let mut printer = args.speed.map(|speed| Printer { speed, last: None });
+            let mut printer = args.speed.map(|speed| Printer { speed, last: None, stop: None });
             let listener: &mut dyn Listener = match &mut printer {
                 Some(printer) => printer,
                 None => &mut Silence,
@@ -94,20 +107,40 @@ fn finish(global: &Global, args: &Replay, runs: &[RunReplay]) -> Result<Exit> {
     Ok(if matches == Some(false) { Exit::CheckFailed } else { Exit::Done })
 }
 
+/// A line for people, whatever else is quiet.
+fn complain(words: &str) {
+    use std::io::Write as _;
+    // Whoever closed standard error does not want to hear it.
+    let _ = writeln!(std::io::stderr().lock(), "{words}");
+}
+
 /// Prints what is said, at the pace of the original times a factor.
+#[derive(Debug)]
 struct Printer {
     speed: Speed,
     last: Option<Timestamp>,
+    /// Ends a pause when it turns true; without it, Ctrl-C ends the process.
+    stop: Option<Arc<AtomicBool>>,
+}
+
+impl Printer {
+    fn pause(&self, mut left: Duration) {
+        let is_stopped = || self.stop.as_ref().is_some_and(|stop| stop.load(Ordering::Relaxed));
+        while !left.is_zero() && !is_stopped() {
+            let step = left.min(PAUSE_LOOK);
+            // A replay has nothing else to do meanwhile.
+            std::thread::park_timeout(step);
+            left -= step;
+        }
+    }
 }
 
 impl Listener for Printer {
     fn heard(&mut self, names: &Names, event: &Event, outputs: &[Output]) -> Result<(), SinkError> {
         if let (Speed::Times(times), Some(last)) = (self.speed, self.last) {
-            let pause = event.ts_recv.since(last).div_f64(times).min(PAUSE_MAX);
-            if !pause.is_zero() {
-                // A replay has nothing else to do meanwhile; Ctrl-C ends the process.
-                std::thread::park_timeout(pause);
-            }
+            // Seconds as numbers: a pace near zero makes any pause too long for a duration.
+            let pause = event.ts_recv.since(last).as_secs_f64() / times;
+            self.pause(Duration::try_from_secs_f64(pause).unwrap_or(PAUSE_MAX).min(PAUSE_MAX));
         }
         self.last = Some(event.ts_recv);
         for output in outputs {

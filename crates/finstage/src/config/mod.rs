@@ -12,7 +12,7 @@ mod sealed;
 mod server;
 pub mod settings;
 pub mod system;
-mod venues;
+pub(crate) mod venues;
 mod watching;
 
 use std::io::ErrorKind;

@@ -19,7 +19,7 @@ use super::raw::{Raw, RawAlerts, RawFeed, RawLog, RawReport, RawStrategy};
 pub use super::sealed::SealedSettings;
 pub use super::server::ServerSettings;
 pub use super::venues::{AccountSettings, Key};
-use super::venues::{addresses, example_of, timing};
+use super::venues::{addresses, example_of, timing, usual_name};
 pub use super::watching::{Thresholds, WatchThresholds};
 use crate::exit::{Failure, Result};
 use crate::report::Language;
@@ -517,7 +517,7 @@ impl Resolver<'_> {
 
     /// A name as the venue lists it, with the venue's name before it.
     fn listed(&self, key: &str, venue: &str, name: &str) -> Result<Symbol> {
-        let usual = name.rsplit(':').next().unwrap_or_default().to_uppercase();
+        let usual = usual_name(venue, name);
         match format!("{venue}:{name}").parse() {
             Ok(symbol) if usual == name => Ok(symbol),
             _ if usual.is_empty() || usual.contains(char::is_whitespace) => {

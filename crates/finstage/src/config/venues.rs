@@ -119,12 +119,24 @@ pub(super) fn addresses(raw: &Raw) -> BTreeMap<String, (Option<String>, Option<S
     own.map(|(name, venue)| (name.clone(), (given(&venue.rest), given(&venue.ws)))).collect()
 }
 
+/// How a venue would write a name: in capitals, and only of Tardis the place in front of it in small
+/// letters.
+pub(crate) fn usual_name(venue: &str, name: &str) -> String {
+    match name.split_once('.') {
+        Some((place, symbol)) if venue == "tardis" => {
+            format!("{}.{}", place.to_lowercase(), symbol.to_uppercase())
+        }
+        _ => name.rsplit(':').next().unwrap_or_default().to_uppercase(),
+    }
+}
+
 /// A name as it is listed at a venue.
-pub(super) fn example_of(venue: &str) -> &'static str {
+pub(crate) fn example_of(venue: &str) -> &'static str {
     match venue {
         "yahoo" => "AAPL",
         "kis" => "005930",
         "kraken" => "XBTUSD",
+        "tardis" => "bitmex.XBTUSD",
         _ => "BTCUSDT",
     }
 }

@@ -12,6 +12,9 @@ use serde_json::value::RawValue;
 use super::{csv, error, quoted};
 use crate::{DecodeError, DecodeErrorKind, Tick};
 
+/// What errors call a bar.
+const BAR: &str = "trade_bar";
+
 /// The fields of every message that is of use; others are passed over.
 #[derive(Deserialize)]
 pub(super) struct Message<'a> {
@@ -87,16 +90,7 @@ impl<'a> Message<'a> {
 
     /// A bar, stamped with its end.
     pub(super) fn bar(&self, instrument: InstrumentId) -> Result<Bar, DecodeError> {
-        const BAR: &str = "trade_bar";
-        let length = given(BAR, "interval", self.interval)?;
-        let is_of_time = self.measure.as_deref().is_none_or(|measure| measure == "time");
-        let fits = |interval: &Interval| interval.nominal().as_millis().to_string() == length;
-        let interval = Interval::ALL.into_iter().take_while(|one| *one <= Interval::D1).find(fits);
-        let Some(interval) = interval.filter(|_| is_of_time) else {
-            let measure = self.measure.as_deref().unwrap_or("time");
-            let what = format!("trade_bar of {} {}", quoted(length), quoted(measure));
-            return Err(error(DecodeErrorKind::Unknown, what));
-        };
+        let interval = self.length()?;
         let price = |name, raw| decimal(BAR, name, given(BAR, name, raw)?);
         let bar = Bar {
             instrument,
@@ -120,37 +114,62 @@ impl<'a> Message<'a> {
         Err(error(DecodeErrorKind::Implausible, what))
     }
 
+    /// The length of a bar.
+    fn length(&self) -> Result<Interval, DecodeError> {
+        let length = given(BAR, "interval", self.interval)?;
+        let is_of_time = self.measure.as_deref().is_none_or(|measure| measure == "time");
+        let fits = |interval: &Interval| interval.nominal().as_millis().to_string() == length;
+        let interval = Interval::ALL.into_iter().take_while(|one| *one <= Interval::D1).find(fits);
+        interval.filter(|_| is_of_time).ok_or_else(|| {
+            let measure = self.measure.as_deref().unwrap_or("time");
+            let what = format!("trade_bar of {} {}", quoted(length), quoted(measure));
+            error(DecodeErrorKind::Unknown, what)
+        })
+    }
+
     fn stamp(&self, what: &str) -> Result<Timestamp, DecodeError> {
         let text = given(what, "timestamp", self.timestamp)?;
         text.parse().map_err(|e| error(DecodeErrorKind::Malformed, format!("{what}: {e}")))
     }
 }
 
-/// The instrument that a message, a row behind `header` or a record is about, as this venue
-/// names it; `None` where none is named.
+/// What a message, a row behind its header or a record tells of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subject {
+    /// The instrument, as this venue names it.
+    pub name: String,
+    /// The length of the bar that it is; `None` for a trade.
+    pub interval: Option<Interval>,
+}
+
+/// What a frame tells of, without asking who wants it; `None` where it tells no trade and no bar.
 ///
 /// ```
-/// use finstage_feeds::venues::tardis::name_of;
+/// use finstage_feeds::venues::tardis::subject_of;
 /// let trade = r#"{"type":"trade","symbol":"XBTUSD","exchange":"bitmex"}"#;
-/// assert_eq!(name_of(trade).as_deref(), Some("bitmex.XBTUSD"));
-/// assert_eq!(name_of("bitmex,XBTUSD,1,2,,sell,1,2").as_deref(), Some("bitmex.XBTUSD"));
-/// assert_eq!(name_of(r#"{"symbol":"BTC","price":1,"volume":1,"timestamp":1}"#).as_deref(), Some("BTC"));
+/// assert_eq!(subject_of(trade).unwrap().name, "bitmex.XBTUSD");
+/// assert_eq!(subject_of("bitmex,XBTUSD,1,2,,sell,1,2").unwrap().name, "bitmex.XBTUSD");
+/// assert_eq!(subject_of(r#"{"symbol":"BTC","price":1,"volume":1,"timestamp":1}"#).unwrap().name, "BTC");
+/// assert_eq!(subject_of(r#"{"type":"book_change","symbol":"XBTUSD","exchange":"bitmex"}"#), None);
 /// ```
 #[must_use]
-pub fn name_of(text: &str) -> Option<String> {
+pub fn subject_of(text: &str) -> Option<Subject> {
     if csv::is_header(text) {
         return None;
     }
     if !text.starts_with('{') {
-        let (exchange, rest) = text.split_once(',')?;
-        return Some(format!("{exchange}.{}", rest.split_once(',')?.0));
+        let row = csv::Columns::Trades.read(text).ok()?;
+        return Some(Subject { name: format!("{}.{}", row.exchange, row.symbol), interval: None });
     }
     let message: Message<'_> = serde_json::from_str(text).ok()?;
-    match (&message.kind, message.names()) {
-        (Some(_), Ok((exchange, symbol))) => Some(format!("{exchange}.{symbol}")),
-        (Some(_), Err(_)) => None,
-        (None, _) => message.symbol.map(Cow::into_owned),
-    }
+    let interval = match message.kind.as_deref() {
+        None => return Some(Subject { name: message.symbol?.into_owned(), interval: None }),
+        Some("trade") => None,
+        Some("trade_bar") => Some(message.length().ok()?),
+        Some(_) => return None,
+    };
+    let (exchange, symbol) = message.names().ok()?;
+    Some(Subject { name: format!("{exchange}.{symbol}"), interval })
 }
 
 /// What a trade is made of, in the words of Tardis.

@@ -28,6 +28,8 @@ use crate::wiring::Store;
 use evidence::Findings;
 use tally::Tally;
 
+pub(super) use virtual_day::stop_on_interrupt;
+
 /// Where a simulated market begins: a Monday, so that weeks and days begin together.
 const START: &str = "2026-01-05T00:00:00Z";
 

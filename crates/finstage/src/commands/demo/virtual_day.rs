@@ -99,7 +99,7 @@ fn show(lines: &Receiver<Shown>) {
 }
 
 /// Turns true on Ctrl-C or SIGTERM: what was played until then is summed up.
-fn stop_on_interrupt(stop: &Arc<AtomicBool>) -> Result<()> {
+pub(in crate::commands) fn stop_on_interrupt(stop: &Arc<AtomicBool>) -> Result<()> {
     let stop = Arc::clone(stop);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let wait = move || {
