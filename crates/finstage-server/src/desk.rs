@@ -201,6 +201,27 @@ pub struct FeedGauge {
     pub overlaps: u64,
     /// Lines that went silent.
     pub stalls: u64,
+    /// Where it comes sealed: what became of what came.
+    pub sealed: Option<SealedGauge>,
+}
+
+/// The sealed frames of a feed.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct SealedGauge {
+    /// `ok`; `refused`: something was refused lately; `fallback`: the first address does not answer.
+    pub state: &'static str,
+    /// Frames opened.
+    pub opened: u64,
+    /// Frames that are none of ours, or not any more.
+    pub failed: u64,
+    /// Frames that came before.
+    pub replayed: u64,
+    /// Frames that took longer than 5 ms.
+    pub slow: u64,
+    /// When a frame was refused last.
+    pub last_refused_at: Option<Timestamp>,
+    /// Whether they come from the fallback.
+    pub fallback: bool,
 }
 
 /// A server that is asked, under one key.

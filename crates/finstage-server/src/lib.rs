@@ -41,7 +41,7 @@ pub use app::About;
 pub use auth::{CODE_LIFE, SESSION_LIFE};
 pub use desk::{
     Desk, FeedGauge, Gauges, InstrumentItem, JournalGauge, NotifierGauge, QueueGauge, QuotaGauge,
-    RemoteGauge, ReportAsked, ReportForm, ReportPage, Rules, SeriesGauge,
+    RemoteGauge, ReportAsked, ReportForm, ReportPage, Rules, SealedGauge, SeriesGauge,
 };
 pub use error::{Error, ErrorKind};
 pub use live::{Live, MAX_INSTRUMENTS};

@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use finstage_store::records::{AlertRow, AlertStatus, SignalRow};
 
-use crate::desk::{Gauges, QuotaGauge, RemoteGauge};
+use crate::desk::{Gauges, QuotaGauge, RemoteGauge, SealedGauge};
 use crate::live::Live;
 use crate::process;
 
@@ -101,6 +101,7 @@ impl Metrics {
         self.said(&mut page);
         engine(&mut page, live, gauges);
         feeds(&mut page, gauges);
+        sealed(&mut page, gauges);
         remotes(&mut page, gauges);
         notifiers(&mut page, gauges);
         process_of(&mut page);
@@ -233,6 +234,39 @@ fn feeds(page: &mut Sheet, gauges: &Gauges) {
         if let Some(age) = feed.age_ms {
             let labels = [("venue", feed.venue.as_str()), ("feed", place.as_str())];
             page.sample("finstage_feed_age_seconds", &labels, age as f64 / 1e3);
+        }
+    }
+}
+
+/// Only where a feed comes sealed: everywhere else nothing could be refused.
+fn sealed(page: &mut Sheet, gauges: &Gauges) {
+    type Read = fn(&SealedGauge) -> u64;
+    let families: [(&str, &str, &str, Read); 5] = [
+        ("finstage_sealed_opened_total", "counter", "Sealed frames opened.", |s| s.opened),
+        ("finstage_sealed_failed_total", "counter", "Sealed frames that were none of ours.", |s| {
+            s.failed
+        }),
+        ("finstage_sealed_replayed_total", "counter", "Sealed frames that came before.", |s| {
+            s.replayed
+        }),
+        (
+            "finstage_sealed_slow_total",
+            "counter",
+            "Sealed frames that took longer than 5 ms.",
+            |s| s.slow,
+        ),
+        ("finstage_sealed_fallback", "gauge", "1 while they come from the fallback.", |s| {
+            u64::from(s.fallback)
+        }),
+    ];
+    let feeds = gauges.feeds.iter().enumerate();
+    let feeds =
+        feeds.filter_map(|(place, feed)| Some((place.to_string(), feed, feed.sealed.as_ref()?)));
+    let feeds: Vec<_> = feeds.collect();
+    for (name, kind, help, read) in families.into_iter().filter(|_| !feeds.is_empty()) {
+        page.family(name, kind, help);
+        for (place, feed, sealed) in &feeds {
+            page.sample(name, &[("venue", &feed.venue), ("feed", place)], read(sealed));
         }
     }
 }
@@ -373,6 +407,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::desk::FeedGauge;
 
     #[test]
     fn the_page_is_in_the_form_that_scrapers_read() {
@@ -408,6 +443,28 @@ mod tests {
                 assert!(described.last().is_some_and(of), "{line}");
                 assert!(name.starts_with("finstage_"));
             }
+        }
+    }
+
+    #[test]
+    fn only_a_sealed_feed_has_counters_of_sealed_frames() {
+        let page = |feeds| {
+            let gauges = Gauges { feeds, ..Gauges::default() };
+            Metrics::default().page(&Live::default(), &gauges, "1")
+        };
+        let feed = |sealed| FeedGauge { venue: "binance".into(), sealed, ..FeedGauge::default() };
+        assert!(!page(vec![feed(None)]).contains("finstage_sealed"));
+        let sealed = SealedGauge { opened: 9, failed: 2, replayed: 1, ..SealedGauge::default() };
+        let page = page(vec![feed(None), feed(Some(sealed))]);
+        for (name, value) in [
+            ("opened_total", 9),
+            ("failed_total", 2),
+            ("replayed_total", 1),
+            ("slow_total", 0),
+            ("fallback", 0),
+        ] {
+            let line = format!("finstage_sealed_{name}{{venue=\"binance\",feed=\"1\"}} {value}");
+            assert!(page.lines().any(|found| found == line), "{line} is not in\n{page}");
         }
     }
 

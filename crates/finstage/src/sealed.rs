@@ -80,6 +80,20 @@ impl SealedSource {
         (client.carried_by(Arc::new(transport)), feed)
     }
 
+    /// The same stream from its fallback alone, where it has one.
+    #[must_use]
+    pub fn fallback(&self) -> Option<Self> {
+        let ws = self.settings.fallback.clone()?;
+        let settings = SealedSettings { ws, fallback: None, ..self.settings.clone() };
+        Some(Self { settings, ..self.clone() })
+    }
+
+    /// The address that it comes from.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.settings.ws
+    }
+
     /// The keys that open it.
     #[must_use]
     pub const fn keys(&self) -> &Keys {

@@ -121,8 +121,9 @@ impl Door {
         let name = self.venue.profile.name;
         if let Some(settings) = means.settings.sealed.get(name) {
             let now = self.clock.now();
-            self.sealed = Some(SealedSource::open(name, settings, means.dir, now)?);
-            self.endpoints.stream.clone_from(&settings.ws);
+            let source = SealedSource::open(name, settings, means.dir, now)?;
+            source.address().clone_into(&mut self.endpoints.stream);
+            self.sealed = Some(source);
         }
         Ok(())
     }

@@ -43,7 +43,7 @@ function system(now) {
     version: "0.0.0-mock", started_at: new Date(started).toISOString(), uptime_s: Math.floor((now - started) / 1000), now: new Date(now).toISOString(), timezone: null, language: null, kind: "demo",
     journal: { synced: "2026-01-05/1#1228320", bytes: 184_320_000 }, records: { bytes: 9_437_184 }, memory_bytes: 87_031_808, cpu_seconds: 12.4,
     feeds: [
-      { venue: "binance", symbols: INSTRUMENTS.slice(0, 3).map(({ symbol }) => symbol), state: "up", connected: true, last_event_at: new Date(now - 240).toISOString(), age_ms: 240, messages: 184_233, events: 181_002, reconnects: 1, gaps: 1, repaired: 1, duplicates: 3, undecoded: 0, stale: false },
+      { venue: "binance", symbols: INSTRUMENTS.slice(0, 3).map(({ symbol }) => symbol), state: "up", connected: true, last_event_at: new Date(now - 240).toISOString(), age_ms: 240, messages: 184_233, events: 181_002, reconnects: 1, gaps: 1, repaired: 1, duplicates: 3, undecoded: 0, stale: false, sealed: { state: "refused", opened: 184_231, failed: 2, replayed: 1, slow: 0, last_refused_at: new Date(now - 41_000).toISOString(), fallback: false } },
       { venue: "yahoo", symbols: INSTRUMENTS.slice(3).map(({ symbol }) => symbol), state: "stale", connected: true, last_event_at: new Date(now - 95_000).toISOString(), age_ms: 95_000, messages: 312, events: 290, reconnects: 0, gaps: 0, repaired: 0, duplicates: 22, undecoded: 0, stale: true },
     ],
     remotes: [

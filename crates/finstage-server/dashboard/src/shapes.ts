@@ -269,6 +269,18 @@ export interface Feed {
   trades_filled?: number;
   trades_lost?: number;
   stale?: boolean;
+  sealed?: Sealed | null;
+}
+
+/** The frames of a feed that comes sealed. */
+export interface Sealed {
+  state: "ok" | "refused" | "fallback";
+  opened: number;
+  failed: number;
+  replayed: number;
+  slow: number;
+  last_refused_at?: string | null;
+  fallback: boolean;
 }
 
 export interface Quota {

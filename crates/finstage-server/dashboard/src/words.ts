@@ -366,6 +366,17 @@ export const WORDS = {
   undecoded: ["Not decoded", "해석 실패"],
   trades_filled: ["Trades fetched", "복구한 체결"],
   trades_lost: ["Trades lost", "유실 체결"],
+  // Feeds that come sealed
+  sealed: ["Sealed feeds", "암호화된 데이터"],
+  sealed_note: ["Feeds whose frames come encrypted. What cannot be opened, or came before, is refused and goes no further; what that loses is fetched.", "프레임이 암호화되어 오는 데이터. 열 수 없거나 이미 온 것은 거부되어 더 나아가지 않으며, 그로 인해 빠진 것은 다시 받아 옵니다."],
+  sealed_ok: ["opened", "정상"],
+  sealed_refused: ["refused lately", "최근 거부됨"],
+  sealed_fallback: ["from the fallback", "예비 서버에서 수신"],
+  sealed_opened: ["Opened", "열림"],
+  sealed_failed: ["Not ours", "열 수 없음"],
+  sealed_replayed: ["Came before", "재전송"],
+  sealed_slow: ["Over 5 ms", "5 ms 초과"],
+  sealed_last: ["Last refused", "마지막 거부"],
   // Servers that are asked
   remotes: ["Limits", "호출 한도"],
   remotes_note: ["What each server allows, how much of it is used (by others with the same key too), and how it answers.", "각 서버의 허용 한도, 사용량(같은 키를 쓰는 다른 프로그램 포함), 응답 상태."],

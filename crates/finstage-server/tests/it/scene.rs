@@ -8,8 +8,8 @@ use std::time::Duration;
 use finstage_model::{Clock, ManualClock, Position, Price, Symbol, Timestamp};
 use finstage_server::{
     About, Desk, Error, ErrorKind, FeedGauge, Gauges, Inputs, InstrumentItem, Limits, Live,
-    QuotaGauge, RemoteGauge, ReportAsked, ReportPage, Rules, Server, ServerOptions, Synced,
-    load_token, token_file,
+    QuotaGauge, RemoteGauge, ReportAsked, ReportPage, Rules, SealedGauge, Server, ServerOptions,
+    Synced, load_token, token_file,
 };
 use finstage_store::DiskFiles;
 use finstage_store::history::History;
@@ -273,6 +273,7 @@ impl Desk for PlainDesk {
                 connected: true,
                 messages: 1,
                 events: 1,
+                sealed: Some(SealedGauge { state: "ok", opened: 1, ..SealedGauge::default() }),
                 ..FeedGauge::default()
             }],
             remotes: vec![RemoteGauge {

@@ -6,9 +6,10 @@ use serde_json::{Value, json};
 
 use super::{data_dir, load, print_json, print_line};
 use crate::cli::{Config, Global};
-use crate::config::settings::{NotifySettings, Settings};
+use crate::config::settings::{NotifySettings, SealedSettings, Settings};
 use crate::config::{Loaded, reference};
 use crate::exit::{Exit, Result};
+use crate::sealed::keyring_path;
 use crate::wiring;
 use finstage_model::format_duration;
 
@@ -68,7 +69,8 @@ fn shown(settings: &Settings, data_dir: &Path) -> Value {
         .feeds
         .iter()
         .map(|feed| {
-            json!({"venue": feed.venue, "symbols": feed.symbols, "venue_intervals": feed.venue_intervals, "rest": feed.rest, "ws": feed.ws})
+            let sealed = settings.sealed.get(&feed.venue).map(|sealed| sealed_stream(sealed, data_dir));
+            json!({"venue": feed.venue, "symbols": feed.symbols, "venue_intervals": feed.venue_intervals, "rest": feed.rest, "ws": feed.ws, "sealed": sealed})
         })
         .collect();
     json!({
@@ -93,5 +95,19 @@ fn shown(settings: &Settings, data_dir: &Path) -> Value {
         "strategies": settings.engine.strategies,
         "watches": settings.engine.watches,
         "notify": notify,
+    })
+}
+
+fn sealed_stream(sealed: &SealedSettings, data_dir: &Path) -> Value {
+    json!({
+        "ws": sealed.ws,
+        "fallback": sealed.fallback,
+        "patience": sealed.patience.name,
+        "keyring": keyring_path(sealed, data_dir),
+        "token": sealed.token.as_ref().map(|token| match token {
+            Ok(token) => token.to_string(),
+            Err(why) => why.clone(),
+        }),
+        "stream": sealed.data_stream,
     })
 }

@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use finstage_engine::{EngineSettings, Rule, StrategySpec};
 use finstage_feeds::registry::{self, Listing};
+use finstage_feeds::sealed::SealedSnapshot;
 use finstage_feeds::{LinkState, MarketHours};
 use finstage_model::{Clock, Event, Interval, Symbol, Timestamp};
 use finstage_server::{
     Desk, Error, ErrorKind, FeedGauge, Gauges, InstrumentItem, JournalGauge, NotifierGauge,
-    QueueGauge, RemoteGauge, ReportAsked, ReportForm, ReportPage, Rules, SeriesGauge,
+    QueueGauge, RemoteGauge, ReportAsked, ReportForm, ReportPage, Rules, SealedGauge, SeriesGauge,
 };
 use finstage_store::history::History;
 use finstage_store::records::{AddedWatch, Records};
@@ -33,6 +34,8 @@ use crate::watches::{self, KnownWatch};
 
 /// How long what is slow to count stays as it was counted.
 const COUNTED_FOR: Duration = Duration::from_secs(30);
+/// A frame that was refused no longer ago makes a sealed feed suspicious.
+const REFUSED_LATELY: Duration = Duration::from_secs(600);
 /// Bars of each series that are looked through for holes.
 const LOOKED_AT: usize = 1_000;
 /// The most files and folders of the journal that are counted.
@@ -201,6 +204,7 @@ impl ServiceDesk {
                 trades_lost: seen.trades_lost,
                 overlaps: seen.overlaps,
                 stalls: seen.stalls,
+                sealed: seen.sealed.map(|sealed| sealed_gauge(&sealed, now)),
             }
         };
         running.feeds.iter().zip(&running.gauges.sessions).map(gauge).collect()
@@ -235,6 +239,23 @@ impl ServiceDesk {
         let series = self.engine.series.iter().filter(|series| series.interval == spec.interval);
         let symbols: BTreeSet<&Symbol> = series.map(|series| &series.symbol).collect();
         symbols.into_iter().cloned().collect()
+    }
+}
+
+fn sealed_gauge(seen: &SealedSnapshot, now: Timestamp) -> SealedGauge {
+    let is_lately = |at: Timestamp| now.since(at) < REFUSED_LATELY;
+    SealedGauge {
+        state: match seen {
+            SealedSnapshot { refused_at: Some(at), .. } if is_lately(*at) => "refused",
+            SealedSnapshot { is_on_fallback: true, .. } => "fallback",
+            _ => "ok",
+        },
+        opened: seen.opened,
+        failed: seen.failed,
+        replayed: seen.replayed,
+        slow: seen.slow,
+        last_refused_at: seen.refused_at,
+        fallback: seen.is_on_fallback,
     }
 }
 

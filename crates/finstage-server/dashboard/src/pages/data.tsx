@@ -5,6 +5,7 @@ import { Ago, SymbolLink, Time } from "../parts/said";
 import { Around, Empty, Scroll, Section } from "../parts/states";
 import type { Feed, System } from "../shapes";
 import { Remotes } from "../parts/remotes";
+import { Sealed, isSealed } from "../parts/sealed";
 import { useStore } from "../store";
 import { t } from "../words";
 import { instruments, priceOf } from "../world";
@@ -24,6 +25,11 @@ export function Data() {
         {(system) => (
           <>
             <Section title={t("feeds")}>{system.feeds && system.feeds.length > 0 ? <Feeds feeds={system.feeds} /> : <Empty title={t("none")} why={t("feeds_none")} />}</Section>
+            {system.feeds?.some(isSealed) ? (
+              <Section title={t("sealed")}>
+                <Sealed feeds={system.feeds.filter(isSealed)} />
+              </Section>
+            ) : null}
             <Section title={t("remotes")}>{system.remotes && system.remotes.length > 0 ? <Remotes remotes={system.remotes} /> : <Empty title={t("none")} why={t("remotes_none")} />}</Section>
             <Section title={t("quotes")}>
               {watched.size === 0 ? (

@@ -2,6 +2,7 @@
 
 mod local;
 mod remote;
+mod sealed;
 
 use serde_json::json;
 
@@ -119,10 +120,15 @@ fn configuration(global: &Global, checks: &mut Vec<Check>) -> Option<Loaded> {
         Some(why) => Check::fail("secrets", why),
         None => {
             let keys = settings.accounts.values();
-            let missing = keys.clone().flat_map(|account| account.trouble()).next();
+            let tokens = || settings.sealed.values().filter_map(|sealed| sealed.token.as_ref());
+            let missing = keys.clone().flat_map(|account| account.trouble());
+            let missing =
+                missing.chain(tokens().filter_map(|t| t.as_ref().err().map(String::as_str)));
+            let missing = missing.collect::<Vec<_>>();
             let count = settings.notify.iter().flat_map(|channel| channel.secrets()).count();
             let count = count + keys.flat_map(|account| account.secrets()).count();
-            match missing {
+            let count = count + tokens().filter(|token| token.is_ok()).count();
+            match missing.first() {
                 Some(why) => Check::fail("secrets", why),
                 None => Check::ok("secrets", format!("{count} found")),
             }

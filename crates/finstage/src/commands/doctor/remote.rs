@@ -57,6 +57,7 @@ pub(super) async fn check(settings: &Settings, dir: &Path, checks: &mut Vec<Chec
     for name in settings.accounts.keys().filter(|name| !asked.contains(&name.as_str())) {
         checks.push(account(name, None, means).await);
     }
+    checks.extend(super::sealed::check(settings, dir, (&client, PATIENCE)).await);
     checks.extend(difference(&dates));
     for channel in &settings.notify {
         match channel {
