@@ -5,9 +5,11 @@ mod backfill;
 mod bench;
 mod decode;
 mod instruments;
+mod keys;
 mod man;
 mod prices;
 mod report;
+mod seal;
 mod server;
 mod setup;
 mod sim;
@@ -25,9 +27,11 @@ pub use self::backfill::Backfill;
 pub use self::bench::Bench;
 pub use self::decode::Decode;
 pub use self::instruments::{InstrumentAdd, Instruments, ListingArgs};
+pub use self::keys::{KeyringArgs, Keys, KeysCheck, KeysDestroy, KeysDisable, KeysNew, KeysRotate};
 pub use self::man::Man;
 pub use self::prices::Prices;
 pub use self::report::{Report, ReportDaily, ReportFormat};
+pub use self::seal::{Open, Seal};
 pub use self::server::{Serve, Token};
 pub use self::setup::{Health, Init, Preset};
 pub use self::sim::{Sim, SimVenue};
@@ -136,6 +140,13 @@ pub enum Command {
     Watch(Watch),
     /// Raw frames of a venue to events, by the very path that live data takes
     Decode(Decode),
+    /// Keys that seal data: make, list, check, rotate, disable, destroy
+    #[command(subcommand)]
+    Keys(Keys),
+    /// Lines to sealed envelopes, which only who has the key can read, and nobody can change unseen
+    Seal(Seal),
+    /// Sealed envelopes back to lines, byte for byte; what was changed or repeated is refused
+    Open(Open),
     /// Check, show or write the configuration
     #[command(subcommand)]
     Config(Config),
