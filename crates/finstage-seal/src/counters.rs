@@ -204,3 +204,6 @@ impl Counters for MemoryCounters {
         take(self.next.entry(key).or_insert(0), count)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -31,6 +31,8 @@
 //! missing, doubled or unknown, numbers with a point or an exponent, and base64 in any other spelling
 //! are refused.
 
+mod scan;
+
 use std::borrow::Cow;
 
 use serde::Deserialize;
@@ -50,43 +52,53 @@ pub const MAX_PLAIN_BYTES: usize = 8 << 20;
 pub const MAX_ENVELOPE_BYTES: usize = base64::encoded_len(MAX_PLAIN_BYTES + TAG_BYTES) + 4096;
 /// The longest additional data.
 const MAX_BOUND_BYTES: usize = 2 + MAX_KEY_ID + 12;
+/// The most that an envelope has besides its payload.
+const MAX_FRAME_BYTES: usize = 192;
 const VERSION: u8 = 1;
 
-/// Which message of whom an envelope is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Origin {
-    pub(crate) key: KeyId,
+/// Who sealed a message, and the how many-th it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
     pub(crate) sid: u32,
     pub(crate) seq: u64,
 }
 
-impl Origin {
-    /// The nonce of the message.
-    pub(crate) fn nonce(&self) -> [u8; NONCE_BYTES] {
-        let mut nonce = [0; NONCE_BYTES];
-        nonce[..4].copy_from_slice(&self.sid.to_be_bytes());
-        nonce[4..].copy_from_slice(&self.seq.to_be_bytes());
-        nonce
+impl Place {
+    const fn number(self) -> u128 {
+        (self.sid as u128) << 64 | self.seq as u128
     }
 
-    /// What the tag covers besides the message.
-    pub(crate) fn bound(&self) -> Bound {
-        let name = self.key.as_bytes();
+    /// The nonce of the message.
+    pub(crate) fn nonce(self) -> [u8; NONCE_BYTES] {
+        let bytes = self.number().to_be_bytes();
+        *bytes.last_chunk().expect("16 are more than 12")
+    }
+}
+
+/// Additional data: what the tag covers besides the message.
+#[derive(Clone)]
+pub(crate) struct Bound {
+    bytes: [u8; MAX_BOUND_BYTES],
+    length: usize,
+}
+
+impl Bound {
+    /// Of all messages under a key: complete but for their places.
+    pub(crate) fn of(key: KeyId) -> Self {
+        let name = key.as_bytes();
         let mut bytes = [0; MAX_BOUND_BYTES];
         bytes[0] = VERSION;
         bytes[1] = name.len() as u8;
         bytes[2..2 + name.len()].copy_from_slice(name);
-        let end = 2 + name.len();
-        bytes[end..end + NONCE_BYTES].copy_from_slice(&self.nonce());
-        Bound { bytes, length: end + NONCE_BYTES }
+        Self { bytes, length: 2 + name.len() + NONCE_BYTES }
     }
-}
 
-/// Additional data.
-#[derive(Debug)]
-pub(crate) struct Bound {
-    bytes: [u8; MAX_BOUND_BYTES],
-    length: usize,
+    /// Of one message. Sender and number stand in it as they do in the nonce.
+    pub(crate) fn at(&self, nonce: &[u8; NONCE_BYTES]) -> Self {
+        let mut bound = self.clone();
+        bound.bytes[self.length - NONCE_BYTES..self.length].copy_from_slice(nonce);
+        bound
+    }
 }
 
 impl AsRef<[u8]> for Bound {
@@ -96,19 +108,31 @@ impl AsRef<[u8]> for Bound {
 }
 
 /// An envelope that was read and not opened.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Envelope<'a> {
-    /// None in the bare form.
-    pub(crate) origin: Option<Origin>,
-    pub(crate) nonce: [u8; NONCE_BYTES],
-    /// Still base64.
-    pub(crate) payload: Cow<'a, [u8]>,
+    pub(crate) form: Form<'a>,
+    /// Still base64, or anything else.
+    pub(crate) payload: &'a [u8],
 }
 
-/// The members as JSON has them. Names that are doubled or unknown are refused by serde.
+/// How a message came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form<'a> {
+    Version1 {
+        /// The name of the key, or anything else.
+        key: &'a [u8],
+        place: Place,
+    },
+    Bare {
+        nonce: [u8; NONCE_BYTES],
+    },
+}
+
+/// The members of any JSON object that may be an envelope. serde refuses names that are doubled or
+/// unknown.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Members<'a> {
+pub(crate) struct Members<'a> {
     v: Option<u8>,
     #[serde(borrow)]
     kid: Option<Cow<'a, str>>,
@@ -120,49 +144,48 @@ struct Members<'a> {
     encrypted_payload: Cow<'a, str>,
 }
 
-impl<'a> Envelope<'a> {
-    /// Reads any JSON that is an envelope.
+impl<'a> Members<'a> {
     pub(crate) fn parse(text: &'a [u8]) -> Option<Self> {
         if text.len() > MAX_ENVELOPE_BYTES {
             return None;
         }
-        let members: Members<'a> = serde_json::from_slice(text).ok()?;
-        let mut nonce = [0; NONCE_BYTES];
-        let is_long_enough = members.nonce.len() == NONCE_TEXT;
-        if !is_long_enough
-            || base64::decode(members.nonce.as_bytes(), &mut nonce) != Ok(NONCE_BYTES)
-        {
-            return None;
-        }
-        let origin = match (members.v, members.kid, members.sid, members.seq) {
-            (None, None, None, None) => None,
+        serde_json::from_slice(text).ok()
+    }
+
+    pub(crate) fn envelope(&self) -> Option<Envelope<'_>> {
+        let nonce = read_nonce(self.nonce.as_bytes())?;
+        let form = match (self.v, &self.kid, self.sid, self.seq) {
+            (None, None, None, None) => Form::Bare { nonce },
             (Some(VERSION), Some(kid), Some(sid), Some(seq)) => {
-                Some(Origin { key: KeyId::of(kid.as_bytes())?, sid, seq })
+                let place = Place { sid, seq };
+                if place.nonce() != nonce {
+                    return None;
+                }
+                Form::Version1 { key: kid.as_bytes(), place }
             }
             _ => return None,
         };
-        if origin.is_some_and(|origin| origin.nonce() != nonce) {
-            return None;
-        }
-        let payload = match members.encrypted_payload {
-            Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
-            Cow::Owned(text) => Cow::Owned(text.into_bytes()),
-        };
-        Some(Self { origin, nonce, payload })
+        Some(Envelope { form, payload: self.encrypted_payload.as_bytes() })
     }
 }
 
+fn read_nonce(text: &[u8]) -> Option<[u8; NONCE_BYTES]> {
+    let mut nonce = [0; NONCE_BYTES];
+    let is_whole = text.len() == NONCE_TEXT && base64::decode(text, &mut nonce) == Ok(NONCE_BYTES);
+    is_whole.then_some(nonce)
+}
+
 /// Writes an envelope: `encrypted` is ciphertext and tag.
-pub(crate) fn write(origin: &Origin, encrypted: &[u8], out: &mut Vec<u8>) {
-    out.reserve(192 + base64::encoded_len(encrypted.len()));
+pub(crate) fn write(key: KeyId, place: Place, encrypted: &[u8], out: &mut Vec<u8>) {
+    out.reserve(MAX_FRAME_BYTES + base64::encoded_len(encrypted.len()));
     out.extend_from_slice(b"{\"v\":1,\"kid\":\"");
-    out.extend_from_slice(origin.key.as_bytes());
+    out.extend_from_slice(key.as_bytes());
     out.extend_from_slice(b"\",\"sid\":");
-    write_number(u64::from(origin.sid), out);
+    write_number(u64::from(place.sid), out);
     out.extend_from_slice(b",\"seq\":");
-    write_number(origin.seq, out);
+    write_number(place.seq, out);
     out.extend_from_slice(b",\"nonce\":\"");
-    write_base64(&origin.nonce(), out);
+    out.extend_from_slice(&base64::encode_12(place.number()).to_le_bytes());
     out.extend_from_slice(b"\",\"encrypted_payload\":\"");
     write_base64(encrypted, out);
     out.extend_from_slice(b"\"}");

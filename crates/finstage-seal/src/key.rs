@@ -4,10 +4,12 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use aws_lc_rs::aead::{AES_256_GCM, LessSafeKey, UnboundKey};
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use aws_lc_rs::digest::{SHA256, digest};
 use serde::de::{Deserialize, Deserializer, Error as _};
 use zeroize::Zeroizing;
 
+use crate::envelope::{Bound, NONCE_BYTES, TAG_BYTES};
 use crate::{Error, ErrorKind, Secret, UnixTime, base64};
 
 /// Bytes of a key.
@@ -252,7 +254,7 @@ impl Key {
         Self {
             id: new.id,
             state,
-            material: Some(Material::new(new.key)),
+            material: Some(Material::new(new.id, new.key)),
             created: Some(now),
             primary_since: (state == KeyState::Primary).then_some(now),
             accept_until: None,
@@ -327,16 +329,61 @@ impl Key {
 #[derive(Clone)]
 pub(crate) struct Material {
     pub(crate) bytes: Arc<Secret<[u8; KEY_BYTES]>>,
+    /// The same for the same bytes: who came before under them is remembered by it.
+    pub(crate) mark: u64,
+    /// What its tags cover, but for sender and number.
+    pub(crate) bound: Bound,
     /// Setting it up takes twice as long as opening a message. The library wipes it when it is
     /// dropped.
-    pub(crate) cipher: Arc<LessSafeKey>,
+    cipher: Arc<LessSafeKey>,
 }
 
 impl Material {
-    pub(crate) fn new(key: Secret<[u8; KEY_BYTES]>) -> Self {
+    pub(crate) fn new(id: KeyId, key: Secret<[u8; KEY_BYTES]>) -> Self {
         let cipher = UnboundKey::new(&AES_256_GCM, key.expose()).expect("32 bytes are a key");
-        Self { bytes: Arc::new(key), cipher: Arc::new(LessSafeKey::new(cipher)) }
+        let hash = digest(&SHA256, key.expose());
+        let mark = hash.as_ref().first_chunk().expect("32 bytes are more than 8");
+        Self {
+            bytes: Arc::new(key),
+            mark: u64::from_le_bytes(*mark),
+            bound: Bound::of(id),
+            cipher: Arc::new(LessSafeKey::new(cipher)),
+        }
     }
+
+    /// Encrypts `plain` into `text`, which is as long, and gives its tag.
+    ///
+    /// The nonce must not have been used with this key.
+    pub(crate) fn seal(&self, message: Message<'_>, text: &mut [u8], tag: &mut [u8; TAG_BYTES]) {
+        let nonce = Nonce::assume_unique_for_key(message.nonce);
+        let bound = Aad::from(message.bound);
+        self.cipher
+            .seal_out_of_place_scatter(nonce, bound, message.body, text, &[], tag)
+            .expect("lengths are as the cipher wants them");
+    }
+
+    /// Decrypts into `plain`, which is as long as the text; false where the tag is not that of the
+    /// text, and then `plain` is wiped.
+    pub(crate) fn open(
+        &self,
+        message: Message<'_>,
+        tag: &[u8; TAG_BYTES],
+        plain: &mut [u8],
+    ) -> bool {
+        let nonce = Nonce::assume_unique_for_key(message.nonce);
+        let bound = Aad::from(message.bound);
+        self.cipher.open_separate_gather(nonce, bound, message.body, tag, plain).is_ok()
+    }
+}
+
+/// What goes into the cipher.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Message<'a> {
+    pub(crate) nonce: [u8; NONCE_BYTES],
+    /// What the tag covers besides the body.
+    pub(crate) bound: &'a [u8],
+    /// What is encrypted, or to be.
+    pub(crate) body: &'a [u8],
 }
 
 impl fmt::Debug for Material {
@@ -344,3 +391,6 @@ impl fmt::Debug for Material {
         f.write_str("[redacted]")
     }
 }
+
+#[cfg(test)]
+mod tests;

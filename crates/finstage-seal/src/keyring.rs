@@ -129,6 +129,11 @@ impl Keyring {
         self.keys.iter().find(|key| key.id == id)
     }
 
+    /// The same, of a name as it came.
+    pub(crate) fn named(&self, id: &[u8]) -> Option<&Key> {
+        self.keys.iter().find(|key| key.id.as_bytes() == id)
+    }
+
     /// The key that seals.
     #[must_use]
     pub fn primary(&self) -> Option<&Key> {

@@ -24,8 +24,8 @@ struct Shared {
 /// The file that the ring is from.
 struct Watched {
     file: KeyringFile,
-    /// The second in which it was looked at last.
-    looked_at: AtomicI64,
+    looked: Second,
+    sought: Second,
     seen: Mutex<Seen>,
 }
 
@@ -51,7 +51,10 @@ impl Keys {
         let file = KeyringFile::new(path);
         let (ring, stamp) = file.load_stamped()?;
         let seen = Mutex::new(Seen { stamp: Some(stamp), trouble: None });
-        Ok(Self::of(ring, Some(Watched { file, looked_at: AtomicI64::new(i64::MIN), seen })))
+        Ok(Self::of(
+            ring,
+            Some(Watched { file, looked: Second::default(), sought: Second::default(), seen }),
+        ))
     }
 
     fn of(ring: Keyring, watched: Option<Watched>) -> Self {
@@ -87,7 +90,8 @@ impl Keys {
     /// Those of [`KeyringFile::load`], once for each content of the file; the ring in use stays.
     pub fn refresh(&self, now: UnixTime) -> Result<bool, Error> {
         let Some(watched) = &self.0.watched else { return Ok(false) };
-        watched.looked_at.store(now.secs(), Ordering::Relaxed);
+        // Whoever seals or opens need not look in this second.
+        let _ = watched.looked.begins(now);
         let is_new = self.look(watched);
         let mut seen = watched.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.trouble.take().map_or(Ok(is_new), Err)
@@ -96,14 +100,18 @@ impl Keys {
     /// The same, at most once a second, by those who seal and open. An error is kept for
     /// [`Keys::refresh`].
     pub(crate) fn glance(&self, now: UnixTime) {
-        let Some(watched) = &self.0.watched else { return };
-        let last = watched.looked_at.load(Ordering::Relaxed);
-        let is_time = now.secs() > last || now.secs() < last.saturating_sub(SET_BACK_S);
-        let takes = || {
-            let order = Ordering::Relaxed;
-            watched.looked_at.compare_exchange(last, now.secs(), order, order).is_ok()
-        };
-        if is_time && takes() {
+        if let Some(watched) = &self.0.watched
+            && watched.looked.begins(now)
+        {
+            self.look(watched);
+        }
+    }
+
+    /// The same for a key that is not in the ring: once more a second.
+    pub(crate) fn seek(&self, now: UnixTime) {
+        if let Some(watched) = &self.0.watched
+            && watched.sought.begins(now)
+        {
             self.look(watched);
         }
     }
@@ -125,6 +133,25 @@ impl Keys {
                 false
             }
         }
+    }
+}
+
+/// A second in which something was done.
+struct Second(AtomicI64);
+
+impl Default for Second {
+    fn default() -> Self {
+        Self(AtomicI64::new(i64::MIN))
+    }
+}
+
+impl Second {
+    /// Whether another second has begun; it has for the first that asks.
+    fn begins(&self, now: UnixTime) -> bool {
+        let (now, order) = (now.secs(), Ordering::Relaxed);
+        let last = self.0.load(order);
+        let is_another = now > last || now < last.saturating_sub(SET_BACK_S);
+        is_another && self.0.compare_exchange(last, now, order, order).is_ok()
     }
 }
 

@@ -35,6 +35,7 @@ mod file;
 mod key;
 mod keyring;
 mod keys;
+mod numbers;
 mod opener;
 pub mod pipeline;
 mod replay;

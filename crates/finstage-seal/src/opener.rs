@@ -3,12 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use aws_lc_rs::aead::{Aad, Nonce};
-
 use crate::base64;
-use crate::envelope::{Envelope, Origin, TAG_BYTES};
-use crate::key::KeyId;
-use crate::replay::Memory;
+use crate::envelope::{Envelope, Form, Members, TAG_BYTES};
+use crate::key::{KeyId, Message};
+use crate::replay::{Memory, Origin};
 use crate::scratch::Scratch;
 use crate::{Keyring, Keys, UnixTime};
 
@@ -122,8 +120,8 @@ impl Opener {
         now: UnixTime,
     ) -> Result<Option<Origin>, Refused> {
         let judged = found.and_then(|origin| {
-            let is_new =
-                origin.is_none_or(|origin| self.memory.admit(&origin, self.unsealer.ring(), now));
+            let keys = &self.unsealer.keys;
+            let is_new = origin.is_none_or(|origin| self.memory.admit(origin, keys, now));
             if is_new { Ok(origin) } else { Err(Refused::Replayed) }
         });
         match judged {
@@ -137,7 +135,7 @@ impl Opener {
 
 impl<'a> Opened<'a> {
     pub(crate) fn new(plain: &'a [u8], origin: Option<Origin>) -> Self {
-        let (sid, seq) = origin.map_or((0, 0), |origin| (origin.sid, origin.seq));
+        let (sid, seq) = origin.map_or((0, 0), |origin| (origin.place.sid, origin.place.seq));
         Self { plain, sid, seq, bare: origin.is_none() }
     }
 }
@@ -164,11 +162,6 @@ impl Unsealer {
         Self { keys, ring, generation, bare: None, encrypted: Scratch::default() }
     }
 
-    /// The ring that it used last.
-    fn ring(&self) -> &Keyring {
-        &self.ring
-    }
-
     /// Adds the message to `plain`, and says which message of whom it is; nothing of the bare form.
     pub(crate) fn unseal(
         &mut self,
@@ -177,37 +170,78 @@ impl Unsealer {
         plain: &mut Scratch,
     ) -> Result<Option<Origin>, Refused> {
         self.keys.glance(now);
+        self.follow();
+        // What is not in the usual shape, or not opened as such, is read as any JSON.
+        let scanned = Envelope::scan(envelope).map(|read| self.decrypt(&read, now, plain));
+        let opened = match scanned {
+            Some(Some(origin)) => Some(origin),
+            _ => self.unseal_any(envelope, now, plain),
+        };
+        opened.ok_or(Refused::Failed)
+    }
+
+    /// Goes on with the ring in use.
+    fn follow(&mut self) {
         let generation = self.keys.generation();
         if generation != self.generation {
             self.ring = self.keys.current();
             self.generation = generation;
         }
-        self.read(envelope, now, plain).ok_or(Refused::Failed)
     }
 
-    fn read(&mut self, text: &[u8], now: UnixTime, plain: &mut Scratch) -> Option<Option<Origin>> {
-        let envelope = Envelope::parse(text)?;
-        self.encrypted.clear();
-        let room = self.encrypted.add(base64::decoded_bound(envelope.payload.len()));
-        let length = base64::decode(&envelope.payload, room).ok()?;
-        let (text, tag) = room[..length].split_at(length.checked_sub(TAG_BYTES)?);
+    /// The slow way, which says the same.
+    fn unseal_any(
+        &mut self,
+        text: &[u8],
+        now: UnixTime,
+        plain: &mut Scratch,
+    ) -> Option<Option<Origin>> {
+        let members = Members::parse(text)?;
+        let envelope = members.envelope()?;
+        if let Form::Version1 { key, .. } = envelope.form
+            && self.ring.named(key).is_none()
+        {
+            // A rotation that we have not heard of.
+            self.keys.seek(now);
+            self.follow();
+        }
+        self.decrypt(&envelope, now, plain)
+    }
 
-        let name = envelope.origin.map(|origin| origin.key).or(self.bare)?;
-        let key = self.ring.key(name).filter(|key| key.may_open(now))?;
-        let cipher = &key.material.as_ref()?.cipher;
-        let nonce = Nonce::assume_unique_for_key(envelope.nonce);
+    fn decrypt(
+        &mut self,
+        envelope: &Envelope<'_>,
+        now: UnixTime,
+        plain: &mut Scratch,
+    ) -> Option<Option<Origin>> {
+        let payload = envelope.payload;
+        self.encrypted.clear();
+        let room = self.encrypted.add(base64::decoded_bound(payload.len()));
+        let length = base64::decode(payload, room).ok()?;
+        let (text, tag) = room[..length].split_last_chunk::<TAG_BYTES>()?;
+
+        let (key, nonce) = match envelope.form {
+            Form::Version1 { key, place } => (self.ring.named(key)?, place.nonce()),
+            Form::Bare { nonce } => (self.ring.key(self.bare?)?, nonce),
+        };
+        let material = key.material.as_ref().filter(|_| key.may_open(now))?;
+        let bound = material.bound.at(&nonce);
+        let bound = match envelope.form {
+            Form::Version1 { .. } => bound.as_ref(),
+            Form::Bare { .. } => &[],
+        };
         let start = plain.len();
         let out = plain.add(text.len());
-        let opened = match &envelope.origin {
-            Some(origin) => {
-                cipher.open_separate_gather(nonce, Aad::from(origin.bound()), text, tag, out)
-            }
-            None => cipher.open_separate_gather(nonce, Aad::empty(), text, tag, out),
-        };
-        if opened.is_err() {
+        if !material.open(Message { nonce, bound, body: text }, tag, out) {
             plain.truncate(start);
             return None;
         }
-        Some(envelope.origin)
+        Some(match envelope.form {
+            Form::Version1 { place, .. } => Some(Origin { mark: material.mark, place }),
+            Form::Bare { .. } => None,
+        })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,8 +15,9 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
 use crate::UnixTime;
-use crate::envelope::{MAX_ENVELOPE_BYTES, Origin};
+use crate::envelope::MAX_ENVELOPE_BYTES;
 use crate::opener::{Opened, Opener, Refused, Unsealer};
+use crate::replay::Origin;
 use crate::scratch::Scratch;
 
 /// Batches that wait before and after each worker.

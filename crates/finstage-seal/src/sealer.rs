@@ -3,18 +3,19 @@
 use std::fmt;
 use std::io;
 use std::ops::Range;
-use std::sync::Arc;
-
-use aws_lc_rs::aead::{Aad, LessSafeKey, Nonce};
 
 use crate::counters::Counters;
-use crate::envelope::{self, MAX_PLAIN_BYTES, Origin, TAG_BYTES};
-use crate::key::KeyId;
+use crate::envelope::{self, MAX_PLAIN_BYTES, Place, TAG_BYTES};
+use crate::key::{Key, KeyId, Material, Message};
+use crate::numbers::Numbers;
 use crate::scratch::Scratch;
 use crate::{Keys, UnixTime};
 
+/// After so many numbers it is looked whether more are to be reserved.
+const PREPARE_EVERY: u64 = 4096;
+
 /// How a [`Sealer`] works.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SealerOptions {
     /// How many numbers are reserved at a time: 2²⁰. So many are lost at most when a process ends,
     /// and so seldom does a message wait for the disk.
@@ -86,8 +87,7 @@ impl std::error::Error for SealError {
 /// Seals messages with the primary key of a ring, each with a nonce of its own.
 pub struct Sealer {
     keys: Keys,
-    counters: Box<dyn Counters>,
-    options: SealerOptions,
+    numbers: Numbers,
     generation: Option<u64>,
     using: Option<Using>,
     sealed: u64,
@@ -97,9 +97,11 @@ pub struct Sealer {
 /// The key in use.
 struct Using {
     key: KeyId,
-    cipher: Arc<LessSafeKey>,
+    material: Material,
     /// Numbers that are ours.
     numbers: Range<u64>,
+    /// The key that comes next.
+    pending: Option<KeyId>,
     /// The first number that may not be used.
     limit: u64,
 }
@@ -110,8 +112,7 @@ impl Sealer {
     pub fn new(keys: Keys, counters: Box<dyn Counters>, options: SealerOptions) -> Self {
         Self {
             keys,
-            counters,
-            options,
+            numbers: Numbers::new(counters, options.block),
             generation: None,
             using: None,
             sealed: 0,
@@ -134,20 +135,16 @@ impl Sealer {
         }
         self.keys.glance(now);
         self.follow();
-        let sid = self.counters.sid();
         let using = self.using.as_mut().ok_or(SealError::NoPrimary)?;
-        let seq = using.next(&mut *self.counters, self.options.block)?;
-        let origin = Origin { key: using.key, sid, seq };
+        let place = Place { sid: self.numbers.sid(), seq: using.next(&mut self.numbers)? };
+        let nonce = place.nonce();
+        let bound = using.material.bound.at(&nonce);
 
         self.encrypted.clear();
         let encrypted = self.encrypted.add(plain.len() + TAG_BYTES);
-        let (text, tag) = encrypted.split_at_mut(plain.len());
-        let nonce = Nonce::assume_unique_for_key(origin.nonce());
-        using
-            .cipher
-            .seal_out_of_place_scatter(nonce, Aad::from(origin.bound()), plain, text, &[], tag)
-            .expect("lengths are as the cipher wants them");
-        envelope::write(&origin, self.encrypted.bytes(), out);
+        let (text, tag) = encrypted.split_last_chunk_mut().expect("the tag has room");
+        using.material.seal(Message { nonce, bound: bound.as_ref(), body: plain }, text, tag);
+        envelope::write(using.key, place, self.encrypted.bytes(), out);
         self.sealed += 1;
         Ok(())
     }
@@ -173,22 +170,29 @@ impl Sealer {
         let primary = ring.primary().and_then(|key| Some((key.id(), key.material.as_ref()?)));
         self.using = primary.map(|(key, material)| Using {
             key,
-            cipher: Arc::clone(&material.cipher),
+            material: material.clone(),
             // Numbers belong to a name: those of the same name go on.
             numbers: match &self.using {
                 Some(using) if using.key == key => using.numbers.clone(),
                 _ => 0..0,
             },
+            pending: ring.pending().map(Key::id),
             limit: ring.rotation().limit,
         });
+        if let Some(using) = &self.using {
+            using.prepare(&mut self.numbers);
+        }
     }
 }
 
 impl Using {
     /// The next number that is ours alone.
-    fn next(&mut self, counters: &mut dyn Counters, block: u64) -> Result<u64, SealError> {
-        if self.numbers.is_empty() && self.numbers.start < self.limit {
-            self.numbers = counters.reserve(self.key, block.max(1)).map_err(SealError::Counters)?;
+    fn next(&mut self, numbers: &mut Numbers) -> Result<u64, SealError> {
+        let left = self.numbers.end - self.numbers.start;
+        if left == 0 && self.numbers.start < self.limit {
+            self.numbers = numbers.take(self.key).map_err(SealError::Counters)?;
+        } else if left.is_multiple_of(PREPARE_EVERY) {
+            self.prepare(numbers);
         }
         if self.numbers.start >= self.limit {
             return Err(SealError::Exhausted { key: self.key });
@@ -196,6 +200,16 @@ impl Using {
         let seq = self.numbers.start;
         self.numbers.start += 1;
         Ok(seq)
+    }
+
+    /// Has numbers reserved for what comes: more of this key, or the next key.
+    fn prepare(&self, numbers: &mut Numbers) {
+        let left = self.numbers.end - self.numbers.start;
+        if 0 < left && left <= numbers.block() / 2 {
+            numbers.prepare(self.key);
+        } else if let Some(pending) = self.pending {
+            numbers.prepare(pending);
+        }
     }
 }
 

@@ -188,7 +188,7 @@ fn read_key(text: KeyText, is_first: bool) -> Result<Key, String> {
     Ok(Key {
         id,
         state,
-        material: text.key.map(|bytes| Material::new(bytes.0)),
+        material: text.key.map(|bytes| Material::new(id, bytes.0)),
         created: text.created,
         primary_since: text.primary_since,
         accept_until: text.accept_until,
