@@ -6,10 +6,12 @@ mod bench;
 mod capture;
 mod decode;
 mod instruments;
+mod keys;
 mod man;
 mod prices;
 mod replay;
 mod report;
+mod seal;
 mod server;
 mod setup;
 mod sim;
@@ -28,10 +30,12 @@ pub use self::bench::Bench;
 pub use self::capture::Capture;
 pub use self::decode::Decode;
 pub use self::instruments::{InstrumentAdd, Instruments, ListingArgs};
+pub use self::keys::{KeyringArgs, Keys, KeysCheck, KeysDestroy, KeysDisable, KeysNew, KeysRotate};
 pub use self::man::Man;
 pub use self::prices::Prices;
 pub use self::replay::{Replay, Speed};
 pub use self::report::{Report, ReportDaily, ReportFormat};
+pub use self::seal::{Open, Seal};
 pub use self::server::{Serve, Token};
 pub use self::setup::{Health, Init, Preset};
 pub use self::sim::{Sim, SimVenue};
@@ -142,6 +146,13 @@ pub enum Command {
     Decode(Decode),
     /// Record what a venue's stream brings, frame by frame, for replay --input
     Capture(Capture),
+    /// Keys that seal data: make, list, check, rotate, disable, destroy
+    #[command(subcommand)]
+    Keys(Keys),
+    /// Lines to sealed envelopes, which only who has the key can read, and nobody can change unseen
+    Seal(Seal),
+    /// Sealed envelopes back to lines, byte for byte; what was changed or repeated is refused
+    Open(Open),
     /// Check, show or write the configuration
     #[command(subcommand)]
     Config(Config),

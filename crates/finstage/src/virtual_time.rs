@@ -98,7 +98,6 @@ impl VirtualVenue {
         }
     }
 
-<<<<<<< HEAD
     /// Seals every frame on its way.
     #[must_use]
     pub fn sealed(mut self, sealing: Sealing) -> Self {
@@ -109,23 +108,6 @@ impl VirtualVenue {
         self
     }
 
-    /// Appends the ticks from the last moment to the next one, `to`: every second, or sparsely in
-    /// a lull.
-    fn tick(&mut self, to: Timestamp, events: &mut Vec<Event>) {
-        let tick = |ts_recv| Event::new(ts_recv, Payload::Tick);
-        if to.since(self.last) > LULL {
-            events.extend(LULL_TICKS.map(|after| tick(self.last.plus(after))));
-            events.push(tick(to.minus(Duration::from_secs(1))));
-        } else {
-            events.extend(
-                (self.last.secs() + 1..=to.secs()).map(|second| tick(Timestamp::from_secs(second))),
-            );
-        }
-        self.last = to;
-    }
-
-=======
->>>>>>> capture
     fn read_frame(&mut self, at: Timestamp, events: &mut Vec<Event>) {
         let mut text = std::mem::take(&mut self.frame);
         if let Some(line) = &mut self.seal {
@@ -153,7 +135,7 @@ impl VirtualVenue {
 
 /// Appends the ticks between two moments: every second, or sparsely in a lull.
 pub(crate) fn tick(from: Timestamp, to: Timestamp, events: &mut Vec<Event>) {
-    let tick = |ts_recv| Event { ts_recv, payload: Payload::Tick };
+    let tick = |ts_recv| Event::new(ts_recv, Payload::Tick);
     if to.since(from) > LULL {
         events.extend(LULL_TICKS.map(|after| tick(from.plus(after))));
         events.push(tick(to.minus(Duration::from_secs(1))));

@@ -9,7 +9,7 @@ use finstage_model::{Clock as _, Event, FeedKind, InstrumentId, Payload, Symbol,
 use finstage_net::{Frame, SystemClock};
 use serde_json::{Value, json};
 
-use super::{load_without_channels, print_line, say};
+use super::{complain_of, load_without_channels, print_line, say};
 use crate::cli::{Decode, Global};
 use crate::exit::{Exit, Failure, Result};
 
@@ -129,7 +129,7 @@ fn read(
         };
         if let Err(why) = result {
             counts.bad += 1;
-            complain(number, &why);
+            complain_of(number, &why);
             continue;
         }
         continuity.follow(&mut decoded.events);
@@ -138,12 +138,6 @@ fn read(
             print_line(&object(event, symbols).to_string())?;
         }
     }
-}
-
-fn complain(number: u64, why: &str) {
-    use std::io::Write as _;
-    // Whoever closed standard error does not want to hear it.
-    let _ = writeln!(std::io::stderr().lock(), "line {number}: {why}");
 }
 
 /// An event in the contract's words: `type venue symbol ts_event` and what belongs to it.

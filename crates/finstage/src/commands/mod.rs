@@ -17,12 +17,16 @@ mod import;
 mod indicators;
 mod init;
 mod instruments;
+mod keys;
 mod ledger;
+mod lines;
 mod man;
+mod open;
 mod prices;
 mod progress;
 mod replay;
 mod report;
+mod seal;
 mod search;
 mod serve;
 mod signals;
@@ -123,6 +127,9 @@ fn run(cli: &Cli) -> Result<Exit> {
         Command::Watch(args) => watch::run(global, args),
         Command::Decode(args) => decode::run(global, args),
         Command::Capture(args) => capture::run(global, args),
+        Command::Keys(args) => keys::run(global, args),
+        Command::Seal(args) => seal::run(global, args),
+        Command::Open(args) => open::run(global, args),
         Command::Config(args) => config::run(global, *args),
         Command::Bench(args) => bench::run(global, args),
         Command::Completions { shell } => {
@@ -228,7 +235,11 @@ fn print_json(value: &impl Serialize) -> Result<()> {
 
 /// A line on stdout. A reader that went away (`| head`) ends the command without a word.
 fn print_line(text: &str) -> Result<()> {
-    match writeln!(std::io::stdout().lock(), "{text}") {
+    written_or_gone(writeln!(std::io::stdout().lock(), "{text}"))
+}
+
+fn written_or_gone(written: std::io::Result<()>) -> Result<()> {
+    match written {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {
             std::process::exit(Exit::Done as i32)
         }
@@ -236,6 +247,23 @@ fn print_line(text: &str) -> Result<()> {
             other.map_err(|e| Failure::new(Exit::Store, format!("writing standard output: {e}")))
         }
     }
+}
+
+/// Writes what there is to stdout at once, and empties it. As [`print_line`] where nobody reads.
+fn write_out(out: &mut Vec<u8>) -> Result<()> {
+    if out.is_empty() {
+        return Ok(());
+    }
+    let mut stdout = std::io::stdout().lock();
+    let written = stdout.write_all(out).and_then(|()| stdout.flush());
+    out.clear();
+    written_or_gone(written)
+}
+
+/// Says what is wrong with a line of standard input.
+fn complain_of(line: u64, why: &dyn std::fmt::Display) {
+    // As in `complain`.
+    let _ = writeln!(std::io::stderr().lock(), "line {line}: {why}");
 }
 
 /// Rows under their names, columns aligned; numbers are given as text already.

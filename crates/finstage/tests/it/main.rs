@@ -18,6 +18,7 @@ mod recovery;
 mod report;
 mod rewarm;
 mod script;
+mod sealing;
 mod setup;
 mod sweep;
 mod track;
