@@ -117,7 +117,7 @@ impl Door {
     ///
     /// # Errors
     /// As [`SealedSource::open`].
-    fn unseal(&mut self, means: Means<'_>) -> Result<()> {
+    pub fn unseal(&mut self, means: Means<'_>) -> Result<()> {
         let name = self.venue.profile.name;
         if let Some(settings) = means.settings.sealed.get(name) {
             let now = self.clock.now();

@@ -11,7 +11,7 @@ use finstage_feeds::{
     Session, SessionLimits, SessionOptions, SessionSnapshot, SessionStats, Subscription, SymbolMap,
 };
 use finstage_model::{Clock, Event, InstrumentId, Interval, Symbol};
-use finstage_net::{Client, SocketOptions, SystemClock};
+use finstage_net::{SocketOptions, SystemClock};
 use serde_json::json;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
@@ -37,7 +37,8 @@ pub(super) fn run(global: &Global, args: &Capture) -> Result<Exit> {
     let client = wiring::client()?;
     let dir = data_dir(global, &loaded);
     let means = Means { settings: &loaded.settings, client: &client, dir: &dir, clock: &clock };
-    let door = Door::open(&args.venue, means)?;
+    let mut door = Door::open(&args.venue, means)?;
+    door.unseal(means)?;
     let subscriptions = subscriptions(args, &door, &loaded.settings)?;
     let by = format!("finstage {}", crate::VERSION);
     let header = Header::new(clock.now(), (&args.venue, &by), &subscriptions);
@@ -175,10 +176,10 @@ async fn record(
     (mut stop, duration): (watch::Receiver<bool>, Option<Duration>),
 ) -> Result<(End, SessionSnapshot)> {
     let build = door.venue.stream.expect("it was looked for with the subscriptions");
-    let mut client = Client::over(recorder.over(Arc::clone(door.client.transport())));
-    if let Some(remote) = door.client.remote() {
-        client = client.at(remote);
-    }
+    // What comes sealed is recorded as it was opened: a recording outlives its keys.
+    let sealed = door.sealed.as_ref().map(|source| source.client(&door.client, clock));
+    let (client, sealed) = sealed.map_or((door.client.clone(), None), |(c, feed)| (c, Some(feed)));
+    let client = client.carried_by(recorder.over(Arc::clone(client.transport())));
     let (quit, shutdown) = watch::channel(false);
     let (events, received) = mpsc::channel(QUEUE_FRAMES);
     let stats = Arc::<SessionStats>::default();
@@ -186,6 +187,7 @@ async fn record(
         profile: door.venue.profile,
         since: Vec::new(),
         client,
+        sealed,
         socket: SocketOptions::default(),
         clock: Arc::clone(clock),
         seed: clock.now().nanos().unsigned_abs(),
