@@ -170,7 +170,8 @@ fn exposure(path: &Path, mode: u32, (owner, us): (u32, u32)) -> Option<Error> {
     Some(Error::new(ErrorKind::Exposed, words))
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 

@@ -222,7 +222,7 @@ fn what_means_the_same_is_opened_and_what_is_ambiguous_is_not() {
     assert!(opens(&good), "{good}");
     let spaced = good.replace(',', " , ").replace(':', " :\n");
     for same in [
-        spaced.clone(),
+        spaced,
         format!(" {good}\r\n"),
         good.replace("\"kid\"", "\"\\u006bid\"").replace("k-1", "\\u006b-1"),
         good.replace("{\"v\":1,", "{").replace('}', ",\"v\":1}"),

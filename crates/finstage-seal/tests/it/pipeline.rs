@@ -129,14 +129,14 @@ fn what_is_on_its_way_is_bounded_however_slow_the_end_is() {
     let (keys, envelopes) = lines(64);
     for (threads, batch) in [(1, 1), (2, 1), (4, 1)] {
         let taken = AtomicU64::new(0);
-        let mut source = Lines { envelopes: &envelopes, left: 2000, at: 0, taken: &taken };
+        let mut source = Lines { envelopes: &envelopes, left: 300, at: 0, taken: &taken };
         let mut opener = Opener::new(keys.clone());
         // Before and behind each worker, in its hands, in the reader's and in ours.
         let bound = (threads * (2 * QUEUE + 1) + 2) as u64;
         let most = Cell::new(0);
         open_lines(&mut opener, &mut source, &options(threads, batch), &mut |item| {
             // So that the others get as far as they can.
-            for _ in 0..50 {
+            for _ in 0..20 {
                 std::thread::yield_now();
             }
             most.set(most.get().max(taken.load(Ordering::SeqCst) - item.line + 1));
@@ -151,17 +151,19 @@ fn what_is_on_its_way_is_bounded_however_slow_the_end_is() {
 #[test]
 fn memory_does_not_grow_with_the_input() {
     let (keys, envelopes) = lines(64);
+    let block = [envelopes.concat()];
     let run = |count: u64| {
         let taken = AtomicU64::new(0);
-        let mut source = Lines { envelopes: &envelopes, left: count, at: 0, taken: &taken };
+        let mut source = Lines { envelopes: &block, left: count, at: 0, taken: &taken };
         let mut opener = Opener::new(keys.clone());
         most_held(|| {
             let sink = &mut |_: finstage_seal::pipeline::Item<'_>| Ok(());
             open_lines(&mut opener, &mut source, &options(2, 50), sink).unwrap();
         })
     };
-    let short = run(2_000);
-    let long = run(100_000);
+    let short = run(40);
+    let long = run(2_000);
+    assert!(2_000 * block[0].len() > 4 * (8 << 20), "it would be seen");
     // One process runs one test under nextest; where tests share it, the others' memory is allowed for.
     assert!(long < short * 2 + (8 << 20), "{long} bytes, {short} for a fiftieth");
 }
