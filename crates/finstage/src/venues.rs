@@ -359,6 +359,28 @@ mod tests {
     }
 
     #[test]
+    fn only_who_streams_needs_the_keys_of_a_sealed_stream_and_gets_its_address() {
+        let text = "[venues.binance.sealed]\nws = \"ws://127.0.0.1:9\"\n[[feeds]]\nvenue = \"binance\"\nsymbols = [\"BTCUSDT\"]\n";
+        let own = finstage_feeds::venues::find("binance").unwrap().profile.endpoints();
+        let door = open(text, "binance").unwrap();
+        assert_eq!((door.endpoints.stream, door.sealed.is_some()), (own.stream, false));
+
+        let settings = config::parse("f", text, &[]).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(Timestamp::EPOCH));
+        let client = crate::wiring::client().unwrap();
+        let means = Means { settings: &settings, client: &client, dir: dir.path(), clock: &clock };
+        assert_eq!(doors_of_feeds(&settings.feeds, means).unwrap_err().exit, Exit::Usage);
+        let key = finstage_seal::NewKey::generate().unwrap();
+        let ring = finstage_seal::Keyring::new(key, finstage_seal::UnixTime::from_secs(0));
+        let file = dir.path().join(crate::sealed::KEYRING);
+        finstage_seal::KeyringFile::new(&file).create(&ring).unwrap();
+        let door = doors_of_feeds(&settings.feeds, means).unwrap().remove("binance").unwrap();
+        assert_eq!((door.endpoints.rest, door.sealed.is_some()), (own.rest, true));
+        assert_eq!(door.endpoints.stream, "ws://127.0.0.1:9");
+    }
+
+    #[test]
     fn a_token_file_is_told_apart_by_keys_and_names_none() {
         let account = |key: &str| Account {
             app_key: finstage_seal::Secret::new(key.to_owned()),

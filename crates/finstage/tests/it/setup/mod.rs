@@ -3,6 +3,7 @@
 mod channels;
 mod doctor;
 mod init;
+mod sealed;
 mod watches;
 
 use std::io::{Read as _, Write as _};
