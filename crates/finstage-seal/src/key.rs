@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::digest::{SHA256, digest};
-use serde::de::{Deserialize, Deserializer, Error as _};
+use serde::de::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
 
 use crate::envelope::{Bound, NONCE_BYTES, TAG_BYTES};
-use crate::{Error, ErrorKind, Secret, UnixTime, base64};
+use crate::{Error, ErrorKind, Secret, UnixTime, base64, spelled};
 
 /// Bytes of a key.
 pub const KEY_BYTES: usize = 32;
@@ -71,8 +71,7 @@ impl fmt::Debug for KeyId {
 
 impl<'de> Deserialize<'de> for KeyId {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let text = <std::borrow::Cow<'de, str>>::deserialize(from)?;
-        text.parse().map_err(D::Error::custom)
+        spelled::read(from, "the name of a key", str::parse)
     }
 }
 
@@ -104,6 +103,9 @@ pub enum KeyState {
 }
 
 impl KeyState {
+    const ALL: [Self; 5] =
+        [Self::Pending, Self::Primary, Self::Accept, Self::Disabled, Self::Destroyed];
+
     /// The word in a keyring file.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -125,17 +127,11 @@ impl fmt::Display for KeyState {
 
 impl<'de> Deserialize<'de> for KeyState {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        const STATES: [KeyState; 5] = [
-            KeyState::Pending,
-            KeyState::Primary,
-            KeyState::Accept,
-            KeyState::Disabled,
-            KeyState::Destroyed,
-        ];
-        let text = <std::borrow::Cow<'de, str>>::deserialize(from)?;
-        STATES.into_iter().find(|state| state.name() == text).ok_or_else(|| {
-            D::Error::custom("a state is pending, primary, accept, disabled or destroyed")
-        })
+        let parse = |text: &str| {
+            let found = Self::ALL.into_iter().find(|state| state.name() == text);
+            found.ok_or("a state is pending, primary, accept, disabled or destroyed")
+        };
+        spelled::read(from, "a state", parse)
     }
 }
 
@@ -254,7 +250,7 @@ impl Key {
         Self {
             id: new.id,
             state,
-            material: Some(Material::new(new.id, new.key)),
+            material: Some(Material::new(new.id, Arc::new(new.key))),
             created: Some(now),
             primary_since: (state == KeyState::Primary).then_some(now),
             accept_until: None,
@@ -339,12 +335,12 @@ pub(crate) struct Material {
 }
 
 impl Material {
-    pub(crate) fn new(id: KeyId, key: Secret<[u8; KEY_BYTES]>) -> Self {
+    pub(crate) fn new(id: KeyId, key: Arc<Secret<[u8; KEY_BYTES]>>) -> Self {
         let cipher = UnboundKey::new(&AES_256_GCM, key.expose()).expect("32 bytes are a key");
         let hash = digest(&SHA256, key.expose());
         let mark = hash.as_ref().first_chunk().expect("32 bytes are more than 8");
         Self {
-            bytes: Arc::new(key),
+            bytes: key,
             mark: u64::from_le_bytes(*mark),
             bound: Bound::of(id),
             cipher: Arc::new(LessSafeKey::new(cipher)),

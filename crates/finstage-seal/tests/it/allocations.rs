@@ -1,14 +1,15 @@
-//! A message allocates nothing once the buffers have their size.
+//! A message allocates nothing once the buffers have their size, and memory that is given back holds
+//! neither messages nor keys.
 
 #![expect(unsafe_code, reason = "a global allocator that counts can be written no other way")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use finstage_seal::{Keys, Opener};
+use finstage_seal::{Keyring, KeyringFile, Keys, NewKey, Opener, Secret, decode_key, pipeline};
 
-use crate::{NOW, ring, sealer};
+use crate::{NOW, id, ring, sealed, sealer};
 
 struct Counting;
 
@@ -21,6 +22,14 @@ thread_local! {
 static HELD: AtomicUsize = AtomicUsize::new(0);
 static MOST: AtomicUsize = AtomicUsize::new(0);
 
+/// Whether memory is searched when it is given back, what for, and how often that was found. No other
+/// test uses these bytes.
+static IS_SEARCHED: AtomicBool = AtomicBool::new(false);
+const TRACE: [u8; 16] = *b"\xf1trace-of-secret";
+/// The beginning of the key's text.
+const TEXT_TRACE: [u8; 16] = *b"8XRyYWNlLW9mLXNl";
+static TRACES: AtomicUsize = AtomicUsize::new(0);
+
 // SAFETY: every call is passed on to the system allocator unchanged; counting touches atomics and a
 // thread-local without a destructor and allocates nothing.
 unsafe impl GlobalAlloc for Counting {
@@ -29,11 +38,19 @@ unsafe impl GlobalAlloc for Counting {
         let held = HELD.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
         MOST.fetch_max(held, Ordering::Relaxed);
         // SAFETY: the caller's promise is the same as ours.
-        unsafe { System.alloc(layout) }
+        // Zeroed, so that all of it may be read when it is given back.
+        unsafe { System.alloc_zeroed(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         HELD.fetch_sub(layout.size(), Ordering::Relaxed);
+        if IS_SEARCHED.load(Ordering::Relaxed) {
+            // SAFETY: the block is allocated until the call below, and was zeroed to begin with.
+            let block = unsafe { std::slice::from_raw_parts(pointer, layout.size()) };
+            let is_trace = |part: &&[u8]| *part == TRACE || *part == TEXT_TRACE;
+            let found = block.windows(TRACE.len()).filter(is_trace).count();
+            TRACES.fetch_add(found, Ordering::Relaxed);
+        }
         // SAFETY: `pointer` came from `System` by `alloc` above.
         unsafe { System.dealloc(pointer, layout) }
     }
@@ -71,4 +88,62 @@ fn sealing_and_opening_allocate_nothing_in_steady_state() {
     assert_eq!(COUNT.get() - before, 0);
     drop(std::hint::black_box(Box::new(1)));
     assert_eq!(COUNT.get() - before, 1, "the counter counts");
+}
+
+/// A message of this length with the trace at both ends.
+fn secret_message(length: usize) -> Secret<Vec<u8>> {
+    let mut message = vec![b'.'; length.max(2 * TRACE.len())];
+    message[..TRACE.len()].copy_from_slice(&TRACE);
+    let end = message.len() - TRACE.len();
+    message[end..].copy_from_slice(&TRACE);
+    Secret::new(message)
+}
+
+/// A key that is the trace twice.
+fn secret_key() -> NewKey {
+    let text = "8XRyYWNlLW9mLXNlY3JldPF0cmFjZS1vZi1zZWNyZXQ=";
+    NewKey::of(id("k1"), decode_key(text).unwrap())
+}
+
+#[test]
+fn memory_that_is_given_back_holds_neither_messages_nor_keys() {
+    IS_SEARCHED.store(true, Ordering::Relaxed);
+    let traces = || TRACES.load(Ordering::Relaxed);
+    let before = traces();
+    {
+        let dir = tempfile::tempdir().unwrap();
+        let file = KeyringFile::new(&dir.path().join("keys.toml"));
+        file.create(&Keyring::new(secret_key(), NOW)).unwrap();
+        file.update(|ring| {
+            ring.add(NewKey::generate()?, NOW)?;
+            ring.rotate(NOW, NewKey::generate()?)?;
+            ring.destroy(id("k1"))
+        })
+        .unwrap();
+        let keys = Keys::new(Keyring::new(secret_key(), NOW));
+        let mut sealer = sealer(&keys, 1);
+        let mut lines = Vec::new();
+        // Longer and longer, so that buffers move.
+        for length in (0..5000).step_by(97) {
+            lines.extend_from_slice(&sealed(&mut sealer, secret_message(length).expose()));
+            lines.push(b'\n');
+        }
+        let mut opener = Opener::new(keys.clone());
+        for line in lines.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
+            assert!(opener.open(line, NOW).unwrap().plain.starts_with(&TRACE));
+        }
+        let options = pipeline::Options { threads: 2, batch: 5, clock: &|| NOW };
+        let mut opened = 0;
+        pipeline::open_lines(&mut Opener::new(keys), &mut &*lines, &options, &mut |item| {
+            assert!(item.result.unwrap().plain.ends_with(&TRACE));
+            opened += 1;
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(opened, 52);
+    }
+    assert_eq!(traces() - before, 0);
+    drop(std::hint::black_box([TRACE, TEXT_TRACE].concat()));
+    assert_eq!(traces() - before, 2, "it finds what is there");
+    IS_SEARCHED.store(false, Ordering::Relaxed);
 }
