@@ -334,7 +334,7 @@ mod tests {
             open("", "nowhere")
                 .unwrap_err()
                 .to_string()
-                .contains("write binance, yahoo, kis or kraken")
+                .contains("write binance, yahoo, kis, kraken or tardis")
         );
     }
 

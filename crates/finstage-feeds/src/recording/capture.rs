@@ -94,6 +94,11 @@ struct Versioned {
     version: u32,
 }
 
+/// Whether a line begins a recording.
+pub(super) fn is_header(line: &[u8]) -> bool {
+    line.starts_with(b"{\"finstage\"")
+}
+
 /// What happened on a connection.
 #[derive(Serialize, Deserialize)]
 struct Line<'a> {
@@ -177,7 +182,7 @@ impl Capture {
         if text.is_empty() {
             return Ok(());
         }
-        if text.starts_with("{\"finstage\"") {
+        if is_header(text.as_bytes()) {
             return self.begin(number, text, out);
         }
         let line: Line<'_> = serde_json::from_str(text).map_err(|e| e.to_string())?;

@@ -235,7 +235,7 @@ impl Recording {
                     self.reader = reader;
                     return match self.read(found) {
                         // Whose frames follow, and in which words, is not known.
-                        Err(error) if self.form() == Form::Capture => Err(error),
+                        Err(error) if capture::is_header(&self.line) => Err(error),
                         Err(error) => {
                             self.strange.push_back(error);
                             Ok(())

@@ -4,6 +4,7 @@
 mod bars;
 mod bench;
 mod campaign;
+mod capture;
 mod cli;
 mod demo;
 mod errors;

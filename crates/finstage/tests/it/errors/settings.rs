@@ -74,7 +74,7 @@ fn a_wrong_setting_is_named_with_its_line_and_what_to_write() {
         ),
         (
             "[[feeds]]\nvenue = \"nyse\"\nsymbols = [\"A\"]\n".into(),
-            ":2: feeds[0].venue: \"nyse\" is not a venue: write binance, yahoo, kis or kraken",
+            ":2: feeds[0].venue: \"nyse\" is not a venue: write binance, yahoo, kis, kraken or tardis",
         ),
         (
             "[[feeds]]\nvenue = \"binance\"\n".into(),
