@@ -8,7 +8,7 @@ use finstage_model::{Clock, Timestamp};
 use finstage_net::Client;
 use finstage_seal::{ErrorKind, Keyring, Keys, Secret, UnixTime};
 
-use crate::config::settings::SealedSettings;
+use crate::config::settings::{SealedSettings, Settings};
 use crate::exit::{Exit, Failure, Result};
 
 /// The keyring where no other is named, in the data folder.
@@ -99,6 +99,19 @@ impl SealedSource {
     pub const fn keys(&self) -> &Keys {
         &self.keys
     }
+}
+
+/// Whether the sealed streams of what is watched can be read, before anything is begun.
+///
+/// # Errors
+/// As [`SealedSource::open`], for the first that cannot.
+pub fn look(settings: &Settings, dir: &Path, now: Timestamp) -> Result<()> {
+    for (name, sealed) in &settings.sealed {
+        if settings.feeds.iter().any(|feed| feed.venue == *name) {
+            SealedSource::open(name, sealed, dir, now)?;
+        }
+    }
+    Ok(())
 }
 
 /// Where the keyring is.

@@ -89,7 +89,7 @@ pub(super) struct Link {
     pub(super) is_leaving: bool,
     /// When it takes the place of the one before.
     pub(super) overlap_ends: Option<Instant>,
-    hold: Option<Hold>,
+    pub(super) hold: Option<Hold>,
     last_frame: Option<Timestamp>,
 }
 

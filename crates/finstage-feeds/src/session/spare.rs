@@ -77,7 +77,7 @@ impl Session {
     /// When it is time to look whether the first address of a sealed stream is there again. Where two
     /// connections may not speak at a time, the next one that is needed anyway is the look.
     pub(super) fn visit_due(&self, link: &Link) -> Option<Instant> {
-        let is_calm = link.is_up && !link.is_leaving && self.spare.is_none();
+        let is_calm = link.is_up && link.hold.is_none() && !link.is_leaving && self.spare.is_none();
         let sealed = self.sealed.as_ref().filter(|_| is_calm && self.may_overlap())?;
         sealed.look_at()
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use finstage_model::{Decision, Event, FeedKind, InstrumentId, Output, Symbol};
+use finstage_model::{Clock as _, Decision, Event, FeedKind, InstrumentId, Output, Symbol};
 use finstage_net::SystemClock;
 use finstage_notify::Lines;
 use finstage_server::{ServerOptions, load_token, token_file};
@@ -16,6 +16,7 @@ use crate::config::settings::{NotifySettings, Settings};
 use crate::exit::{Exit, Failure, Result};
 use crate::live::{Freshness, Names, Observer};
 use crate::logging::{self, LogOptions};
+use crate::sealed;
 use crate::service::{self, Plan};
 use crate::serving::{self, Announcement};
 use crate::wiring::{Store, disk};
@@ -27,12 +28,12 @@ pub(super) fn run(global: &Global, args: &Serve) -> Result<Exit> {
     let dir = data_dir(global, &loaded);
     let own = load_token(&token_file(&dir)).ok();
     let keys = settings.accounts.values().flat_map(|account| account.secrets()).cloned();
-    let sealed = settings.sealed.values().filter_map(|sealed| sealed.token.clone()?.ok());
+    let bearers = settings.sealed.values().filter_map(|sealed| sealed.token.clone()?.ok());
     let secrets = settings.notify.iter().flat_map(NotifySettings::secrets).cloned().chain(keys);
     logging::start(LogOptions {
         level: level(global),
         settings: Some(&settings.log),
-        secrets: secrets.chain(sealed).chain(own).collect(),
+        secrets: secrets.chain(bearers).chain(own).collect(),
     })?;
     if settings.feeds.is_empty() {
         let place = loaded
@@ -43,6 +44,7 @@ pub(super) fn run(global: &Global, args: &Serve) -> Result<Exit> {
             "{place}: nothing to watch: `finstage init` writes a configuration with feeds, `finstage demo` needs none"
         )));
     }
+    sealed::look(&settings, &dir, SystemClock.now())?;
     let store = Store::open(&dir, StoreKind::Real, disk())?;
     let feeds = count(settings.feeds.len(), "feed", "feeds");
     let strategies = count(settings.engine.strategies.len(), "strategy", "strategies");

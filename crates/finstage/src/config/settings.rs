@@ -150,13 +150,7 @@ impl Resolver<'_> {
 
     fn settings(mut self, raw: &Raw) -> Result<Settings> {
         let minutes = |n: u64| Duration::from_secs(60 * n);
-        let timezone = raw.display.timezone.clone().unwrap_or_else(|| "UTC".into());
-        if jiff::tz::TimeZone::get(&timezone).is_err() {
-            return self.refuse(
-                "display.timezone",
-                format!("\"{timezone}\" is not a time zone: write an IANA name such as Asia/Seoul"),
-            );
-        }
+        let timezone = self.timezone(raw)?;
         let mut feeds = Vec::new();
         let mut series = Vec::new();
         for (i, feed) in raw.feeds.iter().enumerate() {
@@ -218,6 +212,17 @@ impl Resolver<'_> {
             engine,
             warnings: self.warnings,
         })
+    }
+
+    fn timezone(&self, raw: &Raw) -> Result<String> {
+        let timezone = raw.display.timezone.clone().unwrap_or_else(|| "UTC".into());
+        match jiff::tz::TimeZone::get(&timezone) {
+            Ok(_) => Ok(timezone),
+            Err(_) => self.refuse(
+                "display.timezone",
+                format!("\"{timezone}\" is not a time zone: write an IANA name such as Asia/Seoul"),
+            ),
+        }
     }
 
     fn log(&self, raw: &RawLog) -> Result<LogSettings> {

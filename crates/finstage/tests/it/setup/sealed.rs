@@ -58,6 +58,7 @@ fn serve_says_at_its_start_what_is_wrong_with_the_keys_of_a_sealed_stream() {
     settings(&shell, "ws://127.0.0.1:1", "patience = \"endless\"\n");
     let said = shell.run("serve").refused(2);
     assert!(said.contains("venues.binance.sealed.patience: \"endless\""), "{said}");
+    assert!(shell.names("finstage-data").is_empty(), "nothing was begun");
 }
 
 #[test]
