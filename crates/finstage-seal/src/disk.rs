@@ -126,12 +126,18 @@ impl Disk for DiskFile {
     }
 
     fn lock(&self) -> io::Result<Box<dyn Send>> {
+        self.lock_within(LOCK_TRIES)
+    }
+}
+
+impl DiskFile {
+    fn lock_within(&self, tries: u32) -> io::Result<Box<dyn Send>> {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let file = options.open(self.beside(".lock"))?;
-        for _ in 0..LOCK_TRIES {
+        for _ in 0..tries {
             match file.try_lock() {
                 Ok(()) => return Ok(Box::new(file)),
                 Err(TryLockError::WouldBlock) => std::thread::park_timeout(LOCK_PAUSE),
@@ -140,5 +146,43 @@ impl Disk for DiskFile {
         }
         let words = format!("{} is held by another process", self.beside(".lock").display());
         Err(io::Error::new(io::ErrorKind::ResourceBusy, words))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_replaced_whatever_an_interrupted_write_left_beside_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut disk = DiskFile::new(&dir.path().join("f"));
+        assert!(disk.read().unwrap().is_none());
+        for text in [&b"one"[..], b"two"] {
+            fs::write(disk.unfinished(), b"half of somethi").unwrap();
+            replace(&mut disk, text).unwrap();
+            assert_eq!(**disk.read().unwrap().unwrap(), *text);
+            assert!(!disk.unfinished().exists());
+        }
+    }
+
+    #[test]
+    fn a_lock_keeps_others_out_until_it_is_dropped() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = DiskFile::new(&dir.path().join("f"));
+        let first = disk.lock().unwrap();
+        let refused = disk.lock_within(2).err().unwrap();
+        assert_eq!(refused.kind(), io::ErrorKind::ResourceBusy);
+        assert!(refused.to_string().contains("f.lock is held by another process"), "{refused}");
+        drop(first);
+        disk.lock_within(1).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_is_too_large_is_not_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = DiskFile::new(&dir.path().join("f"));
+        File::create(disk.path()).unwrap().set_len(MAX_FILE_BYTES + 1).unwrap();
+        assert_eq!(disk.read().unwrap_err().kind(), io::ErrorKind::InvalidData);
     }
 }

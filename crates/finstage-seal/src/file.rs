@@ -169,3 +169,102 @@ fn exposure(path: &Path, mode: u32, (owner, us): (u32, u32)) -> Option<Error> {
     };
     Some(Error::new(ErrorKind::Exposed, words))
 }
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
+
+    use super::*;
+    use crate::{NewKey, Secret, UnixTime};
+
+    const NOW: UnixTime = UnixTime::from_secs(1_795_253_400);
+
+    fn ring() -> Keyring {
+        Keyring::new(NewKey::of("k1".parse().unwrap(), Secret::new([7; 32])), NOW)
+    }
+
+    fn file() -> (tempfile::TempDir, KeyringFile) {
+        let dir = tempfile::tempdir().unwrap();
+        let file = KeyringFile::new(&dir.path().join("keys.toml"));
+        file.create(&ring()).unwrap();
+        (dir, file)
+    }
+
+    #[test]
+    fn a_file_that_others_may_read_is_refused_with_the_remedy() {
+        let (_dir, file) = file();
+        let shown = file.path().display();
+        assert_eq!(fs::metadata(file.path()).unwrap().mode() & 0o777, 0o600);
+        file.load().unwrap();
+        for mode in [0o640, 0o604, 0o610, 0o601, 0o620, 0o602, 0o644, 0o666, 0o777] {
+            fs::set_permissions(file.path(), fs::Permissions::from_mode(mode)).unwrap();
+            let error = file.load().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Exposed);
+            let remedy = format!("mode {mode:04o}, others may get the keys: chmod 600 {shown}");
+            assert!(error.to_string().ends_with(&remedy), "{error}");
+        }
+        fs::set_permissions(file.path(), fs::Permissions::from_mode(0o400)).unwrap();
+        file.load().unwrap();
+    }
+
+    #[test]
+    fn a_file_of_another_user_is_refused() {
+        let path = Path::new("k");
+        assert!(exposure(path, 0o100_600, (7, 7)).is_none());
+        let error = exposure(path, 0o100_600, (7, 8)).unwrap();
+        assert_eq!(
+            error.to_string(),
+            "k belongs to user 7, and we are user 8: keep a file of our own"
+        );
+        // Only root can give a file away.
+        let (_dir, file) = file();
+        if chown(file.path(), Some(12_345), None).is_ok() {
+            assert_eq!(file.load().unwrap_err().kind(), ErrorKind::Exposed);
+        }
+    }
+
+    #[test]
+    fn a_saved_ring_is_0600_whatever_the_file_was() {
+        let (_dir, file) = file();
+        fs::set_permissions(file.path(), fs::Permissions::from_mode(0o644)).unwrap();
+        file.save(&ring()).unwrap();
+        file.load().unwrap();
+    }
+
+    #[test]
+    fn keys_are_not_overwritten_and_a_change_that_fails_changes_nothing() {
+        let (_dir, file) = file();
+        assert_eq!(file.create(&ring()).unwrap_err().kind(), ErrorKind::Exists);
+        let before = fs::read(file.path()).unwrap();
+        let refused = file.update(|ring| {
+            ring.add(NewKey::generate()?, NOW)?;
+            ring.disable("k1".parse().unwrap())
+        });
+        assert_eq!(refused.unwrap_err().kind(), ErrorKind::State);
+        assert_eq!(fs::read(file.path()).unwrap(), before);
+    }
+
+    #[test]
+    fn changes_of_several_at_once_are_all_kept() {
+        let (_dir, file) = file();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..5 {
+                        file.update(|ring| ring.add(NewKey::generate()?, NOW)).unwrap();
+                    }
+                });
+            }
+        });
+        assert_eq!(file.load().unwrap().keys().len(), 21);
+    }
+
+    #[test]
+    fn where_there_is_no_file_it_is_said_how_to_make_one() {
+        let error = KeyringFile::new(Path::new("/nowhere/keys.toml")).load().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+        let words = "no keyring at /nowhere/keys.toml: make one with `finstage keys new`";
+        assert_eq!(error.to_string(), words);
+    }
+}

@@ -254,7 +254,7 @@ impl Key {
         Self {
             id: new.id,
             state,
-            material: Some(Material::new(new.id, new.key)),
+            material: Some(Material::new(new.id, Arc::new(new.key))),
             created: Some(now),
             primary_since: (state == KeyState::Primary).then_some(now),
             accept_until: None,
@@ -339,12 +339,12 @@ pub(crate) struct Material {
 }
 
 impl Material {
-    pub(crate) fn new(id: KeyId, key: Secret<[u8; KEY_BYTES]>) -> Self {
+    pub(crate) fn new(id: KeyId, key: Arc<Secret<[u8; KEY_BYTES]>>) -> Self {
         let cipher = UnboundKey::new(&AES_256_GCM, key.expose()).expect("32 bytes are a key");
         let hash = digest(&SHA256, key.expose());
         let mark = hash.as_ref().first_chunk().expect("32 bytes are more than 8");
         Self {
-            bytes: Arc::new(key),
+            bytes: key,
             mark: u64::from_le_bytes(*mark),
             bound: Bound::of(id),
             cipher: Arc::new(LessSafeKey::new(cipher)),

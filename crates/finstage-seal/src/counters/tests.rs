@@ -1,12 +1,14 @@
 //! Numbers never come twice, whatever the disk does: seeded crashes at every step of a write.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
 use zeroize::Zeroizing;
 
 use super::*;
+use crate::{Keyring, Keys, NewKey, Sealer, SealerOptions, Secret, UnixTime};
 
+const NOW: UnixTime = UnixTime::from_secs(1_795_253_400);
 /// Crash points of the usual run.
 const SEEDS: u64 = 2_000;
 
@@ -222,6 +224,32 @@ fn lives(disk: &Faulty) -> Result<(), String> {
 fn a_crash_between_reserving_and_using_never_repeats_a_number() {
     for seed in 0..SEEDS {
         lives(&Faulty::new(seed)).unwrap_or_else(|what| panic!("seed {seed}: {what}"));
+    }
+}
+
+#[test]
+fn a_sealer_that_crashes_anywhere_never_repeats_a_nonce() {
+    let ring = |n: u8| Keyring::new(NewKey::of(key(1), Secret::new([n; 32])), NOW);
+    for seed in 0..SEEDS / 4 {
+        let disk = Faulty::new(seed);
+        let mut nonces = HashSet::new();
+        for _life in 0..4 {
+            let fuse = 6 + disk.roll(40);
+            disk.with(|folder| (folder.fuse, folder.steps) = (Some(fuse), 0));
+            if let Ok(counters) = disk.open() {
+                let options = SealerOptions { block: 1 + disk.roll(4) };
+                let mut sealer = Sealer::new(Keys::new(ring(7)), Box::new(counters), options);
+                let mut envelope = Vec::new();
+                while sealer.seal(b"x", NOW, &mut envelope).is_ok() {
+                    let text = String::from_utf8(std::mem::take(&mut envelope)).unwrap();
+                    let nonce = text.split_once("\"nonce\":\"").unwrap().1[..16].to_owned();
+                    // Without the sender, which is another in each life: numbers do it alone.
+                    assert!(nonces.insert(nonce[6..].to_owned()), "seed {seed}: {text}");
+                }
+            }
+            disk.boot();
+        }
+        assert!(nonces.len() > 4, "seed {seed} sealed something");
     }
 }
 

@@ -189,7 +189,7 @@ fn messages_of_nist_are_opened_and_its_failures_refused() {
     let mut failures = 0;
     for Row(key, nonce, text, bound, tag, plain) in CAVP.iter().chain(SUBMISSION) {
         let key = Secret::new(hex(key).try_into().unwrap());
-        let material = Material::new("k".parse().unwrap(), key);
+        let material = Material::new("k".parse().unwrap(), Arc::new(key));
         let nonce = hex(nonce).try_into().unwrap();
         let (text, bound) = (hex(text), hex(bound));
         let tag: [u8; TAG_BYTES] = hex(tag).try_into().unwrap();

@@ -1,6 +1,7 @@
 //! A ring as text: TOML as we write it, JSON as others may.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -48,12 +49,13 @@ struct KeyText {
     sealed: u64,
 }
 
-struct Bytes(Secret<[u8; KEY_BYTES]>);
+/// Behind a pointer, so that a list that grows leaves no copies behind.
+struct Bytes(Arc<Secret<[u8; KEY_BYTES]>>);
 
 impl<'de> Deserialize<'de> for Bytes {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let text = <std::borrow::Cow<'de, str>>::deserialize(from)?;
-        decode_key(&text).map(Self).map_err(D::Error::custom)
+        decode_key(&text).map(|key| Self(Arc::new(key))).map_err(D::Error::custom)
     }
 }
 
