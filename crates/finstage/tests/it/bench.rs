@@ -37,6 +37,7 @@ fn every_group_has_figures_with_machine_version_and_date() {
         "seal.v1.per_s",
         "seal.workers.per_cpu_s",
         "seal.latency.v1.p999",
+        "seal.rotation.lost",
         "seal.stream.rss_end",
         "server.prices.per_second",
         "server.stream.p99",

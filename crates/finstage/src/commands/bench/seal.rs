@@ -2,6 +2,7 @@
 //! ways of the source document; and a long stream through what `finstage open` runs.
 
 mod ours;
+mod rotation;
 mod scene;
 mod stream;
 
@@ -33,6 +34,7 @@ pub(super) fn measure(session: &mut Session<'_>) -> Result<()> {
     session.row("seal.messages".into(), scene.count() as f64, "messages");
     one_core(session, &scene)?;
     four_ways(session, &scene)?;
+    rotation::measure(session, scene.count())?;
     stream::measure(session, session.bars().saturating_mul(STREAM))
 }
 
@@ -106,26 +108,34 @@ fn rows(session: &mut Session<'_>, (way, whose): (&str, &str), time: Both, count
 
 /// How long each message takes that is opened by itself.
 fn latency(session: &mut Session<'_>, scene: &Scene, peer: Option<&mut Peer>) -> Result<()> {
-    let kinds = [("v1", ours::Opening::of_v1(scene)), ("bare", ours::Opening::of_bare(scene))];
+    let kinds = [
+        ("seal.latency.v1", ours::Opening::of_v1(scene)),
+        ("seal.latency.bare", ours::Opening::of_bare(scene)),
+    ];
     for (name, mut opening) in kinds {
-        let mut times = each_waited(scene.count(), |number| opening.message(number));
+        let times = each_waited(scene.count(), |number| opening.message(number));
         opening.end()?;
-        times.sort_unstable();
-        let last = times.len() - 1;
-        let at = SHARES.map(|share| f64::from(times[last.min(times.len() * share / 1_000)]));
-        latency_rows(session, name, at);
+        latency_rows(session, name, sorted_shares(times));
     }
     let Some(peer) = peer else { return Ok(()) };
     let answer = peer.ask(&["latency"]).and_then(|answer| numbers(&answer));
     if let Some(at) = session.or_say(answer) {
-        latency_rows(session, "python", at);
+        latency_rows(session, "seal.latency.python", at);
     }
     Ok(())
 }
 
+/// The times that the quickest half takes at most, 99 % and 99.9 %.
+fn sorted_shares(mut times: Vec<u32>) -> [f64; 3] {
+    times.sort_unstable();
+    let last = times.len().saturating_sub(1);
+    let at = |share| times.get(last.min(times.len() * share / 1_000));
+    SHARES.map(|share| at(share).copied().map_or(0.0, f64::from))
+}
+
 fn latency_rows(session: &mut Session<'_>, name: &str, at: [f64; 3]) {
     for (share, ns) in ["p50", "p99", "p999"].into_iter().zip(at) {
-        session.row(format!("seal.latency.{name}.{share}"), ns, "ns to wait");
+        session.row(format!("{name}.{share}"), ns, "ns to wait");
     }
 }
 
