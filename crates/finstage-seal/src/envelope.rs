@@ -191,6 +191,16 @@ pub(crate) fn write(key: KeyId, place: Place, encrypted: &[u8], out: &mut Vec<u8
     out.extend_from_slice(b"\"}");
 }
 
+/// Writes an envelope in the bare form.
+pub(crate) fn write_bare(place: Place, encrypted: &[u8], out: &mut Vec<u8>) {
+    out.reserve(MAX_FRAME_BYTES + base64::encoded_len(encrypted.len()));
+    out.extend_from_slice(b"{\"nonce\":\"");
+    out.extend_from_slice(&base64::encode_12(place.number()).to_le_bytes());
+    out.extend_from_slice(b"\",\"encrypted_payload\":\"");
+    write_base64(encrypted, out);
+    out.extend_from_slice(b"\"}");
+}
+
 fn write_base64(bytes: &[u8], out: &mut Vec<u8>) {
     let start = out.len();
     out.resize(start + base64::encoded_len(bytes.len()), 0);

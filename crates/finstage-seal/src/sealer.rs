@@ -94,6 +94,14 @@ pub struct Sealer {
     encrypted: Scratch,
 }
 
+/// What the tag of a message covers besides the message.
+#[derive(Clone, Copy)]
+enum Covered {
+    /// Its place: key, sender and number.
+    Place,
+    Nothing,
+}
+
 /// The key in use.
 struct Using {
     key: KeyId,
@@ -130,6 +138,35 @@ impl Sealer {
         now: UnixTime,
         out: &mut Vec<u8>,
     ) -> Result<(), SealError> {
+        let (key, place) = self.encrypt(plain, now, Covered::Place)?;
+        envelope::write(key, place, self.encrypted.bytes(), out);
+        Ok(())
+    }
+
+    /// The same in the bare form, for readers that know no other. Its nonce comes from the same
+    /// numbers and is never used again; but the reader has to know the key, and cannot tell whether
+    /// the message came before.
+    ///
+    /// # Errors
+    /// As [`Sealer::seal`].
+    pub fn seal_bare(
+        &mut self,
+        plain: &[u8],
+        now: UnixTime,
+        out: &mut Vec<u8>,
+    ) -> Result<(), SealError> {
+        let (_, place) = self.encrypt(plain, now, Covered::Nothing)?;
+        envelope::write_bare(place, self.encrypted.bytes(), out);
+        Ok(())
+    }
+
+    /// Puts ciphertext and tag of a message where they are written from.
+    fn encrypt(
+        &mut self,
+        plain: &[u8],
+        now: UnixTime,
+        covered: Covered,
+    ) -> Result<(KeyId, Place), SealError> {
         if plain.len() > MAX_PLAIN_BYTES {
             return Err(SealError::TooLong { bytes: plain.len() });
         }
@@ -139,14 +176,17 @@ impl Sealer {
         let place = Place { sid: self.numbers.sid(), seq: using.next(&mut self.numbers)? };
         let nonce = place.nonce();
         let bound = using.material.bound.at(&nonce);
+        let bound = match covered {
+            Covered::Place => bound.as_ref(),
+            Covered::Nothing => &[],
+        };
 
         self.encrypted.clear();
         let encrypted = self.encrypted.add(plain.len() + TAG_BYTES);
         let (text, tag) = encrypted.split_last_chunk_mut().expect("the tag has room");
-        using.material.seal(Message { nonce, bound: bound.as_ref(), body: plain }, text, tag);
-        envelope::write(using.key, place, self.encrypted.bytes(), out);
+        using.material.seal(Message { nonce, bound, body: plain }, text, tag);
         self.sealed += 1;
-        Ok(())
+        Ok((using.key, place))
     }
 
     /// What it did so far.
@@ -216,5 +256,31 @@ impl Using {
 impl fmt::Debug for Sealer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sealer").field("counts", &self.counts()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Keyring, MemoryCounters, NewKey, Opener, Refused};
+
+    #[test]
+    fn the_bare_form_goes_on_with_the_numbers_and_is_opened_by_those_who_were_told_the_key() {
+        let now = UnixTime::from_secs(1_795_253_400);
+        let keys = Keys::new(Keyring::new(NewKey::named("k1".parse().unwrap()).unwrap(), now));
+        let counters = Box::new(MemoryCounters::new(7));
+        let mut sealer = Sealer::new(keys.clone(), counters, SealerOptions::default());
+        let (mut first, mut bare, mut last) = (Vec::new(), Vec::new(), Vec::new());
+        sealer.seal(b"first", now, &mut first).unwrap();
+        sealer.seal_bare(b"bare", now, &mut bare).unwrap();
+        sealer.seal(b"last", now, &mut last).unwrap();
+
+        let mut opener = Opener::new(keys.clone());
+        assert_eq!(opener.open(&bare, now), Err(Refused::Failed));
+        let mut opener = opener.with_bare("k1".parse().unwrap());
+        let opened = opener.open(&bare, now).unwrap();
+        assert_eq!((opened.plain, opened.bare), (&b"bare"[..], true));
+        assert_eq!(opener.open(&first, now).unwrap().seq, 0);
+        assert_eq!(opener.open(&last, now).unwrap().seq, 2, "1 was used by the bare one");
     }
 }

@@ -156,7 +156,8 @@ pub enum Command {
     /// Check, show or write the configuration
     #[command(subcommand)]
     Config(Config),
-    /// Measure this build on this machine, beside TA-Lib, backtesting.py and vectorbt where they are
+    /// Measure this build on this machine, beside TA-Lib, backtesting.py, vectorbt and Python's
+    /// cryptography where they are
     Bench(Bench),
     /// Print the completion script of a shell
     Completions {

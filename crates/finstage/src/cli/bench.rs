@@ -7,19 +7,20 @@ use clap::Args;
 /// `finstage bench`
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Groups: indicators, streaming, backtest, sweep, verify, history, engine, client, server. Figures are processor\ntimes, the least of all rounds, those of verify and server times to wait; columns exist before the clock starts. With --python, TA-Lib's C library and\nbacktesting.py take turns with ours round by round, on the same bars; with --sweep-python vectorbt\nruns the same 10,000 crosses over ten years of days, on one core as ours does; ratios say how many times as\nfast ours is. These are figures, not tests: nothing fails because of them, and they vary with the\nmachine and what else it does."
+    after_help = "Groups: indicators, streaming, backtest, sweep, verify, history, engine, seal, client, server. Figures are processor\ntimes, the least of all rounds, those of verify and server times to wait; columns exist before the clock starts. With --python, TA-Lib's C library and\nbacktesting.py take turns with ours round by round, on the same bars, and cryptography on the same sealed messages; with --sweep-python vectorbt\nruns the same 10,000 crosses over ten years of days, on one core as ours does; ratios say how many times as\nfast ours is. These are figures, not tests: nothing fails because of them, and they vary with the\nmachine and what else it does."
 )]
 pub struct Bench {
     /// Only these groups
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,
-    /// A Python that has TA-Lib and backtesting
+    /// A Python that has TA-Lib, backtesting and cryptography
     #[arg(long, value_name = "PATH")]
     pub python: Option<PathBuf>,
     /// A Python that has vectorbt
     #[arg(long, value_name = "PATH")]
     pub sweep_python: Option<PathBuf>,
-    /// Bars, or trades, of a long series; a million also mean 10,000 combinations and 100 instruments
+    /// Bars, or trades, of a long series; a million also mean 10,000 combinations, 100 instruments and
+    /// 100,000 sealed messages, or 10,000,000 as a stream
     #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(100..=10_000_000))]
     pub bars: u32,
     /// How often everything is measured

@@ -164,7 +164,7 @@ impl<'a> Output<'a> {
             self.watch.look(self.global, keys::now());
             self.show().map_err(|failure| {
                 self.failure = Some(failure);
-                io::Error::from(io::ErrorKind::Interrupted)
+                io::Error::other("standard output")
             })?;
         }
         Ok(())

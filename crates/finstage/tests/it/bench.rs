@@ -34,6 +34,11 @@ fn every_group_has_figures_with_machine_version_and_date() {
         "verify.each.threads2.block_sums_per_s",
         "history.column_scan.ns_per_bar",
         "engine.trades_per_s",
+        "seal.v1.per_s",
+        "seal.workers.per_cpu_s",
+        "seal.latency.v1.p999",
+        "seal.rotation.lost",
+        "seal.stream.rss_end",
         "server.prices.per_second",
         "server.stream.p99",
     ] {
@@ -79,11 +84,20 @@ fn a_peer_that_dies_is_left_out_with_its_last_words() {
 fn peers_come_to_the_same_results() {
     #[expect(clippy::disallowed_methods, reason = "only the test command knows the interpreter")]
     let Some(python) = std::env::var_os("FINSTAGE_PEERS") else {
-        return skipped("FINSTAGE_PEERS names no python with TA-Lib and backtesting (test --all)");
+        return skipped(
+            "FINSTAGE_PEERS names no python with TA-Lib, backtesting and cryptography (test --all)",
+        );
     };
     let python = python.to_string_lossy();
     let run =
-        Shell::new().run(&format!("bench indicators backtest {QUICK} --python {python}")).ok();
+        Shell::new().run(&format!("bench indicators backtest seal {QUICK} --python {python}")).ok();
+    assert!(
+        ["single", "async", "batch", "workers"].iter().all(|way| {
+            let said = format!("seal.{way}: agree: 300 records");
+            run.err.contains(&said)
+        }),
+        "{run}"
+    );
     assert!(run.err.contains("daily: agree: ") && run.err.contains("minute: agree: "), "{run}");
     for word in ["left out", "DISAGREE", "not comparable"] {
         assert!(!run.err.contains(word), "{run}");

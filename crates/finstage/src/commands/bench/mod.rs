@@ -10,6 +10,7 @@ mod history;
 mod indicators;
 mod machine;
 mod peer;
+mod seal;
 mod server;
 mod stopwatch;
 mod streaming;
@@ -34,7 +35,7 @@ use peer::Peer;
 type Group = fn(&mut Session<'_>) -> Result<()>;
 
 /// All groups, in the order in which they run.
-const GROUPS: [(&str, Group); 9] = [
+const GROUPS: [(&str, Group); 10] = [
     ("indicators", indicators::measure),
     ("streaming", streaming::measure),
     ("backtest", backtest::measure),
@@ -42,13 +43,14 @@ const GROUPS: [(&str, Group); 9] = [
     ("verify", verify::measure),
     ("history", history::measure),
     ("engine", engine::measure),
+    ("seal", seal::measure),
     ("client", client::measure),
     ("server", server::measure),
 ];
 
 /// What to add so that ours can be compared.
-const HOW_TO_ADD_PEERS: &str = "no peers: --python PATH names a Python with TA-Lib and backtesting (pip install TA-Lib \
-     backtesting), --sweep-python one with vectorbt; in a checkout, cargo xtask bench brings both";
+const HOW_TO_ADD_PEERS: &str = "no peers: --python PATH names a Python with TA-Lib, backtesting and cryptography (pip install \
+     TA-Lib backtesting cryptography), --sweep-python one with vectorbt; in a checkout, cargo xtask bench brings both";
 
 pub(super) fn run(global: &Global, args: &Args) -> Result<Exit> {
     let groups = chosen(&args.names)?;

@@ -56,6 +56,45 @@ pub(super) fn own<T>(work: impl FnOnce() -> T) -> (Duration, T) {
     (own_cpu().saturating_sub(before), result)
 }
 
+/// Processor time of this process, all threads, and time that passes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Both {
+    pub(super) cpu: Duration,
+    pub(super) waited: Duration,
+}
+
+impl Both {
+    pub(super) const LONGEST: Self = Self { cpu: Duration::MAX, waited: Duration::MAX };
+
+    /// Of some work, with its result.
+    pub(super) fn of<T>(work: impl FnOnce() -> T) -> (Self, T) {
+        let (waited, (cpu, result)) = waited(|| took(work));
+        (Self { cpu, waited }, result)
+    }
+
+    pub(super) fn from_nanos(cpu: f64, waited: f64) -> Self {
+        let time = |nanos: f64| Duration::from_nanos(nanos as u64);
+        Self { cpu: time(cpu), waited: time(waited) }
+    }
+
+    /// The lesser of each.
+    pub(super) fn least(self, other: Self) -> Self {
+        Self { cpu: self.cpu.min(other.cpu), waited: self.waited.min(other.waited) }
+    }
+}
+
+/// Nanoseconds that a person waits for each of `count` pieces of work.
+#[expect(clippy::disallowed_methods, reason = "figures need the machine's clock")]
+pub(super) fn each_waited<T>(count: usize, mut work: impl FnMut(usize) -> T) -> Vec<u32> {
+    let mut times = Vec::with_capacity(count);
+    for number in 0..count {
+        let before = std::time::Instant::now();
+        black_box(work(number));
+        times.push(u32::try_from(before.elapsed().as_nanos()).unwrap_or(u32::MAX));
+    }
+    times
+}
+
 /// Nanoseconds for each of `count` things.
 pub(super) fn ns_each(time: Duration, count: usize) -> f64 {
     time.as_nanos() as f64 / count.max(1) as f64

@@ -8,6 +8,7 @@ use serde_json::json;
 use super::{failure, file, imported, note, now, numbers_used};
 use crate::cli::{Global, KeysCheck};
 use crate::commands::{print_json, print_line};
+use crate::config::dotenv;
 use crate::exit::{Exit, Result};
 
 /// One line: what was looked at, how it is, what to do.
@@ -59,6 +60,12 @@ fn of_file(file: &KeyringFile) -> Result<Vec<Row>> {
     match numbers_used(file) {
         Ok(used) => note(&mut ring, &used).map_err(failure)?,
         Err(error) => rows.push(Row::new("senders", "fail", error)),
+    }
+    let senders = file.senders_path();
+    if dotenv::is_open(&senders) {
+        let path = senders.display();
+        let detail = format!("{path}: others on this machine can get at it: chmod 600 {path}");
+        rows.push(Row::new("senders", "fail", detail));
     }
     rows.extend(of_ring(&ring, now()));
     Ok(rows)

@@ -63,6 +63,14 @@ fn a_keyring_that_others_can_read_is_refused_with_what_to_do() {
     let run = shell.run("keys check --keyring ring.toml");
     assert_eq!(run.code, 1, "{run}");
     assert!(run.out.starts_with("fail  file  ring.toml has mode 0640"), "{run}");
+    std::fs::set_permissions(shell.path("ring.toml"), mode(0o600)).unwrap();
+    // Who can write the numbers could have one used twice.
+    shell.write("plain", "x\n");
+    pass(&shell, "seal --keyring ring.toml", "plain", "sealed").ok();
+    std::fs::set_permissions(shell.path("ring.toml.senders"), mode(0o606)).unwrap();
+    let run = shell.run("keys check --keyring ring.toml");
+    assert_eq!(run.code, 1, "{run}");
+    assert!(run.out.contains("chmod 600 ring.toml.senders"), "{run}");
 }
 
 #[test]
