@@ -404,6 +404,7 @@ async fn a_capture_of_a_live_run_gives_the_signals_of_that_run() {
         subscriptions,
         since: Vec::new(),
         client: Client::over(recorder.over(Arc::clone(client.transport()))),
+        sealed: None,
         socket: SocketOptions::default(),
         clock: Arc::clone(&clock) as _,
         seed: 1,
@@ -438,7 +439,7 @@ async fn a_capture_of_a_live_run_gives_the_signals_of_that_run() {
     let mut ticks = tokio::time::interval(Duration::from_secs(1).div_f64(SPEED));
     while tokio::time::Instant::now() < until {
         ticks.tick().await;
-        let tick = Event { ts_recv: clock.now(), payload: Payload::Tick };
+        let tick = Event::new(clock.now(), Payload::Tick);
         events.send(vec![tick]).await.unwrap();
     }
     stop.send(true).unwrap();
