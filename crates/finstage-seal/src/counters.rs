@@ -1,8 +1,13 @@
 //! Numbers that are used once.
 //!
 //! A nonce of AES-GCM that comes twice under one key gives the key of the authentication away. So
-//! sequence numbers are reserved in blocks, and a block is on disk before its first number is used:
-//! a crash loses the rest of a block, and never gives a number out again.
+//! nonces are counted (NIST SP 800-38D, section 8.2.1: a fixed field, the sender, and an invocation
+//! field, its numbers). Numbers are reserved in blocks, and a block is on disk before its first number
+//! is used: a crash loses the rest of a block, and never gives a number out again.
+//!
+//! Two things keep nonces apart. Within a file each number of a key is given out once, to whomever.
+//! And each start has another sender id, drawn by chance: a file that is copied or put back would give
+//! numbers out again, but not to the same sender.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};

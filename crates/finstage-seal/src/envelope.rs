@@ -35,7 +35,7 @@ mod scan;
 
 use std::borrow::Cow;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use crate::base64;
 use crate::key::{KeyId, MAX_KEY_ID};
@@ -133,15 +133,27 @@ pub(crate) enum Form<'a> {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Members<'a> {
+    #[serde(default, deserialize_with = "present")]
     v: Option<u8>,
-    #[serde(borrow)]
-    kid: Option<Cow<'a, str>>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    kid: Option<Text<'a>>,
+    #[serde(default, deserialize_with = "present")]
     sid: Option<u32>,
+    #[serde(default, deserialize_with = "present")]
     seq: Option<u64>,
     #[serde(borrow)]
     nonce: Cow<'a, str>,
     #[serde(borrow)]
     encrypted_payload: Cow<'a, str>,
+}
+
+/// A text, borrowed where JSON has it as it is.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// A member that is there: `null` is no way of leaving it out.
+fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(from).map(Some)
 }
 
 impl<'a> Members<'a> {
@@ -161,7 +173,7 @@ impl<'a> Members<'a> {
                 if place.nonce() != nonce {
                     return None;
                 }
-                Form::Version1 { key: kid.as_bytes(), place }
+                Form::Version1 { key: kid.0.as_bytes(), place }
             }
             _ => return None,
         };

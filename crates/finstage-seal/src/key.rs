@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::digest::{SHA256, digest};
-use serde::de::{Deserialize, Deserializer, Error as _};
+use serde::de::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
 
 use crate::envelope::{Bound, NONCE_BYTES, TAG_BYTES};
-use crate::{Error, ErrorKind, Secret, UnixTime, base64};
+use crate::{Error, ErrorKind, Secret, UnixTime, base64, spelled};
 
 /// Bytes of a key.
 pub const KEY_BYTES: usize = 32;
@@ -71,8 +71,7 @@ impl fmt::Debug for KeyId {
 
 impl<'de> Deserialize<'de> for KeyId {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let text = <std::borrow::Cow<'de, str>>::deserialize(from)?;
-        text.parse().map_err(D::Error::custom)
+        spelled::read(from, "the name of a key", str::parse)
     }
 }
 
@@ -104,6 +103,9 @@ pub enum KeyState {
 }
 
 impl KeyState {
+    const ALL: [Self; 5] =
+        [Self::Pending, Self::Primary, Self::Accept, Self::Disabled, Self::Destroyed];
+
     /// The word in a keyring file.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -125,17 +127,11 @@ impl fmt::Display for KeyState {
 
 impl<'de> Deserialize<'de> for KeyState {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        const STATES: [KeyState; 5] = [
-            KeyState::Pending,
-            KeyState::Primary,
-            KeyState::Accept,
-            KeyState::Disabled,
-            KeyState::Destroyed,
-        ];
-        let text = <std::borrow::Cow<'de, str>>::deserialize(from)?;
-        STATES.into_iter().find(|state| state.name() == text).ok_or_else(|| {
-            D::Error::custom("a state is pending, primary, accept, disabled or destroyed")
-        })
+        let parse = |text: &str| {
+            let found = Self::ALL.into_iter().find(|state| state.name() == text);
+            found.ok_or("a state is pending, primary, accept, disabled or destroyed")
+        };
+        spelled::read(from, "a state", parse)
     }
 }
 

@@ -1,4 +1,8 @@
 //! The keys of a feed, and the order in which they come and go.
+//!
+//! The order is that of Tink's keysets: a key is there before it seals, so that readers have it, and
+//! stays for a time of grace afterwards, so that what is under way is opened. Source: "Keysets" and
+//! "Key rotation" in Tink's documentation.
 
 mod text;
 

@@ -43,6 +43,7 @@ mod scratch;
 mod sealer;
 mod secret;
 mod signature;
+mod spelled;
 mod time;
 
 pub use counters::{CounterFile, Counters, MemoryCounters};

@@ -181,7 +181,7 @@ impl Lines<'_> {
             let mut used = 0;
             while batch.lines.len() < most && batch.text.len() < MAX_BATCH_BYTES {
                 let rest = &chunk[used..];
-                let Some(length) = rest.iter().position(|&byte| byte == b'\n') else {
+                let Some(length) = line_length(rest) else {
                     keep(&mut self.partial, rest);
                     used = chunk.len();
                     break;
@@ -197,6 +197,14 @@ impl Lines<'_> {
         }
         Ok(!self.is_done)
     }
+}
+
+/// How long the first line is, if it ends here.
+fn line_length(mut text: &[u8]) -> Option<usize> {
+    let whole = text;
+    // The library's own search takes 32 bytes at a time.
+    let length = text.skip_until(b'\n').expect("a slice is read without errors");
+    whole[..length].ends_with(b"\n").then(|| length - 1)
 }
 
 /// Adds to a line, whose end does not matter where it is too long to be an envelope.

@@ -4,7 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use serde::de::{Deserialize, Deserializer, Error as _};
+use serde::de::{Deserialize, Deserializer};
+
+use crate::spelled;
 
 /// A moment: seconds since 1970-01-01T00:00:00 UTC, leap seconds not counted.
 ///
@@ -66,8 +68,7 @@ impl FromStr for UnixTime {
 
 impl<'de> Deserialize<'de> for UnixTime {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let text = <std::borrow::Cow<'de, str>>::deserialize(from)?;
-        text.parse().map_err(D::Error::custom)
+        spelled::read(from, "a time as \"2026-11-21T09:30:00Z\"", str::parse)
     }
 }
 

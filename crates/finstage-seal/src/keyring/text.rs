@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, Error as _};
+use serde::de::Deserializer;
 
 use super::{Keyring, Rotation};
 use crate::key::{KEY_BYTES, Key, KeyId, KeyState, Material, decode_key};
-use crate::{Error, ErrorKind, Secret, UnixTime};
+use crate::{Error, ErrorKind, Secret, UnixTime, spelled};
 
 /// The version of the format.
 const VERSION: u32 = 1;
@@ -54,8 +54,8 @@ struct Bytes(Arc<Secret<[u8; KEY_BYTES]>>);
 
 impl<'de> Deserialize<'de> for Bytes {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let text = <std::borrow::Cow<'de, str>>::deserialize(from)?;
-        decode_key(&text).map(|key| Self(Arc::new(key))).map_err(D::Error::custom)
+        let parse = |text: &str| decode_key(text).map(|key| Self(Arc::new(key)));
+        spelled::read(from, "a key in base64", parse)
     }
 }
 
@@ -64,20 +64,21 @@ struct Span(Duration);
 
 impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let text = <std::borrow::Cow<'de, str>>::deserialize(from)?;
-        let parsed = || {
-            let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-            let unit_s = match unit {
-                "s" => 1,
-                "m" => 60,
-                "h" => 3600,
-                "d" => 86_400,
-                _ => return None,
-            };
-            number.parse::<u64>().ok()?.checked_mul(unit_s).map(Duration::from_secs)
-        };
-        parsed().map(Self).ok_or_else(|| D::Error::custom("a time is a number and s, m, h or d"))
+        let parse = |text: &str| parse_span(text).ok_or("a time is a number and s, m, h or d");
+        spelled::read(from, "a time as \"24h\"", parse)
     }
+}
+
+fn parse_span(text: &str) -> Option<Span> {
+    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let unit_s = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(unit_s).map(|secs| Span(Duration::from_secs(secs)))
 }
 
 fn span(time: Duration) -> String {
