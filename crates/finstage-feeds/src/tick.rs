@@ -75,7 +75,8 @@ impl<'a> Tick<'a> {
         if text.trim_ascii_start().first() != Some(&b'{') {
             return Err(malformed("no JSON object with symbol, price, volume and timestamp"));
         }
-        let typed: Typed<'a> = serde_json::from_slice(text).map_err(malformed)?;
+        let typed: Typed<'a> =
+            serde_json::from_slice(text).map_err(|why| malformed(why.to_string()))?;
         if typed.symbol.is_empty() {
             return Err(malformed("the symbol is empty"));
         }
@@ -109,8 +110,8 @@ fn digits_of(raw: &RawValue) -> &str {
     text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(text)
 }
 
-fn malformed(why: impl ToString) -> DecodeError {
-    DecodeError::new(SOURCE, DecodeErrorKind::Malformed, why.to_string())
+fn malformed(why: impl Into<String>) -> DecodeError {
+    DecodeError::new(SOURCE, DecodeErrorKind::Malformed, why)
 }
 
 /// The records of a text, one a line; empty lines are passed over. A line that is none is an error,

@@ -275,7 +275,7 @@ mod tests {
         sealer.seal_bare(b"bare", now, &mut bare).unwrap();
         sealer.seal(b"last", now, &mut last).unwrap();
 
-        let mut opener = Opener::new(keys.clone());
+        let mut opener = Opener::new(keys);
         assert_eq!(opener.open(&bare, now), Err(Refused::Failed));
         let mut opener = opener.with_bare("k1".parse().unwrap());
         let opened = opener.open(&bare, now).unwrap();

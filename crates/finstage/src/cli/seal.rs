@@ -13,7 +13,7 @@ pub struct Seal {
     /// The keyring
     #[command(flatten)]
     pub ring: KeyringArgs,
-    /// Number of this sender, for which no other process may seal at the same time [default: a free one]
+    /// Number of this sender; no other machine with this keyring may have it [default: one by chance]
     #[arg(long, value_name = "N")]
     pub sender: Option<u32>,
     /// Lines in one envelope
