@@ -12,3 +12,4 @@ mod samples;
 mod scene;
 mod session;
 mod speed;
+mod tardis;
