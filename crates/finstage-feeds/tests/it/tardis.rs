@@ -90,7 +90,10 @@ async fn a_session_streams_from_a_tardis_machine_and_connects_to_it_anew() {
         )
     };
     link.say(&trade("bitmex", "XBTUSD", 1)).await;
-    link.say(r#"{"type":"disconnect","exchange":"deribit","localTimestamp":"2025-01-05T12:00:00.2Z"}"#).await;
+    link.say(
+        r#"{"type":"disconnect","exchange":"deribit","localTimestamp":"2025-01-05T12:00:00.2Z"}"#,
+    )
+    .await;
     link.say(&trade("bitmex", "XBTUSD", 2)).await;
     link.say(&trade("deribit", "ETH-PERPETUAL", 3)).await;
     let mut heard = Vec::new();
