@@ -167,7 +167,7 @@ impl Recording {
         let name = path.display().to_string();
         match File::open(path) {
             Ok(file) => Self::of(name, file),
-            Err(error) => Err(unreadable(name, error)),
+            Err(error) => Err(unreadable(name, &error)),
         }
     }
 
@@ -182,7 +182,7 @@ impl Recording {
         let name = name.into();
         let input = match bytes::unpacked(Box::new(input)) {
             Ok(input) => input,
-            Err(error) => return Err(unreadable(name, error)),
+            Err(error) => return Err(unreadable(name, &error)),
         };
         let mut recording = Self {
             name,
@@ -391,7 +391,7 @@ impl Reader {
     }
 }
 
-fn unreadable(name: String, error: io::Error) -> RecordingError {
+fn unreadable(name: String, error: &io::Error) -> RecordingError {
     let message = error.to_string();
     RecordingError { name, line: 0, kind: RecordingErrorKind::Unreadable, message }
 }

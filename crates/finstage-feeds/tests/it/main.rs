@@ -14,3 +14,4 @@ mod sealed;
 mod sealing;
 mod session;
 mod speed;
+mod tardis;

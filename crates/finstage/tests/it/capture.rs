@@ -289,6 +289,30 @@ fn files_of_tardis_are_played_and_bad_lines_are_named_and_counted() {
 }
 
 #[test]
+fn a_recording_of_several_days_has_an_engine_for_each() {
+    let shell = Shell::new();
+    // To 09:20 of the second day after.
+    shell.write("days.csv", rows(10_320));
+    let settings = "[[feeds]]\nvenue = \"tardis\"\nsymbols = [\"bitmex.XBTUSD\"]\nbars = \"trades\"\nintervals = [\"5m\"]\n\
+                    [[strategies]]\nname = \"rsi_bullish\"\ninterval = \"1h\"\nparams = { period = 3 }\n";
+    shell.write("finstage.toml", settings);
+    let played = shell.run("replay --input days.csv --check --json -q").ok().quiet().json();
+    assert_eq!((&played["match"], &played["trades_and_bars"]), (&json!(true), &json!(10_320)));
+    let said = shell.run("replay --input days.csv --speed max -q").ok();
+    let opens = |interval: &str| -> Vec<String> {
+        let bars = said.out.lines().filter(|line| line.contains("\"type\":\"bar\""));
+        let bars = bars.map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let of = bars.filter(|bar| bar["interval"] == interval);
+        of.map(|bar| bar["timestamp"].as_str().unwrap().to_owned()).collect()
+    };
+    // Each bar once, over both midnights: what the second engine hears again is not told again.
+    let five = opens("5m");
+    assert_eq!(five.len(), 57 * 12 + 3, "57 hours and 20 minutes, whose last bar is open");
+    assert!(five.is_sorted() && opens("1h").len() == 57);
+    assert!(said.out.contains("\"type\":\"signal\""));
+}
+
+#[test]
 fn stored_bars_from_before_a_recording_warm_its_strategies() {
     let shell = Shell::new();
     shell.write("trades.csv", rows(540));
