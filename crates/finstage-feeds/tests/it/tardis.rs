@@ -70,6 +70,7 @@ async fn a_session_streams_from_a_tardis_machine_and_connects_to_it_anew() {
         subscriptions,
         since: Vec::new(),
         client: Client::new(ClientOptions::default()).unwrap(),
+        sealed: None,
         socket: SocketOptions::default(),
         clock: Arc::new(ManualClock::new(NOON)),
         seed: 1,
