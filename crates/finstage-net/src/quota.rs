@@ -8,7 +8,9 @@ mod effective;
 mod fixed;
 mod others;
 mod queue;
+mod rhythm;
 mod sends;
+mod sliding;
 mod wheel;
 
 use std::time::Duration;

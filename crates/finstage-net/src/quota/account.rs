@@ -2,9 +2,11 @@
 
 use crate::quota::bucket::Bucket;
 use crate::quota::effective::Effective;
-use crate::quota::fixed::{Fixed, Length, Read, Said};
+use crate::quota::fixed::{Fixed, Known, Length, Said, Wanted};
 use crate::quota::others::Others;
+use crate::quota::rhythm::Rhythm;
 use crate::quota::sends::Sends;
+use crate::quota::sliding::Sliding;
 use crate::quota::wheel::Wheel;
 use crate::quota::{Rule, Shape, nanos};
 
@@ -20,6 +22,10 @@ const BUCKET_RESERVE: u64 = 64;
 const FEW: u64 = 128;
 /// A server's clock may run slow by one part in so many, 122 millionths: well beyond what is usual.
 const DRIFT: u64 = 8192;
+/// So many windows others are looked for once they were seen without any doubt.
+const PROVEN: u64 = 64;
+/// So many windows others are taken to vary once they did.
+const VARY: u64 = 8;
 /// What may leave at once while sends are spread, as a share of the period.
 const PACE_BURST: u64 = 8;
 
@@ -48,11 +54,17 @@ pub(super) struct Account {
     /// When the first reading came: others are known a window later.
     first_read_at: Option<u64>,
     fixed: Fixed,
+    rhythm: Rhythm,
+    sliding: Sliding,
+    /// Until when what others use of a window that slides is not taken to stay as it is.
+    vary_until: u64,
+    /// Until when there are others in windows that begin anew: they were seen without any doubt.
+    proven_until: u64,
     sends: Box<Sends>,
     /// How unevenly requests travel: what left so much later has not overtaken.
     spread: u64,
-    /// So much of ours may be on either side of a window's end.
-    doubt: u64,
+    /// How long the slowest takes there and back.
+    slowest: u64,
 }
 
 #[derive(Debug)]
@@ -72,8 +84,17 @@ pub(super) struct Held {
     pub(super) level: u64,
     /// All that had been sent by then, itself included.
     charged: u64,
-    /// The number of the span in which it left, its low bits.
-    number: u16,
+}
+
+/// What a server said was used when a request arrived.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ReadUsed {
+    /// When it left, and when it had arrived at the latest.
+    pub(super) sent_at: u64,
+    pub(super) arrived_by: u64,
+    /// What the server counted of it.
+    pub(super) counted: u64,
+    pub(super) used: u64,
 }
 
 impl Account {
@@ -103,9 +124,13 @@ impl Account {
             pace_at: 0,
             first_read_at: None,
             fixed: Fixed::default(),
+            rhythm: Rhythm::new(span),
+            sliding: Sliding::default(),
+            vary_until: 0,
+            proven_until: 0,
             sends: Box::default(),
             spread: cap,
-            doubt: 0,
+            slowest: cap,
             rule,
         }
     }
@@ -116,6 +141,23 @@ impl Account {
         match &mut self.counter {
             Counter::Window(wheel) => wheel.advance(now),
             Counter::Bucket(bucket) => bucket.advance(now, self.effective.limit()),
+        }
+        if self.is_fixed() {
+            self.fixed.advance(now, self.charged, &self.length());
+        }
+    }
+
+    const fn is_fixed(&self) -> bool {
+        matches!(self.rule.shape, Shape::Aligned | Shape::Anchored)
+    }
+
+    const fn length(&self) -> Length {
+        Length {
+            span: self.span,
+            drift: self.drift,
+            is_regular: matches!(self.rule.shape, Shape::Aligned),
+            spread: self.spread,
+            slowest: self.slowest,
         }
     }
 
@@ -129,13 +171,23 @@ impl Account {
     }
 
     /// What we may use.
-    pub(super) fn budget(&self, is_answered: bool) -> u64 {
+    fn budget(&self, now: u64, is_answered: bool) -> u64 {
         let limit = self.effective.limit();
         let reserve = match self.counter {
             Counter::Bucket(_) if self.first_read_at.is_some() => limit.div_ceil(BUCKET_RESERVE),
             _ => 0,
         };
-        let taken = self.others.expected(limit) + reserve;
+        let sent = match self.rule.shape {
+            Shape::Sliding if now < self.vary_until => {
+                self.sliding.most(now + self.spread, &self.rhythm)
+            }
+            Shape::Sliding | Shape::Bucket => 0,
+            _ if self.rhythm.is_known() && now < self.proven_until => {
+                self.rhythm.most_in(self.span)
+            }
+            _ => 0,
+        };
+        let taken = self.others.expected(limit).max(sent) + reserve;
         let free = limit.saturating_sub(taken).max(limit / LEAST_SHARE);
         if is_answered { free.max(1) } else { (limit / UNANSWERED_SHARE).max(1) }
     }
@@ -152,25 +204,23 @@ impl Account {
         (until > now).then_some(until)
     }
 
-    /// What we may use of fixed windows where the server's own figure shows that it still counts
-    /// no more than the limit with `amount`, and with what others need until the window is over.
-    #[inline(never)]
-    fn budget_by_reading(&self, now: u64, amount: u64) -> Option<u64> {
+    /// When `amount` fits in windows that begin anew, as far as the server's own figures show what it
+    /// counts and what others send.
+    fn ready_by_readings(&self, now: u64, amount: u64) -> Option<u64> {
         let is_known = |at: u64| now >= at.saturating_add(self.span);
-        let limit = self.effective.limit();
-        let are_known = self.first_read_at.is_some_and(is_known) && self.others.are_seen();
-        if !are_known || limit < FEW {
+        let are_there = self.rhythm.is_known() && now < self.proven_until;
+        if !self.first_read_at.is_some_and(is_known) || !are_there {
             return None;
         }
-        let (most, rest) = self.fixed.most(now)?;
-        let wanted = most + self.pending + amount + self.others.to_come(rest, limit);
-        (wanted <= limit).then(|| limit.saturating_sub(self.others.at_least(limit)))
+        let (limit, amount) = (self.effective.limit(), self.pending + amount);
+        let wanted = Wanted { now, amount, limit, charged: self.charged };
+        self.fixed.ready_at(&wanted, &self.length(), &self.rhythm)
     }
 
     /// When `amount` fits, `now` at the earliest; and whether it would be a probe. What has been
     /// `advance`d to `now` is asked.
     pub(super) fn ready_at(&mut self, now: u64, amount: u64, is_answered: bool) -> (u64, bool) {
-        let budget = self.budget(is_answered);
+        let budget = self.budget(now, is_answered);
         let (fits, is_probe) = match &self.counter {
             Counter::Bucket(bucket) => {
                 let limit = self.effective.limit();
@@ -180,12 +230,10 @@ impl Account {
             }
             Counter::Window(wheel) => {
                 let used = wheel.sum() + self.pending;
-                let budget = match used + amount > budget {
-                    true => self.budget_by_reading(now, amount).unwrap_or(0).max(budget),
-                    false => budget,
-                };
                 if used == 0 {
                     (now, false)
+                } else if let Some(at) = self.ready_by_readings(now, amount) {
+                    return (at.max(now), false);
                 } else if used + amount <= budget {
                     (self.unknown_others_until(now, used + amount).unwrap_or(now), false)
                 } else if self.effective.may_probe(used + amount) && is_answered {
@@ -210,17 +258,14 @@ impl Account {
     }
 
     /// What is spread evenly over a window.
-    fn pace_budget(&self) -> u64 {
-        let budget = self.budget(true);
+    fn pace_budget(&self, now: u64) -> u64 {
+        let budget = self.budget(now, true);
         if self.rule.shape == Shape::Bucket || !self.others.are_seen() {
             return budget;
         }
-        let limit = self.effective.limit();
-        match self.rule.shape {
-            Shape::Aligned | Shape::Anchored if limit >= FEW => {
-                budget.max(limit.saturating_sub(self.others.at_least(limit)))
-            }
-            _ => budget,
+        match self.is_fixed() {
+            true => self.effective.limit(),
+            false => budget,
         }
     }
 
@@ -231,7 +276,7 @@ impl Account {
         if held.is_probe {
             self.effective.probe_left();
         }
-        let budget = self.pace_budget();
+        let budget = self.pace_budget(now);
         // Dividing by 128 bits takes as long as the rest of a decision, and is hardly ever needed.
         let cost = match u64::from(amount).checked_mul(self.span) {
             Some(product) => product / budget,
@@ -265,15 +310,16 @@ impl Account {
         held.level = self.used();
         held.charged = self.charged;
         self.sends.add(now, self.charged);
-        held.number = (now / self.span % (1 << 16)) as u16;
-        self.fixed.left(held.number, amount);
+        if self.is_fixed() {
+            let length = self.length();
+            self.fixed.left(now, (amount, self.charged), &length);
+        }
     }
 
     /// It is known when it has arrived at the latest, and what it really cost.
     pub(super) fn settle(&mut self, held: &Held, end: u64, actual: u64) {
         let amount = u64::from(held.amount);
-        self.fixed.landed(held.number, amount);
-        self.fixed.unread(actual.saturating_sub(amount));
+        self.fixed.cost_more(actual.saturating_sub(amount));
         match &mut self.counter {
             Counter::Window(wheel) => {
                 wheel.remove(held.slot, amount);
@@ -287,18 +333,14 @@ impl Account {
         }
     }
 
-    /// The answer does not say what is used.
-    pub(super) fn unread(&mut self, held: &Held) {
-        self.fixed.unread(u64::from(held.amount));
-    }
-
     /// A server that has taken this request has counted so much of ours, at most.
     pub(super) const fn counted_at_most(&self, held: &Held) -> u64 {
         held.level + (self.charged - held.charged)
     }
 
-    /// The server says what is used, as it was when `held` arrived, which left at `sent_at`.
-    pub(super) fn read_used(&mut self, now: u64, sent_at: u64, (held, used): (&Held, u64)) {
+    /// The server says what is used, as it was when `held` arrived, of which it counted `counted`.
+    pub(super) fn read_used(&mut self, now: u64, held: &Held, read: &ReadUsed) {
+        let ReadUsed { sent_at, arrived_by, counted, used } = *read;
         self.first_read_at.get_or_insert(now);
         // What left later by more than the spread arrived later.
         let latest = sent_at.saturating_add(self.spread);
@@ -313,23 +355,33 @@ impl Account {
                 bucket.raise(used + (self.charged - held.charged));
             }
             Counter::Window(_) if self.rule.shape == Shape::Sliding => {
-                self.others.seen(now, used.saturating_sub(at_most));
+                let amount = used.saturating_sub(at_most);
+                self.others.seen(now, amount);
+                if self.others.vary(self.effective.limit()) {
+                    self.vary_until = now.saturating_add(self.span.saturating_mul(VARY));
+                }
+                self.sliding.read(sent_at, self.span + self.drift, amount, &mut self.rhythm);
             }
             Counter::Window(_) => {
-                let (amount, charged_then) = (u64::from(held.amount), held.charged);
-                let said = Said { now, sent_at, amount, charged: charged_then, used };
-                let is_regular = self.rule.shape == Shape::Aligned;
-                let Self { span, drift, spread, .. } = *self;
-                let length = Length { span, drift, is_regular, spread };
-                let read = self.fixed.read(&said, &length, self.rule.limit);
-                let ours = match read {
-                    Read::Ours(before) => charged.saturating_sub(before),
-                    Read::Unknown => at_most,
-                    Read::First => return self.others.window_ended(now),
-                    Read::Stale => return,
+                let said = Said {
+                    sent_at,
+                    arrived_by,
+                    amount: u64::from(held.amount),
+                    counted,
+                    charged: held.charged,
+                    total: self.charged,
+                    used,
                 };
-                let amount = used.saturating_sub(ours);
-                let amount = if amount > self.doubt { amount } else { 0 };
+                let length = self.length();
+                let known = Known { sends: &self.sends, others: &self.rhythm };
+                let ours = self.fixed.read(&said, &length, &known);
+                self.fixed.settle(now, &length, &mut self.rhythm);
+                let amount = used.saturating_sub(ours.unwrap_or(at_most).max(at_most));
+                if amount > 0 {
+                    // All of ours cannot be so much; what is told from the order in which it arrived can
+                    // be wrong.
+                    self.proven_until = now.saturating_add(self.span.saturating_mul(PROVEN));
+                }
                 self.others.seen(now, amount);
             }
         }
@@ -344,18 +396,9 @@ impl Account {
     /// How unevenly requests travel, and how long the slowest takes there and back.
     pub(super) fn set_spread(&mut self, spread: u64, slowest: u64) {
         let spread = spread.min(self.cap);
-        self.spread = spread;
-        let (span, limit) = (self.span, self.effective.limit());
-        let in_time = |time: u64| {
-            let part = u128::from(limit) * u128::from(time.min(span)) / u128::from(span);
-            u64::try_from(part).unwrap_or(limit)
-        };
-        if matches!(self.rule.shape, Shape::Aligned | Shape::Anchored) {
-            self.doubt = in_time(spread);
-            self.others.set_unseen(in_time(slowest), spread);
-        } else {
-            self.others.set_unseen(0, spread);
-        }
+        (self.spread, self.slowest) = (spread, slowest);
+        let limit = self.effective.limit();
+        self.others.set_spread(spread);
         if self.rule.shape == Shape::Sliding && limit >= FEW {
             self.others.trust_parts();
         }

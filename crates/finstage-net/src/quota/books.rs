@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use crate::QuotaSnapshot;
-use crate::quota::account::{Account, Held};
+use crate::quota::account::{Account, Held, ReadUsed};
 use crate::quota::delay::Delay;
 use crate::quota::effective::Refused;
 use crate::quota::{Cost, MAX_RULES, Reading, Rule, Settlement, nanos};
@@ -194,9 +194,11 @@ impl Books {
                 account.effective.state(limit);
             }
             if let Some(used) = used {
-                account.read_used(now, ticket.sent_at, (held, used));
-            } else {
-                account.unread(held);
+                let is_counted = answer.refused.is_none() || account.rule.counts_refused;
+                let counted = if is_counted { u64::from(held.amount) } else { 0 };
+                let arrived_by = ticket.sent_at + excess.min(account.cap);
+                let read = ReadUsed { sent_at: ticket.sent_at, arrived_by, counted, used };
+                account.read_used(now, held, &read);
             }
             if held.amount == 0 {
                 continue;

@@ -4,6 +4,8 @@
 const PARTS: u64 = 8;
 /// Left free beyond what was seen, as a share of the limit: others do not come in even portions.
 const MARGIN: u64 = 256;
+/// Of what is on the way such a part looks like theirs at one time and not at another.
+const UNCLEAR: u64 = 2;
 
 /// The most that others were seen to use, over the last two windows.
 #[derive(Debug)]
@@ -23,7 +25,6 @@ pub(super) struct Others {
     least: u64,
     /// How unevenly requests travel.
     spread: u64,
-    mixed: u64,
     trusts_parts: bool,
 }
 
@@ -41,7 +42,6 @@ impl Others {
             used: 0,
             least: 0,
             spread: 0,
-            mixed: 0,
             trusts_parts: false,
         }
     }
@@ -67,18 +67,9 @@ impl Others {
         }
     }
 
-    /// A window of the server ended between the last look and `now`: what came meanwhile, as much
-    /// as usual, was not seen.
-    pub(super) fn window_ended(&mut self, now: u64) {
-        let (at, amount) = self.last;
-        let amount = amount + self.usual(now.saturating_sub(at));
-        self.seen(now, amount);
-    }
-
-    /// How unevenly requests travel, and how much of ours is on the way meanwhile, which cannot be
-    /// told from what others use.
-    pub(super) const fn set_unseen(&mut self, mixed: u64, spread: u64) {
-        (self.mixed, self.spread) = (mixed, spread);
+    /// How unevenly requests travel.
+    pub(super) const fn set_spread(&mut self, spread: u64) {
+        self.spread = spread;
     }
 
     /// Each part holds many readings: what others reach in it is seen.
@@ -89,6 +80,15 @@ impl Others {
     /// Whether there are any.
     pub(super) const fn are_seen(&self) -> bool {
         self.used > 0
+    }
+
+    /// Whether what they use of a window changes by more than a request of theirs does, and than is not
+    /// told from what is on the way.
+    pub(super) fn vary(&self, limit: u64) -> bool {
+        let on_the_way = u128::from(limit) * u128::from(self.spread) / u128::from(self.span.max(1));
+        let unclear = u64::try_from(on_the_way).unwrap_or(limit).div_ceil(UNCLEAR);
+        let same = limit.div_ceil(MARGIN) * 2 + unclear;
+        self.newest >= self.steady_from && self.used > self.least + same
     }
 
     /// What is left free for them under `limit`.
@@ -102,21 +102,11 @@ impl Others {
             false => self.used,
         };
         // What was reached in each part is exceeded by one more request of theirs, not the most of all.
-        self.used.max(beyond + margin) + self.usual(self.spread) + self.mixed
-    }
-
-    /// What they still send in `time` of a window, with a request of theirs that comes early.
-    pub(super) fn to_come(&self, time: u64, limit: u64) -> u64 {
-        self.usual(time) + limit.div_ceil(MARGIN)
-    }
-
-    /// What they use in a window and somewhat less: never are we to use more than what that leaves.
-    pub(super) fn at_least(&self, limit: u64) -> u64 {
-        self.used.saturating_sub(limit.div_ceil(MARGIN) * 4)
+        self.used.max(beyond + margin) + self.usual(self.spread)
     }
 
     /// What they use in `time`.
-    pub(super) fn usual(&self, time: u64) -> u64 {
+    fn usual(&self, time: u64) -> u64 {
         let part = u128::from(self.used) * u128::from(time.min(self.span));
         u64::try_from(part / u128::from(self.span.max(1))).unwrap_or(self.used)
     }
@@ -147,12 +137,10 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_between_two_looks_is_left_free_as_well() {
+    fn what_comes_while_a_request_travels_is_left_free_as_well() {
         let mut others = Others::new(400);
         others.seen(1000, 40);
-        others.set_unseen(0, 20);
+        others.set_spread(20);
         assert_eq!(others.expected(1000), 40 + 2 + 4);
-        others.window_ended(1100);
-        assert_eq!(others.used(), 40 + 10);
     }
 }

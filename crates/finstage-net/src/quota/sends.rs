@@ -33,6 +33,11 @@ impl Sends {
         }
     }
 
+    /// What had been sent by `at` for sure; `None` where that is forgotten.
+    pub(super) fn at_least(&self, at: u64) -> Option<u64> {
+        self.last_by(at).map(|(_, sum)| sum)
+    }
+
     /// The last one that left by `at`, as far as is remembered.
     fn last_by(&self, at: u64) -> Option<(u64, u64)> {
         let oldest = self.count.saturating_sub(LATEST);
@@ -52,6 +57,7 @@ mod tests {
         (1..=100).for_each(|n| sends.add(n * 10, n * 2));
         assert_eq!(sends.at_most(995, 200), 198);
         assert_eq!(sends.at_most(1000, 200), 200);
+        assert_eq!((sends.at_least(995), sends.at_least(5)), (Some(198), None));
         assert_eq!(sends.at_most(5, 200), 37 * 2, "forgotten");
     }
 }

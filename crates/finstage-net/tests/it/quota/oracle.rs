@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use finstage_net::Shape;
 
-use super::world::{Answer, Client, Scene, Seen};
+use super::world::{Answer, Client, Manner, Other, Scene, Seen};
 
 /// Sees what the server counts as late as an answer could bring it, knows the other's rate and the
 /// size of its requests, and takes no risk. What remains unknown is when the other's next request
@@ -19,8 +19,7 @@ pub(super) struct Oracle {
     way: (u64, u64),
     /// How late the counter is seen.
     lag: u64,
-    /// What the other uses in a window, and how much a request of it weighs.
-    other: (u64, u64),
+    other: Other,
     /// What was counted and is not seen yet.
     coming: VecDeque<Seen>,
     /// What is seen and counts.
@@ -29,9 +28,19 @@ pub(super) struct Oracle {
     /// Ours that is not seen yet.
     ours: u64,
     ends: Option<u64>,
+    /// Whether it sees the counter at its own requests only, as answers show it.
+    by_answers: bool,
+    /// Up to when the counter is seen.
+    seen_to: u64,
 }
 
 impl Oracle {
+    /// One that sees no more than what its own answers say.
+    pub(super) fn by_answers(scene: &Scene) -> Self {
+        Self { by_answers: true, ..Self::new(scene) }
+    }
+
+    /// One that sees the counter all the time.
     pub(super) fn new(scene: &Scene) -> Self {
         let window = scene.rule.window.as_nanos() as u64;
         Self {
@@ -41,18 +50,25 @@ impl Oracle {
             window: window + window / 1_000_000 * scene.slow_ppm + 1,
             way: scene.delay,
             lag: u64::midpoint(scene.delay.0, scene.delay.1),
-            other: scene.other.unwrap_or((0, 1)),
+            other: scene.other.expect("beside another"),
             coming: VecDeque::new(),
             seen: VecDeque::new(),
             sum: 0,
             ours: 0,
             ends: None,
+            by_answers: false,
+            seen_to: 0,
         }
     }
 
     fn look(&mut self, now: u64) {
         let arrives_at = now + self.way.0;
-        while let Some(seen) = self.coming.pop_front_if(|seen| seen.at + self.lag <= now) {
+        let is_shown =
+            |seen: &Seen| seen.at + self.lag <= now && (seen.is_ours || !self.by_answers);
+        let last = self.coming.iter().rposition(is_shown);
+        for _ in 0..last.map_or(0, |last| last + 1) {
+            let Some(seen) = self.coming.pop_front() else { break };
+            self.seen_to = seen.at;
             if seen.is_ours {
                 self.ours -= seen.weight;
             }
@@ -82,9 +98,25 @@ impl Oracle {
 
     /// The most that the other sends in `time`.
     fn others_in(&self, time: u64) -> u64 {
-        let (amount, weight) = self.other;
+        let Other { amount, weight, manner } = self.other;
         let each = (self.window * weight).checked_div(amount).unwrap_or(u64::MAX);
-        ((time + self.way.1 - self.way.0) / each + 1) * weight
+        let time = time + self.way.1 - self.way.0;
+        match manner {
+            Manner::Steady => (time / each + 1) * weight,
+            Manner::Spells => (time / (each / 2) + 1) * weight,
+            Manner::Chance => {
+                // So many that more come once in ten million times.
+                let mean = time as f64 / each as f64;
+                let (mut count, mut share) = (0u64, (-mean).exp());
+                let mut rest = 1.0 - share;
+                while rest > 1e-7 {
+                    count += 1;
+                    share *= mean / count as f64;
+                    rest -= share;
+                }
+                count * weight
+            }
+        }
     }
 }
 
@@ -97,12 +129,13 @@ impl Client for Oracle {
             Some(ends) if now + self.way.0 < ends => ends.saturating_sub(now),
             _ => self.window,
         };
-        let unseen = self.others_in(self.lag + rest.max(self.way.1));
+        let before = if self.by_answers { now.saturating_sub(self.seen_to) } else { self.lag };
+        let unseen = self.others_in(before.min(self.window) + rest.max(self.way.1));
         if self.sum + self.ours + unseen + weight <= self.limit {
             self.ours += weight;
             return Ok(0);
         }
-        let shown = self.coming.front().map(|seen| seen.at + self.lag);
+        let shown = self.coming.iter().map(|seen| seen.at + self.lag).find(|at| *at > now);
         let over = self.seen.front().filter(|_| self.is_sliding);
         let over = over.map(|(at, _)| (at + self.window).saturating_sub(self.way.0));
         let ended = self.ends.map(|ends| ends.saturating_sub(self.way.0));

@@ -54,8 +54,8 @@ pub(super) struct Scene {
     pub(super) skew: u64,
     /// How much slower the server's clock runs, in millionths.
     pub(super) slow_ppm: u64,
-    /// What another process uses steadily with the same key in a window, and its weights.
-    pub(super) other: Option<(u64, u64)>,
+    /// Another process with the same key.
+    pub(super) other: Option<Other>,
     /// Whether answers say what is used.
     pub(super) has_readings: bool,
     /// Windows that are simulated; figures are of those after `learned`.
@@ -66,6 +66,26 @@ pub(super) struct Scene {
     /// Whether a refusal names the wait.
     pub(super) states_wait: bool,
     pub(super) seed: u64,
+}
+
+/// Another process with the same key.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Other {
+    /// What it uses in a window, in the mean, and what each of its requests weighs.
+    pub(super) amount: u64,
+    pub(super) weight: u64,
+    pub(super) manner: Manner,
+}
+
+/// When another process sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Manner {
+    /// One request as long after the other as the next.
+    Steady,
+    /// Whenever it happens to: the time to the next request knows nothing of the last (Poisson).
+    Chance,
+    /// At twice the mean rate for a while, then not at all, each a quarter of a window in the mean.
+    Spells,
 }
 
 /// What came of it.
@@ -245,6 +265,8 @@ struct World<'a> {
     wake_at: u64,
     /// A refusal is known.
     is_warned: bool,
+    /// Until when the other one sends.
+    spell_until: u64,
     early: u64,
     /// Accepted weight times the time that it counts within what is measured.
     area: f64,
@@ -272,6 +294,7 @@ impl<'a> World<'a> {
             next,
             wake_at: start,
             is_warned: false,
+            spell_until: 0,
             early: 0,
             area: 0.0,
             area_after: 0.0,
@@ -397,10 +420,27 @@ impl<'a> World<'a> {
     }
 
     fn other_sends(&mut self, now: u64) {
-        let Some((amount, weight)) = self.scene.other else { return };
+        let Some(Other { amount, weight, manner }) = self.scene.other else { return };
         let way = self.way();
         self.push(now + way, Event::OtherArrives { weight: weight as u32 });
-        self.push(now + self.window * weight / amount, Event::OtherSends);
+        let pause = self.window * weight / amount;
+        let pause = match manner {
+            Manner::Steady => pause,
+            Manner::Chance => self.by_chance(pause),
+            Manner::Spells if now + pause / 2 < self.spell_until => pause / 2,
+            Manner::Spells => {
+                let silence = self.by_chance(self.window / 4);
+                self.spell_until = now + silence + self.by_chance(self.window / 4);
+                silence.max(pause / 2)
+            }
+        };
+        self.push(now + pause, Event::OtherSends);
+    }
+
+    /// A time with this mean that knows nothing of what was before; four means at most.
+    fn by_chance(&mut self, mean: u64) -> u64 {
+        let share = (self.dice.between(1, 1 << 53) as f64) / (1u64 << 53) as f64;
+        ((-share.ln()).min(4.0) * mean as f64) as u64 + 1
     }
 
     fn way(&mut self) -> u64 {
