@@ -213,7 +213,13 @@ fn find(name: &str) -> Result<&'static Venue> {
 /// The names of all venues, for people.
 #[must_use]
 pub fn names() -> String {
-    let names: Vec<&str> = venues::ALL.iter().map(|venue| venue.profile.name).collect();
+    names_of(|_| true)
+}
+
+/// The names of those venues that `fit`, for people.
+pub fn names_of(fit: impl Fn(&Venue) -> bool) -> String {
+    let fitting = venues::ALL.iter().filter(|venue| fit(venue));
+    let names: Vec<&str> = fitting.map(|venue| venue.profile.name).collect();
     match names.split_last() {
         Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
         _ => names.join(""),

@@ -55,7 +55,8 @@ const PROFILE: VenueProfile = VenueProfile {
     // It ends connections that are idle for a minute; at half of the stall we ping.
     heartbeat: Duration::from_secs(60),
     stall: Duration::from_secs(90),
-    max_age: Duration::MAX,
+    // A program of one's own cuts nothing because of its age.
+    max_age: Duration::from_secs(365 * 86_400),
     command_spacing: Duration::ZERO,
     frames_per_second: 0,
     max_streams: 1_000,

@@ -67,7 +67,7 @@ fn series(loaded: &Loaded, args: &Backfill) -> Result<Vec<(Symbol, Interval)>> {
     for symbol in symbols {
         let found = feeds::venues::find(symbol.venue()).filter(|venue| venue.can_be_asked());
         let venue = found.ok_or_else(|| {
-            let names = venues::names();
+            let names = venues::names_of(feeds::venues::Venue::can_be_asked);
             Failure::usage(format!("{symbol}: no history comes from there: write {names}:SYMBOL"))
         })?;
         let feed = watched_feeds.iter().find(|feed| feed.symbols.contains(&symbol));

@@ -65,12 +65,15 @@ impl Past {
     }
 }
 
+/// Is told, in words, what cannot be read.
+pub type Complain = Box<dyn FnMut(&str)>;
+
 /// Who is told what while a recording is played.
 pub struct Ears {
     /// What the engine says.
     pub observer: Arc<dyn Observer>,
     /// Lines and frames that cannot be read, in words.
-    pub complain: Box<dyn FnMut(&str)>,
+    pub complain: Complain,
     /// Ends the recording early when it turns true.
     pub stop: Arc<AtomicBool>,
 }
@@ -136,7 +139,7 @@ impl Tape {
             RecordedVenue::new(playback, Arc::clone(&clock), (ears.complain, ears.stop));
         if begins.is_some() {
             let rim = rim(clock, Arc::clone(&tally) as _);
-            let Store { journal, records, history, .. } = store.clone();
+            let Store { journal, records, history, .. } = store;
             let settings = self.settings.clone();
             House { journal, records, history, settings, instruments, rim }.run(&mut venue)?;
         }

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use finstage_feeds::recording::{Playback, PlaybackCounts};
 use finstage_model::{Clock as _, Event, ManualClock, Timestamp};
 
+use super::Complain;
 use crate::day::Feed;
 use crate::live::BATCH_MAX_EVENTS;
 use crate::virtual_time::tick;
@@ -15,7 +16,7 @@ use crate::virtual_time::tick;
 pub struct RecordedVenue {
     playback: Playback,
     clock: Arc<ManualClock>,
-    complain: Box<dyn FnMut(&str)>,
+    complain: Complain,
     stop: Arc<AtomicBool>,
     /// When the last thing happened.
     last: Timestamp,
@@ -28,7 +29,7 @@ impl RecordedVenue {
     pub fn new(
         playback: Playback,
         clock: Arc<ManualClock>,
-        (complain, stop): (Box<dyn FnMut(&str)>, Arc<AtomicBool>),
+        (complain, stop): (Complain, Arc<AtomicBool>),
     ) -> Self {
         let last = clock.now();
         Self { playback, clock, complain, stop, last }

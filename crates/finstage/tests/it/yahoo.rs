@@ -96,7 +96,7 @@ fn a_venue_out_of_reach_is_exit_3_and_a_symbol_that_it_does_not_have_is_exit_1()
     assert!(run.out.contains("yahoo:AAPL"), "the others are fetched: {run}");
     let run = shell.run("backfill --symbols file:X");
     assert_eq!(
-        (run.code, run.err.contains("write binance, yahoo, kis, kraken or tardis:SYMBOL")),
+        (run.code, run.err.contains("write binance, yahoo, kis or kraken:SYMBOL")),
         (2, true),
         "{run}"
     );

@@ -20,6 +20,7 @@ use crate::config::settings::Settings;
 use crate::exit::{Exit, Failure, Result};
 use crate::live::{Freshness, Names, NoObserver, Observer};
 use crate::recorded::{Ears, Past, Played, Tape, settings_for};
+use crate::venues::names_of;
 
 /// What stands for standard input.
 const STDIN: &str = "-";
@@ -107,9 +108,7 @@ fn whose(recording: &Recording, args: &Replay) -> Result<&'static Venue> {
     };
     let venue = venues::find(name).filter(|venue| venue.stream.is_some());
     venue.ok_or_else(|| {
-        let known = venues::ALL.iter().filter(|venue| venue.stream.is_some());
-        let known: Vec<&str> = known.map(|venue| venue.profile.name).collect();
-        let known = known.join(" or ");
+        let known = names_of(|venue| venue.stream.is_some());
         Failure::usage(format!("--venue \"{name}\": no venue with a stream: write {known}"))
     })
 }
