@@ -90,7 +90,7 @@ impl CounterFile {
     pub(crate) fn on(disk: Box<dyn Disk>, shown: String) -> io::Result<Self> {
         let mut file = Self { disk, shown, sid: 0 };
         file.sid = file.change(|book| {
-            let sid = fresh_sid(&book.senders)?;
+            let sid = fresh_sid(&book.senders, &mut random)?;
             if book.senders.len() >= MAX_ENTRIES {
                 book.senders.remove(0);
             }
@@ -174,15 +174,19 @@ fn take(next: &mut u64, count: u64) -> io::Result<Range<u64>> {
 }
 
 /// An id by chance: whoever seals with a copy of the keyring elsewhere has another one.
-fn fresh_sid(taken: &[u32]) -> io::Result<u32> {
+fn fresh_sid(taken: &[u32], draw: &mut dyn FnMut() -> io::Result<u32>) -> io::Result<u32> {
     loop {
-        let mut bytes = [0; 4];
-        fill(&mut bytes).map_err(io::Error::other)?;
-        let sid = u32::from_be_bytes(bytes);
+        let sid = draw()?;
         if !taken.contains(&sid) {
             return Ok(sid);
         }
     }
+}
+
+fn random() -> io::Result<u32> {
+    let mut bytes = [0; 4];
+    fill(&mut bytes).map_err(io::Error::other)?;
+    Ok(u32::from_be_bytes(bytes))
 }
 
 /// Counters that end with the process: only for keys that end with it too.

@@ -299,6 +299,14 @@ fn a_damaged_file_stops_sealing_and_says_what_to_do() {
 }
 
 #[test]
+fn a_sender_id_that_was_taken_is_drawn_again() {
+    let mut draws = [5, 7, 5, 6].into_iter();
+    let mut draw = || draws.next().ok_or_else(|| io::Error::other("no more"));
+    assert_eq!(fresh_sid(&[7, 5], &mut draw).unwrap(), 6);
+    assert!(fresh_sid(&[], &mut draw).is_err());
+}
+
+#[test]
 fn numbers_end_and_do_not_begin_anew() {
     let mut counters = MemoryCounters::new(1);
     counters.reserve(key(1), i64::MAX as u64 - 1).unwrap();

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::io::{self, BufRead, Read};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use finstage_seal::pipeline::{MAX_BATCH_BYTES, Options, QUEUE, open_lines};
+use finstage_seal::pipeline::{Options, QUEUE, open_lines};
 use finstage_seal::{Keys, Opener, OpenerCounts, Refused, UnixTime};
 
 use crate::allocations::most_held;
@@ -217,20 +217,23 @@ fn a_line_is_answered_before_the_next_one_comes() {
 }
 
 #[test]
-fn a_line_without_end_is_refused_and_the_next_one_is_not() {
+fn a_line_without_end_is_refused_unread_and_the_next_one_is_not() {
     let (keys, envelopes) = lines(1);
-    let mut text = vec![b'x'; finstage_seal::MAX_ENVELOPE_BYTES + MAX_BATCH_BYTES];
-    text.push(b'\n');
-    text.extend_from_slice(&envelopes[0]);
-    let mut reader = io::BufReader::with_capacity(1 << 16, &text[..]);
+    // 512 MiB without a newline, then one.
+    let endless = io::repeat(b'x').take(512 << 20);
+    let rest = [b"\n", &*envelopes[0]].concat();
+    let mut reader = io::BufReader::with_capacity(1 << 20, endless.chain(&*rest));
     let mut opener = Opener::new(keys);
     let mut outcomes = Vec::new();
-    open_lines(&mut opener, &mut reader, &options(2, 10), &mut |item| {
-        outcomes.push((item.line, item.result.is_ok()));
-        Ok(())
-    })
-    .unwrap();
+    let held = most_held(|| {
+        open_lines(&mut opener, &mut reader, &options(2, 10), &mut |item| {
+            outcomes.push((item.line, item.result.is_ok()));
+            Ok(())
+        })
+        .unwrap();
+    });
     assert_eq!(outcomes, [(1, false), (2, true)]);
+    assert!(held < 128 << 20, "{held} bytes");
 }
 
 #[test]
