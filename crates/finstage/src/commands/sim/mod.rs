@@ -93,7 +93,12 @@ async fn serve(global: &Global, args: &Sim, faults: Scenario, ledger: Arc<Ledger
             counts.ok, counts.refused, counts.errors
         ),
     );
-    // Relays before what they relay.
+    stop_all(global, running).await;
+    Ok(())
+}
+
+/// Stops all, relays before what they relay.
+async fn stop_all(global: &Global, running: Vec<Running>) {
     for venue in running.into_iter().rev() {
         match venue {
             Running::Binance(sim) => sim.stop().await,
@@ -119,7 +124,6 @@ async fn serve(global: &Global, args: &Sim, faults: Scenario, ledger: Arc<Ledger
             }
         }
     }
-    Ok(())
 }
 
 /// A venue that is being played.
