@@ -7,7 +7,7 @@
 //!   instruments, told with the next message of each.
 //! * Replays are named by the address: `ws = "ws://HOST:8001/ws-replay-normalized?from=2026-11-01&to=2026-11-02"`.
 //!   One that breaks goes on where it was; one that is over brings nothing more.
-//! * Files: normalized messages, rows of CSV behind their header ([`csv`]), and records of sealed market
+//! * Files: normalized messages, rows of CSV behind their header, and records of sealed market
 //!   data, whose instruments are `tardis:SYMBOL`.
 //! * Numbers are JSON numbers made from doubles, kept digit by digit; only volumes of bars, which are sums, may
 //!   have more than nine decimals and are rounded. Times are ISO 8601.

@@ -174,7 +174,7 @@ async fn a_relay_rotates_its_keyring_after_so_many_messages_and_nobody_notices()
     let mut reader = Reader::connect(&world, &relay, file.path()).await;
     let mut ids = Vec::new();
     while relay.stats().rotations < 3 {
-        ids.extend(reader.trades(20).await[0].drain(..));
+        ids.append(&mut reader.trades(20).await[0]);
     }
     let counts = reader.counts();
     assert_eq!((counts.failed, counts.replayed), (0, 0));

@@ -124,6 +124,21 @@ struct Printer {
 }
 
 impl Printer {
+    fn print(&self, line: &str) -> Result<(), SinkError> {
+        use std::io::Write as _;
+        let Some(stop) = &self.stop else {
+            return print_line(line).map_err(|e| SinkError(Box::new(e)));
+        };
+        if stop.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        // What is played lies in a folder that has to be taken away: the process must not just end.
+        writeln!(std::io::stdout().lock(), "{line}").map_err(|e| {
+            stop.store(true, Ordering::Relaxed);
+            SinkError(Box::new(e))
+        })
+    }
+
     fn pause(&self, mut left: Duration) {
         let is_stopped = || self.stop.as_ref().is_some_and(|stop| stop.load(Ordering::Relaxed));
         while !left.is_zero() && !is_stopped() {
@@ -143,10 +158,7 @@ impl Listener for Printer {
             self.pause(Duration::try_from_secs_f64(pause).unwrap_or(PAUSE_MAX).min(PAUSE_MAX));
         }
         self.last = Some(event.ts_recv);
-        for output in outputs {
-            print_line(&said(names, output).to_string()).map_err(|e| SinkError(Box::new(e)))?;
-        }
-        Ok(())
+        outputs.iter().try_for_each(|output| self.print(&said(names, output).to_string()))
     }
 }
 

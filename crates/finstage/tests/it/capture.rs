@@ -117,6 +117,15 @@ fn a_capture_is_played_back_and_twice_the_same() {
     assert_eq!(shell.names("finstage-data"), [""; 0], "nothing is written there");
     assert_eq!(shell.names("tmp"), [""; 0], "and nothing is left");
 
+    // Who reads no further ends it, and nothing is left either.
+    let mut command = shell.command("replay --input today.zst --speed max -q");
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut deaf = command.spawn().unwrap();
+    drop(deaf.stdout.take());
+    let ended = deaf.wait_with_output().unwrap();
+    assert_eq!((ended.status.code(), ended.stderr.as_slice()), (Some(0), &b""[..]));
+    assert_eq!(shell.names("tmp"), [""; 0]);
+
     // The same frames as text, through a pipe.
     shell.write("frames.ndjson", zstd_text(&shell, "today.zst"));
     let mut command = shell.command("replay --input - --json -q");

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use finstage_engine::SinkError;
 use finstage_feeds::recording::{Asked, Form, Recording, What};
 use finstage_feeds::venues::{self, Venue, tardis};
 use finstage_model::{Event, Output, Symbol, Timestamp};
@@ -55,15 +56,23 @@ pub(super) fn run(global: &Global, args: &Replay, input: &Path) -> Result<Exit> 
     let tape = Tape { venue, asked, settings, past };
     let stop = Arc::new(AtomicBool::new(false));
     stop_on_interrupt(&stop)?;
-    let observer: Arc<dyn Observer> = match args.speed {
-        Some(speed) => {
-            let printer = Printer { speed, last: None, stop: Some(Arc::clone(&stop)) };
-            Arc::new(Printing { printer: Mutex::new(printer), stop: Arc::clone(&stop) })
-        }
+    let printing = args.speed.map(|speed| {
+        let printer = Printer { speed, last: None, stop: Some(Arc::clone(&stop)) };
+        Arc::new(Printing { printer: Mutex::new(printer), failed: OnceLock::new() })
+    });
+    let observer: Arc<dyn Observer> = match &printing {
+        Some(printing) => Arc::clone(printing) as _,
         None => Arc::new(NoObserver),
     };
     let ears = Ears { observer, complain: Box::new(super::complain), stop: Arc::clone(&stop) };
     let played = tape.play(recording, ears)?;
+    if let Some(failed) = printing.as_ref().and_then(|printing| printing.failed.get()) {
+        return match failed.0.downcast_ref::<std::io::Error>().map(std::io::Error::kind) {
+            // Whoever read has enough.
+            Some(std::io::ErrorKind::BrokenPipe) => Ok(Exit::Done),
+            _ => Err(Failure::new(Exit::Store, format!("writing standard output: {}", failed.0))),
+        };
+    }
     let matches = match args.check && !stop.load(Ordering::Relaxed) {
         true => Some(again(&tape, input, &stop)? == played),
         false => None,
@@ -300,18 +309,19 @@ fn words(played: &Played) -> String {
 #[derive(Debug)]
 struct Printing {
     printer: Mutex<Printer>,
-    stop: Arc<AtomicBool>,
+    /// Why it does not any more.
+    failed: OnceLock<SinkError>,
 }
 
 impl Observer for Printing {
     fn said(&self, names: &Names, event: &Event, outputs: &[Output], freshness: Freshness) {
-        if freshness == Freshness::Again || self.stop.load(Ordering::Relaxed) {
+        if freshness == Freshness::Again {
             return;
         }
         let mut printer = self.printer.lock().unwrap_or_else(PoisonError::into_inner);
         if let Err(error) = printer.heard(names, event, outputs) {
-            super::complain(&error.0.to_string());
-            self.stop.store(true, Ordering::Relaxed);
+            // The first one is the cause.
+            let _ = self.failed.set(error);
         }
     }
 }
