@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use finstage_model::Clock as _;
 use finstage_net::SystemClock;
 use finstage_seal::{
-    CounterFile, Error, ErrorKind, KEY_BYTES, KeyId, Keyring, KeyringFile, Keys as Ring, NewKey,
-    Rotated, Secret, UnixTime, decode_key,
+    CounterFile, Error, ErrorKind, KEY_BYTES, Key, KeyId, Keyring, KeyringFile, Keys as Ring,
+    NewKey, Rotated, Secret, UnixTime, decode_key,
 };
 use serde_json::json;
 
@@ -184,7 +184,13 @@ fn rotate(global: &Global, args: &KeysRotate) -> Result<()> {
     let fresh = NewKey::generate().map_err(failure)?;
     let change = |ring: &mut Keyring| {
         note(ring, &used)?;
-        ring.rotate(now, fresh)
+        let mut rotated = ring.rotate(now, fresh)?;
+        if rotated.is_unannounced {
+            // So that the next rotation is not.
+            ring.add(NewKey::generate()?, now)?;
+            rotated.pending = ring.pending().map(Key::id);
+        }
+        Ok(rotated)
     };
     let rotated = file.update(change).map_err(failure)?;
     let ring = file.load().map_err(failure)?;

@@ -104,6 +104,15 @@ fn a_key_of_ones_own_is_taken_or_refused_with_its_length_or_the_place_that_is_wr
 }
 
 #[test]
+fn after_a_rotation_that_nobody_was_told_of_the_next_one_is() {
+    let shell = with_keyring();
+    let first = shell.run("keys rotate --keyring ring.toml --json").ok().quiet().json();
+    assert_eq!(first["unannounced"], true);
+    let second = shell.run("keys rotate --keyring ring.toml --json").ok().quiet().json();
+    assert_eq!((&second["unannounced"], &second["primary"]), (&json!(false), &first["pending"]));
+}
+
+#[test]
 fn a_rotation_makes_the_pending_key_primary_and_the_old_one_opens_until_it_is_disabled() {
     let shell = with_keyring();
     shell.run("keys new --keyring ring.toml --id k2").ok();
