@@ -45,9 +45,14 @@ fn the_journal_keeps_its_contract_in_memory() {
     journal::check(&files, Path::new("/data"));
 }
 
+#[expect(clippy::disallowed_methods, reason = "FINSTAGE_LONG=1 asks for the long tests")]
+fn is_long() -> bool {
+    std::env::var_os("FINSTAGE_LONG").is_some()
+}
+
 #[test]
 fn no_crash_loses_a_synced_event() {
-    for seed in 0..2_000 {
+    for seed in 0..if is_long() { 2_000 } else { 800 } {
         journal::survive_crashes(seed);
     }
 }

@@ -15,11 +15,12 @@ use finstage_model::{Alert, Decision, WithheldAlert};
 use finstage_store::records::SignalRow;
 use finstage_store::suite::Rng;
 
+use crate::input::is_long;
 use crate::machine::{After, Death, End, How, Lost, Machine, Said, Shelf, is_exactly};
 use crate::script::{COOLDOWN, Night, PER_HOUR, Script};
 
-/// Lives of a service in the usual run of the tests.
-const SEEDS: u64 = 2_000;
+/// Lives of a service in the usual run of the tests, and in the long one.
+const SEEDS: [u64; 2] = [800, 2_000];
 
 const HOUR: Duration = Duration::from_secs(3_600);
 /// Lives on real files, where a lease waits for the disk.
@@ -55,12 +56,13 @@ impl Reference {
 #[test]
 fn killed_anywhere_it_says_what_it_would_have_said() {
     let references = Reference::all();
+    let seeds = SEEDS[usize::from(is_long())];
     let workers = thread::available_parallelism().map_or(1, usize::from) as u64;
     thread::scope(|scope| {
         for worker in 0..workers {
             let references = &references;
             scope.spawn(move || {
-                for seed in (worker..SEEDS).step_by(workers as usize) {
+                for seed in (worker..seeds).step_by(workers as usize) {
                     survive(&references[(seed % 2) as usize], seed, Shelf::Memory);
                 }
             });
