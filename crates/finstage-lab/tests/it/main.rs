@@ -6,4 +6,5 @@ mod http;
 mod kis;
 mod kraken;
 mod messenger;
+mod openai;
 mod venue;
