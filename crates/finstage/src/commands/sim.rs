@@ -1,5 +1,7 @@
 //! `finstage sim`
 
+mod openai;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -9,6 +11,7 @@ use finstage_lab::sim::kis::{CALLS_PER_SECOND, KisOptions, KisSim};
 use finstage_lab::sim::kraken::{KrakenOptions, KrakenSim};
 use finstage_lab::sim::ledger::Ledger;
 use finstage_lab::sim::market::{Edge, Market, MarketSpec};
+use finstage_lab::sim::openai::OpenAiSim;
 use finstage_lab::sim::telegram::{Chats, TelegramOptions, TelegramSim};
 use finstage_lab::sim::yahoo::{YahooOptions, YahooSim};
 use finstage_model::{Clock, Timestamp};
@@ -35,6 +38,7 @@ pub(super) fn run(global: &Global, args: &Sim) -> Result<Exit> {
             args.speed
         )));
     }
+    openai::check(args)?;
     let faults = scenario(args.scenario.as_deref())?;
     let ledger = match &args.ledger {
         Some(file) => Ledger::to_file(file).map_err(Failure::usage)?,
@@ -80,6 +84,7 @@ async fn serve(global: &Global, args: &Sim, faults: Scenario, ledger: Arc<Ledger
             Running::Yahoo(sim) => sim.stop().await,
             Running::Kis(sim) => sim.stop().await,
             Running::Kraken(sim) => sim.stop().await,
+            Running::OpenAi(sim) => sim.stop().await,
         }
     }
     Ok(())
@@ -92,6 +97,7 @@ enum Running {
     Yahoo(YahooSim),
     Kis(KisSim),
     Kraken(KrakenSim),
+    OpenAi(OpenAiSim),
 }
 
 /// What all venues share.
@@ -160,6 +166,12 @@ impl World<'_> {
                 let places = json!({"rest": sim.rest_url()});
                 running.push(Running::Kraken(sim));
                 ("kraken", places)
+            }
+            SimVenue::Openai => {
+                let sim = OpenAiSim::start(self.openai(listener)?).map_err(failed)?;
+                let places = json!({"rest": sim.rest_url()});
+                running.push(Running::OpenAi(sim));
+                ("openai", places)
             }
         })
     }
