@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::{pages, python, root};
 
 /// The clients, one script each in `xtask/python/clients`.
-const CLIENTS: [&str; 8] = [
+const CLIENTS: [&str; 9] = [
     "binance_rest",
     "binance_ws",
     "ccxt_binance",
@@ -21,9 +21,10 @@ const CLIENTS: [&str; 8] = [
     "kis_mojito",
     "kis_pykis",
     "kraken",
+    "openai_sdk",
 ];
 /// The venues that they ask.
-const VENUES: &str = "binance,telegram,yahoo,kis,kraken";
+const VENUES: &str = "binance,telegram,yahoo,kis,kraken,openai";
 /// A client that takes longer has failed.
 const PATIENCE: Duration = Duration::from_secs(90);
 /// How often a client is looked at.

@@ -1,4 +1,4 @@
-//! The proving ground: an exchange and a messenger on loopback, seeded, with faults.
+//! The proving ground: exchanges, a messenger and a model server on loopback, seeded, with faults.
 //!
 //! [`sim`] speaks the venues' own wire formats, so that the whole product can be run, shown and
 //! tested without the internet: frames and answers are what a venue would send, limits and errors
@@ -10,7 +10,7 @@
 //! both misread would look like agreement.
 //!
 //! What it deliberately does not do: match orders, sign requests, or look like more than the public
-//! market data of two venues and the sending half of one messenger. It reads no clock of its own;
+//! market data of venues, the sending half of one messenger and the questions that are put to models. It reads no clock of its own;
 //! whoever starts it says what time it is.
 //!
 //! Three types to read first: [`sim::market::Market`] (what happens, in virtual time),

@@ -38,7 +38,7 @@ pub use self::report::{Report, ReportDaily, ReportFormat};
 pub use self::seal::{Open, Seal};
 pub use self::server::{Serve, Token};
 pub use self::setup::{Health, Init, Preset};
-pub use self::sim::{Sim, SimVenue};
+pub use self::sim::{OpenAiArgs, Sim, SimHints, SimVenue};
 pub use self::sweep::{Search, Sweep, WalkForward};
 pub use self::track::TrackRecord;
 pub use self::verify::{Trials, Verify};
@@ -132,7 +132,7 @@ pub enum Command {
     /// What a search for parameters is worth: chosen on the past, tried on what came after
     WalkForward(Box<WalkForward>),
     /// Run the simulator: a Binance, a Yahoo and a Telegram on this machine, with faults on demand
-    Sim(Sim),
+    Sim(Box<Sim>),
     /// Signals in the store
     #[command(subcommand)]
     Signals(Signals),

@@ -59,6 +59,14 @@
 //! | `kraken_html` `kraken_empty` `kraken_slow` | a page with `status` (520); 200 without a body; answered after `by` | `status`; `by` |
 //! | `kraken_fail` `kraken_error` | a pair fails always; one call in `one_in`: EGeneral:Internal error | `symbol`; `one_in` |
 //! | `sealed_tamper` `sealed_repeat` `sealed_drop` | a sealed envelope has a bit turned over; is sent twice; is not sent | `one_in` |
+//! | `openai_429` | refused by a `limit` (requests, tokens, concurrency), to come again after `by` | `limit by one_in` |
+//! | `openai_quota` `openai_401` | `insufficient_quota`; the key is not known any more | `one_in` |
+//! | `openai_5xx` `openai_html` | an error with `status` (500), any of 400 to 599; a page with `status` (502) | `status one_in` |
+//! | `openai_slow` `openai_hang` | answered after `by` more; never, a stream from its middle on | `by one_in`; `one_in` |
+//! | `openai_cut` `openai_error_in_stream` | a stream ends in its middle without `[DONE]`; after an error | `one_in` |
+//! | `openai_malformed` | JSON that breaks off; in a stream, one event of it | `one_in` |
+//! | `openai_no_usage` `openai_wrong_usage` | `usage` is missing; is not so | `one_in` |
+//! | `openai_refusal` `openai_length` | the model refuses; stops after a third of its tokens | `one_in` |
 
 mod distortion;
 mod kind;
@@ -72,7 +80,7 @@ use crate::error::{Error, ErrorKind};
 use crate::rng::mix;
 
 pub(crate) use self::distortion::{Distortion, Sent};
-pub use self::kind::FaultKind;
+pub use self::kind::{FaultKind, FaultLimit};
 
 /// The most faults of a scenario.
 pub const MAX_FAULTS: usize = 1_000;
@@ -115,6 +123,8 @@ pub struct Fault {
     pub venue: Option<String>,
     /// What limits are multiplied by, in thousandths.
     pub factor: u32,
+    /// Which limit is said to be reached; the first where it is `None`.
+    pub limit: Option<FaultLimit>,
 }
 
 impl Scenario {
@@ -287,6 +297,7 @@ struct RawFault {
     status: Option<u16>,
     venue: Option<String>,
     factor: Option<f64>,
+    limit: Option<FaultLimit>,
 }
 
 impl RawFault {
@@ -301,6 +312,7 @@ impl RawFault {
             ("status", self.status.is_some()),
             ("venue", self.venue.is_some()),
             ("factor", self.factor.is_some()),
+            ("limit", self.limit.is_some()),
         ];
         let strange = given.iter().find(|(key, given)| *given && !allowed.contains(key));
         let strange = strange.map(|(key, _)| *key);
@@ -341,6 +353,7 @@ impl RawFault {
             status: self.status,
             venue: self.venue,
             factor: (factor * 1_000.0).round() as u32,
+            limit: self.limit,
         })
     }
 }

@@ -8,6 +8,7 @@ pub mod kis;
 pub mod kraken;
 pub mod ledger;
 pub mod market;
+pub mod openai;
 pub mod rulebook;
 pub mod sealed;
 pub mod telegram;

@@ -6,5 +6,6 @@ mod http;
 mod kis;
 mod kraken;
 mod messenger;
+mod openai;
 mod sealed;
 mod venue;

@@ -8,7 +8,7 @@ use clap::Args;
 /// `finstage sim`
 #[derive(Debug, Args)]
 #[command(
-    after_help = "The first line on stdout is JSON: {\"binance\":{\"rest\":…,\"ws\":…},\"telegram\":{\"rest\":…}}.\nEach venue has a port of its own, yahoo one for each of its two hosts; --listen names the first,\nthe others follow. Faults are TOML: docs/guides/simulator.md lists them.\nWith --sealed each venue that streams has a third address, \"sealed\": the same streams, sealed.\n\nExample:  finstage sim --venues yahoo,binance,telegram,kis,kraken --scenario faults.toml\n          finstage sim --sealed keyring.toml --play day.ndjson.zst --speed 60"
+    after_help = "The first line on stdout is JSON: {\"binance\":{\"rest\":…,\"ws\":…},\"telegram\":{\"rest\":…}}.\nEach venue has a port of its own, yahoo one for each of its two hosts; --listen names the first,\nthe others follow. Faults are TOML: docs/guides/simulator.md lists them.\nWith --sealed each venue that streams has a third address, \"sealed\": the same streams, sealed.\n\nExample:  finstage sim --venues yahoo,binance,telegram,kis,kraken --scenario faults.toml\n          finstage sim --sealed keyring.toml --play day.ndjson.zst --speed 60\n          finstage sim --venues openai --rpm 600 --burst 1s --latency 20ms~0.5"
 )]
 pub struct Sim {
     /// Address of the first venue; port 0 takes free ports
@@ -44,6 +44,59 @@ pub struct Sim {
     /// The most frames that go into one envelope: those that are there together
     #[arg(long, value_name = "N", default_value_t = 100, requires = "sealed")]
     pub sealed_batch: u32,
+    /// What openai alone has
+    #[command(flatten)]
+    pub openai: OpenAiArgs,
+}
+
+/// What can be chosen about the simulated openai.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Options of openai")]
+pub struct OpenAiArgs {
+    /// Requests a minute of each key and model; 0 is no limit [default: 10000]
+    #[arg(long, value_name = "N")]
+    pub rpm: Option<u32>,
+    /// Tokens a minute of each key and model, prompt and max tokens; 0 is no limit [default: 4000000]
+    #[arg(long, value_name = "N")]
+    pub tpm: Option<u32>,
+    /// So much of a minute's requests may come at once [default: 1m]
+    #[arg(long, value_name = "DURATION")]
+    pub burst: Option<String>,
+    /// Requests of each key at the same time [default: no limit]
+    #[arg(long, value_name = "N")]
+    pub concurrency: Option<u32>,
+    /// How long an answer takes: 20ms, 10ms..50ms, or 20ms~0.5 (median and spread) [default: 0s]
+    #[arg(long, value_name = "TIME")]
+    pub latency: Option<String>,
+    /// How long it takes from one token of a stream to the next [default: 0s]
+    #[arg(long, value_name = "DURATION")]
+    pub token_time: Option<String>,
+    /// How long a line of a batch takes [default: 10ms]
+    #[arg(long, value_name = "DURATION")]
+    pub batch_line: Option<String>,
+    /// What headers say about limits [default: ms]
+    #[arg(long, value_enum, value_name = "STYLE")]
+    pub hints: Option<SimHints>,
+    /// Speak as a LiteLLM gateway before it does
+    #[arg(long)]
+    pub gateway: bool,
+    /// What a key may spend before it gets insufficient_quota [default: no limit]
+    #[arg(long, value_name = "USD")]
+    pub spend_cap: Option<f64>,
+    /// Keys that are known; all that begin with sk- where none is named
+    #[arg(long, value_name = "KEY", value_delimiter = ',')]
+    pub keys: Vec<String>,
+}
+
+/// What headers of the simulated openai say about limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum SimHints {
+    /// x-ratelimit-*, retry-after and retry-after-ms.
+    Ms,
+    /// retry-after in whole seconds only.
+    Seconds,
+    /// Nothing.
+    None,
 }
 
 /// What `finstage sim` can play.
@@ -59,6 +112,8 @@ pub enum SimVenue {
     Kis,
     /// Kraken: public REST.
     Kraken,
+    /// The OpenAI API: chats, embeddings, files, batches.
+    Openai,
 }
 
 impl std::fmt::Display for SimVenue {
@@ -69,6 +124,7 @@ impl std::fmt::Display for SimVenue {
             Self::Yahoo => "yahoo",
             Self::Kis => "kis",
             Self::Kraken => "kraken",
+            Self::Openai => "openai",
         })
     }
 }

@@ -137,6 +137,60 @@ pub enum FaultKind {
     SealedRepeat,
     /// Envelopes that do not arrive.
     SealedDrop,
+    /// Requests refused for a limit, whatever was used of it.
+    #[serde(rename = "openai_429")]
+    Openai429,
+    /// Money that is used up.
+    OpenaiQuota,
+    /// A failing server, with any status of an error.
+    #[serde(rename = "openai_5xx")]
+    Openai5xx,
+    /// Answers that come late.
+    OpenaiSlow,
+    /// Answers that never come.
+    OpenaiHang,
+    /// Streams that end in the middle.
+    OpenaiCut,
+    /// Streams with an error in the middle.
+    OpenaiErrorInStream,
+    /// JSON that breaks off.
+    OpenaiMalformed,
+    /// Answers that do not say what they used.
+    OpenaiNoUsage,
+    /// Answers that say they used something else.
+    OpenaiWrongUsage,
+    /// A model that refuses.
+    OpenaiRefusal,
+    /// Answers that end too early.
+    OpenaiLength,
+    /// A page instead of JSON.
+    OpenaiHtml,
+    /// A key that is not known any more.
+    #[serde(rename = "openai_401")]
+    Openai401,
+}
+
+/// A limit that a refusal names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FaultLimit {
+    /// Requests a minute.
+    Requests,
+    /// Tokens a minute.
+    Tokens,
+    /// Requests at the same time.
+    Concurrency,
+}
+
+impl FaultLimit {
+    /// What it is called.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Requests => "requests",
+            Self::Tokens => "tokens",
+            Self::Concurrency => "concurrency",
+        }
+    }
 }
 
 impl FaultKind {
@@ -189,9 +243,23 @@ impl FaultKind {
                 &["status"]
             }
             Self::KisError => &["one_in", "status"],
-            Self::KrakenError | Self::SealedTamper | Self::SealedRepeat | Self::SealedDrop => {
-                &["one_in"]
-            }
+            Self::KrakenError
+            | Self::SealedTamper
+            | Self::SealedRepeat
+            | Self::SealedDrop
+            | Self::OpenaiQuota
+            | Self::OpenaiHang
+            | Self::OpenaiCut
+            | Self::OpenaiErrorInStream
+            | Self::OpenaiMalformed
+            | Self::OpenaiNoUsage
+            | Self::OpenaiWrongUsage
+            | Self::OpenaiRefusal
+            | Self::OpenaiLength
+            | Self::Openai401 => &["one_in"],
+            Self::Openai429 => &["limit", "by", "one_in"],
+            Self::Openai5xx | Self::OpenaiHtml => &["status", "one_in"],
+            Self::OpenaiSlow => &["by", "one_in"],
             Self::KisSlow | Self::KrakenSlow | Self::KisDrop => &["by"],
             Self::Telegram502Html | Self::Telegram403 | Self::Telegram400Parse => &["chat"],
             Self::Telegram429 => &["chat", "retry_after"],

@@ -17,9 +17,15 @@ struct Entry {
     refused: bool,
 }
 
+/// A counter that falls is written down as one number after so many entries: what it was at the last of
+/// them is all that they still say.
+const CARRIED_AFTER: usize = 256;
+
 #[derive(Debug, Clone, Default)]
 pub(super) struct Book {
     entries: VecDeque<Entry>,
+    /// What a counter that falls was at a moment before all entries that count, in nanoseconds.
+    carried: Option<(u128, Timestamp)>,
     bans: u32,
     banned_until: Option<Timestamp>,
 }
@@ -42,8 +48,17 @@ impl Book {
                     self.entries.pop_front();
                 }
             }
-            Shape::Decaying(_) if level(&self.entries, shape, now) == 0 => self.entries.clear(),
-            Shape::Decaying(_) => {}
+            Shape::Decaying(_) if self.level(shape, now) == 0 => {
+                self.entries.clear();
+                self.carried = None;
+            }
+            Shape::Decaying(_) => {
+                let newest = self.entries.iter().rfind(|entry| entry.counts).map(|entry| entry.at);
+                if let Some(at) = newest.filter(|_| self.entries.len() >= CARRIED_AFTER) {
+                    self.carried = Some((self.level(shape, at), at));
+                    self.entries.retain(|entry| !entry.counts);
+                }
+            }
         }
     }
 
@@ -51,16 +66,14 @@ impl Book {
     pub(super) fn is_idle(&self, shape: Shape, now: Timestamp) -> bool {
         let mut copy = self.clone();
         copy.forget(shape, now);
-        copy.entries.is_empty() && copy.bans == 0
+        copy.entries.is_empty() && copy.carried.is_none() && copy.bans == 0
     }
 
     /// What is used, in units of cost, rounded up.
     pub(super) fn used(&self, shape: Shape, now: Timestamp) -> u32 {
         let used = match shape {
-            Shape::Decaying(one) => {
-                level(&self.entries, shape, now).div_ceil(one.as_nanos().max(1))
-            }
-            _ => level(&self.entries, shape, now),
+            Shape::Decaying(one) => self.level(shape, now).div_ceil(one.as_nanos().max(1)),
+            _ => self.level(shape, now),
         };
         u32::try_from(used).unwrap_or(u32::MAX)
     }
@@ -78,7 +91,7 @@ impl Book {
         if cost == 0 {
             return None;
         }
-        let (used, cost) = (level(&self.entries, rule.shape, now), u128::from(cost));
+        let (used, cost) = (self.level(rule.shape, now), u128::from(cost));
         let room = u128::from(limit);
         let wait = match rule.shape {
             Shape::Decaying(one) => {
@@ -100,7 +113,7 @@ impl Book {
 
     /// When enough has slid out of a period: entry by entry from the oldest.
     fn slides(&self, period: Duration, (room, cost): (u128, u128), now: Timestamp) -> Duration {
-        let mut used = level(&self.entries, Shape::Sliding(period), now);
+        let mut used = self.level(Shape::Sliding(period), now);
         let mut wait = period;
         for entry in self.entries.iter().filter(|entry| entry.counts) {
             used -= u128::from(entry.cost);
@@ -147,6 +160,24 @@ impl Book {
         Some(Refusal { rule: rule.name, status, wait: until.since(now), banned_until: Some(until) })
     }
 
+    /// What is used: a sum of costs, or for a counter that falls the time until it is empty, in nanoseconds.
+    fn level(&self, shape: Shape, now: Timestamp) -> u128 {
+        let counted = self.entries.iter().filter(|entry| entry.counts);
+        let Shape::Decaying(one) = shape else {
+            return counted.map(|entry| u128::from(entry.cost)).sum();
+        };
+        let (mut level, mut at) = match self.carried {
+            Some((level, at)) => (level, Some(at)),
+            None => (0, None),
+        };
+        for entry in counted {
+            let fell = at.map_or(0, |at| entry.at.since(at).as_nanos());
+            level = level.saturating_sub(fell) + u128::from(entry.cost) * one.as_nanos().max(1);
+            at = Some(entry.at);
+        }
+        level.saturating_sub(at.map_or(0, |at| now.since(at).as_nanos()))
+    }
+
     fn push(&mut self, entry: Entry) {
         let is_full = self.entries.len() >= MAX_ENTRIES;
         match self.entries.back_mut().filter(|_| is_full) {
@@ -157,21 +188,6 @@ impl Book {
             None => self.entries.push_back(entry),
         }
     }
-}
-
-/// What is used: a sum of costs, or for a counter that falls the time until it is empty, in nanoseconds.
-fn level(entries: &VecDeque<Entry>, shape: Shape, now: Timestamp) -> u128 {
-    let counted = entries.iter().filter(|entry| entry.counts);
-    let Shape::Decaying(one) = shape else {
-        return counted.map(|entry| u128::from(entry.cost)).sum();
-    };
-    let (mut level, mut at) = (0_u128, None);
-    for entry in counted {
-        let fell = at.map_or(0, |at| entry.at.since(at).as_nanos());
-        level = level.saturating_sub(fell) + u128::from(entry.cost) * one.as_nanos().max(1);
-        at = Some(entry.at);
-    }
-    level.saturating_sub(at.map_or(0, |at| now.since(at).as_nanos()))
 }
 
 /// When the period of the clock began that a moment lies in.

@@ -203,3 +203,26 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_counter_that_is_carried_on_says_what_its_whole_list_would() {
+    let (room, one_ms) = (500_u64, 20_u64);
+    let rule = Rule::new("calls", room as u32, Shape::Decaying(Duration::from_millis(one_ms)));
+    let mut book = Rulebook::new(vec![rule]);
+    let mut rng = crate::rng::Rng::new(8);
+    let (mut now_ms, mut used_ms, mut refused) = (0, 0_u64, 0);
+    for _ in 0..5_000 {
+        let (pause, cost) = (rng.below(60), 1 + rng.below(3));
+        now_ms += pause;
+        used_ms = used_ms.saturating_sub(pause);
+        let fits = used_ms + cost * one_ms <= room * one_ms;
+        let now = at(now_ms as i64);
+        let verdict = book.admit(now, &Caller::default(), &[("calls", cost as u32)]);
+        assert_eq!(verdict.is_admitted(), fits);
+        refused += usize::from(!fits);
+        used_ms += if fits { cost * one_ms } else { 0 };
+        let used = book.used(now, &Caller::default(), "calls");
+        assert_eq!(u64::from(used), used_ms.div_ceil(one_ms));
+    }
+    assert!(refused > 500, "{refused}");
+}

@@ -1,5 +1,6 @@
 //! `finstage sim`
 
+mod openai;
 mod sealed;
 
 use std::net::SocketAddr;
@@ -11,6 +12,7 @@ use finstage_lab::sim::kis::{CALLS_PER_SECOND, KisOptions, KisSim};
 use finstage_lab::sim::kraken::{KrakenOptions, KrakenSim};
 use finstage_lab::sim::ledger::Ledger;
 use finstage_lab::sim::market::{Edge, Market, MarketSpec};
+use finstage_lab::sim::openai::OpenAiSim;
 use finstage_lab::sim::sealed::{SealedRelay, Source};
 use finstage_lab::sim::telegram::{Chats, TelegramOptions, TelegramSim};
 use finstage_lab::sim::yahoo::{YahooOptions, YahooSim};
@@ -38,6 +40,7 @@ pub(super) fn run(global: &Global, args: &Sim) -> Result<Exit> {
             args.speed
         )));
     }
+    openai::check(args)?;
     let faults = scenario(args.scenario.as_deref())?;
     let ledger = match &args.ledger {
         Some(file) => Ledger::to_file(file).map_err(Failure::usage)?,
@@ -106,6 +109,7 @@ async fn stop_all(global: &Global, running: Vec<Running>) {
             Running::Yahoo(sim) => sim.stop().await,
             Running::Kis(sim) => sim.stop().await,
             Running::Kraken(sim) => sim.stop().await,
+            Running::OpenAi(sim) => sim.stop().await,
             Running::Sealed(relay) => {
                 let stats = relay.stats();
                 say(
@@ -133,6 +137,7 @@ enum Running {
     Yahoo(YahooSim),
     Kis(KisSim),
     Kraken(KrakenSim),
+    OpenAi(OpenAiSim),
     Sealed(SealedRelay),
 }
 
@@ -207,6 +212,12 @@ impl World<'_> {
                 let places = json!({"rest": sim.rest_url()});
                 running.push(Running::Kraken(sim));
                 ("kraken", places)
+            }
+            SimVenue::Openai => {
+                let sim = OpenAiSim::start(self.openai(listener)?).map_err(failed)?;
+                let places = json!({"rest": sim.rest_url()});
+                running.push(Running::OpenAi(sim));
+                ("openai", places)
             }
         })
     }
