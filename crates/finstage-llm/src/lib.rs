@@ -1,0 +1,22 @@
+//! Questions to language models, many at a time, inside limits of requests, tokens and money.
+//!
+//! A [`Row`] is one question in the form of OpenAI's batch files; what becomes of it is a [`Done`]. Between the
+//! two stand limits shared by everything that asks the same endpoint with the same key, a budget that is
+//! reserved before a request leaves, and the retries of `finstage-net`.
+//!
+//! This crate deliberately does not decide what is asked, prints nothing and reads no settings.
+//!
+//! Three types to read first: [`Row`], [`Done`] and [`Money`].
+#![forbid(unsafe_code)]
+
+mod done;
+mod error;
+mod money;
+mod row;
+mod usage;
+
+pub use done::{Attempt, Done, End, Reply, RowError};
+pub use error::{Error, ErrorKind};
+pub use money::Money;
+pub use row::{CHAT, EMBEDDINGS, Row, RowId, RowKey};
+pub use usage::Usage;
