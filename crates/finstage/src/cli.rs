@@ -47,7 +47,7 @@ pub use self::verify::{Trials, Verify};
 #[derive(Debug, Parser)]
 #[command(name = "finstage", version = crate::VERSION, max_term_width = 100, propagate_version = true)]
 #[command(
-    after_help = "Start here:  finstage demo     the whole product, offline\n             finstage init     a configuration; then finstage doctor, finstage serve\n\nExit codes: 0 done, 1 a check did not hold, 2 usage or input, 3 remote, 4 authentication, 6 local\nstore, 130 interrupted"
+    after_help = "Start here:  finstage demo     the whole product, offline\n             finstage init     a configuration; then finstage doctor, finstage serve\n\nExit codes: 0 done, 1 a check did not hold, 2 usage or input, 3 remote, 4 authentication, 5 budget\nspent, 6 local store, 130 interrupted"
 )]
 pub struct Cli {
     /// Options that every command takes, before or after it

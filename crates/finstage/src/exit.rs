@@ -17,6 +17,8 @@ pub enum Exit {
     Remote = 3,
     /// A remote does not accept who we are: a token that is wrong or was revoked.
     Auth = 4,
+    /// The budget is spent.
+    Budget = 5,
     /// The local store: disk full, held by another process, damaged.
     Store = 6,
     /// Interrupted; work so far is kept.

@@ -5,6 +5,7 @@
 
 mod channels;
 pub(crate) mod dotenv;
+pub(crate) mod llm;
 mod place;
 mod raw;
 pub mod reference;

@@ -47,6 +47,12 @@ pub(crate) struct Raw {
     /// `[[notify]]`
     #[serde(default)]
     pub(crate) notify: Vec<RawNotify>,
+    /// `[llm]`
+    #[serde(default)]
+    pub(crate) llm: super::llm::RawLlm,
+    /// `[gateway]`
+    #[serde(default)]
+    pub(crate) gateway: super::llm::RawGateway,
 }
 
 /// `[store]`

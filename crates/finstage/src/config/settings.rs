@@ -14,6 +14,7 @@ use finstage_strategies::CATALOG;
 use jiff::civil::Time;
 
 pub use super::channels::NotifySettings;
+pub use super::llm::{GatewayClient, GatewaySettings, LlmSettings};
 use super::place::Place;
 use super::raw::{Raw, RawAlerts, RawFeed, RawLog, RawReport, RawStrategy};
 pub use super::sealed::SealedSettings;
@@ -60,6 +61,10 @@ pub struct Settings {
     pub feeds: Vec<FeedSettings>,
     /// Where alerts go; to the log where none is named.
     pub notify: Vec<NotifySettings>,
+    /// Which language models are asked, and how.
+    pub llm: LlmSettings,
+    /// One local address for other programs.
+    pub gateway: GatewaySettings,
     /// What the engine is told.
     pub engine: EngineSettings,
     /// Things that work and should be changed all the same.
@@ -207,6 +212,8 @@ impl Resolver<'_> {
             addresses: addresses(raw),
             accounts: self.accounts(raw)?,
             sealed: self.sealed(raw)?,
+            llm: self.llm(&raw.llm)?,
+            gateway: self.gateway(&raw.gateway)?,
             feeds,
             notify,
             engine,
