@@ -68,8 +68,10 @@ impl Call<'_> {
         let mut repeated = None;
         while let Some((wait, after)) = self.again(&end, failed) {
             sleep(wait).await;
-            failed += 1;
-            repeated = Some(after);
+            if after != After::TooMany || !self.remote.has_free_refusals() {
+                failed += 1;
+                repeated = Some(after);
+            }
             self.remote.repeated();
             match self.attempt().await {
                 // What the server said before tells more than that it is not asked again.
