@@ -11,12 +11,15 @@
 
 mod done;
 mod error;
+mod input;
 mod money;
+mod nearest;
 mod row;
 mod usage;
 
 pub use done::{Attempt, Done, End, Reply, RowError};
 pub use error::{Error, ErrorKind};
+pub use input::{ChatOptions, Form, InputOptions, MAX_LINE_BYTES, Rows, Template};
 pub use money::Money;
 pub use row::{CHAT, EMBEDDINGS, Row, RowId, RowKey};
 pub use usage::Usage;
