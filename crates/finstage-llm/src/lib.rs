@@ -11,7 +11,11 @@
 
 mod done;
 mod error;
+mod ids;
+mod input;
 mod money;
+mod nearest;
+mod output;
 mod row;
 mod usage;
 
@@ -45,6 +49,11 @@ pub use summary::{ModelSummary, Summary};
 
 pub use done::{Attempt, Done, End, Reply, RowError};
 pub use error::{Error, ErrorKind};
+pub use ids::{Admission, Register};
+pub use input::{ChatOptions, Form, InputOptions, MAX_LINE_BYTES, Rows, Template};
 pub use money::Money;
+pub use output::{
+    FLUSH_EVERY, MAX_OUTPUT_LINE_BYTES, ORDER_ROWS, Output, OutputOptions, Resumed, Turn, Turns,
+};
 pub use row::{CHAT, EMBEDDINGS, Row, RowId, RowKey};
 pub use usage::Usage;
