@@ -23,7 +23,7 @@ use crate::{
 };
 
 use turn::Out;
-pub(crate) use turn::Turn;
+pub(crate) use turn::{Outstanding, Turn};
 
 /// How a server is asked: what it allows and how it says no. A constant of each venue's file.
 #[derive(Debug, Clone, Copy)]
@@ -339,7 +339,7 @@ impl Remote {
             hedge_after,
             first_sent: None,
             sent_at: now,
-            _slot: slot,
+            slot: Some(slot),
         })
     }
 
