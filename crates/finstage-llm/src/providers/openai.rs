@@ -24,6 +24,8 @@ pub(super) const KIND: Kind = Kind {
     build: || Arc::new(OpenAi),
 };
 
+/// How long nothing is asked after "too many" without a word about how long.
+pub(super) const BLOCK: Duration = Duration::from_secs(1);
 /// The longest text of an error that is no JSON that is kept, in bytes.
 const MAX_ERROR_TEXT: usize = 2_000;
 
@@ -49,7 +51,7 @@ impl Provider for OpenAi {
     }
 
     fn terms(&self) -> Terms {
-        Terms { judge, readings, ..Terms::PLAIN }
+        Terms { judge, readings, block: BLOCK, ..Terms::PLAIN }
     }
 
     fn event(&self, event: &Event) -> Result<Step, Fault> {
@@ -63,6 +65,10 @@ impl Provider for OpenAi {
             return Err(mid_stream(chunk));
         }
         Ok(Step::Chunk(chunk))
+    }
+
+    fn has_batches(&self) -> bool {
+        true
     }
 
     fn usage_check(&self, place: &Place) -> Option<Request> {
@@ -83,7 +89,8 @@ pub(super) fn unsupported_url(url: &str) -> RowError {
 pub(super) fn judge(response: &Response, now: Timestamp) -> Sign {
     let wait = asked_wait(response, now);
     match (response.status, should_retry(response)) {
-        (200..=299, _) => match looks_whole(&response.body) {
+        // Of an answer that is read while it comes there is the head alone.
+        (200..=299, _) => match response.body.is_empty() || looks_whole(&response.body) {
             true => Sign::Fine,
             // A page of something in between, or half an answer.
             false => Sign::UnknownOutcome,
@@ -117,8 +124,7 @@ fn limited(response: &Response, retry_after: Option<Duration>) -> Sign {
 /// Whether a body has both ends of a JSON object. The whole is parsed once, by whoever reads it.
 pub(super) fn looks_whole(body: &[u8]) -> bool {
     let body = body.trim_ascii();
-    // Streams are no objects.
-    (body.starts_with(b"{") && body.ends_with(b"}")) || body.starts_with(b"data:")
+    body.starts_with(b"{") && body.ends_with(b"}")
 }
 
 fn readings(response: &Response) -> Vec<Reading> {
@@ -225,7 +231,7 @@ pub(super) fn unreadable(what: &str, reply: Option<Reply>) -> Fault {
 }
 
 /// What the provider says it used.
-pub(super) fn usage(body: &Value) -> Option<Usage> {
+pub(crate) fn usage(body: &Value) -> Option<Usage> {
     let usage = body.get("usage").filter(|usage| usage.is_object())?;
     let number = |pointer: &str| usage.pointer(pointer).and_then(Value::as_u64);
     Some(Usage {
