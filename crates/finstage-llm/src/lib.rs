@@ -9,6 +9,7 @@
 //! Three types to read first: [`Row`], [`Done`] and [`Money`].
 #![forbid(unsafe_code)]
 
+mod budget;
 mod done;
 mod error;
 mod ids;
@@ -16,9 +17,12 @@ mod input;
 mod money;
 mod nearest;
 mod output;
+mod prices;
 mod row;
+mod tokens;
 mod usage;
 
+pub use budget::{Budget, Hold};
 pub use done::{Attempt, Done, End, Reply, RowError};
 pub use error::{Error, ErrorKind};
 pub use ids::{Admission, Register};
@@ -27,5 +31,7 @@ pub use money::Money;
 pub use output::{
     FLUSH_EVERY, MAX_OUTPUT_LINE_BYTES, ORDER_ROWS, Output, OutputOptions, Resumed, Turn, Turns,
 };
+pub use prices::{Model, Price, Prices, Tokenizer};
 pub use row::{CHAT, EMBEDDINGS, Row, RowId, RowKey};
+pub use tokens::{ASSUMED_COMPLETION, Estimate};
 pub use usage::Usage;
