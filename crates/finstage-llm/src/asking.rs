@@ -15,8 +15,8 @@ use crate::routing::Routing;
 use crate::row::question_of;
 use crate::schema::Schema;
 use crate::{
-    Accounts, Answers, Attempt, End, Endpoint, Error, Halt, Hold, Money, Pricing, Purse, Row,
-    RowError, Sizes, Usage, Why,
+    Accounts, Answers, Attempt, End, Endpoint, Error, Estimate, Halt, Hold, Money, Pricing, Purse,
+    Row, RowError, Usage, Why,
 };
 
 pub use structure::Structure;
@@ -159,7 +159,7 @@ impl Asker {
         let routing = &self.options.routing;
         let question = Question { url: &way.row.url, body: &way.row.body };
         let steps = match routing.rules.is_empty() {
-            true => routing.steps(way.row, &Sizes::default()),
+            true => routing.steps(way.row, &Estimate::default()),
             false => routing.steps(way.row, &self.endpoint.sizes(&question)),
         };
         let mut steps = steps.into_iter().peekable();
@@ -346,7 +346,7 @@ impl Asker {
         &self,
         halt: &Halt,
         model: &str,
-        sizes: &Sizes,
+        sizes: &Estimate,
     ) -> Result<Option<Box<dyn Hold>>, Fruitless> {
         let (Some(purse), Some(prices)) = (&self.options.purse, &self.options.prices) else {
             return Ok(None);

@@ -5,12 +5,12 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 
-use crate::{Attempt, Error, Money, Reply, Sizes, Usage};
+use crate::{Attempt, Budget, Error, Estimate, Money, Reply, Reserved, Usage};
 
 /// Knows what tokens cost.
 pub trait Pricing: fmt::Debug + Send + Sync {
     /// The most that a question of this size can cost; `None` where the model has no known price.
-    fn worst(&self, model: &str, sizes: &Sizes) -> Option<Money>;
+    fn worst(&self, model: &str, sizes: &Estimate) -> Option<Money>;
 
     /// What was used costs; `None` where the model has no known price.
     fn cost(&self, model: &str, usage: &Usage) -> Option<Money>;
@@ -25,6 +25,25 @@ pub trait Purse: fmt::Debug + Send + Sync {
     ///
     /// Fails with [`crate::ErrorKind::Budget`] when there will never be so much.
     fn reserve(&self, worst: Money) -> Reserving<'_>;
+}
+
+impl Purse for Budget {
+    fn reserve(&self, worst: Money) -> Reserving<'_> {
+        Box::pin(async move {
+            let reserved = Self::reserve(self, worst).await?;
+            Ok(Box::new(reserved) as Box<dyn Hold>)
+        })
+    }
+}
+
+impl Hold for Reserved {
+    fn settle(self: Box<Self>, actual: Money) {
+        Self::settle(*self, actual);
+    }
+
+    fn release(self: Box<Self>) {
+        Self::release(*self);
+    }
 }
 
 /// Money that was put aside. One that is dropped was spent.

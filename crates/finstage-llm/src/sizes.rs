@@ -1,28 +1,37 @@
 use std::fmt;
+use std::sync::Arc;
 
 use serde_json::Value;
 
 use crate::provider::Question;
-
-/// How large a question is and its answer may be, in tokens, before it is asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Sizes {
-    /// The question, as counted or estimated.
-    pub prompt: u64,
-    /// The most that the question can be, whatever counts it.
-    pub most_prompt: u64,
-    /// The most that the answer may be.
-    pub most_completion: u64,
-}
+use crate::tokens::ASSUMED_COMPLETION;
+use crate::{Estimate, Money, Prices, Pricing, Usage};
 
 /// Counts tokens before a question is asked.
 pub trait Counting: fmt::Debug + Send + Sync {
     /// The sizes of a question.
-    fn count(&self, question: &Question<'_>) -> Sizes;
+    fn count(&self, question: &Question<'_>) -> Estimate;
 }
 
-/// The most tokens of an answer to a question that names none.
-pub const ASSUMED_COMPLETION: u64 = 4_096;
+/// Counts as the models do, as far as a table of prices knows them.
+#[derive(Debug, Clone)]
+pub struct TokenCounting(pub Arc<Prices>);
+
+impl Counting for TokenCounting {
+    fn count(&self, question: &Question<'_>) -> Estimate {
+        Estimate::count(question, self.0.model(question.model()))
+    }
+}
+
+impl Pricing for Prices {
+    fn worst(&self, model: &str, estimate: &Estimate) -> Option<Money> {
+        self.price(model).map(|price| price.worst(*estimate))
+    }
+
+    fn cost(&self, model: &str, usage: &Usage) -> Option<Money> {
+        self.price(model).map(|price| price.cost(*usage))
+    }
+}
 
 /// Counts bytes: quick and without tables, and a bound for every tokenizer that works on bytes.
 #[derive(Debug, Clone, Copy, Default)]
@@ -30,36 +39,11 @@ pub struct ByteCounting;
 
 /// Bytes of English text to a token, about.
 const TOKEN_BYTES: u64 = 4;
-/// Tokens that stand around a message, and around all of them.
-const AROUND: u64 = 16;
 
 impl Counting for ByteCounting {
-    fn count(&self, question: &Question<'_>) -> Sizes {
-        let number = |name: &str| question.body.get(name).and_then(Value::as_u64);
-        let most = number("max_completion_tokens").or_else(|| number("max_tokens"));
-        let completion = match question.body.contains_key("messages") {
-            true => most.unwrap_or(ASSUMED_COMPLETION) * number("n").unwrap_or(1).max(1),
-            false => 0,
-        };
-        let bytes: u64 = question.body.values().map(text_bytes).sum();
-        Sizes {
-            prompt: bytes / TOKEN_BYTES + AROUND / 2,
-            most_prompt: bytes + AROUND,
-            most_completion: completion,
-        }
-    }
-}
-
-/// Bytes of all text in a value, and [`AROUND`] for each object.
-fn text_bytes(value: &Value) -> u64 {
-    match value {
-        Value::String(text) => text.len() as u64,
-        Value::Array(all) => all.iter().map(text_bytes).sum(),
-        Value::Object(members) => {
-            let named = members.iter().map(|(name, value)| name.len() as u64 + text_bytes(value));
-            AROUND + named.sum::<u64>()
-        }
-        _ => TOKEN_BYTES,
+    fn count(&self, question: &Question<'_>) -> Estimate {
+        let bound = Estimate::bound(question, None);
+        Estimate { prompt: bound.most_prompt / TOKEN_BYTES, ..bound }
     }
 }
 

@@ -9,7 +9,7 @@ use crate::testing::{
     Act, Server, done, draw, endpoint, error, names, rows, run_all, run_at, says, settled,
 };
 use crate::{
-    AskOptions, EndpointOptions, Error, Hold, Money, Pricing, Purse, Reserving, Sharing, Sizes,
+    AskOptions, EndpointOptions, Error, Estimate, Hold, Money, Pricing, Purse, Reserving, Sharing,
     Usage,
 };
 
@@ -252,7 +252,7 @@ struct SharedCap(Arc<Cap>);
 struct Flat;
 
 impl Pricing for Flat {
-    fn worst(&self, model: &str, sizes: &Sizes) -> Option<Money> {
+    fn worst(&self, model: &str, sizes: &Estimate) -> Option<Money> {
         (model != "free").then(|| Money::from_pico(sizes.most_prompt + sizes.most_completion))
     }
 
