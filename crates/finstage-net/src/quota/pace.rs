@@ -14,7 +14,7 @@ const MS: u64 = 1_000_000;
 /// A server's clock may run slow by one part in so many.
 const DRIFT: f64 = 8192.0;
 /// The most of a second that is kept free for requests that travel unevenly.
-const MOST_SLACK: u64 = SECOND / 4;
+const MOST_SLACK: u64 = SECOND / 8;
 /// The same where one request at a time fits, as a share of it.
 const LEAST_MARGIN: f64 = 0.02;
 /// What sums of fractions may be wrong by.
@@ -24,8 +24,8 @@ const ROUNDING: f64 = 1e-6;
 const FIRST: u64 = 8;
 /// It grows to e times itself in this share of the quickest answer's time, within these bounds; the upper
 /// one until there is an answer.
-const GROWTH: (u64, u64) = (3, 5);
-const QUICKEST_GROWTH: u64 = 12 * MS;
+const GROWTH: (u64, u64) = (1, 2);
+const QUICKEST_GROWTH: u64 = 10 * MS;
 const SLOWEST_GROWTH: u64 = 360 * MS;
 /// A clock that wakes late may catch up on so much.
 const CATCH_UP: u64 = MS;
@@ -39,8 +39,12 @@ const SOME: f64 = 8.0;
 const BELOW: f64 = 0.99;
 /// A rate that was refused falls at least to the first part of it, and never below the second.
 const FALL: (f64, f64) = (0.98, 0.5);
-/// The slowest that is ever asked: one request in this time.
-const SLOWEST: u64 = 60 * SECOND;
+/// Where nothing passes at all, one request in this time looks whether that has changed.
+const LOOK: u64 = 2 * SECOND;
+/// A refusal that comes while there should be more by so much shows how little the server takes at once.
+const LESS: f64 = 1.1;
+/// Of what it took at once, so much is sent at once from then on.
+const ROOM: f64 = 0.9;
 /// Raises that begin with this part, by how well the rate is known; each doubles the next.
 const WELL_KNOWN_STEP: f64 = 0.01;
 const FAIRLY_KNOWN_STEP: f64 = 0.02;
@@ -50,7 +54,7 @@ const UNKNOWN_STEP: f64 = 1.0;
 const COARSE_STEP: f64 = 0.5;
 /// Sends and time between two raises: small ones, and coarse ones.
 const FINE_RAISE: (u32, u64) = (32, SECOND);
-const COARSE_RAISE: (u32, u64) = (4, SECOND / 8);
+const COARSE_RAISE: (u32, u64) = (3, SECOND / 8);
 /// A well-known rate is kept for so many times that; twice as often after each raise that was refused, up
 /// to the second.
 const HOLD: (u32, u32) = (4, 64);
@@ -68,6 +72,8 @@ pub(super) struct Pace {
     /// What may leave now, beyond what was reserved.
     level: f64,
     at: u64,
+    /// The most that it takes at once, where that was found to be less than what comes in a second.
+    room: f64,
     /// What the server says is left beside all that may not have arrived.
     shown: f64,
     /// Reserved, without an answer yet.
@@ -126,6 +132,7 @@ impl Pace {
             found: None,
             level: 0.0,
             at: 0,
+            room: f64::INFINITY,
             shown: 0.0,
             out: 0.0,
             missed: 0.0,
@@ -155,7 +162,7 @@ impl Pace {
         let most = self.stated.unwrap_or(rate) * self.span as f64;
         self.level = (self.level + rate * passed as f64).min(most.max(self.level));
         let Some(found) = &mut self.found else { return };
-        found.raise(self.at);
+        self.room *= found.raise(self.at);
         if self.stated.is_some_and(|stated| found.rate >= stated) {
             self.found = None;
         }
@@ -173,7 +180,8 @@ impl Pace {
             true => now.saturating_add(((lack / rate).ceil() as u64).max(1)),
             false => now,
         };
-        if self.found.is_some() { fits.max(self.ramp.next_at) } else { fits }
+        // However much may leave at once: it is spread enough for a refusal to stop it.
+        fits.max(self.ramp.next_at)
     }
 
     /// `amount` is admitted.
@@ -187,7 +195,7 @@ impl Pace {
             self.level = if self.shown >= amount { left.max(0.0) } else { left };
         }
         self.shown = (self.shown - amount).max(0.0);
-        let longest = self.found.map(|found| (amount / found.rate) as u64);
+        let longest = self.rate().map(|rate| (amount / rate) as u64);
         self.ramp.left(now, longest.unwrap_or(u64::MAX));
         if let Some(found) = &mut self.found {
             found.sends += 1;
@@ -226,11 +234,10 @@ impl Pace {
 
     /// It was refused: at that moment the server had nothing left.
     pub(super) fn refused(&mut self, now: u64, sent: &Sent) {
-        let amount = sent.amount as f64;
         self.lost(sent.amount);
         self.shown = 0.0;
         let found = match self.found {
-            Some(found) if sent.at < found.known_at => {
+            Some(found) if sent.at <= found.known_at => {
                 // One of the same rush: the server had nothing left then either.
                 if sent.charged > found.charged {
                     let marked = Found { empty_at: sent.at, charged: sent.charged, ..found };
@@ -241,10 +248,7 @@ impl Pace {
             Some(found) => self.found_again(&found, sent),
             None => self.found_first(sent),
         };
-        let slowest = amount.max(1.0) / SLOWEST as f64;
-        let rate = found.rate.max(slowest);
         self.found = Some(Found {
-            rate,
             empty_at: sent.at,
             charged: sent.charged,
             missed: self.missed,
@@ -285,7 +289,7 @@ impl Pace {
             }
             _ => self.level.min(burst),
         };
-        (self.stated, self.found) = (Some(rate), None);
+        (self.stated, self.found, self.room) = (Some(rate), None, f64::INFINITY);
     }
 
     /// How unevenly requests travel, as it is known now.
@@ -307,7 +311,7 @@ impl Pace {
     /// What may leave at once: what comes in a second, without what comes while requests overtake each
     /// other; at least one.
     fn burst(&self, rate: f64) -> f64 {
-        (rate * (SECOND - self.spread.min(MOST_SLACK)) as f64).max(1.0)
+        (rate * (SECOND - self.spread.min(MOST_SLACK)) as f64).min(self.room).max(1.0)
     }
 
     /// What is kept free beside a single request for the same reason.
@@ -325,15 +329,21 @@ impl Pace {
 
     /// The first refusal: what passed until then was what a full bucket holds, taken for a second's worth,
     /// and what came meanwhile.
-    fn found_first(&self, sent: &Sent) -> Found {
+    fn found_first(&mut self, sent: &Sent) -> Found {
         let begun = self.begun_at.unwrap_or(sent.at);
         let passed = (sent.charged as f64 - self.missed).max(0.0);
-        let rate = passed / (SECOND + sent.at.saturating_sub(begun)) as f64;
+        if let Some(stated) = self.stated
+            && self.finds_room(stated, (passed, sent))
+        {
+            return Found { rate: stated * FALL.0, step: FAIRLY_KNOWN_STEP, ..Found::NONE };
+        }
+        let amount = (sent.amount as f64).max(1.0);
+        let rate = passed.max(amount) / (SECOND + sent.at.saturating_sub(begun)) as f64;
         let rate = match self.stated {
             Some(stated) => rate.clamp(stated * FALL.1, stated * FALL.0),
             None => rate * BELOW,
         };
-        let step = match passed / (sent.amount as f64).max(1.0) {
+        let step = match passed / amount {
             SOME.. => FAIRLY_KNOWN_STEP,
             1.0.. => HARDLY_KNOWN_STEP,
             _ => UNKNOWN_STEP,
@@ -342,27 +352,44 @@ impl Pace {
     }
 
     /// Another one: what passed since the last is what came meanwhile.
-    fn found_again(&self, last: &Found, sent: &Sent) -> Found {
+    fn found_again(&mut self, last: &Found, sent: &Sent) -> Found {
         let amount = (sent.amount as f64).max(1.0);
         let missed = self.missed - last.missed;
         let passed = (sent.charged.saturating_sub(last.charged) as f64 - missed).max(0.0);
-        let time = sent.at.saturating_sub(last.empty_at).max(1) as f64;
-        let requests = passed / amount;
-        // Of few, one more or less matters: half of one is the middle.
-        let rate = match requests {
-            SOME.. => passed / time * BELOW,
-            _ => (passed + amount / 2.0) / time,
-        };
-        let rate = rate.clamp(last.rate * FALL.1, last.rate * FALL.0);
-        match requests {
+        if self.finds_room(last.rate, (passed, sent)) {
+            return Found { rate: last.rate * FALL.0, step: FAIRLY_KNOWN_STEP, ..Found::NONE };
+        }
+        let rate = passed / sent.at.saturating_sub(last.empty_at).max(1) as f64;
+        let (most, half) = (last.rate * FALL.0, last.rate * FALL.1);
+        match passed / amount {
             MANY.. => {
                 let holds = (last.holds * 2).clamp(HOLD.0, HOLD.1);
+                let rate = (rate * BELOW).min(most);
                 Found { rate, step: WELL_KNOWN_STEP, hold: holds, holds, ..Found::NONE }
             }
-            SOME.. => Found { rate, step: FAIRLY_KNOWN_STEP, ..Found::NONE },
-            1.0.. => Found { rate, step: HARDLY_KNOWN_STEP, ..Found::NONE },
-            _ => Found { rate, step: UNKNOWN_STEP, ..Found::NONE },
+            SOME.. => {
+                Found { rate: (rate * BELOW).min(most), step: FAIRLY_KNOWN_STEP, ..Found::NONE }
+            }
+            requests @ 1.0.. => {
+                // Of few, one more or less matters: half of one is the middle.
+                let rate = (rate * (1.0 + 0.5 / requests)).min(most).max(half);
+                Found { rate, step: HARDLY_KNOWN_STEP, ..Found::NONE }
+            }
+            _ => {
+                let rate = half.max((amount / LOOK as f64).min(last.rate));
+                Found { rate, step: UNKNOWN_STEP, ..Found::NONE }
+            }
         }
+    }
+
+    /// Whether a refusal shows that the server takes less at once, and not that its rate is lower: there
+    /// should have been more of what had come together.
+    fn finds_room(&mut self, rate: f64, (passed, sent): (f64, &Sent)) -> bool {
+        let is_less = self.level >= sent.amount as f64 && passed * LESS < self.burst(rate);
+        if is_less {
+            self.room = (passed * ROOM).max(1.0);
+        }
+        is_less
     }
 }
 
@@ -381,20 +408,23 @@ impl Found {
         since: 0,
     };
 
-    /// Raises the rate where it was used for a while and nothing was refused.
-    fn raise(&mut self, now: u64) {
+    /// Raises the rate where it was used for a while and nothing was refused; gives by how much.
+    fn raise(&mut self, now: u64) -> f64 {
         let (sends, time) = if self.step >= COARSE_STEP { COARSE_RAISE } else { FINE_RAISE };
         let times = self.hold.max(1);
         let passed = now.saturating_sub(self.since);
         if self.sends < sends * times || passed < time * u64::from(times) {
-            return;
+            return 1.0;
         }
+        let mut factor = 1.0;
         if self.amount >= self.rate * passed as f64 * IN_USE {
-            self.rate *= 1.0 + self.step;
+            factor += self.step;
+            self.rate *= factor;
             self.step = (self.step * 2.0).min(UNKNOWN_STEP);
             self.hold = 0;
         }
         (self.sends, self.amount, self.since) = (0, 0.0, now);
+        factor
     }
 }
 

@@ -66,19 +66,64 @@ const QUICK: Scene = Scene { rate: 200.0, counts: Counts::Bucket { burst: 200.0 
 
 #[tokio::test(start_paused = true)]
 async fn explore() {
-    for hints in [Hints::None, Hints::Milliseconds, Hints::Seconds] {
-        for (name, scene, count, ideal, limit) in
-            [("slow", SLOW, 300, 29.0, 600), ("quick", QUICK, 2_000, 9.0, 12_000)]
-        {
-            for (what, headers, limit) in [
-                ("known", false, limit),
-                ("known+headers", true, limit),
-                ("headers", true, 0),
-                ("nothing", false, 0),
-            ] {
+    let work = Duration::from_millis(2_000);
+    let minute = Counts::Bucket { burst: 600.0 };
+    for (name, scene, count, ideal, limit) in [
+        ("slow", SLOW, 300, 29.0, 600),
+        ("quick", QUICK, 2_000, 9.0, 12_000),
+        ("slow, d = l", Scene { way: (10, 10), work: Duration::ZERO, ..SLOW }, 300, 29.0, 600),
+        (
+            "quick, d = l",
+            Scene { way: (10, 10), work: Duration::ZERO, ..QUICK },
+            2_000,
+            9.0,
+            12_000,
+        ),
+        ("slow, long", Scene { work, ..SLOW }, 300, 31.0, 600),
+        (
+            "quick, 50 a second, long",
+            Scene { work, rate: 50.0, counts: Counts::Bucket { burst: 50.0 }, ..QUICK },
+            2_000,
+            41.0,
+            3_000,
+        ),
+        ("quick, jitter", Scene { way: (5, 80), ..QUICK }, 2_000, 9.0, 12_000),
+        ("slow, jitter", Scene { way: (5, 80), ..SLOW }, 300, 29.0, 600),
+        ("slow, minute bucket", Scene { counts: minute, ..SLOW }, 1_800, 120.0, 600),
+        (
+            "slow, fixed minutes",
+            Scene { counts: Counts::Fixed { over: Duration::from_secs(17) }, ..SLOW },
+            1_800,
+            180.0 - 17.,
+            600,
+        ),
+        ("slow, sliding minutes", Scene { counts: Counts::Sliding, ..SLOW }, 1_800, 120.0, 600),
+        (
+            "quick, small burst",
+            Scene { counts: Counts::Bucket { burst: 20.0 }, ..QUICK },
+            4_000,
+            19.9,
+            12_000,
+        ),
+        (
+            "quick halved",
+            Scene { change: Some((Duration::from_secs(5), 0.5)), ..QUICK },
+            2_000,
+            13.,
+            12_000,
+        ),
+    ] {
+        for hints in [Hints::None, Hints::Milliseconds, Hints::Seconds] {
+            for (what, headers, limit) in
+                [("known", false, limit), ("headers", true, 0), ("nothing", false, 0)]
+            {
                 let scene = Scene { hints, headers, ..scene };
                 let out = run(scene, &[rule("requests", limit)], &rows(count)).await;
-                println!("{hints:?} {name} {what}: {out:?} {:.3}", out.seconds / ideal);
+                println!(
+                    "{hints:?} {name} {what}: {out:?} {:.3} {:.2} %",
+                    out.seconds / ideal,
+                    out.refused as f64 / count as f64 * 100.
+                );
             }
         }
     }
