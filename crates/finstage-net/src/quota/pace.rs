@@ -43,6 +43,8 @@ const FALL: (f64, f64) = (0.98, 0.5);
 const LOOK: u64 = 2 * SECOND;
 /// A refusal that comes while there should be more by so much shows how little the server takes at once.
 const LESS: f64 = 1.1;
+/// A rate that was raised to so many times the mean since the last refusal tells more than that.
+const MUCH_MORE: f64 = 1.25;
 /// Of what it took at once, so much is sent at once from then on.
 const ROOM: f64 = 0.9;
 /// Raises that begin with this part, by how well the rate is known; each doubles the next.
@@ -96,6 +98,8 @@ struct Found {
     missed: f64,
     /// When that was known: what left before says nothing new.
     known_at: u64,
+    /// Before the last raise; the rate itself where there was none.
+    before: f64,
     /// The next raise, as a part; sends until then and their amount, since when.
     step: f64,
     hold: u32,
@@ -162,7 +166,7 @@ impl Pace {
         let most = self.stated.unwrap_or(rate) * self.span as f64;
         self.level = (self.level + rate * passed as f64).min(most.max(self.level));
         let Some(found) = &mut self.found else { return };
-        self.room *= found.raise(self.at);
+        self.room *= found.raise(self.at, self.ramp.quickest.unwrap_or(0));
         if self.stated.is_some_and(|stated| found.rate >= stated) {
             self.found = None;
         }
@@ -253,12 +257,15 @@ impl Pace {
             charged: sent.charged,
             missed: self.missed,
             known_at: now,
+            before: found.rate,
             sends: 0,
             amount: 0.0,
             since: now,
             ..found
         });
-        self.level = self.level.min(0.0);
+        // What was sent evenly arrives unevenly: something has to come together for that first.
+        let slack = self.spread.min(MOST_SLACK) as f64;
+        self.level = self.level.min(0.0) - found.rate * slack;
         self.ramp.restart(now);
     }
 
@@ -360,6 +367,11 @@ impl Pace {
             return Found { rate: last.rate * FALL.0, step: FAIRLY_KNOWN_STEP, ..Found::NONE };
         }
         let rate = passed / sent.at.saturating_sub(last.empty_at).max(1) as f64;
+        if last.before < last.rate && rate * MUCH_MORE < last.before {
+            // While the rate was raised the server had more to give than it was asked for: what passed
+            // before the last raise is nearer to the truth than the mean.
+            return Found { rate: last.before * FALL.0, step: HARDLY_KNOWN_STEP, ..Found::NONE };
+        }
         let (most, half) = (last.rate * FALL.0, last.rate * FALL.1);
         match passed / amount {
             MANY.. => {
@@ -385,7 +397,8 @@ impl Pace {
     /// Whether a refusal shows that the server takes less at once, and not that its rate is lower: there
     /// should have been more of what had come together.
     fn finds_room(&mut self, rate: f64, (passed, sent): (f64, &Sent)) -> bool {
-        let is_less = self.level >= sent.amount as f64 && passed * LESS < self.burst(rate);
+        let burst = self.burst(rate);
+        let is_less = self.level >= (burst / 2.0).max(sent.amount as f64) && passed * LESS < burst;
         if is_less {
             self.room = (passed * ROOM).max(1.0);
         }
@@ -400,6 +413,7 @@ impl Found {
         charged: 0,
         missed: 0.0,
         known_at: 0,
+        before: 0.0,
         step: 0.0,
         hold: 0,
         holds: 0,
@@ -409,8 +423,10 @@ impl Found {
     };
 
     /// Raises the rate where it was used for a while and nothing was refused; gives by how much.
-    fn raise(&mut self, now: u64) -> f64 {
+    fn raise(&mut self, now: u64, quickest: u64) -> f64 {
         let (sends, time) = if self.step >= COARSE_STEP { COARSE_RAISE } else { FINE_RAISE };
+        // What the last raise led to has to be heard first.
+        let time = time.max((quickest * 2).min(SECOND));
         let times = self.hold.max(1);
         let passed = now.saturating_sub(self.since);
         if self.sends < sends * times || passed < time * u64::from(times) {
@@ -419,6 +435,7 @@ impl Found {
         let mut factor = 1.0;
         if self.amount >= self.rate * passed as f64 * IN_USE {
             factor += self.step;
+            self.before = self.rate;
             self.rate *= factor;
             self.step = (self.step * 2.0).min(UNKNOWN_STEP);
             self.hold = 0;
