@@ -82,6 +82,8 @@ pub(super) struct Held {
     pub(super) amount: u32,
     /// It went above what is proven, to see whether more is allowed.
     pub(super) is_probe: bool,
+    /// Of the pace.
+    era: u16,
     slot: u64,
     /// What we had used when it was sent, itself included.
     pub(super) level: u64,
@@ -303,11 +305,11 @@ impl Account {
     }
 
     /// Admits `amount`.
-    pub(super) fn reserve(&mut self, now: u64, held: &Held) {
+    pub(super) fn reserve(&mut self, now: u64, held: &mut Held) {
         let amount = held.amount;
         self.pending += u64::from(amount);
         if let Some(pace) = &mut self.pace {
-            pace.reserve(now, u64::from(amount));
+            held.era = pace.reserve(now, u64::from(amount));
             return;
         }
         if held.is_probe {
@@ -332,7 +334,7 @@ impl Account {
             self.effective.probe_ended();
         }
         if let Some(pace) = &mut self.pace {
-            pace.give_back(u64::from(held.amount));
+            pace.give_back(u64::from(held.amount), held.era);
         }
     }
 

@@ -139,7 +139,7 @@ impl Books {
             if amount > 0 {
                 account.advance(self.now);
                 ticket.held[index].amount = amount;
-                account.reserve(self.now, &ticket.held[index]);
+                account.reserve(self.now, &mut ticket.held[index]);
             }
         }
         ticket

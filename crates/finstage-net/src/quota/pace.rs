@@ -83,6 +83,8 @@ pub(super) struct Pace {
     /// All that was not let through, and what is not known of.
     missed: f64,
     begun_at: Option<u64>,
+    /// How often the rate was found to be less: what was admitted before was charged to another.
+    era: u16,
     ramp: Ramp,
     spread: u64,
 }
@@ -100,6 +102,8 @@ struct Found {
     known_at: u64,
     /// Before the last raise; the rate itself where there was none.
     before: f64,
+    /// When the first one left after that.
+    first_at: Option<u64>,
     /// The next raise, as a part; sends until then and their amount, since when.
     step: f64,
     hold: u32,
@@ -141,6 +145,7 @@ impl Pace {
             out: 0.0,
             missed: 0.0,
             begun_at: None,
+            era: 0,
             ramp: Ramp::default(),
             spread: MOST_SLACK,
         };
@@ -166,7 +171,8 @@ impl Pace {
         let most = self.stated.unwrap_or(rate) * self.span as f64;
         self.level = (self.level + rate * passed as f64).min(most.max(self.level));
         let Some(found) = &mut self.found else { return };
-        self.room *= found.raise(self.at, self.ramp.quickest.unwrap_or(0));
+        let raised = found.raise(self.at, self.ramp.quickest.unwrap_or(0));
+        self.room *= raised.min(1.0 + FAIRLY_KNOWN_STEP);
         if self.stated.is_some_and(|stated| found.rate >= stated) {
             self.found = None;
         }
@@ -188,8 +194,8 @@ impl Pace {
         fits.max(self.ramp.next_at)
     }
 
-    /// `amount` is admitted.
-    pub(super) fn reserve(&mut self, now: u64, amount: u64) {
+    /// `amount` is admitted; gives the era.
+    pub(super) fn reserve(&mut self, now: u64, amount: u64) -> u16 {
         self.begun_at.get_or_insert(now);
         let amount = amount as f64;
         self.out += amount;
@@ -202,15 +208,17 @@ impl Pace {
         let longest = self.rate().map(|rate| (amount / rate) as u64);
         self.ramp.left(now, longest.unwrap_or(u64::MAX));
         if let Some(found) = &mut self.found {
+            found.first_at.get_or_insert(now);
             found.sends += 1;
             found.amount += amount;
         }
+        self.era
     }
 
-    /// It is not sent after all.
-    pub(super) fn give_back(&mut self, amount: u64) {
+    /// It is not sent after all. It was admitted in `era`.
+    pub(super) fn give_back(&mut self, amount: u64, era: u16) {
         self.out = (self.out - amount as f64).max(0.0);
-        if self.rate().is_some() {
+        if self.rate().is_some() && self.era == era {
             self.level += amount as f64;
         }
     }
@@ -258,12 +266,14 @@ impl Pace {
             missed: self.missed,
             known_at: now,
             before: found.rate,
+            first_at: None,
             sends: 0,
             amount: 0.0,
             since: now,
             ..found
         });
         // What was sent evenly arrives unevenly: something has to come together for that first.
+        self.era = self.era.wrapping_add(1);
         let slack = self.spread.min(MOST_SLACK) as f64;
         self.level = self.level.min(0.0) - found.rate * slack;
         self.ramp.restart(now);
@@ -296,6 +306,7 @@ impl Pace {
             }
             _ => self.level.min(burst),
         };
+        self.era = self.era.wrapping_add(1);
         (self.stated, self.found, self.room) = (Some(rate), None, f64::INFINITY);
     }
 
@@ -366,32 +377,32 @@ impl Pace {
         if self.finds_room(last.rate, (passed, sent)) {
             return Found { rate: last.rate * FALL.0, step: FAIRLY_KNOWN_STEP, ..Found::NONE };
         }
-        let rate = passed / sent.at.saturating_sub(last.empty_at).max(1) as f64;
+        let rate = passed / self.time_since(last, sent.at);
         if last.before < last.rate && rate * MUCH_MORE < last.before {
             // While the rate was raised the server had more to give than it was asked for: what passed
             // before the last raise is nearer to the truth than the mean.
-            return Found { rate: last.before * FALL.0, step: HARDLY_KNOWN_STEP, ..Found::NONE };
+            return Found { rate: last.before * FALL.0, step: FAIRLY_KNOWN_STEP, ..Found::NONE };
         }
         let (most, half) = (last.rate * FALL.0, last.rate * FALL.1);
-        match passed / amount {
-            MANY.. => {
-                let holds = (last.holds * 2).clamp(HOLD.0, HOLD.1);
-                let rate = (rate * BELOW).min(most);
-                Found { rate, step: WELL_KNOWN_STEP, hold: holds, holds, ..Found::NONE }
-            }
-            SOME.. => {
-                Found { rate: (rate * BELOW).min(most), step: FAIRLY_KNOWN_STEP, ..Found::NONE }
-            }
-            requests @ 1.0.. => {
-                // Of few, one more or less matters: half of one is the middle.
-                let rate = (rate * (1.0 + 0.5 / requests)).min(most).max(half);
-                Found { rate, step: HARDLY_KNOWN_STEP, ..Found::NONE }
-            }
-            _ => {
-                let rate = half.max((amount / LOOK as f64).min(last.rate));
-                Found { rate, step: UNKNOWN_STEP, ..Found::NONE }
-            }
-        }
+        let (rate, step) = match passed / amount {
+            MANY.. => (rate * BELOW, WELL_KNOWN_STEP),
+            SOME.. => (rate * BELOW, FAIRLY_KNOWN_STEP),
+            // Of few, one more or less matters: half of one is the middle.
+            requests @ 1.0.. => (rate * (1.0 + 0.5 / requests), HARDLY_KNOWN_STEP),
+            _ => ((amount / LOOK as f64).min(last.rate), UNKNOWN_STEP),
+        };
+        let is_known = step == WELL_KNOWN_STEP;
+        let holds = if is_known { (last.holds * 2).clamp(HOLD.0, HOLD.1) } else { 0 };
+        let rate = rate.min(most).max(half);
+        Found { rate, step, hold: holds, holds, ..Found::NONE }
+    }
+
+    /// In which time came what passed until `until`: while it rested, no more than it holds.
+    fn time_since(&self, last: &Found, until: u64) -> f64 {
+        let rested = last.first_at.map_or(0, |first| first.saturating_sub(last.known_at)) as f64;
+        let filled = self.burst(last.rate) / last.rate;
+        let time = until.saturating_sub(last.empty_at) as f64;
+        (time - (rested - filled).max(0.0)).max(1.0)
     }
 
     /// Whether a refusal shows that the server takes less at once, and not that its rate is lower: there
@@ -414,6 +425,7 @@ impl Found {
         missed: 0.0,
         known_at: 0,
         before: 0.0,
+        first_at: None,
         step: 0.0,
         hold: 0,
         holds: 0,
