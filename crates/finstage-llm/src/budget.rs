@@ -44,12 +44,12 @@ struct Waiting {
 
 /// Money for somebody who waits. Where he is gone before he hears of it, it is free again.
 #[derive(Debug)]
-struct Granted(Option<Reserved>);
+struct Granted(Option<Hold>);
 
 /// Money that is set aside for a question. Dropped, it counts as spent: the question may have been answered
 /// and nobody heard it.
 #[must_use = "money that is set aside counts as spent when this is dropped"]
-pub struct Reserved {
+pub struct Hold {
     most: Money,
     budget: Option<Budget>,
 }
@@ -67,7 +67,7 @@ impl Budget {
     ///
     /// # Errors
     /// `Budget` where that can never be, however little they cost.
-    pub async fn reserve(&self, most: Money) -> Result<Reserved, Error> {
+    pub async fn reserve(&self, most: Money) -> Result<Hold, Error> {
         let answer = {
             let mut books = self.books();
             if books.waiting.is_empty() && books.fits(most) {
@@ -138,8 +138,8 @@ impl Budget {
         }
     }
 
-    fn hold(&self, most: Money) -> Reserved {
-        Reserved { most, budget: Some(self.clone()) }
+    fn hold(&self, most: Money) -> Hold {
+        Hold { most, budget: Some(self.clone()) }
     }
 
     fn books(&self) -> MutexGuard<'_, Books> {
@@ -162,7 +162,7 @@ impl Books {
     }
 }
 
-impl Reserved {
+impl Hold {
     /// The most that the question can cost.
     #[must_use]
     pub const fn most(&self) -> Money {
@@ -190,13 +190,13 @@ impl Reserved {
     }
 }
 
-impl fmt::Debug for Reserved {
+impl fmt::Debug for Hold {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Reserved").field(&self.most).finish()
+        f.debug_tuple("Hold").field(&self.most).finish()
     }
 }
 
-impl Drop for Reserved {
+impl Drop for Hold {
     fn drop(&mut self) {
         self.end(self.most);
     }

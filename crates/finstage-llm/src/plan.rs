@@ -221,6 +221,8 @@ fn read(
         }
     }
     drop(send.send(chunk));
+    // Now whoever counts comes to an end.
+    drop(send);
     Ok(done)
 }
 
@@ -315,8 +317,7 @@ fn tally_of<'a>(tallies: &'a mut BTreeMap<String, Tally>, model: &str) -> &'a mu
 impl Tally {
     fn ask(&mut self, row: &Row, options: &PlanOptions<'_>) {
         let model = options.prices.model(row.model());
-        let Estimate { prompt, most_completion, is_assumed, .. } =
-            Estimate::count(&row.asks(), model);
+        let Estimate { prompt, most_completion, is_assumed, .. } = Estimate::count(row, model);
         let share = options.least_answer.clamp(0.0, 1.0);
         let least_completion = (most_completion as f64 * share) as u64;
         self.asked += 1;

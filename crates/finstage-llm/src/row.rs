@@ -3,8 +3,6 @@ use std::fmt;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use crate::Question;
-
 /// Where chat questions go, as batch files write it.
 pub const CHAT: &str = "/v1/chat/completions";
 /// Where texts are turned into vectors, as batch files write it.
@@ -28,12 +26,6 @@ impl Row {
     #[must_use]
     pub fn model(&self) -> &str {
         self.body.get("model").and_then(Value::as_str).unwrap_or_default()
-    }
-
-    /// What is asked.
-    #[must_use]
-    pub fn asks(&self) -> Question<'_> {
-        Question { url: &self.url, body: &self.body }
     }
 
     /// What tells this row from others of the input.

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 use tiktoken_rs::{CoreBPE, cl100k_base_singleton, o200k_base_singleton};
 
-use crate::{EMBEDDINGS, Model, Question, Tokenizer};
+use crate::{EMBEDDINGS, Model, Row, Tokenizer};
 
 /// The most tokens of an answer where neither the question nor the table of prices says it: an assumption.
 pub const ASSUMED_COMPLETION: u64 = 4096;
@@ -45,7 +45,12 @@ pub struct Estimate {
 impl Estimate {
     /// Counts the tokens of a question. The first call loads a tokenizer, which takes a fifth of a second.
     #[must_use]
-    pub fn count(question: &Question<'_>, model: Option<&Model>) -> Self {
+    pub fn count(row: &Row, model: Option<&Model>) -> Self {
+        Self::count_of((&row.url, &row.body), model)
+    }
+
+    /// The same of a question that is no row.
+    pub(crate) fn count_of(question: (&str, &Map<String, Value>), model: Option<&Model>) -> Self {
         let bpe = match model.map(|model| model.tokenizer).unwrap_or_default() {
             Tokenizer::O200k => o200k_base_singleton(),
             Tokenizer::Cl100k => cl100k_base_singleton(),
@@ -55,19 +60,27 @@ impl Estimate {
 
     /// The bounds alone, without a tokenizer: `prompt` is the most there too.
     #[must_use]
-    pub fn bound(question: &Question<'_>, model: Option<&Model>) -> Self {
+    pub fn bound(row: &Row, model: Option<&Model>) -> Self {
+        Self::bound_of((&row.url, &row.body), model)
+    }
+
+    /// The same of a question that is no row.
+    pub(crate) fn bound_of(question: (&str, &Map<String, Value>), model: Option<&Model>) -> Self {
         Self::with(question, model, None)
     }
 
-    fn with(question: &Question<'_>, model: Option<&Model>, bpe: Option<&CoreBPE>) -> Self {
+    fn with(
+        (url, body): (&str, &Map<String, Value>),
+        model: Option<&Model>,
+        bpe: Option<&CoreBPE>,
+    ) -> Self {
         let mut sum = Sum { bpe, prompt: 0, most: 0 };
-        let body = question.body;
-        match question.url {
+        match url {
             EMBEDDINGS => sum.input(body.get("input").unwrap_or(&Value::Null)),
             _ if body.contains_key("messages") => sum.chat(body),
             _ => sum.json(&Value::Object(body.clone())),
         }
-        let (most_completion, is_assumed) = match question.url {
+        let (most_completion, is_assumed) = match url {
             EMBEDDINGS => (0, false),
             _ => most_completion(body, model),
         };
@@ -189,19 +202,19 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::{CHAT, Prices, Row};
+    use crate::{CHAT, Prices};
 
     fn row(url: &str, body: Value) -> Row {
-        let Value::Object(body) = body else { panic!("an object") };
+        let body = body.as_object().unwrap().clone();
         Row { line: 1, custom_id: "a".into(), url: url.into(), body }
     }
 
     fn counted(url: &str, body: Value) -> Estimate {
         let row = row(url, body);
-        Estimate::count(&row.asks(), Prices::built_in().model(row.model()))
+        Estimate::count(&row, Prices::built_in().model(row.model()))
     }
 
-    fn asked(content: &Value) -> Value {
+    fn asked(content: Value) -> Value {
         json!({"model": "gpt-4o", "messages": [{"role": "user", "content": content}]})
     }
 
@@ -213,7 +226,7 @@ mod tests {
             {"role": "user", "content": "Hello!"}]});
         assert_eq!(counted(CHAT, hello).prompt, 19);
         let parts = json!([{"type": "text", "text": "Hello!"}]);
-        let (text, parts) = (counted(CHAT, asked(&json!("Hello!"))), counted(CHAT, asked(&parts)));
+        let (text, parts) = (counted(CHAT, asked(json!("Hello!"))), counted(CHAT, asked(parts)));
         assert_eq!(text.prompt, parts.prompt);
         assert_eq!(text.prompt, 3 + 1 + 2 + 3);
     }
@@ -251,9 +264,9 @@ mod tests {
                     {"role": "user", "content": [{"type": "text", "text": text()},
                         {"type": "image_url", "image_url": {"url": text()}}]}]});
             let row = row(CHAT, body);
-            let bounds = Estimate::bound(&row.asks(), None);
+            let bounds = Estimate::bound(&row, None);
             for tokenizer in [o200k_base_singleton(), cl100k_base_singleton()] {
-                let counted = Estimate::with(&row.asks(), None, Some(tokenizer));
+                let counted = Estimate::with((&row.url, &row.body), None, Some(tokenizer));
                 assert!(counted.prompt <= bounds.most_prompt, "{counted:?}");
                 assert_eq!(Estimate { prompt: bounds.prompt, ..counted }, bounds);
             }
@@ -263,10 +276,9 @@ mod tests {
     #[test]
     fn the_most_of_an_answer_is_what_is_said_then_what_the_model_can_then_an_assumption() {
         let most = |more: Value| {
-            let mut body = asked(&json!("x"));
+            let mut body = asked(json!("x"));
             body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-            let row = row(CHAT, body);
-            let estimate = Estimate::bound(&row.asks(), Prices::built_in().model(row.model()));
+            let estimate = counted(CHAT, body);
             (estimate.most_completion, estimate.is_assumed)
         };
         assert_eq!(most(json!({"max_tokens": 50})), (50, false));
@@ -290,15 +302,15 @@ mod tests {
     #[test]
     fn a_word_without_end_is_counted_in_pieces() {
         let word = "가".repeat(200_000);
-        let estimate = counted(CHAT, asked(&json!(word)));
+        let estimate = counted(CHAT, asked(json!(word)));
         assert!(estimate.prompt > 10_000 && estimate.prompt < estimate.most_prompt);
     }
 
     #[test]
     fn what_is_no_chat_counts_as_its_text() {
         let body = json!({"model": "m", "prompt": "Hello!"});
-        let text = body.to_string();
-        let estimate = Estimate::bound(&row("/v1/completions", body).asks(), None);
-        assert_eq!(estimate.most_prompt, text.len() as u64);
+        let estimate = counted("/v1/completions", body.clone());
+        assert_eq!(estimate.most_prompt, body.to_string().len() as u64);
+        assert!(estimate.prompt > 2);
     }
 }

@@ -22,7 +22,7 @@ async fn waits<T>(task: &tokio::task::JoinHandle<T>) -> bool {
     !task.is_finished()
 }
 
-fn spawn(budget: &Budget, most: Money) -> tokio::task::JoinHandle<Result<Reserved, Error>> {
+fn spawn(budget: &Budget, most: Money) -> tokio::task::JoinHandle<Result<Hold, Error>> {
     let budget = budget.clone();
     tokio::spawn(async move { budget.reserve(most).await })
 }
