@@ -221,6 +221,8 @@ fn read(
         }
     }
     drop(send.send(chunk));
+    // Now whoever counts comes to an end.
+    drop(send);
     Ok(done)
 }
 
