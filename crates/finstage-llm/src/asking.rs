@@ -56,6 +56,21 @@ pub enum Sharing {
     Always,
 }
 
+impl Sharing {
+    /// Whether the answer to another row's same question may stand for this one's.
+    #[must_use]
+    pub fn allows(self, body: &Map<String, Value>) -> bool {
+        match self {
+            Self::Never => false,
+            Self::Always => true,
+            Self::Settled => match body.get("temperature") {
+                None | Some(Value::Null) => true,
+                Some(temperature) => temperature.as_f64() == Some(0.0),
+            },
+        }
+    }
+}
+
 impl Default for AskOptions {
     /// The row's own model, its own schema, two further questions, settled questions shared.
     fn default() -> Self {
@@ -266,7 +281,7 @@ impl Asker {
         question: &Question<'_>,
     ) -> Result<Arc<Answer>, Fruitless> {
         way.is_own = true;
-        if !self.is_shared(question) {
+        if !self.options.sharing.allows(question.body) {
             return self.paid(way, question).await.map(Arc::new);
         }
         let key = question_of(question.url, question.body);
@@ -295,17 +310,6 @@ impl Asker {
                 way.is_own = true;
                 self.paid(way, question).await.map(Arc::new)
             }
-        }
-    }
-
-    fn is_shared(&self, question: &Question<'_>) -> bool {
-        match self.options.sharing {
-            Sharing::Never => false,
-            Sharing::Always => true,
-            Sharing::Settled => match question.body.get("temperature") {
-                None | Some(Value::Null) => true,
-                Some(temperature) => temperature.as_f64() == Some(0.0),
-            },
         }
     }
 
