@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 mod budget;
+mod cost;
 mod done;
 mod error;
 mod ids;
@@ -20,6 +21,7 @@ mod output;
 mod plan;
 mod prices;
 mod row;
+mod spend;
 mod tokens;
 mod usage;
 
@@ -61,6 +63,10 @@ pub use stream::{Gathered, MAX_PARTS, MAX_STREAM_BYTES, Streaming};
 pub use summary::{ModelSummary, Summary};
 
 pub use budget::{Budget, Hold};
+pub use cost::{
+    Comparison, CostLine, CostReport, MeterReport, Meters, MonthlyUse, PlanCost, Savings, Service,
+    ServicePlan, Services, batch_size,
+};
 pub use done::{Attempt, Done, End, Reply, RowError};
 pub use error::{Error, ErrorKind};
 pub use ids::{Admission, Register};
@@ -72,5 +78,6 @@ pub use output::{
 pub use plan::{Cached, Limits, ModelPlan, Plan, PlanOptions, PlanTime};
 pub use prices::{Model, Price, Prices, Tokenizer};
 pub use row::{CHAT, EMBEDDINGS, Row, RowId, RowKey};
+pub use spend::{Spend, Tariff};
 pub use tokens::{ASSUMED_COMPLETION, Estimate};
 pub use usage::Usage;
