@@ -1,15 +1,15 @@
 //! What all questions to one model share.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use finstage_net::{
     BreakerOptions, BreakerState, BudgetOptions, Client, Remote, RemoteOptions, RemoteSnapshot,
-    Terms,
+    Rule, Shape, Terms,
 };
 
 use super::EndpointOptions;
+use crate::hints::{REQUESTS, TOKENS};
 use crate::latency::Latencies;
 use crate::{Estimate, Usage};
 
@@ -18,7 +18,7 @@ const USUAL_AFTER: u64 = 20;
 /// An attempt may take so many times what one in twenty passes.
 const USUAL_TIMES: u32 = 4;
 /// The longest that an attempt may take, whatever is usual.
-const MAX_ATTEMPT: Duration = Duration::from_secs(1_800);
+pub(super) const MAX_ATTEMPT: Duration = Duration::from_secs(1_800);
 /// Estimates of the past weigh half as much after so many tokens.
 const RATIO_TOKENS: f64 = 200_000.0;
 /// How far real tokens are believed to be from estimated ones.
@@ -38,7 +38,6 @@ pub(crate) struct Lane {
     remote: Remote,
     pub(super) client: Client,
     attempt: Duration,
-    has_answered: AtomicBool,
     learned: Mutex<Learned>,
 }
 
@@ -75,6 +74,7 @@ impl Lane {
             budget: REPETITIONS,
             breaker: BreakerOptions::STANDARD,
             concurrency: options.concurrency,
+            rules: Some(rules(options)),
             deadline: options.deadline,
             background_deadline: options.deadline,
             clock: Arc::clone(&options.clock),
@@ -87,19 +87,8 @@ impl Lane {
             client: client.at(&remote),
             remote,
             attempt: options.attempt,
-            has_answered: AtomicBool::new(false),
             learned: Mutex::default(),
         }
-    }
-
-    /// Something answered.
-    pub(super) fn answered(&self) {
-        self.has_answered.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether anything ever did.
-    pub(super) fn has_answered(&self) -> bool {
-        self.has_answered.load(Ordering::Relaxed)
     }
 
     /// Whether the server fails for all.
@@ -155,6 +144,20 @@ impl Lane {
     fn learned(&self) -> MutexGuard<'_, Learned> {
         self.learned.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The limits of a model, by the minute; what nobody knows is learned. Nothing is taken to come at once beyond what
+/// comes in a second, since some servers count so, unless their figures show more.
+fn rules(options: &EndpointOptions) -> Vec<Rule> {
+    let rule = |name, limit: Option<u32>, default_cost| Rule {
+        name,
+        shape: Shape::Paced,
+        limit: limit.unwrap_or_default().into(),
+        window: Duration::from_secs(60),
+        default_cost,
+        counts_refused: false,
+    };
+    vec![rule(REQUESTS, options.rpm, 1), rule(TOKENS, options.tpm, 0)]
 }
 
 impl Learned {
