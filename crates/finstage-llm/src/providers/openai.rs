@@ -118,6 +118,10 @@ fn limited(response: &Response, retry_after: Option<Duration>) -> Sign {
     if complaint.message.contains("Request too large") {
         return Sign::Fine;
     }
+    let is_about_it = |text: &str| text.contains("concurren");
+    if is_about_it(&complaint.kind) || is_about_it(&complaint.message) {
+        return Sign::Crowded { retry_after };
+    }
     Sign::Limited { retry_after }
 }
 
