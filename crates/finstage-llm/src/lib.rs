@@ -34,6 +34,7 @@
 #![forbid(unsafe_code)]
 
 mod budget;
+mod cost;
 mod done;
 mod error;
 mod ids;
@@ -44,6 +45,7 @@ mod output;
 mod plan;
 mod prices;
 mod row;
+mod spend;
 mod tokens;
 mod usage;
 
@@ -75,7 +77,7 @@ pub use counting::{ByteCounting, Counting, TokenCounting};
 pub use endpoint::{Endpoint, EndpointOptions, LaneSnapshot, MAX_MODELS};
 pub use halt::{Halt, Stopped, Why};
 pub use hints::{REQUESTS, TOKENS, go_duration};
-pub use keeping::{Accounts, Answers};
+pub use keeping::{Accounts, Answers, JobAccounts, StoredAnswers};
 pub use pipeline::{Left, MAX_IN_HAND, RunOptions, run};
 pub use provider::{Answer, Fault, Outcome, Place, Provider, Question, Remedy, Step};
 pub use routing::{Confidence, MAX_STEPS, RouteRule, Routing, Weak, When};
@@ -85,6 +87,10 @@ pub use stream::{Gathered, MAX_PARTS, MAX_STREAM_BYTES, Streaming};
 pub use summary::{ModelSummary, Summary};
 
 pub use budget::{Budget, Hold};
+pub use cost::{
+    Comparison, CostLine, CostReport, MeterReport, Meters, MonthlyUse, PlanCost, Savings, Service,
+    ServicePlan, Services, batch_size,
+};
 pub use done::{Attempt, Done, End, Reply, RowError};
 pub use error::{Error, ErrorKind};
 pub use ids::{Admission, Register};
@@ -96,5 +102,6 @@ pub use output::{
 pub use plan::{Cached, Limits, ModelPlan, Plan, PlanOptions, PlanTime};
 pub use prices::{Model, Price, Prices, Tokenizer};
 pub use row::{CHAT, EMBEDDINGS, Row, RowId, RowKey};
+pub use spend::{Spend, Tariff};
 pub use tokens::{ASSUMED_COMPLETION, Estimate};
 pub use usage::Usage;
