@@ -73,16 +73,17 @@ async fn every_row_ends_once_whatever_goes_wrong() {
         assert_eq!(left_names.iter().collect::<BTreeSet<_>>().len(), 600, "seed {seed}");
         assert_eq!(summary.done + summary.failed, 600, "seed {seed}: {summary:?}");
         assert_eq!(summary.stopped, None);
-        let failed: BTreeSet<String> = done(&left)
-            .into_iter()
-            .filter_map(|done| match &done.end {
-                End::Failed(error) => Some(error.code.clone()),
-                End::Answered(_) => None,
-            })
-            .collect();
-        // What no repetition mends, and nothing else.
-        let expected = ["invalid_value", "unreadable"].map(str::to_owned);
-        assert_eq!(failed, expected.into_iter().collect(), "seed {seed}");
+        let mut codes = BTreeSet::new();
+        for done in done(&left) {
+            let End::Failed(error) = &done.end else { continue };
+            codes.insert(error.code.clone());
+            // What no repetition mends, and what five of them did not.
+            if !["invalid_value", "unreadable"].contains(&error.code.as_str()) {
+                let asked = server.asked().iter().filter(|body| **body == done.row.body).count();
+                assert!(asked >= 6, "seed {seed}: {error:?} after {asked}");
+            }
+        }
+        assert!(codes.contains("invalid_value") && codes.contains("unreadable"), "seed {seed}");
         assert!(summary.refused_429 > 0 && summary.retries > summary.refused_429);
     }
 }
