@@ -348,8 +348,8 @@ impl Asker {
                 self.enter_failed(way, hold, (model, sent));
                 Err(Fruitless::Halted)
             }
-            Asked::Unreachable(message) => {
-                hold.into_iter().for_each(Hold::release);
+            Asked::Unreachable(message, sent) => {
+                self.enter_failed(way, hold, (model, sent));
                 way.halt.stop(Why::Unreachable, message);
                 Err(Fruitless::Halted)
             }

@@ -33,6 +33,7 @@ struct Books {
     cap: Money,
     spent: Money,
     held: Money,
+    /// As many as questions are asked at a time: whoever waits here asks nothing else.
     waiting: VecDeque<Waiting>,
 }
 

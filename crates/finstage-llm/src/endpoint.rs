@@ -33,6 +33,8 @@ pub const MAX_MODELS: usize = 64;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The largest answer: thousands of embeddings.
 const MAX_ANSWER_BYTES: usize = 256 << 20;
+/// So long a server may stay without any answer at all before it is taken not to be there.
+const FIRST_ANSWER: Duration = Duration::from_secs(10);
 /// How long is waited before a server is asked again that is down.
 const DOWN: Duration = Duration::from_secs(1);
 /// The shortest such wait.
@@ -125,7 +127,7 @@ pub(crate) enum Asked {
     /// Stopped before there was an answer.
     Halted(Sent),
     /// Nothing at this address has ever answered.
-    Unreachable(String),
+    Unreachable(String, Sent),
 }
 
 /// What left on the way.
@@ -264,7 +266,8 @@ impl Endpoint {
         };
         let flight = Arc::new(Flight::new(Arc::clone(self.0.client.transport()), halt.clone()));
         let client = lane.client.carried_by(Arc::clone(&flight) as _);
-        let deadline = Instant::now() + self.0.options.deadline;
+        let begun = Instant::now();
+        let deadline = begun + self.0.options.deadline;
         loop {
             let Some(end) = flight.fly(&client, &request).await else { break };
             flight.landed().into_iter().for_each(|time| lane.took(time));
@@ -274,19 +277,23 @@ impl Endpoint {
                     (self.0.provider.read(&response), None)
                 }
                 Err(error) if flight.is_halted() && flight.is_stopped_error(&error) => break,
-                Err(error) => (Outcome::Failed(fault_of(&error)), error.wait()),
+                Err(error) => {
+                    // That a server is left alone says less than why.
+                    if error.kind() != NetErrorKind::Resting {
+                        lane.failed(&error);
+                    }
+                    (Outcome::Failed(fault_of(&error)), error.wait())
+                }
             };
-            let Outcome::Failed(fault) = &outcome else {
-                return Asked::Ended(outcome, flight.sent());
+            let rest = match &outcome {
+                Outcome::Failed(fault) if fault.remedy == Remedy::Later => self.rest(&lane, rest),
+                _ => None,
             };
-            if fault.remedy == Remedy::Later && !self.0.has_answered.load(Ordering::Relaxed) {
-                return Asked::Unreachable(fault.error.message.clone());
+            let is_there = self.0.has_answered.load(Ordering::Relaxed);
+            if rest.is_some() && !is_there && begun.elapsed() >= FIRST_ANSWER {
+                return Asked::Unreachable(lane.trouble(), flight.sent());
             }
-            let rest =
-                rest.or_else(|| lane.is_down().then_some(DOWN)).map(|rest| rest.max(LEAST_REST));
-            match rest
-                .filter(|rest| fault.remedy == Remedy::Later && Instant::now() + *rest < deadline)
-            {
+            match rest.filter(|rest| Instant::now() + *rest < deadline) {
                 // A server that is down for all is no fault of this row.
                 Some(rest) => tokio::select! {
                     () = sleep(rest) => {}
@@ -296,6 +303,14 @@ impl Endpoint {
             }
         }
         Asked::Halted(flight.sent())
+    }
+
+    /// How long to wait before a question is taken up again whose server failed: where it fails for all, or has
+    /// not answered anybody yet. `None` where only this one failed.
+    fn rest(&self, lane: &Lane, named: Option<Duration>) -> Option<Duration> {
+        let is_there = self.0.has_answered.load(Ordering::Relaxed);
+        let rest = named.or_else(|| (!is_there || lane.is_down()).then_some(DOWN));
+        rest.map(|rest| rest.max(LEAST_REST))
     }
 
     /// The request with its costs, its place among others, and its time.

@@ -40,15 +40,18 @@ pub fn go_duration(text: &str) -> Option<Duration> {
 }
 
 /// The wait that an answer asks for: `retry-after-ms`, else `retry-after` in seconds, parts of
-/// seconds or as a date.
+/// seconds, as a date or as Go prints it.
 pub(crate) fn asked_wait(response: &Response, now: Timestamp) -> Option<Duration> {
     if let Some(ms) = response.header("retry-after-ms").and_then(|text| text.trim().parse().ok()) {
         return Duration::try_from_secs_f64(ms_to_secs(ms)).ok();
     }
-    retry_after(response, now).or_else(|| {
-        let seconds: f64 = response.header("retry-after")?.trim().parse().ok()?;
-        Duration::try_from_secs_f64(seconds).ok()
-    })
+    retry_after(response, now).or_else(|| go_duration(response.header("retry-after")?))
+}
+
+/// The wait that an error's text asks for: `… Please try again in 108ms. …`
+pub(crate) fn said_wait(message: &str) -> Option<Duration> {
+    let (_, rest) = message.split_once("try again in ")?;
+    go_duration(rest.split_whitespace().next()?.trim_end_matches(['.', ',']))
 }
 
 fn ms_to_secs(ms: f64) -> f64 {
@@ -105,10 +108,21 @@ mod tests {
         let both = wait(&[("retry-after", "2"), ("retry-after-ms", "1800")]);
         assert_eq!(both, Some(Duration::from_millis(1_800)));
         assert_eq!(wait(&[("retry-after", "0.25")]), Some(Duration::from_millis(250)));
+        assert_eq!(wait(&[("retry-after", "17ms")]), Some(Duration::from_millis(17)));
         let date = wait(&[("retry-after", "Sun, 29 Nov 2026 12:00:07 GMT")]);
         assert_eq!(date, Some(Duration::from_secs(7)));
         assert_eq!(wait(&[("retry-after", "soon")]), None);
         assert_eq!(wait(&[]), None);
+    }
+
+    #[test]
+    fn a_wait_in_an_errors_text_is_read() {
+        let said = |text| said_wait(text).map(|wait: Duration| wait.as_millis());
+        assert_eq!(said("Used 5. Please try again in 108ms. Visit https://x."), Some(108));
+        assert_eq!(said("Please try again in 6m0s."), Some(360_000));
+        assert_eq!(said("Please try again in 20 seconds."), Some(20_000));
+        assert_eq!(said("Please try again in a while."), None);
+        assert_eq!(said("Try later."), None);
     }
 
     #[test]

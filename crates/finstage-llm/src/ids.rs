@@ -2,9 +2,10 @@
 
 use crate::{Error, Row, RowId, RowKey};
 
-/// Parts of the table, each small enough that putting a name in its middle is cheap: six hundred names in
-/// each at ten million rows.
-const PARTS: usize = 1 << 14;
+/// Parts of the table. Each is small enough that putting a name in its middle is cheap, five thousand names at
+/// ten million rows; more parts would be cheaper, but more small pieces of memory leave more holes.
+const PARTS: usize = 1 << PART_BITS;
+const PART_BITS: u32 = 11;
 
 /// A number for each of many names: about 21 bytes a name, and no moment at which it is twice that, because
 /// each part grows by itself and by a sixteenth.
@@ -57,7 +58,7 @@ impl Ids {
 }
 
 fn part_of(id: RowId) -> usize {
-    usize::from(u16::from_be_bytes([id.0[0], id.0[1]]) >> 2)
+    usize::from(u16::from_be_bytes([id.0[0], id.0[1]]) >> (u16::BITS - PART_BITS))
 }
 
 /// Whether a row is to be asked.

@@ -1,8 +1,17 @@
-//! What a run asks of those who keep answers and accounts: small traits, so that asking needs no store.
+//! Who keeps answers and accounts of a run: small traits, so that asking needs no store, and what stands between
+//! them and the store.
 
+use std::collections::HashMap;
 use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use crate::{Attempt, Reply};
+use finstage_model::{Clock, Timestamp};
+use finstage_store::Records;
+use finstage_store::records::{Answer as KeptAnswer, Answers as AnswersFile};
+use serde_json::{Value, json};
+
+use crate::{Attempt, Error, ErrorKind, Reply, Spend, Tariff};
 
 /// Answers of earlier runs.
 pub trait Answers: fmt::Debug + Send + Sync {
@@ -17,4 +26,178 @@ pub trait Answers: fmt::Debug + Send + Sync {
 pub trait Accounts: fmt::Debug + Send + Sync {
     /// One was put.
     fn attempt(&self, attempt: &Attempt);
+}
+
+/// The most answers that wait to be written.
+const MOST_WAITING: usize = 64;
+/// The longest that one waits while others come.
+const LONGEST_WAIT: Duration = Duration::from_millis(500);
+
+/// Answers in a file of the store, written some at a time. A file that fails costs what could have been saved, and
+/// no row: [`StoredAnswers::trouble`] says so.
+#[derive(Debug)]
+pub struct StoredAnswers {
+    file: AnswersFile,
+    clock: Arc<dyn Clock>,
+    waiting: Mutex<Waiting>,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    answers: HashMap<[u8; 32], KeptAnswer>,
+    since: Option<Timestamp>,
+    trouble: Option<String>,
+}
+
+impl StoredAnswers {
+    /// Answers in `file`.
+    #[must_use]
+    pub fn new(file: AnswersFile, clock: Arc<dyn Clock>) -> Self {
+        Self { file, clock, waiting: Mutex::default() }
+    }
+
+    /// Writes what waits. Blocks.
+    ///
+    /// # Errors
+    /// `Store` when it cannot be written; it is not tried again.
+    pub fn flush(&self) -> Result<(), Error> {
+        let answers: Vec<KeptAnswer> = {
+            let mut waiting = self.waiting();
+            waiting.since = None;
+            waiting.answers.drain().map(|(_, answer)| answer).collect()
+        };
+        if answers.is_empty() {
+            return Ok(());
+        }
+        self.file.put_many(&answers, self.clock.now()).map_err(|error| {
+            self.waiting().trouble = Some(error.to_string());
+            Error::new(ErrorKind::Store, "answers could not be kept").because(error)
+        })
+    }
+
+    /// What went wrong with the file, the last time.
+    #[must_use]
+    pub fn trouble(&self) -> Option<String> {
+        self.waiting().trouble.clone()
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Answers for StoredAnswers {
+    fn get(&self, question: &[u8; 32]) -> Option<Reply> {
+        if let Some(answer) = self.waiting().answers.get(question) {
+            return reply(&answer.body);
+        }
+        match self.file.get(&[*question], self.clock.now()) {
+            Ok(mut found) => reply(&found.pop()??.body),
+            Err(error) => {
+                self.waiting().trouble = Some(error.to_string());
+                None
+            }
+        }
+    }
+
+    fn put(&self, question: &[u8; 32], reply: &Reply) {
+        let at = self.clock.now();
+        let model = reply.body.get("model").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let kept =
+            json!({"status": reply.status, "request_id": reply.request_id, "body": reply.body});
+        let answer =
+            KeptAnswer { question: *question, model, body: kept.to_string().into_bytes(), at };
+        let is_due = {
+            let mut waiting = self.waiting();
+            waiting.answers.insert(*question, answer);
+            let since = *waiting.since.get_or_insert(at);
+            waiting.answers.len() >= MOST_WAITING || at.since(since) >= LONGEST_WAIT
+        };
+        if is_due {
+            // Told by `trouble`: a row that was answered is not to fail for it.
+            let _ = self.flush();
+        }
+    }
+}
+
+impl Drop for StoredAnswers {
+    fn drop(&mut self) {
+        // Nobody is left to tell.
+        let _ = self.flush();
+    }
+}
+
+fn reply(text: &[u8]) -> Option<Reply> {
+    let mut kept: Value = serde_json::from_slice(text).ok()?;
+    Some(Reply {
+        status: kept["status"].as_u64()?.try_into().ok()?,
+        request_id: kept["request_id"].as_str()?.to_owned(),
+        body: kept["body"].take(),
+    })
+}
+
+/// What a job spends, told by its attempts.
+#[derive(Debug)]
+pub struct JobAccounts {
+    spend: Mutex<Spend>,
+    clock: Arc<dyn Clock>,
+}
+
+impl JobAccounts {
+    /// Accounts of the job, which is named as its user calls it.
+    #[must_use]
+    pub fn new(job: impl Into<String>, clock: Arc<dyn Clock>) -> Self {
+        Self { spend: Mutex::new(Spend::new(job)), clock }
+    }
+
+    /// Adds what was summed since the last time to the store, in one transaction. Blocks.
+    ///
+    /// # Errors
+    /// `Store`; then nothing is forgotten, and the next call tries again.
+    pub fn flush(&self, records: &Records) -> Result<(), Error> {
+        self.spend.lock().unwrap_or_else(PoisonError::into_inner).flush(records)
+    }
+}
+
+impl Accounts for JobAccounts {
+    fn attempt(&self, attempt: &Attempt) {
+        let now = self.clock.now();
+        let mut spend = self.spend.lock().unwrap_or_else(PoisonError::into_inner);
+        spend.add(attempt, Tariff::Usual, now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use finstage_net::SystemClock;
+    use finstage_store::records::AnswersOptions;
+
+    use super::*;
+
+    fn open(path: &std::path::Path) -> StoredAnswers {
+        let ttl = Duration::from_secs(3_600);
+        let file = AnswersFile::open(path, AnswersOptions { ttl, most_bytes: 1 << 20 }).unwrap();
+        StoredAnswers::new(file, Arc::new(SystemClock))
+    }
+
+    #[test]
+    fn an_answer_that_is_kept_is_found_before_and_after_it_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("answers.db");
+        let reply = |number: u8| Reply {
+            status: 200,
+            request_id: format!("req_{number}"),
+            body: json!({"model": "m", "choices": [number]}),
+        };
+        let answers = open(&path);
+        for number in 0..100 {
+            answers.put(&[number; 32], &reply(number));
+            assert_eq!(answers.get(&[number; 32]), Some(reply(number)));
+        }
+        assert!(answers.waiting().answers.len() < MOST_WAITING);
+        drop(answers);
+        let answers = open(&path);
+        assert!((0..100).all(|number| answers.get(&[number; 32]) == Some(reply(number))));
+        assert_eq!((answers.get(&[100; 32]), answers.trouble()), (None, None));
+    }
 }

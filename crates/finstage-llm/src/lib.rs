@@ -77,7 +77,7 @@ pub use counting::{ByteCounting, Counting, TokenCounting};
 pub use endpoint::{Endpoint, EndpointOptions, LaneSnapshot, MAX_MODELS};
 pub use halt::{Halt, Stopped, Why};
 pub use hints::{REQUESTS, TOKENS, go_duration};
-pub use keeping::{Accounts, Answers};
+pub use keeping::{Accounts, Answers, JobAccounts, StoredAnswers};
 pub use pipeline::{Left, MAX_IN_HAND, RunOptions, run};
 pub use provider::{Answer, Fault, Outcome, Place, Provider, Question, Remedy, Step};
 pub use routing::{Confidence, MAX_STEPS, RouteRule, Routing, Weak, When};

@@ -19,6 +19,7 @@ use crate::Halt;
 pub(super) struct Flight {
     inner: Arc<dyn Transport>,
     halt: Halt,
+    /// Those that may have arrived.
     sent: AtomicU32,
     out: AtomicU32,
     is_lost: AtomicBool,
@@ -120,6 +121,9 @@ impl Transport for Flight {
             let begun = Instant::now();
             let end = self.inner.send(request).await;
             out.is_back = end.as_ref().map_or_else(|error| !error.maybe_sent(), |_| true);
+            if end.is_err() && out.is_back {
+                self.sent.fetch_sub(1, Ordering::Relaxed);
+            }
             if end.as_ref().is_ok_and(Response::is_success) {
                 let nanos = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
                 self.took.store(nanos.max(1), Ordering::Relaxed);

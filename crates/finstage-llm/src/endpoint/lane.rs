@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use finstage_net::{
-    BreakerOptions, BreakerState, BudgetOptions, Client, Remote, RemoteOptions, RemoteSnapshot,
-    Rule, Shape, Terms,
+    BreakerOptions, BreakerState, BudgetOptions, Client, Error, Remote, RemoteOptions,
+    RemoteSnapshot, Rule, Shape, Terms,
 };
 
 use super::EndpointOptions;
@@ -46,6 +46,8 @@ struct Learned {
     latencies: Latencies,
     estimated: f64,
     real: f64,
+    /// Why there was no answer, the last time.
+    trouble: String,
 }
 
 /// The figures of a model at one moment.
@@ -94,6 +96,16 @@ impl Lane {
     /// Whether the server fails for all.
     pub(super) fn is_down(&self) -> bool {
         self.remote.snapshot().breaker != BreakerState::Closed
+    }
+
+    /// There was no answer.
+    pub(super) fn failed(&self, error: &Error) {
+        self.learned().trouble = error.to_string();
+    }
+
+    /// Why there was no answer, the last time.
+    pub(super) fn trouble(&self) -> String {
+        self.learned().trouble.clone()
     }
 
     /// A good answer took this long.

@@ -48,3 +48,20 @@ const fn has_the_name(_file: &File, _path: &Path) -> bool {
     // A file that somebody has open cannot be replaced.
     true
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_was_replaced_while_it_was_opened_is_not_taken_for_the_output() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, newer) = (dir.path().join("out"), dir.path().join("newer"));
+        let old = lock(&path, "out").unwrap();
+        assert!(has_the_name(&old, &path));
+        std::fs::write(&newer, "").unwrap();
+        std::fs::rename(&newer, &path).unwrap();
+        assert!(!has_the_name(&old, &path));
+        lock(&path, "out").unwrap();
+    }
+}

@@ -73,16 +73,17 @@ async fn every_row_ends_once_whatever_goes_wrong() {
         assert_eq!(left_names.iter().collect::<BTreeSet<_>>().len(), 600, "seed {seed}");
         assert_eq!(summary.done + summary.failed, 600, "seed {seed}: {summary:?}");
         assert_eq!(summary.stopped, None);
-        let failed: BTreeSet<String> = done(&left)
-            .into_iter()
-            .filter_map(|done| match &done.end {
-                End::Failed(error) => Some(error.code.clone()),
-                End::Answered(_) => None,
-            })
-            .collect();
-        // What no repetition mends, and nothing else.
-        let expected = ["invalid_value", "unreadable"].map(str::to_owned);
-        assert_eq!(failed, expected.into_iter().collect(), "seed {seed}");
+        let mut codes = BTreeSet::new();
+        for done in done(&left) {
+            let End::Failed(error) = &done.end else { continue };
+            codes.insert(error.code.clone());
+            // What no repetition mends, and what five of them did not.
+            if !["invalid_value", "unreadable"].contains(&error.code.as_str()) {
+                let asked = server.asked().iter().filter(|body| **body == done.row.body).count();
+                assert!(asked >= 6, "seed {seed}: {error:?} after {asked}");
+            }
+        }
+        assert!(codes.contains("invalid_value") && codes.contains("unreadable"), "seed {seed}");
         assert!(summary.refused_429 > 0 && summary.retries > summary.refused_429);
     }
 }
@@ -125,7 +126,9 @@ async fn where_nothing_answers_the_run_ends_soon() {
     let (left, summary) = run_at(&server, rows(500, "m"), AskOptions::default()).await;
     assert_eq!((summary.done, summary.failed), (0, 0));
     assert_eq!(summary.not_done as usize, names(&left).len());
-    assert_eq!(summary.stopped.unwrap().why, Why::Unreachable);
+    let stopped = summary.stopped.unwrap();
+    assert_eq!(stopped.why, Why::Unreachable);
+    assert!(!stopped.message.contains("left alone"), "{stopped:?}");
     assert!(summary.elapsed_s < 20.0, "{}", summary.elapsed_s);
 }
 
@@ -265,24 +268,34 @@ async fn a_budget_is_never_passed_and_ends_the_run_when_it_is_spent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_lost_on_the_way_is_spent_and_what_was_refused_is_not() {
-    let server = Server::new(|number, _| match number {
-        0..6 => (ms(10), Act::Reset),
-        6 => (ms(10), error(400, "invalid_value")),
-        _ => (ms(10), says("yes")),
+async fn what_never_arrived_or_was_refused_costs_nothing() {
+    let begun = Instant::now();
+    let server = Server::new(move |_, _| match begun.elapsed().as_secs() {
+        0..30 => (ms(10), Act::Refused),
+        _ => (ms(10), error(400, "invalid_value")),
     });
-    let endpoint = endpoint(&server, settled());
     let (budget, options) = capped(10_000);
-    let asker = Arc::new(Asker::new(endpoint, options).unwrap());
+    let asker = Arc::new(Asker::new(endpoint(&server, settled()), options).unwrap());
     let one = || RunOptions { concurrency: 1, ..RunOptions::default() };
-    // A first row, so that the server is known to be there.
     let (_, lost) = run_all(&asker, rows(1, "m"), one()).await;
     assert_eq!(lost.stopped.unwrap().why, Why::Unreachable);
     assert_eq!(budget.left().pico(), 10_000);
+    tokio::time::sleep(ms(30_000)).await;
     let (left, refused) = run_all(&asker, rows(1, "m"), one()).await;
     assert_eq!((refused.failed, refused.cost), (1, Money::ZERO));
     assert_eq!(done(&left)[0].attempts.len(), 1);
     assert_eq!(budget.left().pico(), 10_000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_starts_a_little_later_is_waited_for() {
+    let begun = Instant::now();
+    let server = Server::new(move |_, _| match begun.elapsed().as_secs() {
+        0..6 => (ms(1), Act::Refused),
+        _ => (ms(100), says("yes")),
+    });
+    let (_, summary) = run_at(&server, rows(200, "m"), AskOptions::default()).await;
+    assert_eq!((summary.done, summary.stopped), (200, None));
 }
 
 #[tokio::test(start_paused = true)]

@@ -11,7 +11,7 @@ use finstage_net::{Reading, Request, Response, Sign, Terms};
 use serde_json::Value;
 
 use super::Kind;
-use crate::hints::{REQUESTS, TOKENS, asked_wait, reading, should_retry};
+use crate::hints::{REQUESTS, TOKENS, asked_wait, reading, said_wait, should_retry};
 use crate::provider::{Answer, Fault, Outcome, Place, Question, Remedy, Step};
 use crate::sse::Event;
 use crate::{CHAT, EMBEDDINGS, Provider, Reply, RowError, Usage};
@@ -117,6 +117,11 @@ fn limited(response: &Response, retry_after: Option<Duration>) -> Sign {
     }
     if complaint.message.contains("Request too large") {
         return Sign::Fine;
+    }
+    let retry_after = retry_after.or_else(|| said_wait(&complaint.message));
+    let is_about_it = |text: &str| text.contains("concurren");
+    if is_about_it(&complaint.kind) || is_about_it(&complaint.message) {
+        return Sign::Crowded { retry_after };
     }
     Sign::Limited { retry_after }
 }

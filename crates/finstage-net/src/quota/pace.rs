@@ -253,11 +253,13 @@ impl Pace {
         self.shown = 0.0;
         let found = match self.found {
             Some(found) if sent.at <= found.known_at => {
-                // One of the same rush: the server had nothing left then either.
-                if sent.charged > found.charged {
-                    let marked = Found { empty_at: sent.at, charged: sent.charged, ..found };
-                    self.found = Some(Found { missed: self.missed, ..marked });
-                }
+                // One of the same rush: the server had nothing left then either. Answers overtake each
+                // other, so it may have left before the one that is known.
+                let marked = match sent.charged > found.charged {
+                    true => Found { empty_at: sent.at, charged: sent.charged, ..found },
+                    false => found,
+                };
+                self.found = Some(Found { missed: self.missed, ..marked });
                 return;
             }
             Some(found) => self.found_again(&found, sent),
@@ -494,5 +496,73 @@ impl Ramp {
 
     fn restart(&mut self, now: u64) {
         (self.count, self.next_at) = (0, now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: u64 = 60 * SECOND;
+
+    /// Sends one after the other as soon as they may, until `until`; gives when each left.
+    fn drive(pace: &mut Pace, (from, until): (u64, u64), amount: u64) -> Vec<u64> {
+        let (mut now, mut left) = (from, Vec::new());
+        while now < until {
+            pace.advance(now);
+            match pace.ready_at(now, amount) {
+                at if at <= now => {
+                    pace.reserve(now, amount);
+                    left.push(now);
+                }
+                at => now = at,
+            }
+        }
+        left
+    }
+
+    #[test]
+    fn a_known_limit_leaves_a_seconds_worth_at_once_and_then_its_rate() {
+        let mut pace = Pace::new(600, MINUTE);
+        let left = drive(&mut pace, (SECOND, 31 * SECOND), 1);
+        let in_first = left.iter().filter(|at| **at < SECOND + SECOND / 20).count();
+        assert_eq!((in_first, left.len()), (8, 308), "an eighth is kept for uneven ways");
+        let most = left.windows(12).map(|twelve| twelve[11] - twelve[0]).min();
+        assert!(most >= Some(SECOND / 10), "never more than eleven in a tenth of a second");
+    }
+
+    #[test]
+    fn what_rests_for_long_gathers_no_more_than_a_seconds_worth() {
+        let mut pace = Pace::new(600, MINUTE);
+        drive(&mut pace, (SECOND, 5 * SECOND), 1);
+        let left = drive(&mut pace, (500 * SECOND, 500 * SECOND + SECOND / 20), 1);
+        assert_eq!(left.len(), 8);
+    }
+
+    #[test]
+    fn a_refusal_in_a_burst_shows_what_is_taken_at_once_and_leaves_the_rate() {
+        let mut pace = Pace::new(60_000, MINUTE);
+        let left = drive(&mut pace, (SECOND, SECOND + 12 * MS), 1);
+        let charged = left.len() as u64;
+        assert!(charged < 20, "they begin slowly: {charged}");
+        let sent = Sent { at: *left.last().unwrap(), amount: 1, charged, total: charged };
+        pace.refused(SECOND + 14 * MS, &sent);
+        assert!((0.97..0.99).contains(&(pace.limit() as f64 / 60_000.0)), "{}", pace.limit());
+        assert!(pace.burst(pace.rate().unwrap()) < 15.0);
+    }
+
+    #[test]
+    fn what_was_admitted_before_a_refusal_is_given_back_to_nobody() {
+        let mut pace = Pace::new(0, MINUTE);
+        pace.advance(SECOND);
+        let era = pace.reserve(SECOND, 1);
+        let sent = Sent { at: SECOND, amount: 1, charged: 11, total: 11 };
+        pace.refused(SECOND + MS, &sent);
+        let level = pace.level;
+        pace.give_back(1, era);
+        assert_eq!(pace.level, level);
+        let era = pace.reserve(2 * SECOND, 1);
+        pace.give_back(1, era);
+        assert!(pace.level >= level);
     }
 }

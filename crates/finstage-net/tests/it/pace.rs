@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use finstage_net::{
-    BreakerOptions, Class, Client, Concurrency, Remote, RemoteOptions, Request, RetryPolicy, Rule,
-    Shape,
+    BreakerOptions, Class, Client, Concurrency, Limiter, LimiterOptions, Remote, RemoteOptions,
+    Request, RetryPolicy, Rule, Settlement, Shape,
 };
 use futures_util::future::join_all;
 use tokio::time::Instant;
@@ -212,4 +212,34 @@ async fn a_limit_that_is_halved_is_followed() {
             assert!(!headers || outcome.refused == 0, "the headers said so");
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn processes_that_share_a_limit_share_its_pace() {
+    let folder = tempfile::tempdir().unwrap();
+    let limiter = || {
+        let share = Some(folder.path().to_owned());
+        Limiter::new(
+            "models",
+            &[rule("requests", 600)],
+            LimiterOptions { share, ..Default::default() },
+        )
+    };
+    let (one, other) = (limiter(), limiter());
+    let begun = Instant::now();
+    let asks = (0..100).map(|number| {
+        let limiter = if number % 2 == 0 { &one } else { &other };
+        async move {
+            let mut permit = limiter.acquire(&[], Class::Normal).await;
+            permit.sent();
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            permit.answered(&Settlement::default());
+        }
+    });
+    join_all(asks).await;
+    let seconds = begun.elapsed().as_secs_f64();
+    // Ten a second, and eight or nine at once.
+    assert!((9.0..9.4).contains(&seconds), "{seconds}");
+    assert_eq!(one.snapshot().quotas[0].used, 100);
+    assert_eq!(one.snapshot().share_error, None);
 }

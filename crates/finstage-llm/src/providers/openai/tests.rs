@@ -121,6 +121,9 @@ fn what_helps_by_repeating_is_repeated_and_nothing_else() {
     assert_eq!(sign(200, &[], "<html></html>"), Sign::UnknownOutcome);
     assert_eq!(sign(429, &[("retry-after-ms", "1800"), ("retry-after", "2")], "{}"), limited);
     assert_eq!(sign(429, &[], spent), Sign::Unauthorized);
+    let crowded =
+        r#"{"error":{"message":"Rate limit reached for m on concurrent requests: Limit 5"}}"#;
+    assert_eq!(sign(429, &[], crowded), Sign::Crowded { retry_after: None });
     assert_eq!(sign(429, &[("x-should-retry", "false")], spent), Sign::Unauthorized);
     assert_eq!(sign(429, &[], large), Sign::Fine);
     assert_eq!(sign(401, &[], "{}"), Sign::Unauthorized);
