@@ -58,7 +58,7 @@ impl Vault {
                 warn!(%error, "the keyring was not rotated");
             }
         }
-        inner.sealer.seal(plain, now, out)?;
+        inner.sealer.seal(plain, out)?;
         inner.sealed += 1;
         Ok(inner.sealed)
     }
@@ -90,7 +90,7 @@ impl Inner {
                 Some(_) => Ok(None),
             }
         })?;
-        self.keys.refresh(now)?;
+        self.keys.look();
         if let Some(rotated) = rotated {
             self.rotations += 1;
             info!(primary = %rotated.primary, "sealing goes on with the next key");
