@@ -3,7 +3,7 @@
 //!
 //! * [`Secret`] refuses to print itself; [`hmac_sha256`] signs with one.
 //! * [`Keyring`] holds keys and the order in which they come and go; [`KeyringFile`] keeps it on
-//!   disk, [`Keys`] shares it.
+//!   disk, [`Keys`] shares it, and looks for changes beside the messages.
 //! * [`Sealer`] and [`Opener`] turn messages into envelopes and back; [`pipeline`] opens many.
 //!
 //! It deliberately does not know what a message means, what time it is, or any network, and it does
@@ -17,7 +17,7 @@
 //! let counters = Box::new(MemoryCounters::new(7));
 //! let mut sealer = Sealer::new(keys.clone(), counters, SealerOptions::default());
 //! let mut envelope = Vec::new();
-//! sealer.seal(b"hello", now, &mut envelope)?;
+//! sealer.seal(b"hello", &mut envelope)?;
 //!
 //! let mut opener = Opener::new(keys);
 //! assert_eq!(opener.open(&envelope, now).unwrap().plain, b"hello");
@@ -52,7 +52,7 @@ pub use error::{Error, ErrorKind};
 pub use file::KeyringFile;
 pub use key::{BadKey, BadKeyId, KEY_BYTES, Key, KeyId, KeyState, MAX_KEY_ID, NewKey, decode_key};
 pub use keyring::{Finding, Keyring, MAX_KEYS, Rotated, Rotation, Severity};
-pub use keys::Keys;
+pub use keys::{Keys, LOOK_EVERY};
 pub use opener::{Opened, Opener, OpenerCounts, Refused};
 pub use replay::{MAX_SENDERS, WIDTH as REPLAY_WIDTH};
 pub use sealer::{SealError, Sealer, SealerCounts, SealerOptions};

@@ -4,12 +4,12 @@ use std::fmt;
 use std::io;
 use std::ops::Range;
 
+use crate::Keys;
 use crate::counters::Counters;
 use crate::envelope::{self, MAX_PLAIN_BYTES, Place, TAG_BYTES};
 use crate::key::{Key, KeyId, Material, Message};
 use crate::numbers::Numbers;
 use crate::scratch::Scratch;
-use crate::{Keys, UnixTime};
 
 /// After so many numbers it is looked whether more are to be reserved.
 const PREPARE_EVERY: u64 = 4096;
@@ -115,12 +115,14 @@ struct Using {
 }
 
 impl Sealer {
-    /// A sealer. Nothing is reserved before the first message.
+    /// A sealer. Nothing is reserved before the first message, or the first change of the ring.
     #[must_use]
     pub fn new(keys: Keys, counters: Box<dyn Counters>, options: SealerOptions) -> Self {
+        let numbers = Numbers::new(counters, options.block);
+        keys.reserve_for(numbers.stock());
         Self {
             keys,
-            numbers: Numbers::new(counters, options.block),
+            numbers,
             generation: None,
             using: None,
             sealed: 0,
@@ -132,13 +134,8 @@ impl Sealer {
     ///
     /// # Errors
     /// [`SealError`]; `out` is as it was.
-    pub fn seal(
-        &mut self,
-        plain: &[u8],
-        now: UnixTime,
-        out: &mut Vec<u8>,
-    ) -> Result<(), SealError> {
-        let (key, place) = self.encrypt(plain, now, Covered::Place)?;
+    pub fn seal(&mut self, plain: &[u8], out: &mut Vec<u8>) -> Result<(), SealError> {
+        let (key, place) = self.encrypt(plain, Covered::Place)?;
         envelope::write(key, place, self.encrypted.bytes(), out);
         Ok(())
     }
@@ -149,31 +146,20 @@ impl Sealer {
     ///
     /// # Errors
     /// As [`Sealer::seal`].
-    pub fn seal_bare(
-        &mut self,
-        plain: &[u8],
-        now: UnixTime,
-        out: &mut Vec<u8>,
-    ) -> Result<(), SealError> {
-        let (_, place) = self.encrypt(plain, now, Covered::Nothing)?;
+    pub fn seal_bare(&mut self, plain: &[u8], out: &mut Vec<u8>) -> Result<(), SealError> {
+        let (_, place) = self.encrypt(plain, Covered::Nothing)?;
         envelope::write_bare(place, self.encrypted.bytes(), out);
         Ok(())
     }
 
     /// Puts ciphertext and tag of a message where they are written from.
-    fn encrypt(
-        &mut self,
-        plain: &[u8],
-        now: UnixTime,
-        covered: Covered,
-    ) -> Result<(KeyId, Place), SealError> {
+    fn encrypt(&mut self, plain: &[u8], covered: Covered) -> Result<(KeyId, Place), SealError> {
         if plain.len() > MAX_PLAIN_BYTES {
             return Err(SealError::TooLong { bytes: plain.len() });
         }
-        self.keys.glance(now);
         self.follow();
         let using = self.using.as_mut().ok_or(SealError::NoPrimary)?;
-        let place = Place { sid: self.numbers.sid(), seq: using.next(&mut self.numbers)? };
+        let place = Place { sid: self.numbers.sid(), seq: using.next(&self.numbers)? };
         let nonce = place.nonce();
         let bound = using.material.bound.at(&nonce);
         let bound = match covered {
@@ -219,18 +205,16 @@ impl Sealer {
             pending: ring.pending().map(Key::id),
             limit: ring.rotation().limit,
         });
-        if let Some(using) = &self.using {
-            using.prepare(&mut self.numbers);
-        }
     }
 }
 
 impl Using {
     /// The next number that is ours alone.
-    fn next(&mut self, numbers: &mut Numbers) -> Result<u64, SealError> {
+    fn next(&mut self, numbers: &Numbers) -> Result<u64, SealError> {
         let left = self.numbers.end - self.numbers.start;
         if left == 0 && self.numbers.start < self.limit {
             self.numbers = numbers.take(self.key).map_err(SealError::Counters)?;
+            self.prepare(numbers);
         } else if left.is_multiple_of(PREPARE_EVERY) {
             self.prepare(numbers);
         }
@@ -243,12 +227,12 @@ impl Using {
     }
 
     /// Has numbers reserved for what comes: more of this key, or the next key.
-    fn prepare(&self, numbers: &mut Numbers) {
+    fn prepare(&self, numbers: &Numbers) {
         let left = self.numbers.end - self.numbers.start;
         if 0 < left && left <= numbers.block() / 2 {
-            numbers.prepare(self.key);
+            numbers.ask(self.key);
         } else if let Some(pending) = self.pending {
-            numbers.prepare(pending);
+            numbers.ask(pending);
         }
     }
 }
@@ -262,7 +246,7 @@ impl fmt::Debug for Sealer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Keyring, MemoryCounters, NewKey, Opener, Refused};
+    use crate::{Keyring, MemoryCounters, NewKey, Opener, Refused, UnixTime};
 
     #[test]
     fn the_bare_form_goes_on_with_the_numbers_and_is_opened_by_those_who_were_told_the_key() {
@@ -271,9 +255,9 @@ mod tests {
         let counters = Box::new(MemoryCounters::new(7));
         let mut sealer = Sealer::new(keys.clone(), counters, SealerOptions::default());
         let (mut first, mut bare, mut last) = (Vec::new(), Vec::new(), Vec::new());
-        sealer.seal(b"first", now, &mut first).unwrap();
-        sealer.seal_bare(b"bare", now, &mut bare).unwrap();
-        sealer.seal(b"last", now, &mut last).unwrap();
+        sealer.seal(b"first", &mut first).unwrap();
+        sealer.seal_bare(b"bare", &mut bare).unwrap();
+        sealer.seal(b"last", &mut last).unwrap();
 
         let mut opener = Opener::new(keys);
         assert_eq!(opener.open(&bare, now), Err(Refused::Failed));

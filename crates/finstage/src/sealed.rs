@@ -6,7 +6,7 @@ use std::sync::Arc;
 use finstage_feeds::sealed::{SLOW, SealedFeed, SealedOptions, SealedTransport};
 use finstage_model::{Clock, Timestamp};
 use finstage_net::Client;
-use finstage_seal::{ErrorKind, Keyring, Keys, Secret, UnixTime};
+use finstage_seal::{ErrorKind, Keyring, Keys, LOOK_EVERY, Secret, UnixTime};
 
 use crate::config::settings::{SealedSettings, Settings};
 use crate::exit::{Exit, Failure, Result};
@@ -37,7 +37,7 @@ impl SealedSource {
     ) -> Result<Self> {
         let place = format!("venues.{venue}.sealed");
         let path = keyring_path(settings, dir);
-        let keys = Keys::open(&path).map_err(|why| {
+        let keys = Keys::watch(&path, LOOK_EVERY).map_err(|why| {
             let exit = match why.kind() {
                 ErrorKind::Held | ErrorKind::Io => Exit::Store,
                 _ => Exit::Usage,

@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use finstage_model::Timestamp;
-use finstage_seal::{CounterFile, Error, ErrorKind, Keyring, KeyringFile, Keys, NewKey, UnixTime};
+use finstage_seal::{
+    CounterFile, Error, ErrorKind, Keyring, KeyringFile, Keys, LOOK_EVERY, NewKey, UnixTime,
+};
 
 use crate::exit::{Exit, Failure, Result};
 
@@ -25,7 +27,7 @@ impl Sealing {
     /// Exit 2 when it cannot be used, 6 when its numbers cannot be reserved.
     pub fn open(path: &Path) -> Result<Self> {
         let file = KeyringFile::new(path);
-        let keys = Keys::open(path).map_err(Failure::usage)?;
+        let keys = Keys::watch(path, LOOK_EVERY).map_err(Failure::usage)?;
         let senders = file.senders_path();
         let counters = CounterFile::open(&senders)
             .map_err(|e| Failure::new(Exit::Store, format!("{}: {e}", senders.display())))?;

@@ -54,7 +54,7 @@ impl SealedLine {
     fn carry(&mut self, frame: &str, at: Timestamp) -> Result<Option<String>, SealError> {
         let now = UnixTime::from_secs(at.secs());
         self.envelope.clear();
-        self.sealer.seal(frame.as_bytes(), now, &mut self.envelope)?;
+        self.sealer.seal(frame.as_bytes(), &mut self.envelope)?;
         let opened = self.opener.open(&self.envelope, now).ok();
         Ok(opened.and_then(|opened| String::from_utf8(opened.plain.to_vec()).ok()))
     }

@@ -15,16 +15,15 @@ use super::{Shared, lock};
 /// The most frames that one envelope may hold; one with more is refused as a whole.
 pub const MAX_LINES: usize = 16_384;
 
-/// The opener, and when its keys were asked about last.
+/// The opener and its keys.
 pub(super) struct Desk {
     opener: Opener,
     keys: Keys,
-    asked_at: Option<UnixTime>,
 }
 
 impl Desk {
     pub(super) const fn new(opener: Opener, keys: Keys) -> Self {
-        Self { opener, keys, asked_at: None }
+        Self { opener, keys }
     }
 }
 
@@ -33,12 +32,8 @@ impl Shared {
     fn open(&self, envelope: &[u8], out: &mut VecDeque<Frame>) -> Result<(), Refused> {
         let now = UnixTime::from_secs(self.clock.now().secs());
         let mut desk = lock(&self.desk);
-        // Once a second: a changed file is taken, and one that is of no use is said.
-        if desk.asked_at != Some(now) {
-            desk.asked_at = Some(now);
-            if let Err(error) = desk.keys.refresh(now) {
-                warn!(venue = %self.venue, %error, "the keyring has changed and cannot be used, the keys from before stay");
-            }
+        if let Some(error) = desk.keys.trouble() {
+            warn!(venue = %self.venue, %error, "the keyring has changed and cannot be used, the keys from before stay");
         }
         let opened = desk.opener.open(envelope, now)?;
         unpack(opened.plain, out)

@@ -15,9 +15,7 @@ use finstage_net::{
     Carried, Client, Error, ErrorKind, Frame, Peer, Request, Response, Socket, SocketOptions,
     Transport,
 };
-use finstage_seal::{
-    Keyring, KeyringFile, Keys, MemoryCounters, Rotation, Sealer, SealerOptions, UnixTime,
-};
+use finstage_seal::{Keyring, KeyringFile, Keys, MemoryCounters, Rotation, Sealer, SealerOptions};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
@@ -377,11 +375,11 @@ fn text(text: &str) -> Frame {
 }
 
 /// Seals with a key of this ring as it is now.
-fn sealed_with(ring: &Keyring, sid: u32, now: UnixTime) -> String {
+fn sealed_with(ring: &Keyring, sid: u32) -> String {
     let counters = Box::new(MemoryCounters::new(sid));
     let mut sealer = Sealer::new(Keys::new(ring.clone()), counters, SealerOptions::default());
     let mut envelope = Vec::new();
-    sealer.seal(b"hello", now, &mut envelope).unwrap();
+    sealer.seal(b"hello", &mut envelope).unwrap();
     String::from_utf8(envelope).unwrap()
 }
 
@@ -415,14 +413,14 @@ async fn an_old_key_opens_in_its_grace_and_not_after_it() {
     let relay = Relay::new(&venue, keys.clone());
     let line = Line::new(&relay, &keys);
     let (mut socket, peer) = line.open().await;
-    peer.say(sealed_with(&old, 9, now)).await;
+    peer.say(sealed_with(&old, 9)).await;
     assert_eq!(socket.next().await.unwrap(), text("hello"));
     tokio::time::advance(hour - Duration::from_secs(1)).await;
-    peer.say(sealed_with(&old, 10, now)).await;
+    peer.say(sealed_with(&old, 10)).await;
     assert_eq!(socket.next().await.unwrap(), text("hello"), "a second before the end");
     assert_eq!(line.seen(), (2, 0, 0));
     tokio::time::advance(Duration::from_secs(1)).await;
-    peer.say(sealed_with(&old, 11, now)).await;
+    peer.say(sealed_with(&old, 11)).await;
     peer.say(relay.seal(&["new".to_owned()])).await;
     assert_eq!(socket.next().await.unwrap(), text("new"));
     assert_eq!(line.seen(), (3, 1, 0));
@@ -468,6 +466,9 @@ async fn keys_that_are_rotated_in_mid_stream_lose_nothing() {
     for next in 3..=12u8 {
         let now = unix(venue.clock.now());
         file.update(|ring| ring.rotate(now, key(&format!("k{next}"), next))).unwrap();
+        for keys in [&writer, &reader] {
+            assert!(keys.look());
+        }
         run.during(Duration::from_secs(5)).await;
         let id = writer.current().primary().unwrap().id().to_string();
         assert_eq!(id, format!("k{}", next - 1), "the writer has followed");
@@ -589,6 +590,7 @@ async fn no_key_is_in_any_log_or_error_and_refusals_do_not_flood_it() {
     // A file that is no keyring any more: a key stands in its error's line.
     let whole = std::fs::read_to_string(file.path()).unwrap();
     std::fs::write(file.path(), whole.replace("state = ", "stat = ")).unwrap();
+    assert!(!reader.look());
     run.during(Duration::from_secs(5)).await;
     let seen = run.opened();
     assert!(seen.failed > 100 && seen.replayed > 20, "{seen:?}");

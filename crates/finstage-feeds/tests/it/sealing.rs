@@ -146,9 +146,8 @@ impl Relay {
 
     /// An envelope around these frames.
     pub(crate) fn seal(&self, frames: &[String]) -> String {
-        let now = unix(self.clock.now());
         let mut envelope = Vec::new();
-        self.state().sealer.seal(frames.join("\n").as_bytes(), now, &mut envelope).unwrap();
+        self.state().sealer.seal(frames.join("\n").as_bytes(), &mut envelope).unwrap();
         String::from_utf8(envelope).unwrap()
     }
 
@@ -166,9 +165,8 @@ impl Relay {
             Fault::Repeated => vec![sealed.clone(), sealed],
             Fault::Dropped => Vec::new(),
             Fault::Foreign => {
-                let now = unix(self.clock.now());
                 let mut envelope = Vec::new();
-                self.state().foreign.seal(frame.as_bytes(), now, &mut envelope).unwrap();
+                self.state().foreign.seal(frame.as_bytes(), &mut envelope).unwrap();
                 vec![String::from_utf8(envelope).unwrap()]
             }
             Fault::Garbage => vec![r#"{"v":1,"kid":"#.to_owned()],

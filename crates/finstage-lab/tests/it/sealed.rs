@@ -3,6 +3,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use finstage_lab::sim::binance::{BinanceSim, SimOptions};
 use finstage_lab::sim::faults::Scenario;
@@ -21,6 +22,8 @@ use tokio::net::TcpListener;
 
 /// How many times faster than the clock on the wall.
 const SPEED: f64 = 600.0;
+/// How often keyrings are looked at: as often as the clock goes fast.
+const LOOK_EVERY: Duration = Duration::from_millis(2);
 const PATH: &str = "/stream?streams=btcusdt@trade/ethusdt@trade";
 
 struct World {
@@ -73,7 +76,7 @@ impl World {
     ) -> SealedRelay {
         SealedRelay::start(RelayOptions {
             source,
-            keys: Keys::open(file.path()).unwrap(),
+            keys: Keys::watch(file.path(), LOOK_EVERY).unwrap(),
             keyring: Some(file.clone()),
             counters: Box::new(CounterFile::open(&file.senders_path()).unwrap()),
             batch: self.batch,
@@ -102,7 +105,7 @@ impl Reader {
     async fn connect(world: &World, relay: &SealedRelay, keyring: &Path) -> Self {
         let url = format!("{}{PATH}", relay.ws_url());
         let socket = Socket::connect(&url, &SocketOptions::default()).await.unwrap();
-        let opener = Opener::new(Keys::open(keyring).unwrap());
+        let opener = Opener::new(Keys::watch(keyring, LOOK_EVERY).unwrap());
         Self { socket, opener, clock: Arc::clone(&world.clock) }
     }
 

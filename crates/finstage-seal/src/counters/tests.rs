@@ -229,22 +229,39 @@ fn a_crash_between_reserving_and_using_never_repeats_a_number() {
 
 #[test]
 fn a_sealer_that_crashes_anywhere_never_repeats_a_nonce() {
-    let ring = |n: u8| Keyring::new(NewKey::of(key(1), Secret::new([n; 32])), NOW);
+    let ring = |life: u64| {
+        let fresh = |n: u64| NewKey::of(key(n), Secret::new([n as u8; 32]));
+        let mut ring = Keyring::new(fresh(1), NOW);
+        for n in 0..life {
+            ring.rotate(NOW, fresh(2 + n)).unwrap();
+        }
+        ring
+    };
     for seed in 0..SEEDS / 4 {
         let disk = Faulty::new(seed);
         let mut nonces = HashSet::new();
-        for _life in 0..4 {
+        for life in 0..4 {
             let fuse = 6 + disk.roll(40);
             disk.with(|folder| (folder.fuse, folder.steps) = (Some(fuse), 0));
             if let Ok(counters) = disk.open() {
                 let options = SealerOptions { block: 1 + disk.roll(4) };
-                let mut sealer = Sealer::new(Keys::new(ring(7)), Box::new(counters), options);
+                let keys = Keys::new(ring(life));
+                let mut sealer = Sealer::new(keys.clone(), Box::new(counters), options);
                 let mut envelope = Vec::new();
-                while sealer.seal(b"x", NOW, &mut envelope).is_ok() {
+                while sealer.seal(b"x", &mut envelope).is_ok() {
                     let text = String::from_utf8(std::mem::take(&mut envelope)).unwrap();
-                    let nonce = text.split_once("\"nonce\":\"").unwrap().1[..16].to_owned();
+                    let part = |name: &str| {
+                        let rest = text.split_once(name).unwrap().1;
+                        rest.split('"').next().unwrap().to_owned()
+                    };
                     // Without the sender, which is another in each life: numbers do it alone.
-                    assert!(nonces.insert(nonce[6..].to_owned()), "seed {seed}: {text}");
+                    let nonce = (part("\"kid\":\""), part("\"nonce\":\"")[6..].to_owned());
+                    assert!(nonces.insert(nonce), "seed {seed}: {text}");
+                    // Rings come and go, so that numbers are reserved before there is a message for
+                    // them, and the power goes between the two.
+                    if disk.roll(4) == 0 {
+                        keys.replace(ring(disk.roll(4)));
+                    }
                 }
             }
             disk.boot();

@@ -48,7 +48,7 @@ fn corpus(keys: &Keys) -> Vec<Vec<u8>> {
         let mut sealer = Sealer::new(keys.clone(), counters, options);
         for _ in 0..3 {
             let mut envelope = Vec::new();
-            sealer.seal(&vec![b'x'; size], NOW, &mut envelope).unwrap();
+            sealer.seal(&vec![b'x'; size], &mut envelope).unwrap();
             envelopes.push(envelope);
         }
     }

@@ -81,7 +81,7 @@ fn sealing_and_opening_allocate_nothing_in_steady_state() {
         }
         envelope.clear();
         let plain = [b'x'; 300];
-        sealer.seal(&plain[..(seq * 7 % 300) as usize], NOW, &mut envelope).unwrap();
+        sealer.seal(&plain[..(seq * 7 % 300) as usize], &mut envelope).unwrap();
         opener.open(&envelope, NOW).unwrap();
         assert!(opener.open(&envelope, NOW).is_err());
     }

@@ -39,12 +39,8 @@ fn sealer_on(keys: &Keys, counters: Box<dyn Counters>) -> Sealer {
 }
 
 fn sealed(sealer: &mut Sealer, plain: &[u8]) -> Vec<u8> {
-    sealed_at(sealer, plain, NOW)
-}
-
-fn sealed_at(sealer: &mut Sealer, plain: &[u8], now: UnixTime) -> Vec<u8> {
     let mut envelope = Vec::new();
-    sealer.seal(plain, now, &mut envelope).unwrap();
+    sealer.seal(plain, &mut envelope).unwrap();
     envelope
 }
 

@@ -6,13 +6,14 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
+use std::time::Duration;
 
 use finstage_seal::{
-    Counters, KeyId, Keyring, KeyringFile, Keys, MemoryCounters, NewKey, Opener, Refused, Rotation,
-    SealError, Sealer, SealerOptions, UnixTime,
+    Counters, Error, ErrorKind, KeyId, Keyring, KeyringFile, Keys, MemoryCounters, NewKey, Opener,
+    Refused, Rotation, SealError, Sealer, SealerOptions, UnixTime,
 };
 
-use crate::{NOW, id, key, later, ring, sealed, sealed_at, sealer, sealer_on};
+use crate::{NOW, id, key, ring, sealed, sealer, sealer_on};
 
 fn kid(envelope: &[u8]) -> String {
     let text = std::str::from_utf8(envelope).unwrap();
@@ -72,7 +73,7 @@ fn a_key_seals_no_more_than_its_limit() {
         }
         for _ in 0..3 {
             let mut out = b"before".to_vec();
-            let error = sealer.seal(b"x", NOW, &mut out).unwrap_err();
+            let error = sealer.seal(b"x", &mut out).unwrap_err();
             assert!(matches!(error, SealError::Exhausted { key } if key == id("k1")), "{error}");
             assert_eq!(out, b"before");
         }
@@ -89,7 +90,7 @@ fn without_a_primary_key_nothing_is_sealed() {
     let text = ring().to_text().expose().replace("primary\"", "accept\"");
     let keys = Keys::new(Keyring::parse(&text).unwrap());
     let mut sealer = sealer(&keys, 1);
-    let error = sealer.seal(b"x", NOW, &mut Vec::new()).unwrap_err();
+    let error = sealer.seal(b"x", &mut Vec::new()).unwrap_err();
     assert!(matches!(error, SealError::NoPrimary));
     keys.replace(ring());
     sealed(&mut sealer, b"x");
@@ -99,7 +100,7 @@ fn without_a_primary_key_nothing_is_sealed() {
 fn a_message_that_is_too_long_is_not_sealed() {
     let mut sealer = sealer(&Keys::new(ring()), 1);
     let plain = vec![0; finstage_seal::MAX_PLAIN_BYTES + 1];
-    let error = sealer.seal(&plain, NOW, &mut Vec::new()).unwrap_err();
+    let error = sealer.seal(&plain, &mut Vec::new()).unwrap_err();
     assert!(matches!(error, SealError::TooLong { .. }), "{error}");
     let envelope = sealed(&mut sealer, &plain[1..]);
     assert!(envelope.len() <= finstage_seal::MAX_ENVELOPE_BYTES);
@@ -138,7 +139,7 @@ fn a_sealer_without_numbers_says_so_and_goes_on_when_there_are_some() {
     counters.fails.store(true, Ordering::Relaxed);
     let mut sealer = sealer_on(&Keys::new(ring()), Box::new(counters.clone()));
     let mut out = Vec::new();
-    let error = sealer.seal(b"x", NOW, &mut out).unwrap_err();
+    let error = sealer.seal(b"x", &mut out).unwrap_err();
     assert!(matches!(&error, SealError::Counters(_)) && out.is_empty(), "{error}");
     counters.fails.store(false, Ordering::Relaxed);
     sealed(&mut sealer, b"x");
@@ -228,21 +229,149 @@ fn at(second: i64) -> UnixTime {
     UnixTime::from_secs(NOW.secs() + second)
 }
 
+/// Waits for another thread, which is not long in coming.
+fn until(mut is_so: impl FnMut() -> bool) {
+    while !is_so() {
+        thread::yield_now();
+    }
+}
+
 #[test]
-fn a_changed_file_is_seen_within_a_second_by_those_who_seal_and_open() {
+fn messages_do_not_look_at_the_file_and_use_what_somebody_found_there() {
     let (_dir, file) = written();
     let (ours, theirs) = (Keys::open(file.path()).unwrap(), Keys::open(file.path()).unwrap());
     let mut sealer = sealer(&ours, 1);
     let mut opener = Opener::new(theirs.clone());
-    let first = sealed_at(&mut sealer, b"x", at(0));
-    opener.open(&first, at(0)).unwrap();
+    let first = sealed(&mut sealer, b"x");
     file.update(|ring| ring.rotate(at(0), key("k2", 8))).unwrap();
-    assert_eq!(kid(&sealed_at(&mut sealer, b"x", at(0))), "k1", "not twice in a second");
-    let second = sealed_at(&mut sealer, b"x", at(1));
+    opener.open(&first, at(7)).unwrap();
+    assert_eq!((ours.generation(), theirs.generation()), (0, 0), "nobody looked");
+    assert_eq!(kid(&sealed(&mut sealer, b"x")), "k1");
+    assert!(ours.look());
+    let second = sealed(&mut sealer, b"x");
     assert_eq!(kid(&second), "k2");
     // The reader does not know that key. It looks at once, and heals.
-    assert_eq!(opener.open(&second, at(0)).unwrap().plain, b"x");
+    assert_eq!(opener.open(&second, at(7)).unwrap().plain, b"x");
     assert_eq!(theirs.generation(), 1);
+}
+
+#[test]
+fn a_thread_looks_at_the_file_and_tells_of_one_that_is_of_no_use() {
+    let (_dir, file) = written();
+    let keys = Keys::watch(file.path(), Duration::from_millis(1)).unwrap();
+    let mut sealer = sealer(&keys, 1);
+    let mut opener = Opener::new(keys.clone());
+    file.update(|ring| ring.rotate(at(0), key("k2", 8))).unwrap();
+    until(|| {
+        let envelope = sealed(&mut sealer, b"x");
+        opener.open(&envelope, at(0)).unwrap();
+        kid(&envelope) == "k2"
+    });
+    let good = file.load().unwrap();
+    fs::write(file.path(), "version = 1\nkeys = 7\n").unwrap();
+    until(|| keys.trouble().is_some_and(|error| error.to_string().contains("line 2")));
+    fs::remove_file(file.path()).unwrap();
+    let is_missing = |error: Error| error.kind() == ErrorKind::NotFound;
+    until(|| keys.trouble().is_some_and(is_missing));
+    assert_eq!(kid(&sealed(&mut sealer, b"x")), "k2", "the last good ring stays");
+    assert!(keys.trouble().is_none(), "it was said");
+    file.save(&good).unwrap();
+    file.update(|ring| ring.rotate(at(0), key("k3", 9))).unwrap();
+    until(|| kid(&sealed(&mut sealer, b"x")) == "k3");
+    assert!(keys.trouble().is_none(), "it is good again");
+}
+
+#[test]
+fn the_first_message_of_a_new_key_reserves_nothing_whether_the_key_was_announced_or_not() {
+    for is_announced in [true, false] {
+        let (_dir, file) = written();
+        if is_announced {
+            file.update(|ring| ring.add(key("k2", 8), NOW)).unwrap();
+        }
+        let keys = Keys::open(file.path()).unwrap();
+        let counters = Watched::default();
+        let mut sealer = sealer_on(&keys, Box::new(counters.clone()));
+        sealed(&mut sealer, b"x");
+        for n in 20..25 {
+            file.update(|ring| ring.rotate(NOW, key(&format!("k{n}"), n))).unwrap();
+            let found = thread::scope(|scope| scope.spawn(|| keys.look()).join());
+            assert!(found.unwrap());
+            let primary = keys.current().primary().unwrap().id();
+            assert_eq!(kid(&sealed(&mut sealer, b"x")), primary.to_string());
+            assert_ne!(primary, id("k1"));
+        }
+        let asked = counters.asked.lock().unwrap();
+        let us = thread::current().id();
+        let by_us: Vec<_> = asked.iter().filter(|(_, by)| *by == us).map(|(of, _)| *of).collect();
+        assert_eq!(by_us, [id("k1")], "the very first");
+    }
+}
+
+/// Counters of which one key's wait until they are told to go on.
+struct Gate {
+    counters: MemoryCounters,
+    key: KeyId,
+    reached: mpsc::Sender<()>,
+    go: mpsc::Receiver<()>,
+}
+
+impl Counters for Gate {
+    fn sid(&self) -> u32 {
+        self.counters.sid()
+    }
+
+    fn reserve(&mut self, key: KeyId, count: u64) -> io::Result<Range<u64>> {
+        if key == self.key {
+            self.reached.send(()).unwrap();
+            self.go.recv().unwrap();
+        }
+        self.counters.reserve(key, count)
+    }
+}
+
+#[test]
+fn messages_go_on_with_the_old_key_until_numbers_of_the_new_one_are_reserved() {
+    let (_dir, file) = written();
+    let keys = Keys::open(file.path()).unwrap();
+    let ((reached, is_reached), (let_go, go)) = (mpsc::channel(), mpsc::channel());
+    let gate = Gate { counters: MemoryCounters::new(1), key: id("k2"), reached, go };
+    let mut sealer = sealer_on(&keys, Box::new(gate));
+    let mut opener = Opener::new(keys.clone());
+    sealed(&mut sealer, b"x");
+    file.update(|ring| ring.rotate(at(0), key("k2", 8))).unwrap();
+    thread::scope(|scope| {
+        let look = scope.spawn(|| keys.look());
+        is_reached.recv().unwrap();
+        for _ in 0..100 {
+            let envelope = sealed(&mut sealer, b"x");
+            assert_eq!(kid(&envelope), "k1");
+            opener.open(&envelope, at(0)).unwrap();
+        }
+        assert_eq!(keys.generation(), 0);
+        let_go.send(()).unwrap();
+        assert!(look.join().unwrap());
+    });
+    let envelope = sealed(&mut sealer, b"x");
+    assert_eq!(kid(&envelope), "k2");
+    opener.open(&envelope, at(0)).unwrap();
+    assert!(is_reached.try_recv().is_err(), "reserved once, and not by the message");
+}
+
+#[test]
+fn a_ring_for_which_no_numbers_can_be_had_is_used_and_sealing_says_why_it_cannot() {
+    let keys = Keys::new(ring());
+    let counters = Watched::default();
+    let mut sealer = sealer_on(&keys, Box::new(counters.clone()));
+    sealed(&mut sealer, b"x");
+    counters.fails.store(true, Ordering::Relaxed);
+    let mut next = ring();
+    next.rotate(NOW, key("k2", 8)).unwrap();
+    next.disable(id("k1")).unwrap();
+    keys.replace(next);
+    let error = sealer.seal(b"x", &mut Vec::new()).unwrap_err();
+    assert!(matches!(&error, SealError::Counters(_)), "{error}");
+    counters.fails.store(false, Ordering::Relaxed);
+    assert_eq!(kid(&sealed(&mut sealer, b"x")), "k2");
 }
 
 #[test]
@@ -269,24 +398,26 @@ fn a_bad_new_file_keeps_the_old_ring_and_is_said_once() {
     let mut sealer = sealer(&keys, 1);
     let good = fs::read(file.path()).unwrap();
     fs::write(file.path(), "version = 1\nkeys = 7\n").unwrap();
-    sealed_at(&mut sealer, b"x", at(1));
-    let error = keys.refresh(at(1)).unwrap_err();
+    assert!(!keys.look());
+    let error = keys.trouble().unwrap();
     assert!(error.to_string().contains("line 2"), "{error}");
-    assert!(!keys.refresh(at(2)).unwrap(), "it was said");
-    sealed_at(&mut sealer, b"x", at(3));
+    assert!(!keys.look() && keys.trouble().is_none(), "it was said");
+    sealed(&mut sealer, b"x");
     fs::remove_file(file.path()).unwrap();
-    assert_eq!(keys.refresh(at(3)).unwrap_err().kind(), finstage_seal::ErrorKind::NotFound);
-    assert!(!keys.refresh(at(4)).unwrap());
-    sealed_at(&mut sealer, b"x", at(5));
+    assert!(!keys.look());
+    assert_eq!(keys.trouble().unwrap().kind(), ErrorKind::NotFound);
+    assert!(!keys.look());
+    sealed(&mut sealer, b"x");
     file.save(&Keyring::parse(std::str::from_utf8(&good).unwrap()).unwrap()).unwrap();
-    assert!(keys.refresh(at(5)).unwrap(), "it is good again");
-    assert!(!keys.refresh(at(6)).unwrap(), "and nothing is new");
+    assert!(keys.look(), "it is good again");
+    assert!(!keys.look(), "and nothing is new");
 }
 
 #[test]
 fn a_ring_that_is_in_no_file_is_replaced_by_hand() {
     let keys = Keys::new(ring());
-    assert!(!keys.refresh(later(1)).unwrap());
+    assert!(!keys.look());
+    assert!(keys.trouble().is_none());
     keys.replace(Keyring::new(NewKey::generate().unwrap(), NOW));
     assert_eq!(keys.generation(), 1);
 }

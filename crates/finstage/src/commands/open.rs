@@ -161,7 +161,7 @@ impl<'a> Output<'a> {
             Err(refused) => complain_of(item.line, refused),
         }
         if item.ends_batch || self.out.len() >= WRITE_BYTES {
-            self.watch.look(self.global, keys::now());
+            self.watch.look(self.global);
             self.show().map_err(|failure| {
                 self.failure = Some(failure);
                 io::Error::other("standard output")

@@ -156,9 +156,8 @@ impl Work<'_> {
     }
 
     fn envelope(&mut self, plain: &[u8]) -> Result<()> {
-        let now = keys::now();
-        self.watch.look(self.global, now);
-        self.sealer.seal(plain, now, &mut self.out).map_err(|error| {
+        self.watch.look(self.global);
+        self.sealer.seal(plain, &mut self.out).map_err(|error| {
             let exit = match error {
                 SealError::Counters(_) => Exit::Store,
                 _ => Exit::Usage,

@@ -10,7 +10,7 @@ use finstage_model::Clock as _;
 use finstage_net::SystemClock;
 use finstage_seal::{
     CounterFile, Error, ErrorKind, KEY_BYTES, Key, KeyId, Keyring, KeyringFile, Keys as Ring,
-    NewKey, Rotated, Secret, UnixTime, decode_key,
+    LOOK_EVERY, NewKey, Rotated, Secret, UnixTime, decode_key,
 };
 use serde_json::json;
 
@@ -58,7 +58,7 @@ pub(super) fn file(global: &Global, args: &KeyringArgs) -> Result<KeyringFile> {
 
 /// The ring of a file, for those who seal and open.
 pub(super) fn open(file: &KeyringFile) -> Result<Ring> {
-    Ring::open(file.path()).map_err(failure)
+    Ring::watch(file.path(), LOOK_EVERY).map_err(failure)
 }
 
 /// The name of a key that was typed, which an error does not repeat.
@@ -83,22 +83,15 @@ fn failure(error: Error) -> Failure {
 /// Tells of a keyring that was changed and cannot be used: the one in use stays.
 pub(super) struct Watch {
     ring: Ring,
-    /// The second in which it was asked last.
-    asked: UnixTime,
 }
 
 impl Watch {
-    pub(super) fn new(ring: Ring) -> Self {
-        Self { ring, asked: UnixTime::from_secs(i64::MIN) }
+    pub(super) const fn new(ring: Ring) -> Self {
+        Self { ring }
     }
 
-    /// Asks at most once a second.
-    pub(super) fn look(&mut self, global: &Global, now: UnixTime) {
-        if self.asked == now {
-            return;
-        }
-        self.asked = now;
-        if let Err(error) = self.ring.refresh(now) {
+    pub(super) fn look(&self, global: &Global) {
+        if let Some(error) = self.ring.trouble() {
             say(global, format_args!("warning: {error}; the keys as they were stay in use"));
         }
     }

@@ -61,7 +61,7 @@ pub(super) fn seal(scene: &Scene) -> Result<u64> {
     let mut out = Vec::new();
     for plain in scene.plain.iter() {
         out.clear();
-        sealer.seal(plain, NOW, &mut out).map_err(Failure::usage)?;
+        sealer.seal(plain, &mut out).map_err(Failure::usage)?;
     }
     Ok(sealer.counts().sealed)
 }

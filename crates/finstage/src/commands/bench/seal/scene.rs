@@ -83,11 +83,11 @@ impl Scene {
         let plain = Texts::made(count, |number, out| tick(&mut numbers, number, out))?;
         let mut sealer = sealer(&keys);
         let seal = |number: usize, out: &mut Vec<u8>| {
-            sealer.seal(plain.get(number), NOW, out).map_err(Failure::usage)
+            sealer.seal(plain.get(number), out).map_err(Failure::usage)
         };
         let v1 = Texts::made(count, seal)?;
         let seal = |number: usize, out: &mut Vec<u8>| {
-            sealer.seal_bare(plain.get(number), NOW, out).map_err(Failure::usage)
+            sealer.seal_bare(plain.get(number), out).map_err(Failure::usage)
         };
         let bare = Arc::new(Texts::made(count, seal)?);
         let mut many = Vec::new();
@@ -98,7 +98,7 @@ impl Scene {
                 many.push(b'\n');
             }
             many.pop();
-            sealer.seal(&many, NOW, out).map_err(Failure::usage)
+            sealer.seal(&many, out).map_err(Failure::usage)
         };
         let hundreds = Texts::made(count / HUNDRED, seal)?;
         Ok(Self { keys, key, plain, v1, bare, hundreds })

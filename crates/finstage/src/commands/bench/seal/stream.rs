@@ -138,7 +138,7 @@ impl Stream {
             }
             self.plain.clear();
             tick(&mut self.numbers, self.made, &mut self.plain)?;
-            self.sealer.seal(&self.plain, NOW, &mut self.piece).map_err(Failure::usage)?;
+            self.sealer.seal(&self.plain, &mut self.piece).map_err(Failure::usage)?;
             self.piece.push(b'\n');
             self.made += 1;
         }
