@@ -1,3 +1,4 @@
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{Money, Row, Usage};
@@ -59,7 +60,58 @@ pub struct Attempt {
     pub passed_on: Option<&'static str>,
 }
 
+/// In front of a row's key, where it stands as the `id` of a line.
+pub(crate) const KEY_MARK: &str = "row_";
+
+/// A line of the output without a copy of the answer; members as [`Done::to_line`] sorts them.
+#[derive(Serialize)]
+struct Line<'a> {
+    custom_id: &'a str,
+    error: Option<LineError<'a>>,
+    id: String,
+    response: Option<LineResponse<'a>>,
+}
+
+#[derive(Serialize)]
+struct LineError<'a> {
+    code: &'a str,
+    message: &'a str,
+}
+
+#[derive(Serialize)]
+struct LineResponse<'a> {
+    body: &'a Value,
+    request_id: &'a str,
+    status_code: u16,
+}
+
+impl Reply {
+    fn line(&self) -> LineResponse<'_> {
+        let Self { status, request_id, body } = self;
+        LineResponse { body, request_id, status_code: *status }
+    }
+}
+
 impl Done {
+    /// Adds the line that is written for it to `bytes`: the text of [`Done::to_line`], and a line's end.
+    pub fn write_line(&self, bytes: &mut Vec<u8>) {
+        let (response, error) = match &self.end {
+            End::Answered(reply) => (Some(reply.line()), None),
+            End::Failed(error) => (
+                error.reply.as_ref().map(Reply::line),
+                Some(LineError { code: &error.code, message: &error.message }),
+            ),
+        };
+        let (custom_id, id) = (self.row.custom_id.as_str(), self.id());
+        let line = Line { custom_id, error, id, response };
+        serde_json::to_writer(&mut *bytes, &line).expect("memory takes all, and these are JSON");
+        bytes.push(b'\n');
+    }
+
+    fn id(&self) -> String {
+        format!("{KEY_MARK}{}", self.row.key())
+    }
+
     /// The line that is written for it, as in the output of OpenAI's batches. `id` tells row and question,
     /// so that a later run knows what is done.
     #[must_use]
@@ -73,7 +125,7 @@ impl Done {
             ),
         };
         json!({
-            "id": format!("row_{}", self.row.key()),
+            "id": self.id(),
             "custom_id": self.row.custom_id,
             "response": response,
             "error": error,

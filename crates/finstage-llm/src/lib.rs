@@ -11,12 +11,49 @@
 
 mod done;
 mod error;
+mod ids;
+mod input;
 mod money;
+mod nearest;
+mod output;
 mod row;
 mod usage;
 
+mod asking;
+mod endpoint;
+mod halt;
+mod hints;
+mod latency;
+mod pipeline;
+mod provider;
+pub mod providers;
+mod purse;
+mod routing;
+mod schema;
+mod sizes;
+mod sse;
+mod summary;
+
+pub use asking::{AskOptions, Asker, Sharing, Structure};
+pub use endpoint::{Endpoint, EndpointOptions, LaneSnapshot, MAX_MODELS};
+pub use halt::{Halt, Stopped, Why};
+pub use hints::{REQUESTS, TOKENS, go_duration};
+pub use pipeline::{Left, MAX_IN_HAND, RunOptions, run};
+pub use provider::{Answer, Fault, Outcome, Place, Provider, Question, Remedy, Step};
+pub use purse::{Accounts, Answers, Hold, Pricing, Purse, Reserving};
+pub use routing::{Confidence, MAX_STEPS, RouteRule, Routing, Weak, When};
+pub use schema::{MAX_DEPTH, Schema};
+pub use sizes::{ASSUMED_COMPLETION, ByteCounting, Counting, Sizes};
+pub use sse::{Event, MAX_EVENT_BYTES, SseParser};
+pub use summary::{ModelSummary, Summary};
+
 pub use done::{Attempt, Done, End, Reply, RowError};
 pub use error::{Error, ErrorKind};
+pub use ids::{Admission, Register};
+pub use input::{ChatOptions, Form, InputOptions, MAX_LINE_BYTES, Rows, Template};
 pub use money::Money;
+pub use output::{
+    FLUSH_EVERY, MAX_OUTPUT_LINE_BYTES, ORDER_ROWS, Output, OutputOptions, Resumed, Turn, Turns,
+};
 pub use row::{CHAT, EMBEDDINGS, Row, RowId, RowKey};
 pub use usage::Usage;

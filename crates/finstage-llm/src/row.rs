@@ -48,14 +48,19 @@ impl Row {
     /// What tells this question from every other, whatever it is called. Members of objects have no order.
     #[must_use]
     pub fn question(&self) -> [u8; 32] {
-        let mut hasher = Sha256::new();
-        hasher.update((self.url.len() as u64).to_le_bytes());
-        hasher.update(&self.url);
-        // Maps are sorted, so equal bodies have equal texts.
-        let body = serde_json::to_vec(&self.body).expect("JSON values can be written");
-        hasher.update(&body);
-        hasher.finalize().into()
+        question_of(&self.url, &self.body)
     }
+}
+
+/// What tells a question from every other.
+pub(crate) fn question_of(url: &str, body: &Map<String, Value>) -> [u8; 32] {
+    let mut hasher = Sha256::new();
+    hasher.update((url.len() as u64).to_le_bytes());
+    hasher.update(url);
+    // Maps are sorted, so equal bodies have equal texts.
+    let body = serde_json::to_vec(body).expect("JSON values can be written");
+    hasher.update(&body);
+    hasher.finalize().into()
 }
 
 /// A row's name, as a number.

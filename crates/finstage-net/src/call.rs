@@ -20,6 +20,36 @@ pub(crate) struct Answer {
     pub(crate) sign: Sign,
 }
 
+/// When an attempt has to be over: its own time, or that of the whole call where it ends first.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limit {
+    at: Option<Instant>,
+    is_own: bool,
+}
+
+impl Limit {
+    /// The limit of an attempt that leaves now, in a call that ends at `deadline`.
+    pub(crate) fn of(request: &Request, deadline: Option<Instant>) -> Self {
+        let own = request.longest().map(|most| Instant::now() + most);
+        let is_own = own.is_some_and(|own| deadline.is_none_or(|deadline| own < deadline));
+        Self { at: if is_own { own } else { deadline }, is_own }
+    }
+
+    /// What `work` gives within the limit.
+    pub(crate) async fn keep<T>(
+        self,
+        request: &Request,
+        work: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let Some(at) = self.at else { return work.await };
+        timeout_at(at, work).await.unwrap_or_else(|_| {
+            let whose = if self.is_own { "for this attempt" } else { "for the whole call" };
+            let message = format!("{request}: the time {whose} is over");
+            Err(Error::new(ErrorKind::Timeout, message).after_sending().during(Phase::Whole))
+        })
+    }
+}
+
 /// How an attempt ended.
 enum End {
     Answered(Answer),
@@ -38,8 +68,10 @@ impl Call<'_> {
         let mut repeated = None;
         while let Some((wait, after)) = self.again(&end, failed) {
             sleep(wait).await;
-            failed += 1;
-            repeated = Some(after);
+            if after != After::TooMany || !self.remote.has_free_refusals() {
+                failed += 1;
+                repeated = Some(after);
+            }
             self.remote.repeated();
             match self.attempt().await {
                 // What the server said before tells more than that it is not asked again.
@@ -86,10 +118,8 @@ impl Call<'_> {
     }
 
     async fn exchange(&self, request: &Request) -> Result<Response, Error> {
-        timeout_at(self.deadline, self.transport.send(request)).await.unwrap_or_else(|_| {
-            let message = format!("{request}: the time for the whole call is over");
-            Err(Error::new(ErrorKind::Timeout, message).after_sending().during(Phase::Whole))
-        })
+        let limit = Limit::of(request, Some(self.deadline));
+        limit.keep(request, self.transport.send(request)).await
     }
 
     /// Asks a second time after `at`; the first answer counts, and the other request is dropped.

@@ -4,7 +4,7 @@ use std::time::Duration;
 use finstage_model::Clock;
 use tokio::time::{Instant, timeout_at};
 
-use crate::call::{Answer, Call};
+use crate::call::{Answer, Call, Limit};
 use crate::network::READ_TIMEOUT;
 use crate::{
     Error, ErrorKind, Network, Phase, Remote, Request, Response, Sign, SystemClock, Terms, Token,
@@ -154,7 +154,8 @@ impl Client {
                 Call { remote, transport, request, deadline }.run().await
             }
             _ => {
-                let response = transport.send(request).await?;
+                let limit = Limit::of(request, None);
+                let response = limit.keep(request, transport.send(request)).await?;
                 let sign = (Terms::PLAIN.judge)(&response, SystemClock.now());
                 Ok(Answer { response, sign })
             }

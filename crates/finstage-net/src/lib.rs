@@ -64,7 +64,7 @@ pub use failover::first_good;
 pub use hedge::HedgeOptions;
 pub use limiter::{Limiter, LimiterOptions, LimiterSnapshot, Permit};
 pub use network::Network;
-pub use policy::{Asked, Failure, Growth, RetryPolicy, Spread};
+pub use policy::{Asked, Failure, Growth, Refusals, RetryPolicy, Spread};
 pub use quota::{
     Amounts, Books, Class, Cost, MAX_RULES, Reading, Refusal, Rule, Settlement, Shape, Sign, Ticket,
 };

@@ -21,6 +21,8 @@ pub struct RetryPolicy {
     pub name: &'static str,
     /// How often it is sent again at most.
     pub retries: u32,
+    /// Whether repetitions after "too many" are among them.
+    pub refusals: Refusals,
     /// The wait before the first repetition, before it is spread.
     pub base: Duration,
     /// How it grows.
@@ -37,6 +39,18 @@ pub struct RetryPolicy {
     /// Waits grow while most attempts fail: below this share of successes among the last
     /// hundred, by one plus what is missing to it. 0: never.
     pub stretch_below: f64,
+}
+
+/// What "too many requests" takes from a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Refusals {
+    /// A repetition, like any failure.
+    #[default]
+    Counted,
+    /// Nothing, neither of its repetitions nor of the remote's budget: it is sent again until its
+    /// deadline, after what the server asks for and a draw up to `base`. How much is sent meanwhile is
+    /// the limiter's work.
+    Free,
 }
 
 /// How waits grow.
@@ -84,6 +98,7 @@ impl RetryPolicy {
     pub const STANDARD: Self = Self {
         name: "standard",
         retries: 3,
+        refusals: Refusals::Counted,
         base: millis(500),
         growth: Growth::Times(2),
         cap: seconds(30),
@@ -146,6 +161,16 @@ impl RetryPolicy {
     /// A row of a batch that failed: 1, 2 s; three attempts (S1-07).
     pub const ROWS: Self = Self { name: "rows", retries: 2, ..Self::CONNECTION };
 
+    /// A row of a big batch: failures five times, full jitter from 500 ms up to 30 s; "too many" until
+    /// the call's deadline, with waits of up to an hour.
+    pub const BATCH_ROWS: Self = Self {
+        name: "batch-rows",
+        retries: 5,
+        refusals: Refusals::Free,
+        longest_asked: seconds(3_600),
+        ..Self::STANDARD
+    };
+
     /// Requests or tokens of a minute exceeded: 1 s or what the server names, doubled each time, at
     /// most 60 s (S1-13).
     pub const MINUTE_EXCEEDED: Self =
@@ -183,7 +208,7 @@ impl RetryPolicy {
         Self { name: "broker-network", retries: 3, cap: seconds(10), ..Self::BROKER };
 
     /// All of them.
-    pub const PRESETS: [Self; 17] = [
+    pub const PRESETS: [Self; 18] = [
         Self::STANDARD,
         Self::NEVER,
         Self::QUICK,
@@ -193,6 +218,7 @@ impl RetryPolicy {
         Self::CHAT_THROTTLED,
         Self::ROWS_THROTTLED,
         Self::ROWS,
+        Self::BATCH_ROWS,
         Self::MINUTE_EXCEEDED,
         Self::MARKET,
         Self::SOCKET,
@@ -229,6 +255,11 @@ impl RetryPolicy {
     /// more than a call waits.
     #[must_use]
     pub fn next(&self, failure: Failure, jitter: &mut Jitter) -> Option<Duration> {
+        if failure.is_refusal && self.refusals == Refusals::Free {
+            let asked = failure.asked.unwrap_or_default();
+            let drawn = self.spread.draw(self.base, jitter);
+            return (asked <= self.longest_asked).then(|| asked.saturating_add(drawn));
+        }
         if failure.before >= self.retries {
             return None;
         }
@@ -269,8 +300,10 @@ impl Default for RetryPolicy {
 /// What a [`RetryPolicy`] has to know of a failure.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Failure {
-    /// Attempts of this call that failed before this one.
+    /// Attempts of this call that failed before this one; free refusals are not among them.
     pub before: u32,
+    /// The server said "too many requests".
+    pub is_refusal: bool,
     /// The wait that the server names.
     pub asked: Option<Duration>,
     /// The share of successes among the last hundred attempts; 1 where nothing was tried.
@@ -279,7 +312,7 @@ pub struct Failure {
 
 impl Failure {
     /// The first failure of a call, without a word of the server.
-    pub const FIRST: Self = Self { before: 0, asked: None, success_share: 1.0 };
+    pub const FIRST: Self = Self { before: 0, is_refusal: false, asked: None, success_share: 1.0 };
 }
 
 impl Spread {
@@ -301,7 +334,7 @@ mod tests {
     use super::*;
 
     /// The presets' waits in milliseconds, from the documents that ask for them.
-    const WAITS: [(&str, &[u64]); 17] = [
+    const WAITS: [(&str, &[u64]); 18] = [
         ("standard", &[500, 1_000, 2_000]),
         ("never", &[]),
         ("quick", &[50, 100]),
@@ -311,6 +344,7 @@ mod tests {
         ("chat-throttled", &[5_000, 5_000, 5_000]),
         ("rows-throttled", &[5_000, 10_000, 15_000]),
         ("rows", &[1_000, 2_000]),
+        ("batch-rows", &[500, 1_000, 2_000, 4_000, 8_000]),
         ("minute-exceeded", &[1_000, 2_000, 4_000, 8_000, 16_000]),
         ("market", &[1_000, 2_000]),
         ("socket", &[1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000, 30_000, 30_000, 30_000]),
@@ -326,7 +360,7 @@ mod tests {
         let mut jitter = Jitter::seeded(1);
         (0..)
             .map_while(|before| {
-                policy.next(Failure { before, asked, success_share: 1.0 }, &mut jitter)
+                policy.next(Failure { before, asked, ..Failure::FIRST }, &mut jitter)
             })
             .map(|wait| wait.as_millis() as u64)
             .collect()
@@ -372,6 +406,18 @@ mod tests {
         let mut jitter = Jitter::seeded(3);
         assert!(RetryPolicy::STANDARD.next(asked(seconds(60)), &mut jitter).is_some());
         assert_eq!(RetryPolicy::STANDARD.next(asked(seconds(61)), &mut jitter), None);
+    }
+
+    #[test]
+    fn a_free_refusal_is_repeated_however_often_within_what_may_be_asked() {
+        let policy = RetryPolicy { spread: Spread::None, ..RetryPolicy::BATCH_ROWS };
+        let refused = |asked| Failure { before: 99, is_refusal: true, asked, ..Failure::FIRST };
+        let mut jitter = Jitter::seeded(6);
+        let mut wait = |failure| policy.next(failure, &mut jitter);
+        assert_eq!(wait(refused(None)), Some(millis(500)), "and it does not grow");
+        assert_eq!(wait(refused(Some(seconds(90)))), Some(millis(90_500)));
+        assert_eq!(wait(refused(Some(seconds(3_601)))), None);
+        assert_eq!(wait(Failure { is_refusal: false, ..refused(None) }), None);
     }
 
     #[test]

@@ -18,8 +18,8 @@ use crate::concurrency::Slots;
 use crate::hedge::Hedge;
 use crate::{
     BreakerOptions, BudgetOptions, Class, Concurrency, Cost, Error, ErrorKind, Failure,
-    HedgeOptions, Jitter, Limiter, LimiterOptions, Method, Permit, Phase, Reading, Request,
-    Response, RetryPolicy, Rule, Sign, SystemClock, retry_after,
+    HedgeOptions, Jitter, Limiter, LimiterOptions, Method, Permit, Phase, Reading, Refusals,
+    Request, Response, RetryPolicy, Rule, Sign, SystemClock, retry_after,
 };
 
 use turn::Out;
@@ -368,8 +368,10 @@ impl Remote {
     pub(crate) fn wait_before(&self, trouble: Trouble, hosts_left: bool) -> Option<Duration> {
         let now = self.now();
         let state = &mut *self.state();
+        let is_refusal = trouble.after == After::TooMany;
         let failure = Failure {
             before: trouble.before,
+            is_refusal,
             asked: trouble.asked,
             success_share: state.recent.share(),
         };
@@ -378,7 +380,13 @@ impl Remote {
         } else {
             self.0.options.retry.next(failure, &mut state.jitter)?
         };
-        state.budget.take(now, trouble.after).then_some(wait)
+        let is_free = is_refusal && self.has_free_refusals();
+        (is_free || state.budget.take(now, trouble.after)).then_some(wait)
+    }
+
+    /// Whether "too many" takes nothing from a call.
+    pub(crate) fn has_free_refusals(&self) -> bool {
+        self.0.options.retry.refusals == Refusals::Free
     }
 
     /// A call ends well.
@@ -440,7 +448,7 @@ impl Lane {
 /// A failed attempt, as far as the question goes whether there is another.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Trouble {
-    /// Attempts of the call that failed before.
+    /// Attempts of the call that failed before; free refusals are not among them.
     pub(crate) before: u32,
     pub(crate) asked: Option<Duration>,
     pub(crate) after: After,

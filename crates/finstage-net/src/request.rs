@@ -1,4 +1,5 @@
 use std::fmt;
+use std::time::Duration;
 
 use finstage_seal::Secret;
 
@@ -21,6 +22,7 @@ pub struct Request {
     class: Class,
     may_repeat: bool,
     endpoint: &'static str,
+    within: Option<Duration>,
 }
 
 /// The verbs in use.
@@ -71,6 +73,7 @@ impl Request {
             class: Class::Normal,
             may_repeat: matches!(method, Method::Get),
             endpoint: "",
+            within: None,
         }
     }
 
@@ -128,6 +131,14 @@ impl Request {
         self
     }
 
+    /// Says how long one attempt may take, from when it leaves to the last byte of its answer; the
+    /// limits of each phase ([`crate::ClientOptions`]) and the deadline of the whole call stay. Without
+    /// it only those count.
+    pub fn within(mut self, most: Duration) -> Self {
+        self.within = Some(most);
+        self
+    }
+
     /// Names the kind of request: kinds that fail apart have a breaker of their own, and one that
     /// usually takes long is not taken for slow.
     pub fn endpoint(mut self, name: &'static str) -> Self {
@@ -139,6 +150,12 @@ impl Request {
     #[must_use]
     pub const fn endpoint_name(&self) -> &'static str {
         self.endpoint
+    }
+
+    /// How long one attempt may take, where that is said.
+    #[must_use]
+    pub const fn longest(&self) -> Option<Duration> {
+        self.within
     }
 
     /// The same request to the host `to`, where it was written for the host `from`.

@@ -91,6 +91,7 @@ impl Courier {
             let delivery = Delivery {
                 repeat: progress.repeat,
                 form: progress.form,
+                note: progress.note.as_deref(),
                 address: self.address.as_deref(),
                 at: self.clock.now(),
             };
@@ -199,6 +200,7 @@ impl Courier {
 pub struct Progress {
     repeat: Repeat,
     form: Form,
+    note: Option<String>,
     done: usize,
     receipt: String,
 }
@@ -207,7 +209,13 @@ impl Progress {
     /// Nothing sent yet.
     #[must_use]
     pub const fn new(repeat: Repeat) -> Self {
-        Self { repeat, form: Form::Rich, done: 0, receipt: String::new() }
+        Self { repeat, form: Form::Rich, note: None, done: 0, receipt: String::new() }
+    }
+
+    /// With plain words beside the alert.
+    #[must_use]
+    pub fn with_note(self, note: Option<String>) -> Self {
+        Self { note, ..self }
     }
 
     /// Whether the next part is not the first.

@@ -28,6 +28,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::blocking::blocking;
 use crate::courier::{Courier, Later, Progress, Sending};
+use crate::explain::{Explain, MAX_EXPLAIN};
 use crate::notifier::Then;
 use crate::stats::Stats;
 use crate::template::Repeat;
@@ -80,6 +81,8 @@ pub struct DispatcherOptions {
     pub wake: Arc<Notify>,
     /// The age at which an alert is no longer sent; usually [`MAX_AGE`].
     pub max_age: Duration,
+    /// Puts alerts into plain words, where somebody can.
+    pub explain: Option<Arc<dyn Explain>>,
 }
 
 impl fmt::Debug for DispatcherOptions {
@@ -192,12 +195,27 @@ impl Dispatcher {
             End::Failed(format!("the channel is disabled: {reason}"))
         } else {
             let repeat = if leased.possible_repeat { Repeat::Possible } else { Repeat::No };
-            let progress = progress.unwrap_or_else(|| Progress::new(repeat));
+            let progress = match progress {
+                Some(progress) => progress,
+                None => Progress::new(repeat).with_note(self.note(&leased.item, shutdown).await),
+            };
             let sending = self.attempt(&leased.item, progress, shutdown).await;
             self.judge(&leased, sending)
         };
         self.report(&leased.item, &end);
         self.record(&leased, end).await;
+    }
+
+    /// Plain words for an alert, where somebody has them in time.
+    async fn note(&self, item: &Item, shutdown: &mut watch::Receiver<bool>) -> Option<String> {
+        let (Some(explain), Item::Alert(alert)) = (&self.options.explain, item) else {
+            return None;
+        };
+        tokio::select! {
+            biased;
+            note = timeout(MAX_EXPLAIN, explain.explain(alert)) => note.ok().flatten(),
+            () = stopped(shutdown) => None,
+        }
     }
 
     async fn attempt(

@@ -41,6 +41,7 @@ mod bot;
 mod courier;
 mod dispatcher;
 mod error;
+mod explain;
 mod message;
 mod notifier;
 pub mod notifiers;
@@ -57,6 +58,7 @@ pub use dispatcher::{
     MAX_PARTIAL, MAX_POLL, MAX_REFUSALS, MIN_POLL, Synced,
 };
 pub use error::{Error, ErrorKind};
+pub use explain::{Explain, Explained, MAX_EXPLAIN, MAX_NOTE_CHARS, Unfit, checked};
 pub use message::{Line, Message, Span, Style, clean};
 pub use notifier::{Accepted, Delivery, Form, Notifier, Outgoing, Reply, Then};
 pub use pacer::{Pace, Pacer};

@@ -25,7 +25,7 @@ pub trait Notifier: Send + Sync + fmt::Debug {
 
     /// What to send for `item`, an alert or a notice of the service, in order.
     ///
-    /// The same item and `repeat` give the same number of parts in every form and to every
+    /// The same item, `repeat` and `note` give the same number of parts in every form and to every
     /// address, so that a sender that changes either goes on with the part it stopped at.
     fn render(&self, item: &Item, delivery: &Delivery<'_>) -> Vec<Outgoing>;
 
@@ -40,6 +40,8 @@ pub struct Delivery<'a> {
     pub repeat: Repeat,
     /// Whether the channel may use its markup.
     pub form: Form,
+    /// Plain words to stand beside an alert; the same in every attempt of one message.
+    pub note: Option<&'a str>,
     /// The address that an earlier answer moved the channel to, in place of the configured one.
     pub address: Option<&'a str>,
     /// The moment of sending, by the wall's clock: for channels that sign it.
@@ -48,8 +50,13 @@ pub struct Delivery<'a> {
 
 impl Delivery<'_> {
     /// A first delivery with markup to the configured address.
-    pub const FIRST: Self =
-        Self { repeat: Repeat::No, form: Form::Rich, address: None, at: Timestamp::EPOCH };
+    pub const FIRST: Self = Self {
+        repeat: Repeat::No,
+        form: Form::Rich,
+        note: None,
+        address: None,
+        at: Timestamp::EPOCH,
+    };
 }
 
 /// With or without markup.

@@ -16,6 +16,7 @@ use finstage_model::{
 use finstage_store::records::{Notice, NoticeStyle, NoticeText};
 use jiff::tz::TimeZone;
 
+use crate::explain::MAX_NOTE_CHARS;
 use crate::message::{Line, Message, Style, clean, harmless};
 
 /// The most characters of the rule in words that are shown; longer text is cut with `…`.
@@ -42,28 +43,21 @@ impl Default for Template {
 }
 
 impl Template {
-    /// The message about `alert`.
+    /// The message about `alert`, with `note` in plain words where there is one.
     #[must_use]
-    pub fn message(&self, alert: &Alert, repeat: Repeat) -> Message {
+    pub fn message(&self, alert: &Alert, repeat: Repeat, note: Option<&str>) -> Message {
         let words = &ENGLISH;
         let mut lines = Vec::with_capacity(13);
         if repeat == Repeat::Possible {
             lines.push(Line::new(Style::Italic, words.repeat));
         }
-        lines.push(Line::new(Style::Bold, title(words, alert)));
-        lines.push(Line::new(Style::Plain, place(words, alert)));
-        let rule = clean(&alert.words, MAX_WORDS_CHARS);
-        if !rule.is_empty() {
-            lines.push(Line::new(Style::Plain, rule));
+        let mut facts = self.facts(alert).into_iter();
+        lines.extend(facts.next().map(|title| Line::new(Style::Bold, title)));
+        lines.extend(facts.map(|fact| Line::new(Style::Plain, fact)));
+        if let Some(note) = note.map(|note| clean(note, MAX_NOTE_CHARS)) {
+            let told = fill(words.note, &[("note", &note)]);
+            lines.push(Line::new(Style::Italic, told));
         }
-        lines.push(Line::new(Style::Plain, evidence(words, &alert.kind)));
-        let age = |proof: &Proof| alert.at.since(proof.issued);
-        let told = match &alert.kind {
-            AlertKind::Signal { size: Some(size), .. } => Some(sizes(words, size, age(size))),
-            AlertKind::Signal { proof: Some(proof), .. } => Some(figures(words, proof, age(proof))),
-            _ => None,
-        };
-        lines.extend(told.into_iter().flatten().map(|line| Line::new(Style::Plain, line)));
         lines.push(Line::new(Style::Plain, data_age(words, alert.data_age_ms)));
         if let Some(late) = (self.quote_delay_s)(&alert.symbol).filter(|late| *late > 0) {
             let late = duration(words, u64::from(late) * 1_000);
@@ -77,6 +71,30 @@ impl Template {
         }
         lines.push(Line::new(Style::Italic, words.not_advice));
         Message::new(lines)
+    }
+
+    /// What the alert says, its title first: which rule where, what it means and what proves it. Whoever
+    /// explains the alert knows these lines and no more.
+    #[must_use]
+    pub fn facts(&self, alert: &Alert) -> Vec<String> {
+        let words = &ENGLISH;
+        let mut facts = vec![title(words, alert), place(words, alert)];
+        let rule = clean(&alert.words, MAX_WORDS_CHARS);
+        if !rule.is_empty() {
+            facts.push(rule);
+        }
+        facts.push(evidence(words, &alert.kind));
+        let age = |proof: &Proof| alert.at.since(proof.issued);
+        match &alert.kind {
+            AlertKind::Signal { size: Some(size), .. } => {
+                facts.extend(sizes(words, size, age(size)));
+            }
+            AlertKind::Signal { proof: Some(proof), .. } => {
+                facts.extend(figures(words, proof, age(proof)));
+            }
+            _ => {}
+        }
+        facts
     }
 
     /// The message of `notice`, whose words are its own; its id stands at its end.
@@ -132,6 +150,7 @@ struct Words {
     minutes: &'static str,
     hours: &'static str,
     days: &'static str,
+    note: &'static str,
     moment: &'static str,
     moment_utc: &'static str,
     id: &'static str,
@@ -172,6 +191,7 @@ const ENGLISH: Words = Words {
     minutes: "{n} min",
     hours: "{n} h {m} min",
     days: "{n} d {m} h",
+    note: "In plain words, by a model: {note}",
     moment: "{local} {zone} ({utc} UTC)",
     moment_utc: "{utc} UTC",
     id: "id ",

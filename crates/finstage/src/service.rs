@@ -252,6 +252,7 @@ fn build_dispatcher(
         synced: Arc::new(move || safe.position()),
         wake: Arc::clone(wake),
         max_age: plan.settings.max_age,
+        explain: None,
     };
     let courier = Courier::new(notifier, client, (plan.lines)(), Arc::clone(&plan.clock));
     Dispatcher::new(courier, options)

@@ -2,6 +2,7 @@
 //! transport in virtual time, where policies are looked at.
 #![expect(clippy::unwrap_used, reason = "a test that cannot set its scene fails here")]
 
+mod attempts;
 mod calls;
 mod failover;
 mod http;

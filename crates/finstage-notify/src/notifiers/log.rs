@@ -52,7 +52,9 @@ impl Notifier for Log {
             Outgoing::Line(clean(&text, MAX_LINE_CHARS))
         };
         match item {
-            Item::Alert(alert) => vec![line(&self.template.message(alert, delivery.repeat))],
+            Item::Alert(alert) => {
+                vec![line(&self.template.message(alert, delivery.repeat, delivery.note))]
+            }
             Item::Notice(notice) => {
                 let message = self.template.notice(notice, delivery.repeat);
                 message.split(MAX_PART_UNITS).iter().map(line).collect()

@@ -184,7 +184,7 @@ impl Notifier for Telegram {
     fn render(&self, item: &Item, delivery: &Delivery<'_>) -> Vec<Outgoing> {
         let chat = delivery.address.unwrap_or(&self.chat);
         let message = match item {
-            Item::Alert(alert) => self.template.message(alert, delivery.repeat),
+            Item::Alert(alert) => self.template.message(alert, delivery.repeat, delivery.note),
             Item::Notice(notice) => self.template.notice(notice, delivery.repeat),
         };
         let text = |part: &Message| match delivery.form {

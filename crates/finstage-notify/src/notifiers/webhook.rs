@@ -94,7 +94,8 @@ impl Webhook {
         Ok(Self { name, url, place, secret, template })
     }
 
-    fn body(&self, item: &Item, repeat: Repeat) -> Value {
+    fn body(&self, item: &Item, delivery: &Delivery<'_>) -> Value {
+        let repeat = delivery.repeat;
         let is_repeat = repeat == Repeat::Possible;
         let text = |message: &Message| message.plain();
         match item {
@@ -103,7 +104,7 @@ impl Webhook {
                 "id": alert.id,
                 "possible_repeat": is_repeat,
                 "alert": alert,
-                "text": text(&self.template.message(alert, repeat)),
+                "text": text(&self.template.message(alert, repeat, delivery.note)),
             }),
             Item::Notice(notice) => json!({
                 "type": "notice",
@@ -142,7 +143,7 @@ impl Notifier for Webhook {
             Item::Alert(alert) => alert.id.to_string(),
             Item::Notice(notice) => notice.id.to_string(),
         };
-        let body = self.body(item, delivery.repeat).to_string();
+        let body = self.body(item, delivery).to_string();
         let at = delivery.at.secs().to_string();
         let signature = hmac_sha256(&self.secret, &[at.as_bytes(), b".", body.as_bytes()]);
         let request = Request::post(self.url.expose().as_str())

@@ -21,7 +21,7 @@ fn check(found: &Message, expected: &str) {
 #[test]
 fn a_signal_says_everything_that_the_contract_asks_for() {
     check(
-        &seoul().message(&signal(), Repeat::No),
+        &seoul().message(&signal(), Repeat::No, None),
         "
         ▲ bullish golden_cross(fast=50,slow=200)
         binance:BTCUSDT at 42850.1 USDT, 1h bars
@@ -40,7 +40,7 @@ fn a_signal_says_everything_that_the_contract_asks_for() {
 fn evidence_is_told_in_figures() {
     let kind = crate::suite::unproven();
     check(
-        &Template::default().message(&Alert { kind, ..signal() }, Repeat::No),
+        &Template::default().message(&Alert { kind, ..signal() }, Repeat::No, None),
         "
         ▲ bullish golden_cross(fast=50,slow=200)
         binance:BTCUSDT at 42850.1 USDT, 1d bars
@@ -60,7 +60,7 @@ fn evidence_is_told_in_figures() {
 #[test]
 fn larger_moves_are_told_without_a_direction() {
     let kind = crate::suite::large();
-    let message = Template::default().message(&Alert { kind, ..signal() }, Repeat::No);
+    let message = Template::default().message(&Alert { kind, ..signal() }, Repeat::No, None);
     check(
         &message,
         "
@@ -86,7 +86,7 @@ fn larger_moves_are_told_without_a_direction() {
 #[test]
 fn a_watch_states_a_fact_and_no_verdict() {
     check(
-        &Template::default().message(&watch(), Repeat::No),
+        &Template::default().message(&watch(), Repeat::No, None),
         "
         ● price watch drop=3%
         yahoo:^GSPC at 96.8, compared with 100
@@ -102,13 +102,13 @@ fn a_watch_states_a_fact_and_no_verdict() {
 
 #[test]
 fn a_possible_repeat_says_so_first() {
-    let message = Template::default().message(&signal(), Repeat::Possible);
+    let message = Template::default().message(&signal(), Repeat::Possible, None);
     assert!(message.plain().starts_with("(may repeat an earlier message with the same id)\n▲"));
 }
 
 #[test]
 fn foreign_text_stays_text_on_its_own_line() {
-    let plain = Template::default().message(&special(), Repeat::No).plain();
+    let plain = Template::default().message(&special(), Repeat::No, None).plain();
     assert!(plain.contains("\nfile:S&P<b>500</b> at 96.8 <&>, compared with 100 <&>\n"), "{plain}");
     assert!(plain.contains("\nclose > sma & \"volume\" < 1e6 <a href='x'>{price}</a> &amp;\n"));
 }
@@ -185,7 +185,7 @@ fn words_without_an_end_are_cut() {
         decision: Decision::Send,
         ..long()
     };
-    let chars = Template::default().message(&alert, Repeat::No).plain().chars().count();
+    let chars = Template::default().message(&alert, Repeat::No, None).plain().chars().count();
     assert!(chars < MAX_WORDS_CHARS + 2 * MAX_NAME_CHARS + 400, "{chars}");
 }
 
@@ -198,8 +198,11 @@ fn patterns_are_filled_once() {
 #[test]
 fn quotes_that_are_late_at_their_source_are_said_to_be() {
     let late = Template { quote_delay_s: |_| Some(1_200), ..seoul() };
-    let plain = late.message(&signal(), Repeat::No).plain();
+    let plain = late.message(&signal(), Repeat::No, None).plain();
     assert!(plain.contains("Data 1.2 s old.\nQuotes delayed by 20 min.\n"), "{plain}");
     let prompt = Template { quote_delay_s: |_| Some(0), ..seoul() };
-    assert_eq!(prompt.message(&signal(), Repeat::No), seoul().message(&signal(), Repeat::No));
+    assert_eq!(
+        prompt.message(&signal(), Repeat::No, None),
+        seoul().message(&signal(), Repeat::No, None)
+    );
 }

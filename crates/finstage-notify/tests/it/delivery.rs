@@ -1,10 +1,12 @@
 //! Alerts that arrive: once, in the channel's words, and only when they may.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use finstage_model::Alert;
-use finstage_notify::{MAX_POLL, Progress, Repeat, Sending};
-use tokio::time::Instant;
+use finstage_notify::{Explain, Explained, MAX_EXPLAIN, MAX_POLL, Progress, Repeat, Sending};
+use tokio::time::{Instant, sleep};
 
 use crate::chat_service::ChatService;
 use crate::house::{Buffer, House, START, alert, log, telegram};
@@ -142,4 +144,66 @@ async fn a_notice_older_than_its_own_age_is_not_sent() {
     running.looked(2).await;
     assert_eq!(running.stop().await.expired(), 1);
     assert!(service.rest().is_empty());
+}
+
+/// Has the same words for every alert, after a while.
+#[derive(Debug)]
+struct Words {
+    after: Duration,
+    asked: AtomicU32,
+}
+
+impl Words {
+    fn after(after: Duration) -> Arc<Self> {
+        Arc::new(Self { after, asked: AtomicU32::new(0) })
+    }
+}
+
+impl Explain for Words {
+    fn explain<'a>(&'a self, _alert: &'a Alert) -> Explained<'a> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        Box::pin(async {
+            sleep(self.after).await;
+            Some("The short average is <above> the long one.".to_owned())
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn plain_words_stand_beside_the_figures_and_are_no_markup() {
+    let (house, buffer) = (House::new(), Buffer::default());
+    house.queue("log", &alert(1));
+    let words = Words::after(Duration::from_secs(1));
+    let running = house.start_explained(log(&house, &buffer), Some(words.clone()));
+    running.delivered(1).await;
+    running.stop().await;
+    let said = buffer.text();
+    assert!(said.contains("by a model: The short average is <above> the long one."), "{said}");
+    assert!(said.contains("Not advice."));
+    assert_eq!(words.asked.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_alert_goes_without_words_that_come_too_late() {
+    let (house, buffer) = (House::new(), Buffer::default());
+    house.queue("log", &alert(1));
+    let before = Instant::now();
+    let words = Words::after(MAX_EXPLAIN * 2);
+    let running = house.start_explained(log(&house, &buffer), Some(words));
+    running.delivered(1).await;
+    assert!(before.elapsed() < MAX_EXPLAIN + MAX_POLL);
+    running.stop().await;
+    assert!(!buffer.text().contains("by a model"));
+}
+
+#[tokio::test]
+async fn words_are_escaped_where_the_channel_has_markup() {
+    let mut service = ChatService::start([]).await;
+    let house = House::new();
+    house.queue("telegram", &alert(1));
+    let courier = telegram(&house, &service, "42");
+    let running = house.start_explained(courier, Some(Words::after(Duration::ZERO)));
+    let message = service.message().await;
+    assert!(message.text().contains("is &lt;above&gt; the long"), "{}", message.text());
+    running.stop().await;
 }

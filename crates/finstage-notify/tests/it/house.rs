@@ -11,7 +11,9 @@ use finstage_model::{
 };
 use finstage_net::{Client, ClientOptions};
 use finstage_notify::notifiers::{Log, Telegram, TelegramOptions};
-use finstage_notify::{Courier, Dispatcher, DispatcherOptions, LEASE, MAX_AGE, Stats, Template};
+use finstage_notify::{
+    Courier, Dispatcher, DispatcherOptions, Explain, LEASE, MAX_AGE, Stats, Template,
+};
 use finstage_seal::Secret;
 use finstage_store::records::{
     Batch, Filter, NewAlert, Notice, NoticeKind, NoticeStyle, NoticeText, Records, Route,
@@ -141,6 +143,15 @@ impl House {
     }
 
     pub(crate) fn start(&self, courier: Courier) -> Running {
+        self.start_explained(courier, None)
+    }
+
+    /// With somebody who puts alerts into plain words.
+    pub(crate) fn start_explained(
+        &self,
+        courier: Courier,
+        explain: Option<Arc<dyn Explain>>,
+    ) -> Running {
         let looks = Arc::new(watch::Sender::new(0));
         let (synced, counted) = (Arc::clone(&self.synced), Arc::clone(&looks));
         let options = DispatcherOptions {
@@ -152,6 +163,7 @@ impl House {
             }),
             wake: Arc::clone(&self.wake),
             max_age: MAX_AGE,
+            explain,
         };
         let dispatcher = Dispatcher::new(courier, options);
         let stats = dispatcher.stats();

@@ -154,6 +154,7 @@ async fn a_chat_gets_the_report_of_a_day_when_nothing_was_sent_and_once() {
         synced: Arc::new(|| Position::START),
         wake: Arc::<Notify>::default(),
         max_age: MAX_AGE,
+        explain: None,
     };
     let (stop, stopped) = watch::channel(false);
     let mut taken = sim.subscribe();

@@ -1,0 +1,314 @@
+//! What all who ask one address with one key share: connections, limits by model, and what was learned of both.
+
+mod flight;
+mod lane;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use finstage_model::Clock;
+use finstage_net::{
+    Class, Client, Concurrency, Error as NetError, ErrorKind as NetErrorKind, Remote,
+    RemoteOptions, Request, Response, RetryPolicy, SystemClock,
+};
+use serde_json::Value;
+use tokio::time::{Instant, sleep};
+
+use crate::hints::{REQUESTS, TOKENS};
+use crate::provider::{Fault, Outcome, Place, Question, Remedy};
+use crate::{ByteCounting, Counting, Error, ErrorKind, Halt, Provider, RowError, Sizes};
+
+use flight::Flight;
+pub(crate) use lane::Lane;
+pub use lane::LaneSnapshot;
+
+/// The most models that are told apart; further ones share limits and figures.
+pub const MAX_MODELS: usize = 64;
+/// How long is waited before a server is asked again that is down.
+const DOWN: Duration = Duration::from_secs(1);
+/// The shortest such wait.
+const LEAST_REST: Duration = Duration::from_millis(100);
+
+/// How an endpoint is asked.
+#[derive(Debug, Clone)]
+pub struct EndpointOptions {
+    /// Requests a minute of each model; `None`: not known, learned from answers.
+    pub rpm: Option<u32>,
+    /// Tokens a minute of each model; `None`: not known, learned from answers.
+    pub tpm: Option<u32>,
+    /// Requests of a model at once.
+    pub concurrency: Concurrency,
+    /// The longest that one attempt may take; more where the model usually takes a quarter of that.
+    pub attempt: Duration,
+    /// The longest that a question may take, with all its waits and attempts.
+    pub deadline: Duration,
+    /// When an attempt is made again.
+    pub retry: RetryPolicy,
+    /// Counts tokens before a question is asked.
+    pub counting: Arc<dyn Counting>,
+    /// Tells what time a server's dates are compared with.
+    pub clock: Arc<dyn Clock>,
+    /// The beginning of all chance in waits.
+    pub seed: u64,
+}
+
+impl Default for EndpointOptions {
+    /// Limits unknown, 64 at once, 2 minutes an attempt and half an hour a question, five repetitions.
+    fn default() -> Self {
+        let seed = RemoteOptions::default().seed;
+        Self {
+            rpm: None,
+            tpm: None,
+            concurrency: Concurrency::Fixed(64),
+            attempt: Duration::from_secs(120),
+            deadline: Duration::from_secs(1_800),
+            retry: RetryPolicy { retries: 5, ..RetryPolicy::STANDARD },
+            counting: Arc::new(ByteCounting),
+            clock: Arc::new(SystemClock),
+            seed,
+        }
+    }
+}
+
+/// One address and key of a provider. Cheap to clone; clones share everything.
+#[derive(Clone)]
+pub struct Endpoint(Arc<Shared>);
+
+struct Shared {
+    provider: Arc<dyn Provider>,
+    place: Place,
+    /// Without a remote: each lane has its own.
+    client: Client,
+    options: EndpointOptions,
+    lanes: Mutex<HashMap<String, Arc<Lane>>>,
+    /// For what is no question: usage, files, batches.
+    desk: Client,
+}
+
+/// How asking ended.
+#[derive(Debug)]
+pub(crate) enum Asked {
+    /// With an answer, or a fault.
+    Ended(Outcome, Sent),
+    /// Stopped before there was an answer.
+    Halted(Sent),
+    /// Nothing at this address has ever answered.
+    Unreachable(String),
+}
+
+/// What left on the way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Sent {
+    /// Requests.
+    pub(crate) requests: u32,
+    /// Whether one of them stayed without an answer: what it cost is not known.
+    pub(crate) is_lost: bool,
+}
+
+impl Endpoint {
+    /// An endpoint that was not asked yet. `client` carries its requests, unless the provider has what
+    /// carries them itself.
+    #[must_use]
+    pub fn new(
+        provider: Arc<dyn Provider>,
+        place: Place,
+        client: &Client,
+        options: EndpointOptions,
+    ) -> Self {
+        let client = match provider.transport() {
+            Some(transport) => client.carried_by(transport),
+            None => client.clone(),
+        };
+        let name = format!("{} at {}", provider.name(), place.base());
+        let desk = RemoteOptions {
+            clock: Arc::clone(&options.clock),
+            seed: options.seed,
+            ..RemoteOptions::default()
+        };
+        let desk = client.at(&Remote::with(name, provider.terms(), desk));
+        let lanes = Mutex::default();
+        Self(Arc::new(Shared { provider, place, client, options, lanes, desk }))
+    }
+
+    /// Its provider.
+    #[must_use]
+    pub fn provider(&self) -> &dyn Provider {
+        &*self.0.provider
+    }
+
+    /// Where it is asked.
+    #[must_use]
+    pub fn place(&self) -> &Place {
+        &self.0.place
+    }
+
+    /// How it is asked.
+    #[must_use]
+    pub fn options(&self) -> &EndpointOptions {
+        &self.0.options
+    }
+
+    /// The sizes of a question, as its counter sees them.
+    #[must_use]
+    pub fn sizes(&self, question: &Question<'_>) -> Sizes {
+        self.0.options.counting.count(question)
+    }
+
+    /// The figures of each model so far, by name.
+    #[must_use]
+    pub fn snapshot(&self) -> Vec<LaneSnapshot> {
+        let lanes: Vec<Arc<Lane>> = self.lanes().values().cloned().collect();
+        let mut figures: Vec<_> = lanes.iter().map(|lane| lane.snapshot()).collect();
+        figures.sort_by(|one, other| one.model.cmp(&other.model));
+        figures
+    }
+
+    /// What the key has used, as the provider tells it.
+    ///
+    /// # Errors
+    /// When the key is not taken, the provider has no such page, or cannot be reached.
+    pub async fn usage(&self) -> Result<Value, Error> {
+        let Some(request) = self.0.provider.usage_check(&self.0.place) else {
+            let words = format!("{} tells nobody what was used", self.0.provider.name());
+            return Err(Error::new(ErrorKind::Invalid, words));
+        };
+        let response = self.send(&request).await?;
+        match response.status {
+            200 => serde_json::from_slice(&response.body).map_err(|error| {
+                Error::new(ErrorKind::Provider, format!("{request}: no JSON")).because(error)
+            }),
+            401 => {
+                let base = self.0.place.base();
+                let words =
+                    format!("the key is invalid at {base}: issue a new one, or look at base url");
+                Err(Error::new(ErrorKind::Denied, words))
+            }
+            status => {
+                let words = format!("{request}: answered with status {status}");
+                Err(Error::new(ErrorKind::Provider, words))
+            }
+        }
+    }
+
+    /// Sends what is no question: one of a few requests that all models share.
+    pub(crate) async fn send(&self, request: &Request) -> Result<Response, Error> {
+        let sent = self.0.desk.send(request).await;
+        sent.map_err(|error| Error::new(ErrorKind::Provider, "no answer").because(error))
+    }
+
+    /// Asks, waits for its turn and repeats as long as that may help.
+    pub(crate) async fn ask(&self, question: &Question<'_>, sizes: &Sizes, halt: &Halt) -> Asked {
+        let unsent = Sent { requests: 0, is_lost: false };
+        let lane = self.lane(question.model());
+        let request = match self.0.provider.request(question, &self.0.place) {
+            Ok(request) => self.dressed(request, (&lane, sizes)),
+            Err(error) => {
+                let fault = Fault { error, remedy: Remedy::Question };
+                return Asked::Ended(Outcome::Failed(fault), unsent);
+            }
+        };
+        let flight = Arc::new(Flight::new(Arc::clone(self.0.client.transport()), halt.clone()));
+        let client = lane.client.carried_by(Arc::clone(&flight) as _);
+        let deadline = Instant::now() + self.0.options.deadline;
+        loop {
+            let Some(end) = flight.fly(&client, &request).await else { break };
+            flight.landed().into_iter().for_each(|time| lane.took(time));
+            let (outcome, rest) = match end {
+                Ok(response) => {
+                    lane.answered();
+                    (self.0.provider.read(response), None)
+                }
+                Err(error) if flight.is_halted() && flight.is_stopped_error(&error) => break,
+                Err(error) => (Outcome::Failed(fault_of(&error)), error.wait()),
+            };
+            let Outcome::Failed(fault) = &outcome else {
+                return Asked::Ended(outcome, flight.sent());
+            };
+            if fault.remedy == Remedy::Later && !lane.has_answered() {
+                return Asked::Unreachable(fault.error.message.clone());
+            }
+            let rest =
+                rest.or_else(|| lane.is_down().then_some(DOWN)).map(|rest| rest.max(LEAST_REST));
+            match rest
+                .filter(|rest| fault.remedy == Remedy::Later && Instant::now() + *rest < deadline)
+            {
+                // A server that is down for all is no fault of this row.
+                Some(rest) => tokio::select! {
+                    () = sleep(rest) => {}
+                    () = halt.stopped() => break,
+                },
+                None => return Asked::Ended(redacted(outcome, &request), flight.sent()),
+            }
+        }
+        Asked::Halted(flight.sent())
+    }
+
+    /// The request with its costs, its place among others, and its time.
+    fn dressed(&self, request: Request, (lane, sizes): (&Lane, &Sizes)) -> Request {
+        let tokens = u32::try_from(lane.estimate(sizes)).unwrap_or(u32::MAX);
+        request
+            .class(Class::Background)
+            // Rows are done once, questions asked at least once.
+            .idempotent()
+            .cost(REQUESTS, 1)
+            .cost(TOKENS, tokens)
+    }
+
+    /// What all questions to a model share.
+    pub(crate) fn lane(&self, model: &str) -> Arc<Lane> {
+        let mut lanes = self.lanes();
+        if let Some(lane) = lanes.get(model) {
+            return Arc::clone(lane);
+        }
+        let model = if lanes.len() < MAX_MODELS { model } else { "" };
+        let lane = lanes.entry(model.to_owned()).or_insert_with(|| {
+            let terms = self.0.provider.terms();
+            Arc::new(Lane::new(model, &self.0.client, (terms, &self.0.options)))
+        });
+        Arc::clone(lane)
+    }
+
+    fn lanes(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<Lane>>> {
+        self.0.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (provider, place) = (self.0.provider.name(), &self.0.place);
+        f.debug_struct("Endpoint").field("provider", &provider).field("place", place).finish()
+    }
+}
+
+/// Servers repeat a key in their errors.
+fn redacted(outcome: Outcome, request: &Request) -> Outcome {
+    match outcome {
+        Outcome::Failed(mut fault) => {
+            fault.error.message = request.redact(&fault.error.message);
+            Outcome::Failed(fault)
+        }
+        answered @ Outcome::Answered(_) => answered,
+    }
+}
+
+/// What it means that there was no answer.
+fn fault_of(error: &NetError) -> Fault {
+    let code = match error.kind() {
+        NetErrorKind::Timeout => "timeout",
+        NetErrorKind::Unavailable | NetErrorKind::Refused => "unreachable",
+        NetErrorKind::Limited => "limited",
+        NetErrorKind::Resting => "down",
+        NetErrorKind::TooLarge => "too_large",
+        NetErrorKind::Invalid => "invalid",
+        NetErrorKind::Denied => "denied",
+        _ => "protocol",
+    };
+    let remedy = match error.kind() {
+        NetErrorKind::TooLarge | NetErrorKind::Invalid => Remedy::Question,
+        _ => Remedy::Later,
+    };
+    let error = RowError { code: code.to_owned(), message: error.to_string(), reply: None };
+    Fault { error, remedy }
+}
