@@ -204,6 +204,16 @@ impl Breaker {
         }
     }
 
+    /// What was settled as good broke later. While it probes, the probes tell.
+    pub(crate) fn broke(&mut self, now: Duration, draw: f64) {
+        if matches!(self.mode, Mode::Closed) {
+            self.count(now, true);
+            if self.is_too_much() {
+                self.open(now, draw);
+            }
+        }
+    }
+
     fn count(&mut self, now: Duration, is_bad: bool) {
         self.bad_in_a_row = if is_bad { self.bad_in_a_row + 1 } else { 0 };
         self.outcomes.push_back((now, is_bad));

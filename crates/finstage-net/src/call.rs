@@ -1,10 +1,14 @@
 //! One call to a [`Remote`], from its first attempt to its last.
 
+use std::fmt::Display;
+
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::budget::After;
-use crate::remote::{Trouble, Turn};
-use crate::{Error, ErrorKind, Phase, Remote, Request, Response, Sign, Transport};
+use crate::remote::{Outstanding, Trouble, Turn};
+use crate::{
+    Error, ErrorKind, Phase, Pieces, Remote, Request, Response, Sign, Streamed, Transport,
+};
 
 /// One call: several attempts under one deadline.
 pub(crate) struct Call<'a> {
@@ -12,12 +16,44 @@ pub(crate) struct Call<'a> {
     pub(crate) transport: &'a dyn Transport,
     pub(crate) request: &'a Request,
     pub(crate) deadline: Instant,
+    pub(crate) way: Way,
+}
+
+/// How an answer is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// When all of it is there.
+    Whole,
+    /// When its head is there.
+    Head,
 }
 
 /// An answer and what it means.
 pub(crate) struct Answer {
+    /// The head alone where a body follows.
     pub(crate) response: Response,
     pub(crate) sign: Sign,
+    pub(crate) rest: Option<Rest>,
+}
+
+/// What follows a head.
+pub(crate) struct Rest {
+    pub(crate) body: Box<dyn Pieces>,
+    pub(crate) limit: Limit,
+    pub(crate) place: Option<Outstanding>,
+}
+
+impl Answer {
+    /// As it is given to who reads it piece by piece.
+    pub(crate) fn streamed(self, request: &Request) -> Streamed {
+        let request = request.to_string();
+        match self.rest {
+            Some(Rest { body, limit, place }) => {
+                Streamed::new((self.response, Some(body)), limit, request, place)
+            }
+            None => Streamed::new((self.response, None), Limit::NONE, request, None),
+        }
+    }
 }
 
 /// When an attempt has to be over: its own time, or that of the whole call where it ends first.
@@ -28,6 +64,8 @@ pub(crate) struct Limit {
 }
 
 impl Limit {
+    const NONE: Self = Self { at: None, is_own: false };
+
     /// The limit of an attempt that leaves now, in a call that ends at `deadline`.
     pub(crate) fn of(request: &Request, deadline: Option<Instant>) -> Self {
         let own = request.longest().map(|most| Instant::now() + most);
@@ -38,7 +76,7 @@ impl Limit {
     /// What `work` gives within the limit.
     pub(crate) async fn keep<T>(
         self,
-        request: &Request,
+        request: &(impl Display + ?Sized),
         work: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
         let Some(at) = self.at else { return work.await };
@@ -96,6 +134,9 @@ impl Call<'_> {
         };
         let (host, request) = self.remote.host(self.request);
         turn.sent();
+        if self.way == Way::Head {
+            return self.attempt_head(turn, &request, host).await;
+        }
         let (turn, end) = match turn.hedge_after() {
             None => {
                 let end = self.exchange(&request).await;
@@ -104,16 +145,40 @@ impl Call<'_> {
             Some(after) => self.race(turn, &request, Instant::now() + after).await,
         };
         let sign = turn.settle(&end);
-        let is_failing = match &end {
+        self.look_at_host(host, &end, sign);
+        match end {
+            Ok(response) => End::Answered(Answer { response, sign, rest: None }),
+            Err(error) => End::Lost(error),
+        }
+    }
+
+    /// The same where the head is enough.
+    async fn attempt_head(&self, turn: Turn<'_>, request: &Request, host: usize) -> End {
+        let until_head = Limit::of(request, Some(self.deadline));
+        let limit = Limit::of(request, None);
+        let open = async { Ok(self.transport.open(request).await?.split().await) };
+        let (end, body) = match until_head.keep(request, open).await {
+            Ok((head, body)) => (Ok(head), body),
+            Err(error) => (Err(error), None),
+        };
+        let (sign, place) = turn.settle_head(&end, body.is_some());
+        self.look_at_host(host, &end, sign);
+        match end {
+            Ok(response) => {
+                let rest = body.map(|body| Rest { body, limit, place });
+                End::Answered(Answer { response, sign, rest })
+            }
+            Err(error) => End::Lost(error),
+        }
+    }
+
+    fn look_at_host(&self, host: usize, end: &Result<Response, Error>, sign: Sign) {
+        let is_failing = match end {
             Ok(_) => matches!(sign, Sign::Unavailable { .. } | Sign::UnknownOutcome),
             Err(error) => error.is_retryable(),
         };
         if is_failing {
             self.remote.host_failed(host);
-        }
-        match end {
-            Ok(response) => End::Answered(Answer { response, sign }),
-            Err(error) => End::Lost(error),
         }
     }
 

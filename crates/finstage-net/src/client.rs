@@ -4,11 +4,11 @@ use std::time::Duration;
 use finstage_model::Clock;
 use tokio::time::{Instant, timeout_at};
 
-use crate::call::{Answer, Call, Limit};
+use crate::call::{Answer, Call, Limit, Rest, Way};
 use crate::network::READ_TIMEOUT;
 use crate::{
-    Error, ErrorKind, Network, Phase, Remote, Request, Response, Sign, SystemClock, Terms, Token,
-    TokenCell, Traffic, Transport,
+    Error, ErrorKind, Network, Phase, Remote, Request, Response, Sign, Streamed, SystemClock,
+    Terms, Token, TokenCell, Traffic, Transport,
 };
 
 /// Limits of a [`Client`] on the network.
@@ -22,7 +22,10 @@ pub struct ClientOptions {
     /// The longest time from a free place among the connections to the last byte of the answer, and
     /// for such a place.
     pub total_timeout: Duration,
-    /// The largest body, decompressed.
+    /// The same for an answer that is read piece by piece ([`Client::open`]), which has only this and
+    /// `read_timeout`.
+    pub stream_timeout: Duration,
+    /// The largest body, decompressed; not of an answer that is read piece by piece.
     pub max_body_bytes: usize,
     /// The most requests, and with them connections, to one host at once; further ones wait.
     pub connections_per_host: usize,
@@ -33,12 +36,13 @@ pub struct ClientOptions {
 }
 
 impl Default for ClientOptions {
-    /// 5 s, 15 s, 15 s, 16 MiB, 32 connections kept for 30 s, `finstage`.
+    /// 5 s, 15 s, 15 s, 15 minutes, 16 MiB, 32 connections kept for 30 s, `finstage`.
     fn default() -> Self {
         Self {
             connect_timeout: Duration::from_secs(5),
             read_timeout: READ_TIMEOUT,
             total_timeout: Duration::from_secs(15),
+            stream_timeout: Duration::from_secs(900),
             max_body_bytes: 16 << 20,
             connections_per_host: 32,
             idle_timeout: Duration::from_secs(30),
@@ -121,45 +125,68 @@ impl Client {
     /// # Errors
     /// When there is no answer within the limits: see [`ErrorKind`].
     pub async fn send(&self, request: &Request) -> Result<Response, Error> {
-        let Some(token) = &self.token else { return self.send_without_token(request).await };
+        self.ask(request, Way::Whole).await.map(|answer| answer.response)
+    }
+
+    /// Sends a request and gives its answer as soon as the head is there; the body is read piece by
+    /// piece. Limits, breaker and repetitions are those of [`Client::send`] until then, and the place
+    /// among the requests that are out is held until the last piece. [`Terms::judge`] sees the head of
+    /// a success, and the whole of another answer. The body has [`ClientOptions::stream_timeout`] and
+    /// [`Request::within`], and no bound on its size.
+    ///
+    /// # Errors
+    /// When there is no head within the limits: see [`ErrorKind`].
+    pub async fn open(&self, request: &Request) -> Result<Streamed, Error> {
+        self.ask(request, Way::Head).await.map(|answer| answer.streamed(request))
+    }
+
+    async fn ask(&self, request: &Request, way: Way) -> Result<Answer, Error> {
         let deadline = self.deadline(request);
+        let Some(token) = &self.token else { return self.deliver(request, (deadline, way)).await };
         let first = token.get(request, deadline).await?;
-        let answer = self.deliver(&token.put_into(request, &first), deadline).await?;
+        let answer = self.deliver(&token.put_into(request, &first), (deadline, way)).await?;
         if answer.sign != Sign::TokenExpired {
-            return Ok(answer.response);
+            return Ok(answer);
         }
         token.cell.expire(&first);
         let second = token.get(request, deadline).await?;
-        let answer = self.deliver(&token.put_into(request, &second), deadline).await?;
+        let answer = self.deliver(&token.put_into(request, &second), (deadline, way)).await?;
         if answer.sign == Sign::TokenExpired {
             // Not used again by anyone; a third attempt is the caller's to make.
             token.cell.expire(&second);
         }
-        Ok(answer.response)
+        Ok(answer)
     }
 
     /// Sends as it is: how tokens themselves are asked for.
     pub(crate) async fn send_without_token(&self, request: &Request) -> Result<Response, Error> {
-        self.deliver(request, self.deadline(request)).await.map(|answer| answer.response)
+        let deadline = self.deadline(request);
+        self.deliver(request, (deadline, Way::Whole)).await.map(|answer| answer.response)
     }
 
     fn deadline(&self, request: &Request) -> Option<Instant> {
         self.remote.as_ref().map(|remote| remote.deadline(request))
     }
 
-    async fn deliver(&self, request: &Request, deadline: Option<Instant>) -> Result<Answer, Error> {
+    async fn deliver(
+        &self,
+        request: &Request,
+        (deadline, way): (Option<Instant>, Way),
+    ) -> Result<Answer, Error> {
         let transport = &*self.transport;
-        match (&self.remote, deadline) {
-            (Some(remote), Some(deadline)) => {
-                Call { remote, transport, request, deadline }.run().await
-            }
-            _ => {
-                let limit = Limit::of(request, None);
-                let response = limit.keep(request, transport.send(request)).await?;
-                let sign = (Terms::PLAIN.judge)(&response, SystemClock.now());
-                Ok(Answer { response, sign })
-            }
+        if let (Some(remote), Some(deadline)) = (&self.remote, deadline) {
+            return Call { remote, transport, request, deadline, way }.run().await;
         }
+        let limit = Limit::of(request, None);
+        let sign = |response: &Response| (Terms::PLAIN.judge)(response, SystemClock.now());
+        if way == Way::Whole {
+            let response = limit.keep(request, transport.send(request)).await?;
+            return Ok(Answer { sign: sign(&response), response, rest: None });
+        }
+        let open = async { Ok(transport.open(request).await?.split().await) };
+        let (response, body) = limit.keep(request, open).await?;
+        let rest = body.map(|body| Rest { body, limit, place: None });
+        Ok(Answer { sign: sign(&response), response, rest })
     }
 }
 

@@ -226,6 +226,16 @@ impl Slots {
         Slot { slots: self, permit: Some(permit) }
     }
 
+    /// A place that was kept beyond its turn ([`Slot::keep`]) is free again.
+    pub(crate) fn give_back(&self) {
+        let mut places = self.places();
+        places.out -= 1;
+        match places.owed.checked_sub(1) {
+            Some(owed) => places.owed = owed,
+            None => self.free.add_permits(1),
+        }
+    }
+
     /// The most that may be out, and those who wait.
     pub(crate) fn limit_and_waiting(&self) -> (u32, u32) {
         let places = self.places();
@@ -253,6 +263,16 @@ impl Slots {
 
     fn places(&self) -> std::sync::MutexGuard<'_, Places> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Slot<'_> {
+    /// The place stays taken until [`Slots::give_back`].
+    pub(crate) fn keep(mut self) {
+        if let Some(permit) = self.permit.take() {
+            permit.forget();
+        }
+        std::mem::forget(self);
     }
 }
 
@@ -352,6 +372,22 @@ mod tests {
         held.truncate(2);
         assert!(slots.take().now_or_never().is_none(), "two are out, two may be");
         held.truncate(1);
+        assert!(slots.take().now_or_never().is_some());
+    }
+
+    #[tokio::test]
+    async fn a_place_that_is_kept_is_taken_until_it_is_given_back_and_pays_what_is_owed() {
+        let options = AdaptiveOptions { start: 2, least: 1, kept: 0.5, ..Default::default() };
+        let slots = Slots::new(Concurrency::Adaptive(options));
+        let held = slots.take().await;
+        slots.take().await.keep();
+        assert!(slots.take().now_or_never().is_none());
+        slots.give_back();
+        slots.take().now_or_never().expect("one is free").keep();
+        slots.learn(millis(0), Load::TooMuch);
+        slots.give_back();
+        assert!(slots.take().now_or_never().is_none(), "one is out, one may be");
+        drop(held);
         assert!(slots.take().now_or_never().is_some());
     }
 

@@ -49,6 +49,7 @@ mod response;
 mod retry;
 mod signing;
 mod socket;
+mod streamed;
 mod token;
 mod transport;
 
@@ -73,5 +74,6 @@ pub use request::{Method, Request};
 pub use response::Response;
 pub use retry::{Backoff, Jitter, http_date, retry_after};
 pub use socket::{CLOSE_TIMEOUT, Frame, FrameReader, Peer, SEND_TIMEOUT, Socket, SocketOptions};
+pub use streamed::{Opened, Pieces, Streamed};
 pub use token::{Token, TokenCell, TokenRefusal, TokenSnapshot, TokenTerms};
 pub use transport::{Carried, Traffic, Transport};

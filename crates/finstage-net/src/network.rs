@@ -3,20 +3,22 @@
 
 use std::collections::HashMap;
 use std::error::Error as StdError;
+use std::fmt::Display;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::Bytes;
 use reqwest::redirect::Policy;
-use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout, timeout_at};
 use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::{
-    Carried, ClientOptions, Error, ErrorKind, Method, Phase, Request, Response, Socket,
-    SocketOptions, Traffic, Transport, install_crypto,
+    Carried, ClientOptions, Error, ErrorKind, Method, Opened, Phase, Pieces, Request, Response,
+    Socket, SocketOptions, Traffic, Transport, install_crypto,
 };
 
 /// Hosts that are told apart; further ones share one bound.
@@ -71,21 +73,20 @@ impl Network {
         Arc::clone(hosts.entry(host.to_owned()).or_insert_with(places))
     }
 
+    /// Sends, and waits for the head.
+    async fn begin(&self, request: &Request) -> Result<reqwest::Response, Error> {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        // Connecting has its own limit, and the time for it must not eat the server's.
+        let most = self.options.connect_timeout.saturating_add(self.options.read_timeout);
+        let head = timeout(most, self.head(request));
+        head.await.unwrap_or_else(|_| Err(late(request, "no answer in time", Phase::FirstByte)))
+    }
+
     /// Sends and reads, whatever time it takes as a whole.
     async fn exchange(&self, request: &Request) -> Result<Response, Error> {
-        self.requests.fetch_add(1, Ordering::Relaxed);
         let read = self.options.read_timeout;
-        // Connecting has its own limit, and the time for it must not eat the server's.
-        let head = timeout(self.options.connect_timeout.saturating_add(read), self.head(request));
-        let mut answer = head
-            .await
-            .unwrap_or_else(|_| Err(late(request, "no answer in time", Phase::FirstByte)))?;
-        let status = answer.status().as_u16();
-        let headers = answer
-            .headers()
-            .iter()
-            .map(|(n, v)| (n.to_string(), String::from_utf8_lossy(v.as_bytes()).into_owned()))
-            .collect();
+        let mut answer = self.begin(request).await?;
+        let (status, headers) = head_of(&answer);
         let most = self.options.max_body_bytes;
         let too_large = || {
             let message = format!("{request}: answer of more than {most} bytes");
@@ -130,17 +131,33 @@ impl Transport for Network {
             let most = self.options.total_timeout;
             let places = self.places(request);
             let Ok(place) = timeout(most, places.acquire()).await else {
-                let message = format!("{request}: no connection was free in time");
-                return Err(Error::new(ErrorKind::Timeout, message).during(Phase::Turn));
+                return Err(no_place(request));
             };
             let end = timeout(most, self.exchange(request)).await;
-            if places.available_permits() == 0 {
-                // Somebody waits for this connection: it finds it in the pool only after the pool's
-                // own task has put it there, and would open another one before.
-                tokio::task::yield_now().await;
-            }
+            pool_it(&places).await;
             drop(place);
             end.unwrap_or_else(|_| Err(late(request, "timed out", Phase::Whole)))
+        })
+    }
+
+    fn open<'a>(&'a self, request: &'a Request) -> Carried<'a, Opened> {
+        Box::pin(async move {
+            let places = self.places(request);
+            let place = timeout(self.options.total_timeout, Arc::clone(&places).acquire_owned());
+            // Never closed, so only time can be missing.
+            let Ok(Ok(place)) = place.await else { return Err(no_place(request)) };
+            let ends = Instant::now() + self.options.stream_timeout;
+            let answer = self.begin(request).await?;
+            let (status, headers) = head_of(&answer);
+            let body = Box::new(Incoming {
+                request: request.to_string(),
+                answer,
+                silence: self.options.read_timeout,
+                ends,
+                places,
+                place: Some(place),
+            });
+            Ok(Opened { status, headers, body })
         })
     }
 
@@ -156,17 +173,75 @@ impl Transport for Network {
     }
 }
 
+/// A body on its way, with its place among the connections to the host.
+struct Incoming {
+    request: String,
+    answer: reqwest::Response,
+    silence: Duration,
+    ends: Instant,
+    places: Arc<Semaphore>,
+    place: Option<OwnedSemaphorePermit>,
+}
+
+impl Pieces for Incoming {
+    fn next(&mut self) -> Carried<'_, Option<Bytes>> {
+        Box::pin(async move {
+            let silent_at = Instant::now() + self.silence;
+            let request = &self.request;
+            let piece = loop {
+                let piece = timeout_at(silent_at.min(self.ends), self.answer.chunk());
+                let piece = piece.await.map_err(|_| match silent_at < self.ends {
+                    true => late(request, "the answer stopped in the middle", Phase::Body),
+                    false => late(request, "the answer goes on for too long", Phase::Whole),
+                })?;
+                // What is empty would look like an end to some.
+                match piece.map_err(|e| explain(request, e))? {
+                    Some(piece) if piece.is_empty() => {}
+                    piece => break piece,
+                }
+            };
+            if piece.is_none()
+                && let Some(place) = self.place.take()
+            {
+                pool_it(&self.places).await;
+                drop(place);
+            }
+            Ok(piece)
+        })
+    }
+}
+
+/// Where somebody waits for a connection that is free now: it is found in the pool only after the
+/// pool's own task has put it there, and another one would be opened before.
+async fn pool_it(places: &Semaphore) {
+    if places.available_permits() == 0 {
+        tokio::task::yield_now().await;
+    }
+}
+
+fn head_of(answer: &reqwest::Response) -> (u16, Vec<(String, String)>) {
+    let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
+    let headers = answer.headers().iter();
+    let headers = headers.map(|(name, value)| (name.to_string(), text(value.as_bytes())));
+    (answer.status().as_u16(), headers.collect())
+}
+
 /// `host:port` of an address.
 fn host_of(url: &str) -> &str {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     rest.split(['/', '?', '#']).next().unwrap_or(rest)
 }
 
-fn late(request: &Request, what: &str, phase: Phase) -> Error {
+fn no_place(request: &Request) -> Error {
+    let message = format!("{request}: no connection was free in time");
+    Error::new(ErrorKind::Timeout, message).during(Phase::Turn)
+}
+
+fn late(request: &impl Display, what: &str, phase: Phase) -> Error {
     Error::new(ErrorKind::Timeout, format!("{request}: {what}")).after_sending().during(phase)
 }
 
-fn explain(request: &Request, error: reqwest::Error) -> Error {
+fn explain(request: &impl Display, error: reqwest::Error) -> Error {
     // The transport's own text would repeat the address with its secrets.
     let error = error.without_url();
     let is_late = error.is_timeout();

@@ -23,7 +23,7 @@ use crate::{
 };
 
 use turn::Out;
-pub(crate) use turn::Turn;
+pub(crate) use turn::{Outstanding, Turn};
 
 /// How a server is asked: what it allows and how it says no. A constant of each venue's file.
 #[derive(Debug, Clone, Copy)]
@@ -83,6 +83,9 @@ pub struct RemoteOptions {
     /// Addresses that stand in for each other, without a `/` at the end. Requests are written for
     /// the first one; where one fails the next is asked, and stays preferred.
     pub hosts: Vec<String>,
+    /// Its limits, where they are known only now: in place of [`Terms::rules`], whose readings they have
+    /// to be named for.
+    pub rules: Option<Vec<Rule>>,
     /// How its limits are kept.
     pub limiter: LimiterOptions,
     /// Tells what time a server's `Retry-After` is compared with.
@@ -103,6 +106,7 @@ impl Default for RemoteOptions {
             deadline: Duration::from_secs(60),
             background_deadline: Duration::from_secs(900),
             hosts: Vec::new(),
+            rules: None,
             limiter: LimiterOptions::default(),
             clock: Arc::new(SystemClock),
             // Processes that began at different moments must not wait alike.
@@ -188,7 +192,8 @@ impl Remote {
     #[must_use]
     pub fn with(name: impl Into<String>, terms: Terms, options: RemoteOptions) -> Self {
         let name = name.into();
-        let limiter = Limiter::new(&name, terms.rules, options.limiter.clone());
+        let rules = options.rules.as_deref().unwrap_or(terms.rules);
+        let limiter = Limiter::new(&name, rules, options.limiter.clone());
         let state = State {
             lanes: vec![Lane::new("", &options)],
             budget: Budget::new(options.budget),
@@ -339,7 +344,7 @@ impl Remote {
             hedge_after,
             first_sent: None,
             sent_at: now,
-            _slot: slot,
+            slot: Some(slot),
         })
     }
 

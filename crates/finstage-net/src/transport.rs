@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 
-use crate::{Error, Request, Response, Socket, SocketOptions};
+use crate::{Error, Opened, Request, Response, Socket, SocketOptions};
 
 /// A future that a [`Transport`] gives.
 pub type Carried<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
@@ -14,6 +14,12 @@ pub type Carried<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send +
 pub trait Transport: fmt::Debug + Send + Sync {
     /// Sends a request and gives its answer, whatever the status.
     fn send<'a>(&'a self, request: &'a Request) -> Carried<'a, Response>;
+
+    /// Sends a request and gives its answer as soon as the head is there. Who cannot part them gives
+    /// the whole in one piece.
+    fn open<'a>(&'a self, request: &'a Request) -> Carried<'a, Opened> {
+        Box::pin(async move { self.send(request).await.map(Opened::whole) })
+    }
 
     /// Opens a WebSocket connection.
     fn connect<'a>(&'a self, url: &'a str, options: &'a SocketOptions) -> Carried<'a, Socket>;

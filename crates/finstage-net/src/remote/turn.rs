@@ -24,7 +24,8 @@ pub(crate) struct Turn<'a> {
     /// When the call's first request left.
     pub(super) first_sent: Option<Duration>,
     pub(super) sent_at: Duration,
-    pub(super) _slot: Slot<'a>,
+    /// Taken from it where the answer holds it longer.
+    pub(super) slot: Option<Slot<'a>>,
 }
 
 #[derive(Debug)]
@@ -74,12 +75,33 @@ impl<'a> Turn<'a> {
             hedge_after: None,
             first_sent: Some(self.sent_at),
             sent_at: self.remote.now(),
-            _slot: slot,
+            slot: Some(slot),
         })
     }
 
     /// Takes what came of it, and says what it means.
     pub(crate) fn settle(mut self, end: &Result<Response, Error>) -> Sign {
+        self.judge(end, |_| false)
+    }
+
+    /// The same for an answer whose head is there; where that is good and a body follows it, also its
+    /// place until that is over.
+    pub(crate) fn settle_head(
+        mut self,
+        end: &Result<Response, Error>,
+        has_body: bool,
+    ) -> (Sign, Option<Outstanding>) {
+        let sign = self.judge(end, |sign| has_body && sign == Sign::Fine);
+        if !has_body || sign != Sign::Fine {
+            return (sign, None);
+        }
+        if let Some(slot) = self.slot.take() {
+            slot.keep();
+        }
+        (sign, Some(Outstanding { remote: self.remote.clone(), lane: self.lane }))
+    }
+
+    fn judge(&mut self, end: &Result<Response, Error>, stays_out: impl Fn(Sign) -> bool) -> Sign {
         let remote = self.remote;
         let terms = &remote.0.terms;
         let now = remote.now();
@@ -95,7 +117,7 @@ impl<'a> Turn<'a> {
         }
         let readings = end.as_ref().map(terms.readings).unwrap_or_default();
         out.permit.answered(&Settlement { readings: &readings, refused, actual: &[] });
-        let outcome = outcome(end, sign);
+        let outcome = outcome(&end.as_ref(), sign);
         let latency = now.saturating_sub(self.sent_at);
         let load = match (outcome, refused) {
             (Outcome::Bad, _) | (_, Some(_)) => Load::TooMuch,
@@ -104,7 +126,7 @@ impl<'a> Turn<'a> {
         };
         remote.0.slots.learn(now, load);
         let state = &mut *remote.state();
-        state.in_flight -= 1;
+        state.in_flight -= u64::from(!stays_out(sign));
         state.refused += u64::from(refused.is_some());
         state.failed += u64::from(outcome == Outcome::Bad);
         if outcome != Outcome::Unknown || refused.is_some() {
@@ -120,6 +142,33 @@ impl<'a> Turn<'a> {
             hedge.answered(now.saturating_sub(self.first_sent.unwrap_or(self.sent_at)));
         }
         sign
+    }
+}
+
+/// An answer whose body is still coming: out, and in its place.
+#[derive(Debug)]
+pub(crate) struct Outstanding {
+    remote: Remote,
+    lane: usize,
+}
+
+impl Outstanding {
+    /// It broke in the middle: a failure of the server, whatever its head said.
+    pub(crate) fn broke(&self, error: &Error) {
+        if outcome(&Err(error), Sign::UnknownOutcome) == Outcome::Bad {
+            let now = self.remote.now();
+            let state = &mut *self.remote.state();
+            state.failed += 1;
+            state.recent.push(false);
+            state.lanes[self.lane].breaker.broke(now, state.jitter.fraction());
+        }
+    }
+}
+
+impl Drop for Outstanding {
+    fn drop(&mut self) {
+        self.remote.state().in_flight -= 1;
+        self.remote.0.slots.give_back();
     }
 }
 
@@ -144,7 +193,7 @@ fn refusal(sign: Sign) -> Option<Refusal> {
 }
 
 /// What an attempt says about the health of the server.
-fn outcome(end: &Result<Response, Error>, sign: Sign) -> Outcome {
+fn outcome(end: &Result<&Response, &Error>, sign: Sign) -> Outcome {
     match (end, sign) {
         (Ok(_), Sign::Fine | Sign::TokenExpired | Sign::Unauthorized) => Outcome::Good,
         (Ok(_), Sign::Limited { .. } | Sign::Banned { .. }) => Outcome::Unknown,

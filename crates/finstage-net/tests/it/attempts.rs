@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use finstage_net::{
     BreakerOptions, BudgetOptions, Client, Concurrency, ErrorKind, Phase, Remote, RemoteOptions,
-    Request, RetryPolicy, Spread, Terms,
+    Request, RetryPolicy, Rule, Shape, Spread, Terms,
 };
 
 use futures_util::future::join_all;
@@ -108,4 +108,30 @@ async fn a_batch_of_rows_outlasts_a_server_that_refuses_nine_of_ten() {
     let ends = join_all((0..200).map(|_| client.send(&request))).await;
     assert!(ends.iter().all(|end| end.as_ref().is_ok_and(|answer| answer.status == 200)));
     assert!(transport.sent() >= 2_000, "{}", transport.sent());
+}
+
+#[tokio::test(start_paused = true)]
+async fn limits_that_are_known_at_run_time_take_the_place_of_the_terms() {
+    let rule = |name, limit| Rule {
+        name,
+        shape: Shape::Sliding,
+        limit,
+        window: Duration::from_secs(60),
+        default_cost: 1,
+        counts_refused: false,
+    };
+    let fewer: usize = "2".parse().unwrap();
+    let rules = Some(vec![rule("requests", fewer as u64), rule("tokens", 1_000)]);
+    let deadline = Duration::from_secs(90);
+    let options = RemoteOptions { rules, deadline, ..options(RetryPolicy::NEVER) };
+    let remote = Remote::with("models", Terms::PLAIN, options);
+    let transport = Scripted::new(|_, _| status(200));
+    let client = Client::over(transport.clone()).at(&remote);
+    for _ in 0..3 {
+        client.send(&post().cost("tokens", 10)).await.unwrap();
+    }
+    let times = transport.times();
+    assert!(times[1] < 1_000 && times[2] >= 60_000, "{times:?}");
+    let quotas: Vec<&str> = remote.snapshot().quotas.iter().map(|quota| quota.rule).collect();
+    assert_eq!(quotas, ["requests", "tokens"]);
 }

@@ -10,5 +10,6 @@ mod outage;
 mod phases;
 mod quota;
 mod scripted;
+mod streams;
 mod token;
 mod websocket;
