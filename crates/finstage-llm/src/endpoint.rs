@@ -64,7 +64,7 @@ impl Default for EndpointOptions {
             concurrency: Concurrency::Fixed(64),
             attempt: Duration::from_secs(120),
             deadline: Duration::from_secs(1_800),
-            retry: RetryPolicy { retries: 5, ..RetryPolicy::STANDARD },
+            retry: RetryPolicy::BATCH_ROWS,
             counting: Arc::new(ByteCounting),
             clock: Arc::new(SystemClock),
             seed,
@@ -254,6 +254,7 @@ impl Endpoint {
             .idempotent()
             .cost(REQUESTS, 1)
             .cost(TOKENS, tokens)
+            .within(lane.attempt_limit())
     }
 
     /// What all questions to a model share.

@@ -33,6 +33,8 @@ mod schema;
 mod sizes;
 mod sse;
 mod summary;
+#[cfg(test)]
+mod testing;
 
 pub use asking::{AskOptions, Asker, Sharing, Structure};
 pub use endpoint::{Endpoint, EndpointOptions, LaneSnapshot, MAX_MODELS};

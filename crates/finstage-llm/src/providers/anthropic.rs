@@ -14,7 +14,7 @@ use finstage_net::{Reading, Request, Response, Terms};
 use serde_json::{Map, Value, json};
 
 use super::Kind;
-use super::openai::{fault, judge, mid_stream, unreadable};
+use super::openai::{BLOCK, fault, judge, mid_stream, unreadable};
 use crate::hints::{REQUESTS, TOKENS, reading};
 use crate::provider::{Answer, Fault, Outcome, Place, Question, Step};
 use crate::sse::Event;
@@ -82,7 +82,7 @@ impl Provider for Anthropic {
     }
 
     fn terms(&self) -> Terms {
-        Terms { judge, readings, ..Terms::PLAIN }
+        Terms { judge, readings, block: BLOCK, ..Terms::PLAIN }
     }
 
     fn event(&self, event: &Event) -> Result<Step, Fault> {

@@ -24,6 +24,8 @@ pub(super) const KIND: Kind = Kind {
     build: || Arc::new(OpenAi),
 };
 
+/// How long nothing is asked after "too many" without a word about how long.
+pub(super) const BLOCK: Duration = Duration::from_secs(1);
 /// The longest text of an error that is no JSON that is kept, in bytes.
 const MAX_ERROR_TEXT: usize = 2_000;
 
@@ -49,7 +51,7 @@ impl Provider for OpenAi {
     }
 
     fn terms(&self) -> Terms {
-        Terms { judge, readings, ..Terms::PLAIN }
+        Terms { judge, readings, block: BLOCK, ..Terms::PLAIN }
     }
 
     fn event(&self, event: &Event) -> Result<Step, Fault> {

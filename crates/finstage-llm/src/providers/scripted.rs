@@ -13,7 +13,7 @@ use finstage_net::{
 use serde_json::{Map, Value, json};
 
 use super::Kind;
-use super::openai::{OpenAi, judge};
+use super::openai::{BLOCK, OpenAi, judge};
 use crate::provider::{Fault, Outcome, Place, Question, Step};
 use crate::sse::Event;
 use crate::{Provider, RowError};
@@ -102,7 +102,7 @@ impl Provider for Scripted {
     }
 
     fn terms(&self) -> Terms {
-        Terms { judge, ..Terms::PLAIN }
+        Terms { judge, block: BLOCK, ..Terms::PLAIN }
     }
 
     fn event(&self, event: &Event) -> Result<Step, Fault> {
