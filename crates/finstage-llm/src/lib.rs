@@ -9,6 +9,7 @@
 //! Three types to read first: [`Row`], [`Done`] and [`Money`].
 #![forbid(unsafe_code)]
 
+mod budget;
 mod done;
 mod error;
 mod ids;
@@ -16,7 +17,9 @@ mod input;
 mod money;
 mod nearest;
 mod output;
+mod prices;
 mod row;
+mod tokens;
 mod usage;
 
 mod asking;
@@ -45,10 +48,11 @@ pub use provider::{Answer, Fault, Outcome, Place, Provider, Question, Remedy, St
 pub use purse::{Accounts, Answers, Hold, Pricing, Purse, Reserving};
 pub use routing::{Confidence, MAX_STEPS, RouteRule, Routing, Weak, When};
 pub use schema::{MAX_DEPTH, Schema};
-pub use sizes::{ASSUMED_COMPLETION, ByteCounting, Counting, Sizes};
+pub use sizes::{ByteCounting, Counting, Sizes};
 pub use sse::{Event, MAX_EVENT_BYTES, SseParser};
 pub use summary::{ModelSummary, Summary};
 
+pub use budget::Budget;
 pub use done::{Attempt, Done, End, Reply, RowError};
 pub use error::{Error, ErrorKind};
 pub use ids::{Admission, Register};
@@ -57,5 +61,7 @@ pub use money::Money;
 pub use output::{
     FLUSH_EVERY, MAX_OUTPUT_LINE_BYTES, ORDER_ROWS, Output, OutputOptions, Resumed, Turn, Turns,
 };
+pub use prices::{Model, Price, Prices, Tokenizer};
 pub use row::{CHAT, EMBEDDINGS, Row, RowId, RowKey};
+pub use tokens::{ASSUMED_COMPLETION, Estimate};
 pub use usage::Usage;

@@ -75,6 +75,7 @@ impl Lane {
             budget: REPETITIONS,
             breaker: BreakerOptions::STANDARD,
             concurrency: options.concurrency,
+            deadline: options.deadline,
             background_deadline: options.deadline,
             clock: Arc::clone(&options.clock),
             seed: options.seed,

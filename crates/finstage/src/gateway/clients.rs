@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use finstage_llm::Money;
+use finstage_model::Day;
 use finstage_seal::{Secret, hmac_sha256};
 use finstage_server::Asked;
 
+use super::money::Daily;
 use super::refusal::Refusal;
 use crate::config::settings::GatewayClient;
 use crate::exit::{Exit, Failure, Result};
@@ -20,22 +22,22 @@ pub(super) struct Program {
     /// What the ledger calls its work.
     pub(super) job: String,
     /// What it may spend in a day.
-    pub(super) budget_per_day: Option<Money>,
+    pub(super) daily: Option<Daily>,
 }
 
 /// What tells tokens apart and gives none away.
 type Mark = String;
 
 impl Clients {
-    pub(super) fn new(settings: &[GatewayClient]) -> Result<Self> {
+    pub(super) fn new(settings: &[GatewayClient], today: Day) -> Result<Self> {
         let known = |client: &GatewayClient| {
             let name = &client.name;
             let token = client.token.as_ref().map_err(|why| {
                 let said = format!("gateway.clients: the token of {name}: {why}");
                 Failure::new(Exit::Auth, said)
             })?;
-            let budget_per_day = client.budget_per_day;
-            let program = Program { job: format!("gateway/{name}"), budget_per_day };
+            let daily = client.budget_per_day.map(|cap| Daily::new(cap, today, Money::ZERO));
+            let program = Program { job: format!("gateway/{name}"), daily };
             Ok((mark(token.expose().trim()), Arc::new(program)))
         };
         settings.iter().map(known).collect::<Result<_>>().map(Self)

@@ -2,10 +2,12 @@
 //! whoever carries them.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use finstage_net::{Carried, Client, Request, Response, Socket, SocketOptions, Transport};
+use finstage_net::{
+    Carried, Client, Error, Opened, Request, Response, Socket, SocketOptions, Transport,
+};
 use tokio::time::Instant;
 
 /// The figures of one question.
@@ -14,6 +16,7 @@ pub(super) struct Meter {
     began: Instant,
     attempts: AtomicU64,
     out_nanos: AtomicU64,
+    is_lost: AtomicBool,
 }
 
 impl Meter {
@@ -23,6 +26,7 @@ impl Meter {
             began: Instant::now(),
             attempts: AtomicU64::new(0),
             out_nanos: AtomicU64::new(0),
+            is_lost: AtomicBool::new(false),
         });
         let inner = Arc::clone(client.transport());
         let metered = Metered { inner, meter: Arc::clone(&meter) };
@@ -41,7 +45,12 @@ impl Meter {
 
     fn out(self: &Arc<Self>) -> Out {
         self.attempts.fetch_add(1, Ordering::Relaxed);
-        Out { meter: Arc::clone(self), since: Instant::now() }
+        Out { meter: Arc::clone(self), since: Instant::now(), is_back: false }
+    }
+
+    /// Whether an attempt may have reached the server, and nobody knows what became of it.
+    pub(super) fn is_lost(&self) -> bool {
+        self.is_lost.load(Ordering::Relaxed)
     }
 }
 
@@ -49,12 +58,23 @@ impl Meter {
 struct Out {
     meter: Arc<Meter>,
     since: Instant,
+    is_back: bool,
+}
+
+impl Out {
+    /// It came back with this.
+    fn ended<T>(&mut self, end: &Result<T, Error>) {
+        self.is_back = end.as_ref().map_or_else(|why| !why.maybe_sent(), |_| true);
+    }
 }
 
 impl Drop for Out {
     fn drop(&mut self) {
         let nanos = u64::try_from(self.since.elapsed().as_nanos()).unwrap_or(u64::MAX);
         self.meter.out_nanos.fetch_add(nanos, Ordering::Relaxed);
+        if !self.is_back {
+            self.meter.is_lost.store(true, Ordering::Relaxed);
+        }
     }
 }
 
@@ -68,8 +88,19 @@ struct Metered {
 impl Transport for Metered {
     fn send<'a>(&'a self, request: &'a Request) -> Carried<'a, Response> {
         Box::pin(async move {
-            let _out = self.meter.out();
-            self.inner.send(request).await
+            let mut out = self.meter.out();
+            let end = self.inner.send(request).await;
+            out.ended(&end);
+            end
+        })
+    }
+
+    fn open<'a>(&'a self, request: &'a Request) -> Carried<'a, Opened> {
+        Box::pin(async move {
+            let mut out = self.meter.out();
+            let end = self.inner.open(request).await;
+            out.ended(&end);
+            end
         })
     }
 

@@ -5,6 +5,8 @@
 
 mod clients;
 mod meter;
+mod money;
+mod openai;
 mod passing;
 mod refusal;
 mod venues;
@@ -16,12 +18,14 @@ use std::sync::{Arc, OnceLock};
 
 use finstage_feeds::Public;
 use finstage_feeds::venues as known;
-use finstage_model::Clock;
+use finstage_model::{Clock, Day};
 use finstage_net::Remote;
 use finstage_server::{Annex, Asked, Given};
 use serde_json::{Map, Value, json};
 
 use self::clients::Clients;
+use self::openai::Models;
+use self::openai::MAX_FILE_BYTES;
 use self::refusal::{Refusal, Style};
 use self::venues::{Gate, Lasting};
 use crate::config::settings::Settings;
@@ -30,6 +34,8 @@ use crate::venues::{Door, Doors, Means};
 
 /// Where everything of it is.
 pub const PATH: &str = "/gateway";
+/// Where questions to models go.
+const OPENAI: &str = "openai";
 /// The most bytes of a question.
 const MAX_BODY_BYTES: usize = 16 << 20;
 
@@ -42,6 +48,7 @@ pub struct Gateway {
     /// Those that are open; not there before the house has its doors.
     gates: OnceLock<BTreeMap<&'static str, Gate>>,
     lasting: Lasting,
+    models: Models,
 }
 
 impl Gateway {
@@ -60,10 +67,11 @@ impl Gateway {
         };
         let readable = known::ALL.iter().filter(|venue| !venue.public.reads.is_empty());
         Ok(Self {
-            clients: Clients::new(&own.clients)?,
+            clients: Clients::new(&own.clients, Day::of(clock.now()))?,
             names: readable.map(|venue| venue.profile.name).filter(|name| is_wanted(name)).collect(),
             gates: OnceLock::new(),
             lasting: venues::lasting(Arc::clone(clock)),
+            models: Models::new(settings, clock)?,
         })
     }
 
@@ -106,7 +114,7 @@ impl Gateway {
     #[must_use]
     pub fn remotes(&self, shown: &[Remote]) -> Vec<Remote> {
         let gates = self.gates.get().into_iter().flat_map(BTreeMap::values);
-        let all = gates.flat_map(|gate| gate.door.remotes());
+        let all = gates.flat_map(|gate| gate.door.remotes()).chain(self.models.remotes());
         all.filter(|remote| !shown.iter().any(|other| other.name() == remote.name())).collect()
     }
 
@@ -114,7 +122,7 @@ impl Gateway {
         let rest = asked.path.strip_prefix(PATH).unwrap_or_default().to_owned();
         let rest = rest.strip_prefix('/').unwrap_or_default();
         let (first, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
-        let style = if first == "openai" { Style::OpenAi } else { Style::Problem };
+        let style = if first == OPENAI { Style::OpenAi } else { Style::Problem };
         match self.route((first, path), &asked).await {
             Ok(given) => given,
             Err(refusal) => refusal.answer(style),
@@ -122,7 +130,10 @@ impl Gateway {
     }
 
     async fn route(&self, (first, path): (&str, &str), asked: &Asked) -> Result<Given, Refusal> {
-        self.clients.who(asked)?;
+        let program = self.clients.who(asked)?;
+        if first == OPENAI {
+            return self.models.ask((path, asked), program).await;
+        }
         let Some(venue) = known::find(first).filter(|_| self.names.contains(&first)) else {
             return Err(self.nothing_here(first));
         };
@@ -151,8 +162,8 @@ impl Annex for Gateway {
         PATH
     }
 
-    fn most_body(&self, _path: &str) -> usize {
-        MAX_BODY_BYTES
+    fn most_body(&self, path: &str) -> usize {
+        if path.trim_end_matches('/').ends_with("/openai/v1/files") { MAX_FILE_BYTES } else { MAX_BODY_BYTES }
     }
 
     fn answer(&self, asked: Asked) -> Pin<Box<dyn Future<Output = Given> + Send + '_>> {

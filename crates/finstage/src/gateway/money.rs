@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use finstage_llm::{Budget, Hold, Money, Price, Prices, Sizes, Usage};
+use finstage_llm::{Budget, Estimate, Money, Price, Prices, Usage};
 use finstage_model::{Clock, Day};
 
 use super::clients::Program;
@@ -44,7 +44,7 @@ impl Till {
     /// Sets the most aside that a question can cost, at the house's cap and the program's.
     pub(super) async fn reserve(
         &self,
-        (model, sizes): (&str, &Sizes),
+        (model, estimate): (&str, Estimate),
         program: Option<&Program>,
         meter: &Arc<Meter>,
     ) -> Result<Reserved, Refusal> {
@@ -61,17 +61,15 @@ impl Till {
                 let words = self.prices.unknown(model).to_string();
                 return Err(Refusal::new(400, "unknown_price", words));
             };
-            let worst = price.cost(Usage {
-                prompt: sizes.most_prompt,
-                completion: sizes.most_completion,
-                ..Usage::default()
-            });
             let budget = cap.of(Day::of(self.clock.now()));
-            let hold = budget.reserve(worst).await.map_err(|why| {
+            let hold = budget.reserve(price.worst(estimate)).await.map_err(|why| {
                 let words = format!("{why}; nothing was sent, and the day ends at 00:00 UTC");
                 Refusal::new(429, "insufficient_quota", words)
             })?;
-            reserved.holds.push(hold);
+            reserved.holds.push(Box::new(move |end| match end {
+                End::Cost(cost) => drop(hold.settle(cost)),
+                End::Unsent => hold.release(),
+            }));
         }
         Ok(reserved)
     }
@@ -82,10 +80,19 @@ impl Till {
     }
 }
 
+/// How a question ended.
+#[derive(Debug, Clone, Copy)]
+enum End {
+    Cost(Money),
+    Unsent,
+}
+
+/// Money that was set aside at one cap. Dropped, it is spent.
+type Held = Box<dyn FnOnce(End) + Send + Sync>;
+
 /// Money for one question. Dropped, it is free again where nothing left that could cost anything.
-#[derive(Debug)]
 pub(super) struct Reserved {
-    holds: Vec<Hold>,
+    holds: Vec<Held>,
     price: Option<Price>,
     meter: Arc<Meter>,
     is_answered: bool,
@@ -102,12 +109,7 @@ impl Reserved {
     pub(super) fn settle(mut self, usage: Option<Usage>) -> Option<Money> {
         self.is_answered = true;
         let cost = self.price.as_ref()?.cost(usage?);
-        for hold in self.holds.drain(..) {
-            let beyond = hold.settle(cost);
-            if beyond > Money::ZERO {
-                tracing::warn!("gateway: an answer cost ${beyond} more than it could: is its price right?");
-            }
-        }
+        self.holds.drain(..).for_each(|hold| hold(End::Cost(cost)));
         Some(cost)
     }
 }
@@ -116,7 +118,7 @@ impl Drop for Reserved {
     fn drop(&mut self) {
         let may_cost = self.is_answered || self.meter.is_lost();
         for hold in self.holds.drain(..) {
-            if may_cost { drop(hold) } else { hold.release() }
+            if may_cost { drop(hold) } else { hold(End::Unsent) }
         }
     }
 }

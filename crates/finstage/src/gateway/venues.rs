@@ -42,6 +42,8 @@ pub(super) enum NotKept {
     Answer(Response),
     /// None.
     Failed(Error),
+    /// None, for a reason of our own.
+    Refused,
 }
 
 /// A cache for answers that hardly change.
@@ -100,9 +102,10 @@ impl Gate {
             Err(why) => match &*why {
                 NotKept::Answer(response) => Some(response.clone()),
                 NotKept::Failed(why) => return Err(Refusal::of(why)),
+                NotKept::Refused => None,
             },
         };
-        let response = response.expect("an answer is never known to be absent");
+        let response = response.expect("a venue answers or fails");
         let found = if is_ours { "miss" } else { "hit" };
         let found = ("x-finstage-cache".to_owned(), found.to_owned());
         Ok(passed(response, meter.headers().into_iter().chain([found])))

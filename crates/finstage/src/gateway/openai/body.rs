@@ -1,7 +1,7 @@
 //! A question's body: what has to be known of it, and what has to be added.
 
 use bytes::Bytes;
-use finstage_llm::{ASSUMED_COMPLETION, Sizes, Usage};
+use finstage_llm::Usage;
 use finstage_net::Request;
 use finstage_server::Asked;
 use serde::Deserialize;
@@ -44,14 +44,6 @@ pub(super) fn with_usage(written: &Bytes, body: &Map<String, Value>) -> Vec<u8> 
 pub(super) fn wants_usage(body: &Map<String, Value>) -> bool {
     let wish = body.get("stream_options").and_then(|options| options.get("include_usage"));
     wish.and_then(Value::as_bool).unwrap_or_default()
-}
-
-/// The sizes of kinds of questions that the counter knows nothing of: as for the usual ones.
-pub(super) fn with_most(sizes: Sizes, body: &Map<String, Value>) -> Sizes {
-    let number = |name: &str| body.get(name).and_then(Value::as_u64);
-    let most = number("max_output_tokens").or_else(|| number("max_tokens"));
-    let most = most.unwrap_or(ASSUMED_COMPLETION).saturating_mul(number("n").unwrap_or(1).max(1));
-    Sizes { most_completion: sizes.most_completion.max(most), ..sizes }
 }
 
 /// Whether two askers may be given the same answer.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use finstage_llm::{CHAT, EMBEDDINGS, Question, Row, Sizes};
+use finstage_llm::{CHAT, EMBEDDINGS, Estimate, Question, Row, Sizes};
 use finstage_net::{Class, Client, MarketPhase, Request, Response};
 use finstage_server::{Asked, Given};
 use serde_json::Value;
@@ -17,6 +17,9 @@ use crate::gateway::passing::passed;
 use crate::gateway::refusal::Refusal;
 use crate::gateway::venues::NotKept;
 
+/// Longer questions are measured by their bytes: then they count as more than they are.
+const MAX_COUNTED_BYTES: usize = 256 << 10;
+
 /// A question of a program.
 #[derive(Debug)]
 pub(super) struct Asking {
@@ -24,7 +27,7 @@ pub(super) struct Asking {
     /// What is sent.
     written: Bytes,
     request: Request,
-    pub(super) sizes: Sizes,
+    estimate: Estimate,
     pub(super) program: Option<Arc<Program>>,
     is_streamed: bool,
     /// Whether the program wants the usage at the end of a stream, or its interface tells it anyway.
@@ -56,11 +59,6 @@ impl Asking {
             written = serde_json::to_vec(&body).expect("JSON values can be written").into();
         }
         let question = Question { url, body: &body };
-        let sizes = models.endpoint.sizes(&question);
-        let sizes = match url {
-            CHAT | EMBEDDINGS => sizes,
-            _ => body::with_most(sizes, &body),
-        };
         let is_streamed = question.is_streamed();
         let can_tell = matches!(url, CHAT | COMPLETIONS);
         let shows_usage = !can_tell || body::wants_usage(&body);
@@ -75,7 +73,19 @@ impl Asking {
         let place = models.endpoint.place();
         let request = body::dressed(place.bearer(Request::post(place.url(url))), asked);
         let row = Row { line: 0, custom_id: String::new(), url: url.to_owned(), body };
-        Ok(Self { row, written, request, sizes, program, is_streamed, shows_usage, is_shared })
+        let model = models.till.prices.model(row.model());
+        // Counting takes a processor that others wait for.
+        let estimate = match written.len() {
+            ..=MAX_COUNTED_BYTES => Estimate::count(&row, model),
+            _ => Estimate::bound(&row, model),
+        };
+        Ok(Self { row, written, request, estimate, program, is_streamed, shows_usage, is_shared })
+    }
+
+    /// How large the question is, for limits.
+    pub(super) fn sizes(&self) -> Sizes {
+        let Estimate { prompt, most_prompt, most_completion, .. } = self.estimate;
+        Sizes { prompt, most_prompt, most_completion }
     }
 
     pub(super) fn model(&self) -> &str {
@@ -149,7 +159,7 @@ impl Asking {
         if response.is_success() {
             let usage = body::usage(&response.body);
             if let Some(usage) = &usage {
-                models.endpoint.counted((self.model(), &self.sizes), usage);
+                models.endpoint.counted((self.model(), &self.sizes()), usage);
             }
             if let Some(cost) = reserved.settle(usage) {
                 more.push(("x-finstage-cost-usd".to_owned(), cost.to_string()));
@@ -164,9 +174,9 @@ impl Asking {
         models: &Models,
     ) -> Result<(Client, Request, Arc<Meter>, Reserved), Refusal> {
         let request = self.request.clone().body(self.written.to_vec());
-        let (client, request) = models.endpoint.way((self.model(), &self.sizes), request);
+        let (client, request) = models.endpoint.way((self.model(), &self.sizes()), request);
         let (meter, client) = Meter::on(&client);
-        let question = (self.model(), &self.sizes);
+        let question = (self.model(), self.estimate);
         let reserved = models.till.reserve(question, self.program.as_deref(), &meter).await?;
         // Somebody waits for it, rows do not.
         Ok((client, request.class(Class::Normal), meter, reserved))

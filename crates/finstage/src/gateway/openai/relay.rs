@@ -31,6 +31,11 @@ impl Relay {
         }
     }
 
+    /// Passes on what is no stream of events, and takes its end for the end.
+    pub(super) fn unread() -> Self {
+        Self { is_done: true, ..Self::new(false) }
+    }
+
     /// Whether the answer came to its end: it said so, or named the reason why it stopped.
     pub(super) const fn is_whole(&self) -> bool {
         self.is_done || self.is_finished

@@ -35,19 +35,18 @@ pub(super) async fn open(
     let is_events = streamed.header("content-type").is_some_and(|kind| kind.contains("event-stream"));
     let status = streamed.status();
     let endpoint = models.endpoint.clone();
-    let mut relay = Relay::new(is_events && !asking.shows_usage);
+    let mut relay = match is_events {
+        true => Relay::new(!asking.shows_usage),
+        // A server that does not stream gives all of it at once.
+        false => Relay::unread(),
+    };
     tokio::spawn(async move {
         let _place = place;
-        if !is_events {
-            // A server that does not stream gives all of it at once.
-            pump_whole(&mut streamed, &send).await;
-            return;
-        }
         pump(&mut streamed, &send, &mut relay).await;
         // Now: the place among those that are out is free before anything is counted.
         drop(streamed);
         if let Some(usage) = &relay.usage {
-            endpoint.counted((asking.model(), &asking.sizes), usage);
+            endpoint.counted((asking.model(), &asking.sizes()), usage);
         }
         settle(reserved, &relay);
     });
@@ -88,24 +87,6 @@ async fn pump(streamed: &mut Streamed, send: &Pieces, relay: &mut Relay) {
             let _ = send.send(Err(Cut)).await;
         }
         return;
-    }
-}
-
-/// The same for an answer that is no stream of events.
-async fn pump_whole(streamed: &mut Streamed, send: &Pieces) {
-    loop {
-        let piece = tokio::select! {
-            piece = streamed.chunk() => piece,
-            () = send.closed() => return,
-        };
-        let end = match piece {
-            Ok(Some(piece)) => send.send(Ok(piece)).await.is_err(),
-            Ok(None) => true,
-            Err(_) => send.send(Err(Cut)).await.is_ok() || true,
-        };
-        if end {
-            return;
-        }
     }
 }
 
