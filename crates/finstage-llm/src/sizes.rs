@@ -22,7 +22,7 @@ pub trait Counting: fmt::Debug + Send + Sync {
 }
 
 /// The most tokens of an answer to a question that names none.
-pub const ASSUMED_COMPLETION: u64 = 4_096;
+pub(crate) const ASSUMED_COMPLETION: u64 = 4_096;
 
 /// Counts bytes: quick and without tables, and a bound for every tokenizer that works on bytes.
 #[derive(Debug, Clone, Copy, Default)]

@@ -85,6 +85,8 @@ pub(super) fn unsupported_url(url: &str) -> RowError {
 pub(super) fn judge(response: &Response, now: Timestamp) -> Sign {
     let wait = asked_wait(response, now);
     match (response.status, should_retry(response)) {
+        // Of a stream only the head is there yet.
+        (200..=299, _) if is_stream(response) => Sign::Fine,
         (200..=299, _) => match looks_whole(&response.body) {
             true => Sign::Fine,
             // A page of something in between, or half an answer.
@@ -97,6 +99,10 @@ pub(super) fn judge(response: &Response, now: Timestamp) -> Sign {
         (408 | 409 | 500.., _) | (_, Some(true)) => Sign::Unavailable { retry_after: wait },
         _ => Sign::Fine,
     }
+}
+
+fn is_stream(response: &Response) -> bool {
+    response.header("content-type").is_some_and(|kind| kind.starts_with("text/event-stream"))
 }
 
 /// 429 of which the server says that it is of no use to come again.

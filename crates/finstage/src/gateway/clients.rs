@@ -25,6 +25,9 @@ pub(super) struct Program {
     pub(super) daily: Option<Daily>,
 }
 
+/// What the ledger calls the work of those that are not named.
+pub(super) const JOB: &str = "gateway";
+
 /// What tells tokens apart and gives none away.
 type Mark = String;
 
@@ -37,7 +40,7 @@ impl Clients {
                 Failure::new(Exit::Auth, said)
             })?;
             let daily = client.budget_per_day.map(|cap| Daily::new(cap, today, Money::ZERO));
-            let program = Program { job: format!("gateway/{name}"), daily };
+            let program = Program { job: format!("{JOB}/{name}"), daily };
             Ok((mark(token.expose().trim()), Arc::new(program)))
         };
         settings.iter().map(known).collect::<Result<_>>().map(Self)

@@ -18,7 +18,7 @@ use std::sync::{Arc, OnceLock};
 
 use finstage_feeds::Public;
 use finstage_feeds::venues as known;
-use finstage_model::{Clock, Day};
+use finstage_model::Clock;
 use finstage_net::Remote;
 use finstage_server::{Annex, Asked, Given};
 use serde_json::{Map, Value, json};
@@ -67,7 +67,7 @@ impl Gateway {
         };
         let readable = known::ALL.iter().filter(|venue| !venue.public.reads.is_empty());
         Ok(Self {
-            clients: Clients::new(&own.clients, Day::of(clock.now()))?,
+            clients: Clients::new(&own.clients, clock.now().day())?,
             names: readable.map(|venue| venue.profile.name).filter(|name| is_wanted(name)).collect(),
             gates: OnceLock::new(),
             lasting: venues::lasting(Arc::clone(clock)),

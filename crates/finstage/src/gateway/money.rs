@@ -61,7 +61,7 @@ impl Till {
                 let words = self.prices.unknown(model).to_string();
                 return Err(Refusal::new(400, "unknown_price", words));
             };
-            let budget = cap.of(Day::of(self.clock.now()));
+            let budget = cap.of(self.clock.now().day());
             let hold = budget.reserve(price.worst(estimate)).await.map_err(|why| {
                 let words = format!("{why}; nothing was sent, and the day ends at 00:00 UTC");
                 Refusal::new(429, "insufficient_quota", words)

@@ -1,7 +1,8 @@
-//! Which headers pass.
+//! What passes of an answer: which headers, and a body in pieces.
 
-use finstage_net::Response;
-use finstage_server::{Given, GivenBody};
+use finstage_net::{Response, Streamed};
+use finstage_server::{Cut, Given, GivenBody};
+use tokio::sync::mpsc;
 
 /// Headers of an answer that end here: those of the connection, of a body that was unpacked, of a browser that
 /// there is not, and ours.
@@ -57,6 +58,35 @@ pub(super) fn passed(
     let mut headers = passing(&response.headers);
     headers.extend(more);
     Given { status: response.status, headers, body: GivenBody::Whole(response.body.into()) }
+}
+
+/// Pieces that wait for a program that reads slowly; then the server waits.
+pub(super) const MAX_PIECES: usize = 16;
+
+/// The same for an answer that comes in pieces: each passes as it comes. Where nobody listens any more, the server
+/// is left.
+pub(super) fn flowing(
+    mut streamed: Streamed,
+    more: impl IntoIterator<Item = (String, String)>,
+) -> Given {
+    let mut headers = passing(streamed.headers());
+    headers.extend(more);
+    let status = streamed.status();
+    let (send, pieces) = mpsc::channel(MAX_PIECES);
+    tokio::spawn(async move {
+        loop {
+            let piece = tokio::select! {
+                piece = streamed.chunk() => piece.map_err(|_| Cut).transpose(),
+                () = send.closed() => return,
+            };
+            let Some(piece) = piece else { return };
+            let is_last = piece.is_err();
+            if send.send(piece).await.is_err() || is_last {
+                return;
+            }
+        }
+    });
+    Given { status, headers, body: GivenBody::Pieces(pieces) }
 }
 
 #[cfg(test)]

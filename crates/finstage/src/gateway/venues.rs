@@ -10,7 +10,7 @@ use finstage_server::{Asked, Given};
 use tokio::sync::Semaphore;
 
 use super::meter::Meter;
-use super::passing::passed;
+use super::passing::{flowing, passed};
 use super::readable;
 use super::refusal::Refusal;
 use crate::venues::Door;
@@ -75,6 +75,10 @@ impl Gate {
             return self.ask_once(key, &request, lasting).await;
         }
         let (meter, client) = Meter::on(&self.door.client);
+        if read.is_endless {
+            let streamed = client.open(&request).await.map_err(|why| Refusal::of(&why))?;
+            return Ok(flowing(streamed, meter.headers()));
+        }
         let response = client.send(&request).await.map_err(|why| Refusal::of(&why))?;
         Ok(passed(response, meter.headers()))
     }

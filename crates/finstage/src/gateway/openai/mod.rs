@@ -11,10 +11,10 @@ use std::time::Duration;
 use finstage_llm::{
     CHAT, EMBEDDINGS, Endpoint, EndpointOptions, Place, Prices, providers,
 };
-use finstage_model::{Clock, Day};
+use finstage_model::Clock;
 use finstage_net::{
     Cache, CacheOptions, Client, ClientOptions, Concurrency, Method, Remote, RemoteOptions, Request,
-    Response,
+    Response, Sign, Terms,
 };
 use finstage_seal::Secret;
 use finstage_server::{Asked, Given};
@@ -28,7 +28,8 @@ use super::passing::passed;
 use super::refusal::Refusal;
 use super::venues::NotKept;
 use crate::config::settings::{LlmSettings, Settings};
-use crate::config::{self, DotEnv};
+use crate::config::{Reference, dereference};
+use crate::config::dotenv::DotEnv;
 use crate::exit::{Exit, Failure, Result};
 
 /// Where the older kind of question goes.
@@ -94,10 +95,11 @@ impl Models {
         let provider = (kind.build)();
         let desk = Remote::with(
             "openai files and lists",
-            provider.terms(),
+            // Files are not always JSON.
+            Terms { judge: Sign::of_status, ..provider.terms() },
             RemoteOptions { clock: Arc::clone(clock), ..RemoteOptions::default() },
         );
-        let today = Day::of(clock.now());
+        let today = clock.now().day();
         let daily = |cap| Daily::new(cap, today, finstage_llm::Money::ZERO);
         Ok(Self {
             desk: client.at(&desk),
@@ -208,7 +210,10 @@ fn is_name(segment: &str) -> bool {
 fn key(llm: &LlmSettings) -> (Option<Secret<String>>, Option<String>) {
     let found = match &llm.api_key {
         Some(key) => key.clone(),
-        None => config::dereference("env:OPENAI_API_KEY", &DotEnv::default()).map(config::secret),
+        None => match dereference("env:OPENAI_API_KEY", &DotEnv::default()) {
+            Ok(Reference::Outside(text) | Reference::Literal(text)) => Ok(Secret::new(text)),
+            Err(why) => Err(why),
+        },
     };
     match found {
         Ok(key) => (Some(key), None),

@@ -8,12 +8,8 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use super::question::Asking;
 use super::relay::{Relay, broken};
 use super::{LONGEST, Models, settled};
-use crate::gateway::money::Reserved;
-use crate::gateway::passing::{passed, passing};
+use crate::gateway::passing::{MAX_PIECES, passed, passing};
 use crate::gateway::refusal::Refusal;
-
-/// Pieces that wait for a program that reads slowly; then the model waits.
-const MAX_PIECES: usize = 16;
 
 /// Asks, and passes the answer on from its head.
 pub(super) async fn open(
@@ -48,14 +44,11 @@ pub(super) async fn open(
         if let Some(usage) = &relay.usage {
             endpoint.counted((asking.model(), &asking.sizes()), usage);
         }
-        settle(reserved, &relay);
+        asking.say(relay.usage);
+        // Without usage all that was put aside is spent.
+        let _ = reserved.settle(relay.usage);
     });
     Ok(Given { status, headers: given, body: GivenBody::Pieces(pieces) })
-}
-
-fn settle(reserved: Reserved, relay: &Relay) {
-    // Without usage all that was put aside is spent.
-    let _ = reserved.settle(relay.usage);
 }
 
 type Pieces = mpsc::Sender<Result<Bytes, Cut>>;
