@@ -198,6 +198,12 @@ impl Asker {
         if way.row.model() != model {
             body.to_mut().insert("model".to_owned(), Value::from(model));
         }
+        if body.contains_key("stream") {
+            // An answer of a row is one piece.
+            ["stream", "stream_options"].iter().for_each(|name| {
+                body.to_mut().remove(*name);
+            });
+        }
         let mut reasks = self.options.reasks;
         loop {
             let url = &way.row.url;
@@ -437,3 +443,7 @@ fn ask_again(body: &mut Map<String, Value>, said: &str, complaint: &str) {
     );
     messages.push(json!({"role": "user", "content": words}));
 }
+
+#[cfg(test)]
+#[path = "asking/tests.rs"]
+mod tests;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use finstage_model::Clock;
 use finstage_net::{
     Class, Client, Concurrency, Error as NetError, ErrorKind as NetErrorKind, Remote,
-    RemoteOptions, Request, Response, RetryPolicy, SystemClock,
+    RemoteOptions, Request, Response, RetryPolicy, Streamed, SystemClock, Terms,
 };
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
@@ -127,7 +127,7 @@ impl Endpoint {
             seed: options.seed,
             ..RemoteOptions::default()
         };
-        let desk = client.at(&Remote::with(name, provider.terms(), desk));
+        let desk = client.at(&Remote::with(name, Terms::PLAIN, desk));
         let lanes = Mutex::default();
         Self(Arc::new(Shared { provider, place, client, options, lanes, desk }))
     }
@@ -217,6 +217,21 @@ impl Endpoint {
         sent.map_err(|error| Error::new(ErrorKind::Provider, "no answer").because(error))
     }
 
+    /// The same for an answer that is read while it comes.
+    pub(crate) async fn send_open(&self, request: &Request) -> Result<Streamed, Error> {
+        let sent = self.0.desk.open(request).await;
+        sent.map_err(|error| Error::new(ErrorKind::Provider, "no answer").because(error))
+    }
+
+    /// Asks, and gives the answer once it begins.
+    pub(crate) async fn open(&self, question: &Question<'_>) -> Result<Streamed, Fault> {
+        let lane = self.lane(question.model());
+        let unasked = |error| Fault { error, remedy: Remedy::Question };
+        let request = self.0.provider.request(question, &self.0.place).map_err(unasked)?;
+        let request = self.costed(request, (&lane, &self.sizes(question))).idempotent();
+        lane.client.open(&request).await.map_err(|error| fault_of(&error))
+    }
+
     /// Asks, waits for its turn and repeats as long as that may help.
     pub(crate) async fn ask(&self, question: &Question<'_>, sizes: &Sizes, halt: &Halt) -> Asked {
         let unsent = Sent { requests: 0, is_lost: false };
@@ -266,14 +281,16 @@ impl Endpoint {
 
     /// The request with its costs, its place among others, and its time.
     fn dressed(&self, request: Request, (lane, sizes): (&Lane, &Sizes)) -> Request {
-        let tokens = u32::try_from(lane.estimate(sizes)).unwrap_or(u32::MAX);
-        request
+        self.costed(request, (lane, sizes))
             .class(Class::Background)
             // Rows are done once, questions asked at least once.
             .idempotent()
-            .cost(REQUESTS, 1)
-            .cost(TOKENS, tokens)
             .within(lane.attempt_limit())
+    }
+
+    fn costed(&self, request: Request, (lane, sizes): (&Lane, &Sizes)) -> Request {
+        let tokens = u32::try_from(lane.estimate(sizes)).unwrap_or(u32::MAX);
+        request.cost(REQUESTS, 1).cost(TOKENS, tokens)
     }
 
     /// What all questions to a model share.
@@ -314,7 +331,7 @@ fn redacted(outcome: Outcome, request: &Request) -> Outcome {
 }
 
 /// What it means that there was no answer.
-fn fault_of(error: &NetError) -> Fault {
+pub(crate) fn fault_of(error: &NetError) -> Fault {
     let code = match error.kind() {
         NetErrorKind::Timeout => "timeout",
         NetErrorKind::Unavailable | NetErrorKind::Refused => "unreachable",

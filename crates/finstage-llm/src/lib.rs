@@ -23,6 +23,7 @@ mod tokens;
 mod usage;
 
 mod asking;
+mod batch;
 mod endpoint;
 mod halt;
 mod hints;
@@ -35,11 +36,16 @@ mod routing;
 mod schema;
 mod sizes;
 mod sse;
+mod stream;
 mod summary;
 #[cfg(test)]
 mod testing;
 
 pub use asking::{AskOptions, Asker, Sharing, Structure};
+pub use batch::{
+    Batch, BatchCounts, BatchFile, BatchLine, Batches, COMPLETION_WINDOW, MAX_BATCH_BYTES,
+    MAX_BATCH_LINES,
+};
 pub use endpoint::{Endpoint, EndpointOptions, LaneSnapshot, MAX_MODELS};
 pub use halt::{Halt, Stopped, Why};
 pub use hints::{REQUESTS, TOKENS, go_duration};
@@ -50,6 +56,7 @@ pub use routing::{Confidence, MAX_STEPS, RouteRule, Routing, Weak, When};
 pub use schema::{MAX_DEPTH, Schema};
 pub use sizes::{ByteCounting, Counting, Sizes};
 pub use sse::{Event, MAX_EVENT_BYTES, SseParser};
+pub use stream::{Gathered, MAX_PARTS, MAX_STREAM_BYTES, Streaming};
 pub use summary::{ModelSummary, Summary};
 
 pub use budget::Budget;

@@ -39,6 +39,11 @@ pub trait Provider: fmt::Debug + Send + Sync {
         None
     }
 
+    /// Whether it takes files of questions, as [`crate::Batches`] hands them in.
+    fn has_batches(&self) -> bool {
+        false
+    }
+
     /// What carries its requests where that is not the network.
     fn transport(&self) -> Option<Arc<dyn Transport>> {
         None

@@ -56,8 +56,9 @@ impl SseParser {
     /// that says that all is over: some servers leave that line out.
     #[must_use]
     pub fn finish(mut self) -> Option<Event> {
-        let mut events = Vec::new();
-        self.end_line(&mut events);
+        if !self.line.is_empty() {
+            self.end_line(&mut Vec::new());
+        }
         (self.has_data && self.event.data.trim() == "[DONE]").then_some(self.event)
     }
 

@@ -14,7 +14,8 @@ use tokio::time::sleep;
 
 use crate::providers::OpenAi;
 use crate::{
-    AskOptions, Asker, CHAT, Done, Endpoint, EndpointOptions, Left, Place, Row, RunOptions, Summary, run,
+    AskOptions, Asker, CHAT, Done, Endpoint, EndpointOptions, Left, Place, Row, RunOptions,
+    Summary, run,
 };
 
 /// What happens to a request.
@@ -120,7 +121,8 @@ pub(crate) fn says(text: &str) -> Act {
 
 /// An error in OpenAI's words.
 pub(crate) fn error(status: u16, code: &str) -> Act {
-    let body = json!({"error": {"message": format!("because of {code}"), "type": code, "code": code}});
+    let body =
+        json!({"error": {"message": format!("because of {code}"), "type": code, "code": code}});
     Act::Answer(status, Vec::new(), body.to_string())
 }
 
@@ -180,10 +182,8 @@ pub(crate) async fn run_at(
     rows: Vec<Row>,
     options: AskOptions,
 ) -> (Vec<Left>, Summary) {
-    let endpoint = EndpointOptions {
-        concurrency: finstage_net::Concurrency::Fixed(100),
-        ..settled()
-    };
+    let endpoint =
+        EndpointOptions { concurrency: finstage_net::Concurrency::Fixed(100), ..settled() };
     let asker = Asker::new(self::endpoint(server, endpoint), options).unwrap();
     let run = RunOptions { concurrency: 100, ..RunOptions::default() };
     run_all(&Arc::new(asker), rows, run).await
@@ -211,7 +211,8 @@ pub(crate) fn names(left: &[Left]) -> Vec<&str> {
 
 /// A number that follows from two, evenly spread: chance that is the same each time.
 pub(crate) fn draw(seed: u64, number: u64) -> u64 {
-    let mut z = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ number.wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mut z =
+        seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ number.wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 30)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)
 }

@@ -9,7 +9,8 @@ use crate::testing::{
     Act, Server, done, draw, endpoint, error, names, rows, run_all, run_at, says, settled,
 };
 use crate::{
-    AskOptions, EndpointOptions, Error, Hold, Money, Pricing, Purse, Reserving, Sharing, Sizes, Usage,
+    AskOptions, EndpointOptions, Error, Hold, Money, Pricing, Purse, Reserving, Sharing, Sizes,
+    Usage,
 };
 
 fn ms(ms: u64) -> Duration {
@@ -173,8 +174,7 @@ async fn where_nobody_takes_results_the_run_is_cancelled() {
             leaving.recv().await.unwrap();
         }
     };
-    let (summary, ()) =
-        tokio::join!(run(asker, taken, given, RunOptions::default()), take_some);
+    let (summary, ()) = tokio::join!(run(asker, taken, given, RunOptions::default()), take_some);
     assert_eq!(summary.stopped.unwrap().why, Why::Cancelled);
     assert!(to_run.is_closed() && server.sent() < 300, "{}", server.sent());
     assert_eq!(summary.done + summary.not_done, 500);

@@ -12,6 +12,7 @@ use crate::Provider;
 
 pub use anthropic::{Anthropic, DEFAULT_MAX_TOKENS};
 pub use openai::OpenAi;
+pub(crate) use openai::usage;
 pub use scripted::{Said, Scripted};
 
 /// A kind of provider that can be configured.

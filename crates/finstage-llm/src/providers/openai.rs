@@ -67,6 +67,10 @@ impl Provider for OpenAi {
         Ok(Step::Chunk(chunk))
     }
 
+    fn has_batches(&self) -> bool {
+        true
+    }
+
     fn usage_check(&self, place: &Place) -> Option<Request> {
         Some(place.bearer(Request::get(place.url("/v1/usage"))))
     }
@@ -85,9 +89,8 @@ pub(super) fn unsupported_url(url: &str) -> RowError {
 pub(super) fn judge(response: &Response, now: Timestamp) -> Sign {
     let wait = asked_wait(response, now);
     match (response.status, should_retry(response)) {
-        // Of a stream only the head is there yet.
-        (200..=299, _) if is_stream(response) => Sign::Fine,
-        (200..=299, _) => match looks_whole(&response.body) {
+        // Of an answer that is read while it comes there is the head alone.
+        (200..=299, _) => match response.body.is_empty() || looks_whole(&response.body) {
             true => Sign::Fine,
             // A page of something in between, or half an answer.
             false => Sign::UnknownOutcome,
@@ -99,10 +102,6 @@ pub(super) fn judge(response: &Response, now: Timestamp) -> Sign {
         (408 | 409 | 500.., _) | (_, Some(true)) => Sign::Unavailable { retry_after: wait },
         _ => Sign::Fine,
     }
-}
-
-fn is_stream(response: &Response) -> bool {
-    response.header("content-type").is_some_and(|kind| kind.starts_with("text/event-stream"))
 }
 
 /// 429 of which the server says that it is of no use to come again.
@@ -125,8 +124,7 @@ fn limited(response: &Response, retry_after: Option<Duration>) -> Sign {
 /// Whether a body has both ends of a JSON object. The whole is parsed once, by whoever reads it.
 pub(super) fn looks_whole(body: &[u8]) -> bool {
     let body = body.trim_ascii();
-    // Streams are no objects.
-    (body.starts_with(b"{") && body.ends_with(b"}")) || body.starts_with(b"data:")
+    body.starts_with(b"{") && body.ends_with(b"}")
 }
 
 fn readings(response: &Response) -> Vec<Reading> {
@@ -233,7 +231,7 @@ pub(super) fn unreadable(what: &str, reply: Option<Reply>) -> Fault {
 }
 
 /// What the provider says it used.
-pub(super) fn usage(body: &Value) -> Option<Usage> {
+pub(crate) fn usage(body: &Value) -> Option<Usage> {
     let usage = body.get("usage").filter(|usage| usage.is_object())?;
     let number = |pointer: &str| usage.pointer(pointer).and_then(Value::as_u64);
     Some(Usage {

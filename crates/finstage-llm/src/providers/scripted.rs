@@ -126,7 +126,10 @@ impl Transport for Scripted {
             } else {
                 self.chat(&body)
             };
-            Ok(Response { status, headers: Vec::new(), body: text.into_bytes() })
+            let is_stream = text.starts_with("data:");
+            let media = if is_stream { "text/event-stream" } else { "application/json" };
+            let headers = vec![("content-type".to_owned(), media.to_owned())];
+            Ok(Response { status, headers, body: text.into_bytes() })
         })
     }
 
