@@ -15,8 +15,8 @@ use crate::routing::Routing;
 use crate::row::question_of;
 use crate::schema::Schema;
 use crate::{
-    Accounts, Answers, Attempt, End, Endpoint, Error, Halt, Hold, Money, Pricing, Purse, Row,
-    RowError, Sizes, Usage, Why,
+    Accounts, Answers, Attempt, Budget, End, Endpoint, Error, Estimate, Halt, Hold, Money, Prices,
+    Row, RowError, Usage, Why,
 };
 
 pub use structure::Structure;
@@ -37,9 +37,9 @@ pub struct AskOptions {
     /// Answers of earlier runs.
     pub answers: Option<Arc<dyn Answers>>,
     /// What tokens cost.
-    pub prices: Option<Arc<dyn Pricing>>,
-    /// The budget.
-    pub purse: Option<Arc<dyn Purse>>,
+    pub prices: Option<Arc<Prices>>,
+    /// What may be spent.
+    pub budget: Option<Budget>,
     /// Who hears of each attempt.
     pub accounts: Option<Arc<dyn Accounts>>,
 }
@@ -66,7 +66,7 @@ impl Default for AskOptions {
             sharing: Sharing::default(),
             answers: None,
             prices: None,
-            purse: None,
+            budget: None,
             accounts: None,
         }
     }
@@ -128,7 +128,7 @@ impl Asker {
     /// When the routing cannot be followed, or there is a budget and no prices to reckon with.
     pub fn new(endpoint: Endpoint, options: AskOptions) -> Result<Self, Error> {
         options.routing.check()?;
-        if options.purse.is_some() && options.prices.is_none() {
+        if options.budget.is_some() && options.prices.is_none() {
             return Err(Error::invalid("a budget cannot be kept without prices: give both"));
         }
         let nothing =
@@ -159,7 +159,7 @@ impl Asker {
         let routing = &self.options.routing;
         let question = Question { url: &way.row.url, body: &way.row.body };
         let steps = match routing.rules.is_empty() {
-            true => routing.steps(way.row, &Sizes::default()),
+            true => routing.steps(way.row, &Estimate::default()),
             false => routing.steps(way.row, &self.endpoint.sizes(&question)),
         };
         let mut steps = steps.into_iter().peekable();
@@ -346,22 +346,21 @@ impl Asker {
         &self,
         halt: &Halt,
         model: &str,
-        sizes: &Sizes,
-    ) -> Result<Option<Box<dyn Hold>>, Fruitless> {
-        let (Some(purse), Some(prices)) = (&self.options.purse, &self.options.prices) else {
+        sizes: &Estimate,
+    ) -> Result<Option<Hold>, Fruitless> {
+        let (Some(budget), Some(prices)) = (&self.options.budget, &self.options.prices) else {
             return Ok(None);
         };
-        let Some(worst) = prices.worst(model, sizes) else {
-            let message = format!(
-                "model '{model}' has no known price, and a budget cannot be kept without: give it one"
-            );
+        let Some(price) = prices.price(model) else {
+            let message = prices.unknown(model).to_string();
             let error = RowError { code: "unknown_price".to_owned(), message, reply: None };
             return Err(Fruitless::Fault(Fault { error, remedy: Remedy::Question }));
         };
+        let worst = price.worst(*sizes);
         let reserved = tokio::select! {
             biased;
             () = halt.stopped() => return Err(Fruitless::Halted),
-            reserved = purse.reserve(worst) => reserved,
+            reserved = budget.reserve(worst) => reserved,
         };
         match reserved {
             Ok(hold) => Ok(Some(hold)),
@@ -373,16 +372,12 @@ impl Asker {
     }
 
     /// Enters an attempt that was answered.
-    fn enter(
-        &self,
-        way: &mut Way<'_>,
-        hold: Option<Box<dyn Hold>>,
-        (model, usage): (&str, Option<Usage>),
-    ) {
+    fn enter(&self, way: &mut Way<'_>, hold: Option<Hold>, (model, usage): (&str, Option<Usage>)) {
         let prices = self.options.prices.as_ref();
-        let cost = usage.and_then(|usage| prices?.cost(model, &usage));
+        let cost = usage.and_then(|usage| Some(prices?.price(model)?.cost(usage)));
         match (hold, cost) {
-            (Some(hold), Some(cost)) => hold.settle(cost),
+            // More than the most is charged too: the provider has the last word.
+            (Some(hold), Some(cost)) => drop(hold.settle(cost)),
             // Dropped, it is spent as a whole: nobody knows what it was.
             (hold, _) => drop(hold),
         }
@@ -390,12 +385,7 @@ impl Asker {
     }
 
     /// Enters an attempt without an answer, if anything left for it.
-    fn enter_failed(
-        &self,
-        way: &mut Way<'_>,
-        hold: Option<Box<dyn Hold>>,
-        (model, sent): (&str, Sent),
-    ) {
+    fn enter_failed(&self, way: &mut Way<'_>, hold: Option<Hold>, (model, sent): (&str, Sent)) {
         // What was refused costs nothing; what was lost may have been answered, and is spent.
         if let Some(hold) = hold.filter(|_| !sent.is_lost) {
             hold.release();

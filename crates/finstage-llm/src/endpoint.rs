@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::hints::{REQUESTS, TOKENS};
 use crate::provider::{Fault, Outcome, Place, Question, Remedy};
-use crate::{ByteCounting, Counting, Error, ErrorKind, Halt, Provider, RowError, Sizes, Usage};
+use crate::{ByteCounting, Counting, Error, ErrorKind, Estimate, Halt, Provider, RowError, Usage};
 
 use flight::Flight;
 pub(crate) use lane::Lane;
@@ -152,7 +152,7 @@ impl Endpoint {
 
     /// The sizes of a question, as its counter sees them.
     #[must_use]
-    pub fn sizes(&self, question: &Question<'_>) -> Sizes {
+    pub fn sizes(&self, question: &Question<'_>) -> Estimate {
         self.0.options.counting.count(question)
     }
 
@@ -194,14 +194,14 @@ impl Endpoint {
 
     /// A client at the limits of a model, and `request` with its costs and its time: for whoever passes on what
     /// another program asks, as it was written.
-    pub fn way(&self, (model, sizes): (&str, &Sizes), request: Request) -> (Client, Request) {
+    pub fn way(&self, (model, sizes): (&str, &Estimate), request: Request) -> (Client, Request) {
         let lane = self.lane(model);
         let request = self.dressed(request, (&lane, sizes));
         (lane.client.clone(), request)
     }
 
     /// Learns what a question that was passed on turned out to be.
-    pub fn counted(&self, (model, sizes): (&str, &Sizes), usage: &Usage) {
+    pub fn counted(&self, (model, sizes): (&str, &Estimate), usage: &Usage) {
         self.lane(model).counted(sizes, usage);
     }
 
@@ -233,7 +233,12 @@ impl Endpoint {
     }
 
     /// Asks, waits for its turn and repeats as long as that may help.
-    pub(crate) async fn ask(&self, question: &Question<'_>, sizes: &Sizes, halt: &Halt) -> Asked {
+    pub(crate) async fn ask(
+        &self,
+        question: &Question<'_>,
+        sizes: &Estimate,
+        halt: &Halt,
+    ) -> Asked {
         let unsent = Sent { requests: 0, is_lost: false };
         let lane = self.lane(question.model());
         let request = match self.0.provider.request(question, &self.0.place) {
@@ -280,7 +285,7 @@ impl Endpoint {
     }
 
     /// The request with its costs, its place among others, and its time.
-    fn dressed(&self, request: Request, (lane, sizes): (&Lane, &Sizes)) -> Request {
+    fn dressed(&self, request: Request, (lane, sizes): (&Lane, &Estimate)) -> Request {
         self.costed(request, (lane, sizes))
             .class(Class::Background)
             // Rows are done once, questions asked at least once.
@@ -288,7 +293,7 @@ impl Endpoint {
             .within(lane.attempt_limit())
     }
 
-    fn costed(&self, request: Request, (lane, sizes): (&Lane, &Sizes)) -> Request {
+    fn costed(&self, request: Request, (lane, sizes): (&Lane, &Estimate)) -> Request {
         let tokens = u32::try_from(lane.estimate(sizes)).unwrap_or(u32::MAX);
         request.cost(REQUESTS, 1).cost(TOKENS, tokens)
     }

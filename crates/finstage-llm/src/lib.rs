@@ -24,17 +24,17 @@ mod usage;
 
 mod asking;
 mod batch;
+mod counting;
 mod endpoint;
 mod halt;
 mod hints;
+mod keeping;
 mod latency;
 mod pipeline;
 mod provider;
 pub mod providers;
-mod purse;
 mod routing;
 mod schema;
-mod sizes;
 mod sse;
 mod stream;
 mod summary;
@@ -46,20 +46,20 @@ pub use batch::{
     Batch, BatchCounts, BatchFile, BatchLine, Batches, COMPLETION_WINDOW, MAX_BATCH_BYTES,
     MAX_BATCH_LINES,
 };
+pub use counting::{ByteCounting, Counting, TokenCounting};
 pub use endpoint::{Endpoint, EndpointOptions, LaneSnapshot, MAX_MODELS};
 pub use halt::{Halt, Stopped, Why};
 pub use hints::{REQUESTS, TOKENS, go_duration};
+pub use keeping::{Accounts, Answers};
 pub use pipeline::{Left, MAX_IN_HAND, RunOptions, run};
 pub use provider::{Answer, Fault, Outcome, Place, Provider, Question, Remedy, Step};
-pub use purse::{Accounts, Answers, Hold, Pricing, Purse, Reserving};
 pub use routing::{Confidence, MAX_STEPS, RouteRule, Routing, Weak, When};
 pub use schema::{MAX_DEPTH, Schema};
-pub use sizes::{ByteCounting, Counting, Sizes};
 pub use sse::{Event, MAX_EVENT_BYTES, SseParser};
 pub use stream::{Gathered, MAX_PARTS, MAX_STREAM_BYTES, Streaming};
 pub use summary::{ModelSummary, Summary};
 
-pub use budget::Budget;
+pub use budget::{Budget, Hold};
 pub use done::{Attempt, Done, End, Reply, RowError};
 pub use error::{Error, ErrorKind};
 pub use ids::{Admission, Register};

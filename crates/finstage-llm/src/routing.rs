@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::{Error, Row, Sizes};
+use crate::{Error, Estimate, Row};
 
 /// The most models that a row passes.
 pub const MAX_STEPS: usize = 8;
@@ -102,7 +102,7 @@ impl Routing {
     }
 
     /// The models that a row passes, in order.
-    pub(crate) fn steps<'a>(&'a self, row: &'a Row, sizes: &Sizes) -> Vec<&'a str> {
+    pub(crate) fn steps<'a>(&'a self, row: &'a Row, sizes: &Estimate) -> Vec<&'a str> {
         let first = self.rules.iter().find(|rule| rule.when.holds(row, sizes));
         let models = || self.models.iter().map(String::as_str);
         match first.map(|rule| rule.model.as_str()) {
@@ -117,7 +117,7 @@ impl Routing {
 }
 
 impl When {
-    fn holds(&self, row: &Row, sizes: &Sizes) -> bool {
+    fn holds(&self, row: &Row, sizes: &Estimate) -> bool {
         match self {
             Self::LongerThan(tokens) => sizes.prompt > *tokens,
             Self::NameBegins(beginning) => row.custom_id.starts_with(beginning.as_str()),
@@ -167,8 +167,8 @@ mod tests {
             ],
             ..Routing::default()
         };
-        let short = Sizes { prompt: 1_000, ..Sizes::default() };
-        let long = Sizes { prompt: 1_001, ..Sizes::default() };
+        let short = Estimate { prompt: 1_000, ..Estimate::default() };
+        let long = Estimate { prompt: 1_001, ..Estimate::default() };
         assert_eq!(routing.steps(&row("a"), &short), ["cheap", "middle", "strong"]);
         assert_eq!(routing.steps(&row("a"), &long), ["strong"]);
         assert_eq!(routing.steps(&row("vip-1"), &short), ["middle", "strong"]);

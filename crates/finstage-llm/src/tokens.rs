@@ -46,28 +46,41 @@ impl Estimate {
     /// Counts the tokens of a question. The first call loads a tokenizer, which takes a fifth of a second.
     #[must_use]
     pub fn count(row: &Row, model: Option<&Model>) -> Self {
+        Self::count_of((&row.url, &row.body), model)
+    }
+
+    /// The same of a question that is no row.
+    pub(crate) fn count_of(question: (&str, &Map<String, Value>), model: Option<&Model>) -> Self {
         let bpe = match model.map(|model| model.tokenizer).unwrap_or_default() {
             Tokenizer::O200k => o200k_base_singleton(),
             Tokenizer::Cl100k => cl100k_base_singleton(),
         };
-        Self::with(row, model, Some(bpe))
+        Self::with(question, model, Some(bpe))
     }
 
     /// The bounds alone, without a tokenizer: `prompt` is the most there too.
     #[must_use]
     pub fn bound(row: &Row, model: Option<&Model>) -> Self {
-        Self::with(row, model, None)
+        Self::bound_of((&row.url, &row.body), model)
     }
 
-    fn with(row: &Row, model: Option<&Model>, bpe: Option<&CoreBPE>) -> Self {
+    /// The same of a question that is no row.
+    pub(crate) fn bound_of(question: (&str, &Map<String, Value>), model: Option<&Model>) -> Self {
+        Self::with(question, model, None)
+    }
+
+    fn with(
+        (url, body): (&str, &Map<String, Value>),
+        model: Option<&Model>,
+        bpe: Option<&CoreBPE>,
+    ) -> Self {
         let mut sum = Sum { bpe, prompt: 0, most: 0 };
-        let body = &row.body;
-        match row.url.as_str() {
+        match url {
             EMBEDDINGS => sum.input(body.get("input").unwrap_or(&Value::Null)),
             _ if body.contains_key("messages") => sum.chat(body),
             _ => sum.json(&Value::Object(body.clone())),
         }
-        let (most_completion, is_assumed) = match row.url.as_str() {
+        let (most_completion, is_assumed) = match url {
             EMBEDDINGS => (0, false),
             _ => most_completion(body, model),
         };
@@ -253,7 +266,7 @@ mod tests {
             let row = row(CHAT, body);
             let bounds = Estimate::bound(&row, None);
             for tokenizer in [o200k_base_singleton(), cl100k_base_singleton()] {
-                let counted = Estimate::with(&row, None, Some(tokenizer));
+                let counted = Estimate::with((&row.url, &row.body), None, Some(tokenizer));
                 assert!(counted.prompt <= bounds.most_prompt, "{counted:?}");
                 assert_eq!(Estimate { prompt: bounds.prompt, ..counted }, bounds);
             }

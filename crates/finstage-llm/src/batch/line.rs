@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::{Attempt, Done, End, Error, ErrorKind, Money, Reply, Row, RowError, Usage};
+use crate::{Attempt, Done, End, Error, ErrorKind, Money, Prices, Reply, Row, RowError, Usage};
 
 /// The longest line, in bytes.
 const MAX_LINE_BYTES: usize = 16 << 20;
@@ -53,13 +53,13 @@ impl BatchLine {
         Some(Self { custom_id, end, usage })
     }
 
-    /// The end of `row`, which has this name. `cost` is what its usage costs in a batch.
+    /// The end of `row`, which has this name, at the prices of batches.
     #[must_use]
-    pub fn done(self, row: Row, cost: impl FnOnce(&str, &Usage) -> Option<Money>) -> Done {
+    pub fn done(self, row: Row, prices: &Prices) -> Done {
         let is_answered = matches!(self.end, End::Answered(_));
         let model = row.model().to_owned();
         let cost = match &self.usage {
-            Some(usage) => cost(&model, usage),
+            Some(usage) => prices.price(&model).map(|price| price.in_batch().cost(*usage)),
             // What failed is not paid.
             None => (!is_answered).then_some(Money::ZERO),
         };

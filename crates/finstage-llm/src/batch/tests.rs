@@ -6,7 +6,7 @@ use finstage_seal::Secret;
 use super::*;
 use crate::providers::{Anthropic, OpenAi};
 use crate::testing::{rows, settled};
-use crate::{End, Money, Place, Provider, Row, Usage};
+use crate::{End, Money, Place, Prices, Provider, Row, Usage};
 
 /// A provider of batches: answers by path, and keeps what was handed in.
 #[derive(Debug, Default)]
@@ -132,11 +132,11 @@ async fn what_an_expired_batch_did_finish_is_fetched() {
         .collect();
     assert_eq!(codes, ["batch_expired", "context_length_exceeded"]);
     let row = rows(2, "m").pop().unwrap();
-    let done = lines.swap_remove(0).done(row, |model, usage| {
-        assert_eq!((model, *usage), ("m", Usage { prompt: 22, completion: 2, ..Usage::default() }));
-        Some(Money::from_pico(12))
-    });
-    assert_eq!(done.attempts[0].cost, Some(Money::from_pico(12)));
+    let table = "[[models]]\nname = 'm'\ninput = 2\noutput = 4\nbatch = 0.5";
+    let done = lines.swap_remove(0).done(row, &Prices::parse(table, "test").unwrap());
+    let usage = Usage { prompt: 22, completion: 2, ..Usage::default() };
+    assert_eq!(done.attempts[0].usage, Some(usage));
+    assert_eq!(done.attempts[0].cost, Some(Money::from_pico(26_000_000)));
 }
 
 #[tokio::test(start_paused = true)]

@@ -11,7 +11,7 @@ use finstage_net::{
 
 use super::EndpointOptions;
 use crate::latency::Latencies;
-use crate::{Sizes, Usage};
+use crate::{Estimate, Usage};
 
 /// Answers after which the usual time is known.
 const USUAL_AFTER: u64 = 20;
@@ -124,13 +124,13 @@ impl Lane {
 
     /// Tokens that a question is taken to cost: its own, corrected by what earlier ones turned out to be,
     /// and the most of its answer.
-    pub(crate) fn estimate(&self, sizes: &Sizes) -> u64 {
+    pub(crate) fn estimate(&self, sizes: &Estimate) -> u64 {
         let prompt = (sizes.prompt as f64 * self.learned().ratio()).ceil() as u64;
         prompt.saturating_add(sizes.most_completion)
     }
 
     /// A question turned out to be this large.
-    pub(crate) fn counted(&self, sizes: &Sizes, usage: &Usage) {
+    pub(crate) fn counted(&self, sizes: &Estimate, usage: &Usage) {
         let mut learned = self.learned();
         if learned.estimated > RATIO_TOKENS {
             learned.estimated /= 2.0;
@@ -195,7 +195,8 @@ mod tests {
     #[tokio::test]
     async fn estimates_follow_what_questions_turn_out_to_be() {
         let lane = lane();
-        let sizes = Sizes { prompt: 100, most_prompt: 400, most_completion: 50 };
+        let sizes =
+            Estimate { prompt: 100, most_prompt: 400, most_completion: 50, is_assumed: false };
         assert_eq!(lane.estimate(&sizes), 150);
         (0..50).for_each(|_| lane.counted(&sizes, &Usage { prompt: 130, ..Usage::default() }));
         assert_eq!(lane.estimate(&sizes), 180);

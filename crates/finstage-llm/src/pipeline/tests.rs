@@ -1,5 +1,4 @@
 use std::collections::BTreeSet;
-use std::sync::Mutex;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -8,10 +7,7 @@ use super::*;
 use crate::testing::{
     Act, Server, done, draw, endpoint, error, names, rows, run_all, run_at, says, settled,
 };
-use crate::{
-    AskOptions, EndpointOptions, Error, Hold, Money, Pricing, Purse, Reserving, Sharing, Sizes,
-    Usage,
-};
+use crate::{AskOptions, Budget, EndpointOptions, Money, Prices, Sharing};
 
 fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
@@ -233,90 +229,16 @@ async fn a_question_that_failed_for_one_row_is_asked_for_the_others() {
     assert_eq!((summary.done, summary.failed), (9, 1));
 }
 
-/// A cap, and what is left of it: reserved before, settled after.
-#[derive(Debug)]
-struct Cap {
-    left: Mutex<u64>,
-    back: tokio::sync::Notify,
-    out: Mutex<u64>,
-}
-
-#[derive(Debug)]
-struct Held(Arc<Cap>, u64);
-
-#[derive(Debug)]
-struct SharedCap(Arc<Cap>);
-
-/// A thousandth of a dollar a token.
-#[derive(Debug)]
-struct Flat;
-
-impl Pricing for Flat {
-    fn worst(&self, model: &str, sizes: &Sizes) -> Option<Money> {
-        (model != "free").then(|| Money::from_pico(sizes.most_prompt + sizes.most_completion))
-    }
-
-    fn cost(&self, _: &str, usage: &Usage) -> Option<Money> {
-        Some(Money::from_pico(usage.prompt + usage.completion))
-    }
-}
-
-impl Purse for SharedCap {
-    fn reserve(&self, worst: Money) -> Reserving<'_> {
-        Box::pin(async move {
-            loop {
-                let back = self.0.back.notified();
-                {
-                    let mut left = self.0.left.lock().unwrap();
-                    if *left >= worst.pico() {
-                        *left -= worst.pico();
-                        *self.0.out.lock().unwrap() += 1;
-                        return Ok(Box::new(Held(Arc::clone(&self.0), worst.pico())) as _);
-                    }
-                    if *self.0.out.lock().unwrap() == 0 {
-                        return Err(Error::new(crate::ErrorKind::Budget, "the budget is spent"));
-                    }
-                }
-                back.await;
-            }
-        })
-    }
-}
-
-impl Held {
-    fn give(&mut self, back: u64) {
-        *self.0.left.lock().unwrap() += back;
-        self.1 = 0;
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        *self.0.out.lock().unwrap() -= 1;
-        self.0.back.notify_waiters();
-    }
-}
-
-impl Hold for Held {
-    fn settle(mut self: Box<Self>, actual: Money) {
-        let back = self.1.checked_sub(actual.pico()).expect("no more than the worst");
-        self.give(back);
-    }
-
-    fn release(mut self: Box<Self>) {
-        let all = self.1;
-        self.give(all);
-    }
-}
-
-fn capped(cap: u64) -> (Arc<Cap>, AskOptions) {
-    let cap = Arc::new(Cap { left: cap.into(), back: Default::default(), out: 0.into() });
+/// A budget of so many tokens, at a price of one millionth of a millionth of a dollar each.
+fn capped(cap: u64) -> (Budget, AskOptions) {
+    let table = "[[models]]\nname = 'm'\ninput = 0.000001\noutput = 0.000001";
+    let budget = Budget::new(Money::from_pico(cap));
     let options = AskOptions {
-        prices: Some(Arc::new(Flat)),
-        purse: Some(Arc::new(SharedCap(Arc::clone(&cap)))),
+        prices: Some(Arc::new(Prices::parse(table, "test").unwrap())),
+        budget: Some(budget.clone()),
         ..AskOptions::default()
     };
-    (cap, options)
+    (budget, options)
 }
 
 #[tokio::test(start_paused = true)]
@@ -325,14 +247,13 @@ async fn a_budget_is_never_passed_and_ends_the_run_when_it_is_spent() {
         0 => (ms(100), error(503, "overloaded")),
         _ => (ms(100), says("yes")),
     });
-    let (cap, options) = capped(1_000);
+    let (budget, options) = capped(1_000);
     let (left, summary) = run_at(&server, rows(1_000, "m"), options).await;
     assert_eq!(summary.stopped.unwrap().why, Why::Budget);
     // Answers cost 15 each; the most of a question is over a hundred.
     assert!((50..=66).contains(&summary.done), "{}", summary.done);
     assert_eq!(summary.cost.pico(), summary.done * 15);
-    assert_eq!(*cap.left.lock().unwrap(), 1_000 - summary.cost.pico(), "all else came back");
-    assert_eq!(*cap.out.lock().unwrap(), 0);
+    assert_eq!((budget.spent(), budget.held()), (summary.cost, Money::ZERO), "all else came back");
     assert_eq!((summary.failed, names(&left).len() as u64), (0, summary.done + summary.not_done));
 }
 
@@ -344,17 +265,17 @@ async fn what_was_lost_on_the_way_is_spent_and_what_was_refused_is_not() {
         _ => (ms(10), says("yes")),
     });
     let endpoint = endpoint(&server, settled());
-    let (cap, options) = capped(10_000);
+    let (budget, options) = capped(10_000);
     let asker = Arc::new(Asker::new(endpoint, options).unwrap());
     let one = || RunOptions { concurrency: 1, ..RunOptions::default() };
     // A first row, so that the server is known to be there.
     let (_, lost) = run_all(&asker, rows(1, "m"), one()).await;
     assert_eq!(lost.stopped.unwrap().why, Why::Unreachable);
-    assert_eq!(*cap.left.lock().unwrap(), 10_000);
+    assert_eq!(budget.left().pico(), 10_000);
     let (left, refused) = run_all(&asker, rows(1, "m"), one()).await;
     assert_eq!((refused.failed, refused.cost), (1, Money::ZERO));
     assert_eq!(done(&left)[0].attempts.len(), 1);
-    assert_eq!(*cap.left.lock().unwrap(), 10_000);
+    assert_eq!(budget.left().pico(), 10_000);
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use finstage_llm::{Budget, Estimate, Money, Price, Prices, Usage};
+use finstage_llm::{Budget, Estimate, Hold, Money, Price, Prices, Usage};
 use finstage_model::{Clock, Day};
 
 use super::clients::Program;
@@ -66,10 +66,7 @@ impl Till {
                 let words = format!("{why}; nothing was sent, and the day ends at 00:00 UTC");
                 Refusal::new(429, "insufficient_quota", words)
             })?;
-            reserved.holds.push(Box::new(move |end| match end {
-                End::Cost(cost) => drop(hold.settle(cost)),
-                End::Unsent => hold.release(),
-            }));
+            reserved.holds.push(hold);
         }
         Ok(reserved)
     }
@@ -80,19 +77,10 @@ impl Till {
     }
 }
 
-/// How a question ended.
-#[derive(Debug, Clone, Copy)]
-enum End {
-    Cost(Money),
-    Unsent,
-}
-
-/// Money that was set aside at one cap. Dropped, it is spent.
-type Held = Box<dyn FnOnce(End) + Send + Sync>;
-
 /// Money for one question. Dropped, it is free again where nothing left that could cost anything.
+#[derive(Debug)]
 pub(super) struct Reserved {
-    holds: Vec<Held>,
+    holds: Vec<Hold>,
     price: Option<Price>,
     meter: Arc<Meter>,
     is_answered: bool,
@@ -109,7 +97,12 @@ impl Reserved {
     pub(super) fn settle(mut self, usage: Option<Usage>) -> Option<Money> {
         self.is_answered = true;
         let cost = self.price.as_ref()?.cost(usage?);
-        self.holds.drain(..).for_each(|hold| hold(End::Cost(cost)));
+        for hold in self.holds.drain(..) {
+            let beyond = hold.settle(cost);
+            if beyond > Money::ZERO {
+                tracing::warn!("gateway: an answer cost ${beyond} more than it could: is its price right?");
+            }
+        }
         Some(cost)
     }
 }
@@ -118,7 +111,7 @@ impl Drop for Reserved {
     fn drop(&mut self) {
         let may_cost = self.is_answered || self.meter.is_lost();
         for hold in self.holds.drain(..) {
-            if may_cost { drop(hold) } else { hold(End::Unsent) }
+            if may_cost { drop(hold) } else { hold.release() }
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use finstage_llm::{CHAT, EMBEDDINGS, Estimate, Question, Row, Sizes, Usage};
+use finstage_llm::{CHAT, EMBEDDINGS, Estimate, Question, Row, Usage};
 use finstage_net::{Class, Client, MarketPhase, Request, Response};
 use finstage_server::{Asked, Given};
 use serde_json::Value;
@@ -27,7 +27,7 @@ pub(super) struct Asking {
     /// What is sent.
     written: Bytes,
     request: Request,
-    estimate: Estimate,
+    pub(super) estimate: Estimate,
     pub(super) program: Option<Arc<Program>>,
     is_streamed: bool,
     /// Whether the program wants the usage at the end of a stream, or its interface tells it anyway.
@@ -80,12 +80,6 @@ impl Asking {
             _ => Estimate::bound(&row, model),
         };
         Ok(Self { row, written, request, estimate, program, is_streamed, shows_usage, is_shared })
-    }
-
-    /// How large the question is, for limits.
-    pub(super) fn sizes(&self) -> Sizes {
-        let Estimate { prompt, most_prompt, most_completion, .. } = self.estimate;
-        Sizes { prompt, most_prompt, most_completion }
     }
 
     pub(super) fn model(&self) -> &str {
@@ -159,7 +153,7 @@ impl Asking {
         if response.is_success() {
             let usage = body::usage(&response.body);
             if let Some(usage) = &usage {
-                models.endpoint.counted((self.model(), &self.sizes()), usage);
+                models.endpoint.counted((self.model(), &self.estimate), usage);
             }
             self.say(usage);
             if let Some(cost) = reserved.settle(usage) {
@@ -182,7 +176,7 @@ impl Asking {
         models: &Models,
     ) -> Result<(Client, Request, Arc<Meter>, Reserved), Refusal> {
         let request = self.request.clone().body(self.written.to_vec());
-        let (client, request) = models.endpoint.way((self.model(), &self.sizes()), request);
+        let (client, request) = models.endpoint.way((self.model(), &self.estimate), request);
         let (meter, client) = Meter::on(&client);
         let question = (self.model(), self.estimate);
         let reserved = models.till.reserve(question, self.program.as_deref(), &meter).await?;

@@ -42,7 +42,7 @@ pub(super) async fn open(
         // Now: the place among those that are out is free before anything is counted.
         drop(streamed);
         if let Some(usage) = &relay.usage {
-            endpoint.counted((asking.model(), &asking.sizes()), usage);
+            endpoint.counted((asking.model(), &asking.estimate), usage);
         }
         asking.say(relay.usage);
         // Without usage all that was put aside is spent.
