@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
+use std::ops::Deref;
 use std::thread;
 use std::time::Duration;
 
@@ -17,9 +18,19 @@ struct Scene {
     shell: Shell,
     _sim: Running,
     gateway: Running,
-    /// Where the gateway listens.
-    at: String,
+    door: Door,
     places: Value,
+}
+
+/// Where the gateway listens, as programs know it.
+struct Door(String);
+
+impl Deref for Scene {
+    type Target = Door;
+
+    fn deref(&self) -> &Door {
+        &self.door
+    }
 }
 
 impl Scene {
@@ -48,16 +59,29 @@ impl Scene {
         let places: Value = serde_json::from_str(&gateway.until("{")).unwrap();
         let openai = places["openai"].as_str().unwrap();
         let at = openai.strip_prefix("http://").unwrap().split('/').next().unwrap().to_owned();
-        Self { shell, _sim: sim, gateway, at, places }
+        Self { shell, _sim: sim, gateway, door: Door(at), places }
     }
 
+    /// What the simulator was asked: path and outcome.
+    fn ledger(&self) -> Vec<(String, String)> {
+        let text = String::from_utf8(self.shell.read("ledger.jsonl")).unwrap();
+        let line = |line: &str| {
+            let line: Value = serde_json::from_str(line).unwrap();
+            let word = |name: &str| line[name].as_str().unwrap().to_owned();
+            (word("path"), word("outcome"))
+        };
+        text.lines().map(line).collect()
+    }
+}
+
+impl Door {
     /// Sends a request, and does not read what comes.
     fn open(&self, head: &str, headers: &[(&str, &str)], body: &str) -> BufReader<TcpStream> {
-        let mut socket = TcpStream::connect(&self.at).unwrap();
+        let mut socket = TcpStream::connect(&self.0).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         let mut text = format!("{head} HTTP/1.1\r\n");
         if !headers.iter().any(|(name, _)| *name == "Host") {
-            text += &format!("Host: {}\r\n", self.at);
+            text += &format!("Host: {}\r\n", self.0);
         }
         for (name, value) in headers {
             text += &format!("{name}: {value}\r\n");
@@ -82,17 +106,6 @@ impl Scene {
 
     fn chat(&self, body: &Value) -> Reply {
         self.ask(CHAT, &[], &body.to_string())
-    }
-
-    /// What the simulator was asked: path and outcome.
-    fn ledger(&self) -> Vec<(String, String)> {
-        let text = String::from_utf8(self.shell.read("ledger.jsonl")).unwrap();
-        let line = |line: &str| {
-            let line: Value = serde_json::from_str(line).unwrap();
-            let word = |name: &str| line[name].as_str().unwrap().to_owned();
-            (word("path"), word("outcome"))
-        };
-        text.lines().map(line).collect()
     }
 }
 
@@ -142,7 +155,7 @@ const MODELS: &str = "[llm]\nbase_url = \"OPENAI\"\napi_key = \"sk-house\"\n";
 fn public_market_data_of_a_venue_passes_and_nothing_else() {
     let scene = Scene::new("--venues binance,kraken", VENUES);
     let venues = &scene.places["venues"];
-    assert_eq!(venues["binance"], format!("http://{}/gateway/binance", scene.at));
+    assert_eq!(venues["binance"], format!("http://{}/gateway/binance", scene.door.0));
     assert!(venues["kis"].is_null(), "it wants keys that are not there: {venues}");
     let bars = scene.get("/binance/api/v3/klines?symbol=BTCUSDT&interval=1m&limit=3");
     assert_eq!((bars.status(), bars.json().as_array().unwrap().len()), (200, 3), "{}", bars.body);
@@ -190,8 +203,9 @@ fn at_three_times_the_limit_a_venue_refuses_nothing_and_programs_need_no_keys() 
     let wrong = scene.ask(path, &[("tr_id", "TTTC0802U")], "");
     assert_eq!(wrong.refusal(), (403, "not_public"), "an order's name");
     let waits: Vec<u64> = thread::scope(|scope| {
-        let asking = || {
-            let reply = scene.ask(path, &[("tr_id", "FHKST01010100")], "");
+        let door = &scene.door;
+        let asking = move || {
+            let reply = door.ask(path, &[("tr_id", "FHKST01010100")], "");
             assert_eq!((reply.status(), &reply.json()["rt_cd"]), (200, &json!("0")), "{}", reply.body);
             reply.header("x-finstage-wait-ms").unwrap().parse().unwrap()
         };
@@ -210,8 +224,9 @@ fn questions_pass_with_the_key_of_the_house_and_equal_ones_are_asked_once() {
     let own = [("Authorization", "Bearer sk-of-the-program"), ("Content-Type", "application/json")];
     let body = question("비트코인").to_string();
     let replies: Vec<Reply> = thread::scope(|scope| {
+        let (door, own, body) = (&scene.door, &own, &body);
         let threads: Vec<_> =
-            (0..5).map(|_| scope.spawn(|| scene.ask(CHAT, &own, &body))).collect();
+            (0..5).map(|_| scope.spawn(move || door.ask(CHAT, own, body))).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
     for reply in &replies {
@@ -339,10 +354,10 @@ fn at_three_times_the_limit_of_a_model_nothing_is_refused() {
     let scene = Scene::new("--venues openai --rpm 600 --burst 1s --latency 20ms", &config);
     thread::scope(|scope| {
         for i in 0..30 {
-            let scene = &scene;
+            let door = &scene.door;
             scope.spawn(move || {
                 let body = if i % 2 == 0 { question("a") } else { streamed("a") };
-                let reply = scene.chat(&body);
+                let reply = door.chat(&body);
                 assert_eq!(reply.status(), 200, "{}", reply.body);
             });
         }
@@ -373,7 +388,7 @@ fn the_service_answers_programs_where_it_is_enabled() {
     let at = link.split("http://").nth(1).unwrap().split('/').next().unwrap().to_owned();
     service.until("watching 1 feed");
     let places = Value::Null;
-    let scene = Scene { shell, _sim: sim, gateway: service, at, places };
+    let scene = Scene { shell, _sim: sim, gateway: service, door: Door(at), places };
     assert_eq!(scene.get("/binance/api/v3/ping").status(), 200);
     let reply = scene.chat(&question("hello"));
     assert_eq!((reply.status(), reply.header("x-finstage-cache")), (200, Some("miss")));
