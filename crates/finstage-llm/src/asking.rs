@@ -15,8 +15,8 @@ use crate::routing::Routing;
 use crate::row::question_of;
 use crate::schema::Schema;
 use crate::{
-    Accounts, Answers, Attempt, Budget, End, Endpoint, Error, Estimate, Halt, Hold, Money, Prices,
-    Row, RowError, Usage, Why,
+    Accounts, Answers, Attempt, Budget, End, Endpoint, Error, Estimate, Halt, Hold, Left, Money,
+    Prices, Row, RowError, Usage, Why,
 };
 
 pub use structure::Structure;
@@ -144,7 +144,12 @@ impl Asker {
         &self.endpoint
     }
 
-    /// Asks a row until it has an end, or everything is stopped.
+    /// Asks one row until it has an end; given back when `halt` stops before.
+    pub async fn ask(&self, row: Row, halt: &Halt) -> Left {
+        let (end, attempts) = self.row(&row, halt).await;
+        Left::of(row, end, attempts)
+    }
+
     pub(crate) async fn row(&self, row: &Row, halt: &Halt) -> Asking {
         let mut way = Way { row, halt, attempts: Vec::new(), is_own: false };
         let end = self.walk(&mut way).await;

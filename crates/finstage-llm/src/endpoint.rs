@@ -40,6 +40,8 @@ pub struct EndpointOptions {
     pub tpm: Option<u32>,
     /// Requests of a model at once.
     pub concurrency: Concurrency,
+    /// Who goes first where questions wait.
+    pub class: Class,
     /// The longest that one attempt may take; more where the model usually takes a quarter of that.
     pub attempt: Duration,
     /// The longest that a question may take, with all its waits and attempts.
@@ -55,13 +57,15 @@ pub struct EndpointOptions {
 }
 
 impl Default for EndpointOptions {
-    /// Limits unknown, 64 at once, 2 minutes an attempt and half an hour a question, five repetitions.
+    /// Limits unknown, 64 at once, in the background, 2 minutes an attempt and half an hour a question, five
+    /// repetitions.
     fn default() -> Self {
         let seed = RemoteOptions::default().seed;
         Self {
             rpm: None,
             tpm: None,
             concurrency: Concurrency::Fixed(64),
+            class: Class::Background,
             attempt: Duration::from_secs(120),
             deadline: Duration::from_secs(1_800),
             retry: RetryPolicy::BATCH_ROWS,
@@ -257,7 +261,7 @@ impl Endpoint {
             let (outcome, rest) = match end {
                 Ok(response) => {
                     lane.answered();
-                    (self.0.provider.read(response), None)
+                    (self.0.provider.read(&response), None)
                 }
                 Err(error) if flight.is_halted() && flight.is_stopped_error(&error) => break,
                 Err(error) => (Outcome::Failed(fault_of(&error)), error.wait()),
@@ -287,7 +291,6 @@ impl Endpoint {
     /// The request with its costs, its place among others, and its time.
     fn dressed(&self, request: Request, (lane, sizes): (&Lane, &Estimate)) -> Request {
         self.costed(request, (lane, sizes))
-            .class(Class::Background)
             // Rows are done once, questions asked at least once.
             .idempotent()
             .within(lane.attempt_limit())
@@ -295,7 +298,7 @@ impl Endpoint {
 
     fn costed(&self, request: Request, (lane, sizes): (&Lane, &Estimate)) -> Request {
         let tokens = u32::try_from(lane.estimate(sizes)).unwrap_or(u32::MAX);
-        request.cost(REQUESTS, 1).cost(TOKENS, tokens)
+        request.class(self.0.options.class).cost(REQUESTS, 1).cost(TOKENS, tokens)
     }
 
     /// What all questions to a model share.

@@ -39,6 +39,14 @@ pub enum Left {
     NotDone(Row),
 }
 
+impl Left {
+    pub(crate) fn of(row: Row, end: Option<End>, attempts: Vec<Attempt>) -> Self {
+        let Some(end) = end else { return Self::NotDone(row) };
+        let is_cached = attempts.is_empty() && matches!(end, End::Answered(_));
+        Self::Done(Done { row, end, attempts, is_cached })
+    }
+}
+
 /// Asks rows until there are no more, and gives them in the order in which they end.
 ///
 /// Every row that was taken leaves through `left`, and those that still wait in `rows` when the run is stopped
@@ -125,11 +133,8 @@ impl Running {
             // A row that panics is a row that failed: the others go on.
             let asked = AssertUnwindSafe(asker.row(&row, &halt)).catch_unwind().await;
             match asked {
-                Ok((Some(end), attempts)) => {
-                    let is_cached = attempts.is_empty() && matches!(end, End::Answered(_));
-                    (Left::Done(Done { row, end, attempts, is_cached }), Vec::new())
-                }
                 Ok((None, attempts)) => (Left::NotDone(row), attempts),
+                Ok((end, attempts)) => (Left::of(row, end, attempts), Vec::new()),
                 Err(_) => (Left::Done(panicked(row)), Vec::new()),
             }
         });

@@ -23,7 +23,7 @@ pub trait Provider: fmt::Debug + Send + Sync {
     fn request(&self, question: &Question<'_>, place: &Place) -> Result<Request, RowError>;
 
     /// What an answer to such a request says.
-    fn read(&self, response: Response) -> Outcome;
+    fn read(&self, response: &Response) -> Outcome;
 
     /// How it says no, and what its headers say of limits.
     fn terms(&self) -> Terms;

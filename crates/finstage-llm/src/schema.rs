@@ -129,8 +129,8 @@ mod tests {
 
     use super::*;
 
-    fn check(schema: Value, value: Value) -> Result<(), String> {
-        Schema::new(&schema).unwrap().check(&value)
+    fn check(schema: &Value, value: &Value) -> Result<(), String> {
+        Schema::new(schema).unwrap().check(value)
     }
 
     #[test]
@@ -172,26 +172,26 @@ mod tests {
             (json!(true), json!(1), json!(null)),
         ];
         for (schema, good, bad) in cases {
-            assert_eq!(check(schema.clone(), good), Ok(()), "{schema}");
+            assert_eq!(check(&schema, &good), Ok(()), "{schema}");
             if schema != json!(true) {
-                assert!(check(schema.clone(), bad).is_err(), "{schema}");
+                assert!(check(&schema, &bad).is_err(), "{schema}");
             }
         }
-        assert!(check(json!(false), json!(1)).is_err());
+        assert!(check(&json!(false), &json!(1)).is_err());
     }
 
     #[test]
     fn a_keyword_does_not_complain_about_other_kinds_of_values() {
         let schema = json!({"minimum": 3, "minLength": 3, "minItems": 3, "required": ["a"]});
-        assert_eq!(check(schema.clone(), json!(true)), Ok(()));
-        assert_eq!(check(schema, json!(5)), Ok(()));
+        assert_eq!(check(&schema, &json!(true)), Ok(()));
+        assert_eq!(check(&schema, &json!(5)), Ok(()));
     }
 
     #[test]
     fn a_complaint_names_the_place_and_what_was_wanted() {
         let schema = json!({"type": "object", "required": ["side"], "properties": {
             "side": {"enum": ["buy", "sell"]}, "steps": {"items": {"type": "number"}}}});
-        let complaint = |value| check(schema.clone(), value).unwrap_err();
+        let complaint = |value: Value| check(&schema, &value).unwrap_err();
         assert_eq!(complaint(json!({})), "the answer lacks 'side'");
         assert_eq!(
             complaint(json!({"side": "up"})),
@@ -228,12 +228,12 @@ mod tests {
     fn a_schema_that_refers_to_itself_ends() {
         let tree = json!({"$ref": "#/$defs/node", "$defs": {"node": {"type": "object",
             "properties": {"next": {"$ref": "#/$defs/node"}}}}});
-        assert_eq!(check(tree.clone(), json!({"next": {"next": {}}})), Ok(()));
-        assert!(check(tree.clone(), json!({"next": {"next": 1}})).is_err());
+        assert_eq!(check(&tree, &json!({"next": {"next": {}}})), Ok(()));
+        assert!(check(&tree, &json!({"next": {"next": 1}})).is_err());
         let mut deep = json!({});
         (0..200).for_each(|_| deep = json!({"next": deep}));
-        assert!(check(tree, deep).unwrap_err().contains("deep"));
+        assert!(check(&tree, &deep).unwrap_err().contains("deep"));
         let loops = json!({"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/a"}}});
-        assert!(check(loops, json!(1)).unwrap_err().contains("deep"));
+        assert!(check(&loops, &json!(1)).unwrap_err().contains("deep"));
     }
 }

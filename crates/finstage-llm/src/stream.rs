@@ -46,7 +46,7 @@ impl Endpoint {
         let is_stream = streamed.is_success()
             && !streamed.header("content-type").is_some_and(|media| media.contains("json"));
         if !is_stream {
-            return match self.provider().read(whole(&mut streamed).await?) {
+            return match self.provider().read(&whole(&mut streamed).await?) {
                 Outcome::Failed(fault) => Err(fault),
                 // Some servers do not stream, whatever they are asked.
                 Outcome::Answered(answer) => Ok(Streaming {

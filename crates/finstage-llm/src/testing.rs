@@ -200,13 +200,16 @@ pub(crate) fn done(left: &[Left]) -> Vec<&Done> {
 
 /// The names of all rows that left, sorted.
 pub(crate) fn names(left: &[Left]) -> Vec<&str> {
-    let name = |left| match left {
-        &Left::Done(ref done) => done.row.custom_id.as_str(),
-        Left::NotDone(row) => row.custom_id.as_str(),
-    };
     let mut names: Vec<&str> = left.iter().map(name).collect();
     names.sort_unstable();
     names
+}
+
+fn name(left: &Left) -> &str {
+    match left {
+        Left::Done(done) => &done.row.custom_id,
+        Left::NotDone(row) => &row.custom_id,
+    }
 }
 
 /// A number that follows from two, evenly spread: chance that is the same each time.

@@ -7,6 +7,7 @@ mod delay;
 mod effective;
 mod fixed;
 mod others;
+mod pace;
 mod queue;
 mod rhythm;
 mod sends;
@@ -28,7 +29,7 @@ pub struct Rule {
     pub name: &'static str,
     /// How the server counts.
     pub shape: Shape,
-    /// The most in one window; the capacity of a bucket.
+    /// The most in one window; the capacity of a bucket. 0 for [`Shape::Paced`]: nobody knows it yet.
     pub limit: u64,
     /// The length of a window; the time in which an empty bucket fills.
     pub window: Duration,
@@ -49,6 +50,12 @@ pub enum Shape {
     Sliding,
     /// Tokens come back steadily. A counter that decays is the same, seen from the other side.
     Bucket,
+    /// Nobody knows how the server counts, or how much it takes: what is sent is spread, never more at
+    /// once than what comes in a second, except where the server's own figures show that there is more,
+    /// and never more in any window than the limit. A limit that is not known is learned from what
+    /// answers say, or from refusals. A request is charged when it is sent: where it cost less in the end
+    /// nothing is given back.
+    Paced,
 }
 
 /// Who goes first where requests wait.

@@ -12,7 +12,7 @@ struct List {
     private: &'static [&'static str],
 }
 
-const LISTS: [List; 4] = [
+const LISTS: [List; 5] = [
     List {
         folder: "crates/finstage-strategies/src/",
         list: "crates/finstage-strategies/src/lib.rs",
@@ -31,6 +31,11 @@ const LISTS: [List; 4] = [
     List {
         folder: "crates/finstage-feeds/src/venues/",
         list: "crates/finstage-feeds/src/venues/mod.rs",
+        private: &["mod"],
+    },
+    List {
+        folder: "crates/finstage-llm/src/providers/",
+        list: "crates/finstage-llm/src/providers/mod.rs",
         private: &["mod"],
     },
 ];

@@ -60,11 +60,11 @@ impl Provider for Anthropic {
         Ok(request.header("anthropic-version", VERSION))
     }
 
-    fn read(&self, response: Response) -> Outcome {
+    fn read(&self, response: &Response) -> Outcome {
         let (status, request_id) = (response.status, response.header("request-id"));
         let request_id = request_id.unwrap_or_default().to_owned();
         if !response.is_success() {
-            return Outcome::Failed(fault(&response, request_id));
+            return Outcome::Failed(fault(response, request_id));
         }
         let body = serde_json::from_slice::<Value>(&response.body).ok();
         match body.filter(|body| body["type"] == "message") {
@@ -92,18 +92,18 @@ impl Provider for Anthropic {
         let chunk = match data["type"].as_str().unwrap_or_default() {
             "message_start" => {
                 let message = &data["message"];
-                let mut head = chunk(json!({"role": "assistant", "content": ""}), Value::Null);
+                let mut head = chunk(&json!({"role": "assistant", "content": ""}), None);
                 head["id"] = message["id"].clone();
                 head["model"] = message["model"].clone();
                 head["usage"] = usage(&message["usage"]).map_or(Value::Null, openai_usage);
                 head
             }
             "content_block_delta" if data["delta"]["type"] == "text_delta" => {
-                chunk(json!({"content": data["delta"]["text"]}), Value::Null)
+                chunk(&json!({"content": data["delta"]["text"]}), None)
             }
             "message_delta" => {
                 let reason = data["delta"]["stop_reason"].as_str().map(finish_reason);
-                let mut tail = chunk(json!({}), json!(reason));
+                let mut tail = chunk(&json!({}), reason);
                 if let Some(tokens) = data["usage"]["output_tokens"].as_u64() {
                     tail["usage"] = json!({"completion_tokens": tokens});
                 }
@@ -230,7 +230,7 @@ fn completion(message: &Value, usage: Option<Usage>) -> Value {
     })
 }
 
-fn chunk(delta: Value, finish_reason: Value) -> Value {
+fn chunk(delta: &Value, finish_reason: Option<&str>) -> Value {
     let choice = json!({"index": 0, "delta": delta, "finish_reason": finish_reason});
     json!({"object": "chat.completion.chunk", "choices": [choice]})
 }
@@ -298,7 +298,7 @@ mod tests {
 
     fn answer(status: u16, body: &Value) -> Outcome {
         let headers = vec![("request-id".to_owned(), "req_9".to_owned())];
-        Anthropic.read(Response { status, headers, body: body.to_string().into_bytes() })
+        Anthropic.read(&Response { status, headers, body: body.to_string().into_bytes() })
     }
 
     #[test]

@@ -46,7 +46,7 @@ impl Provider for OpenAi {
         Ok(place.bearer(Request::post(place.url(question.url)).json(body)))
     }
 
-    fn read(&self, response: Response) -> Outcome {
+    fn read(&self, response: &Response) -> Outcome {
         read(response)
     }
 
@@ -203,16 +203,16 @@ fn request_id(response: &Response) -> String {
 }
 
 /// An answer, or what is wrong with it.
-pub(super) fn read(response: Response) -> Outcome {
-    let (status, request_id) = (response.status, request_id(&response));
+fn read(response: &Response) -> Outcome {
+    let (status, request_id) = (response.status, request_id(response));
     if !response.is_success() {
-        return Outcome::Failed(fault(&response, request_id));
+        return Outcome::Failed(fault(response, request_id));
     }
     match serde_json::from_slice::<Value>(&response.body) {
         Ok(body @ Value::Object(_)) => {
             if body.get("error").is_some_and(|error| !error.is_null()) {
                 // Some gateways answer 200 and mean something else.
-                return Outcome::Failed(fault(&response, request_id));
+                return Outcome::Failed(fault(response, request_id));
             }
             let usage = usage(&body);
             Outcome::Answered(Answer { reply: Reply { status, request_id, body }, usage })
@@ -253,9 +253,9 @@ pub(super) fn fault(response: &Response, request_id: String) -> Fault {
     let code = complaint.word(status);
     let remedy = match status {
         _ if is_spent(&complaint) => Remedy::Access,
-        401 | 403 => Remedy::Access,
         404 => Remedy::Model,
         _ if code == "model_not_found" => Remedy::Model,
+        401 | 403 => Remedy::Access,
         429 if complaint.message.contains("Request too large") => Remedy::Model,
         200..=299 | 408 | 409 | 429 | 500.. => Remedy::Later,
         _ if should_retry(response) == Some(true) => Remedy::Later,

@@ -97,7 +97,7 @@ impl Provider for Scripted {
         OpenAi.request(question, place)
     }
 
-    fn read(&self, response: Response) -> Outcome {
+    fn read(&self, response: &Response) -> Outcome {
         OpenAi.read(response)
     }
 

@@ -92,7 +92,7 @@ impl Compiler<'_> {
                 rules.properties = self.members(members, &here, depth)?;
             }
             "additionalProperties" => {
-                rules.additional = Some(self.node(value, &here, depth + 1)?)
+                rules.additional = Some(self.node(value, &here, depth + 1)?);
             }
             "items" if value.is_array() => return Err(bad("one schema for all items")),
             "items" => rules.items = Some(self.node(value, &here, depth + 1)?),

@@ -37,7 +37,7 @@ async fn told(server: &Arc<Server>) -> Result<(Vec<String>, crate::Answer), Faul
     Ok((all, streaming.finish().await?))
 }
 
-fn delta(delta: Value, reason: Value) -> Value {
+fn delta(delta: &Value, reason: Option<&str>) -> Value {
     json!({"id": "c1", "model": "m-1", "object": "chat.completion.chunk", "usage": null,
            "choices": [{"index": 0, "delta": delta, "finish_reason": reason}]})
 }
@@ -45,10 +45,10 @@ fn delta(delta: Value, reason: Value) -> Value {
 #[tokio::test(start_paused = true)]
 async fn an_answer_is_told_in_pieces_and_is_whole_at_the_end() {
     let chunks = [
-        delta(json!({"role": "assistant", "content": ""}), Value::Null),
-        delta(json!({"content": "시"}), Value::Null),
-        delta(json!({"content": "장"}), Value::Null),
-        delta(json!({}), json!("stop")),
+        delta(&json!({"role": "assistant", "content": ""}), None),
+        delta(&json!({"content": "시"}), None),
+        delta(&json!({"content": "장"}), None),
+        delta(&json!({}), Some("stop")),
         json!({"id": "c1", "choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11}}),
     ];
     let stream = format!(": hello\n\n{}data: [DONE]\n\n", stream_of(&chunks));
@@ -61,7 +61,7 @@ async fn an_answer_is_told_in_pieces_and_is_whole_at_the_end() {
 
 #[tokio::test(start_paused = true)]
 async fn pieces_of_tool_calls_are_joined() {
-    let call = |piece: Value| delta(json!({"tool_calls": [piece]}), Value::Null);
+    let call = |piece: Value| delta(&json!({"tool_calls": [piece]}), None);
     let chunks = [
         call(
             json!({"index": 0, "id": "call_1", "type": "function", "function": {"name": "price", "arguments": ""}}),
@@ -69,7 +69,7 @@ async fn pieces_of_tool_calls_are_joined() {
         call(json!({"index": 0, "function": {"arguments": "{\"of\":"}})),
         call(json!({"index": 1, "id": "call_2", "function": {"name": "news", "arguments": "{}"}})),
         call(json!({"index": 0, "function": {"arguments": "\"BTC\"}"}})),
-        delta(json!({}), json!("tool_calls")),
+        delta(&json!({}), Some("tool_calls")),
     ];
     let stream = format!("{}data: [DONE]\n\n", stream_of(&chunks));
     let (pieces, answer) = told(&server(stream)).await.unwrap();
@@ -83,10 +83,10 @@ async fn pieces_of_tool_calls_are_joined() {
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_without_its_end_is_none() {
-    let stream = stream_of(&[delta(json!({"content": "half"}), Value::Null)]);
+    let stream = stream_of(&[delta(&json!({"content": "half"}), None)]);
     assert_eq!(told(&server(stream)).await.unwrap_err().error.code, "truncated");
     let error = json!({"error": {"message": "sorry", "type": "server_error", "code": null}});
-    let stream = stream_of(&[delta(json!({"content": "half"}), Value::Null), error]);
+    let stream = stream_of(&[delta(&json!({"content": "half"}), None), error]);
     let fault = told(&server(stream)).await.unwrap_err();
     assert_eq!(
         (fault.error.code.as_str(), fault.error.message.as_str()),
@@ -187,7 +187,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
     #[test]
     fn wherever_a_stream_is_cut_the_same_is_gathered(cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..20)) {
-        let chunks = [delta(json!({"content": "가격 → "}), Value::Null), delta(json!({"content": "é"}), json!("stop"))];
+        let chunks = [delta(&json!({"content": "가격 → "}), None), delta(&json!({"content": "é"}), Some("stop"))];
         let openai = format!("{}: ping\r\n\r\ndata: [DONE]\n\n", stream_of(&chunks));
         let streams: [(&dyn Provider, String); 2] = [(&OpenAi, openai), (&Anthropic, anthropic_stream())];
         for (provider, stream) in streams {

@@ -4,6 +4,7 @@ use crate::quota::bucket::Bucket;
 use crate::quota::effective::Effective;
 use crate::quota::fixed::{Fixed, Known, Length, Said, Wanted};
 use crate::quota::others::Others;
+use crate::quota::pace::{Pace, Sent};
 use crate::quota::rhythm::Rhythm;
 use crate::quota::sends::Sends;
 use crate::quota::sliding::Sliding;
@@ -39,6 +40,8 @@ pub(super) struct Account {
     /// How much longer a window of the server may be, whose clock runs slow.
     pub(super) drift: u64,
     counter: Counter,
+    /// Beside the window, where sends are paced.
+    pace: Option<Box<Pace>>,
     /// Admitted, not sent yet.
     pending: u64,
     /// All that was ever sent.
@@ -79,11 +82,24 @@ pub(super) struct Held {
     pub(super) amount: u32,
     /// It went above what is proven, to see whether more is allowed.
     pub(super) is_probe: bool,
+    /// Of the pace.
+    era: u16,
     slot: u64,
     /// What we had used when it was sent, itself included.
     pub(super) level: u64,
     /// All that had been sent by then, itself included.
     charged: u64,
+}
+
+/// What an answer says to a rule that is paced.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Heard {
+    pub(super) sent_at: u64,
+    /// Whether the request was refused, and for this rule.
+    pub(super) refused: Option<bool>,
+    pub(super) used: Option<u64>,
+    /// What it cost in the end.
+    pub(super) actual: u64,
 }
 
 /// What a server said was used when a request arrived.
@@ -111,6 +127,7 @@ impl Account {
             cap,
             drift,
             counter,
+            pace: (rule.shape == Shape::Paced).then(|| Box::new(Pace::new(rule.limit, span))),
             pending: 0,
             charged: 0,
             effective: Effective::new(&rule),
@@ -141,6 +158,9 @@ impl Account {
         match &mut self.counter {
             Counter::Window(wheel) => wheel.advance(now),
             Counter::Bucket(bucket) => bucket.advance(now, self.effective.limit()),
+        }
+        if let Some(pace) = &mut self.pace {
+            pace.advance(now);
         }
         if self.is_fixed() {
             self.fixed.advance(now, self.charged, &self.length());
@@ -220,6 +240,9 @@ impl Account {
     /// When `amount` fits, `now` at the earliest; and whether it would be a probe. What has been
     /// `advance`d to `now` is asked.
     pub(super) fn ready_at(&mut self, now: u64, amount: u64, is_answered: bool) -> (u64, bool) {
+        if let Some(pace) = &self.pace {
+            return (pace.ready_at(now, amount).max(self.room_at(now, amount)), false);
+        }
         let budget = self.budget(now, is_answered);
         let (fits, is_probe) = match &self.counter {
             Counter::Bucket(bucket) => {
@@ -257,6 +280,18 @@ impl Account {
         (fits.max(self.pace_at.saturating_sub(self.span / PACE_BURST)), false)
     }
 
+    /// When `amount` fits into a window that slides, whatever else.
+    fn room_at(&self, now: u64, amount: u64) -> u64 {
+        let Counter::Window(wheel) = &self.counter else { return now };
+        let (used, limit) = (wheel.sum() + self.pending, self.effective.limit());
+        let beyond = (used + amount).saturating_sub(limit).min(used);
+        if beyond == 0 {
+            return now;
+        }
+        // What is about to leave is asked again when it has left.
+        wheel.freed_at(beyond).unwrap_or(now.saturating_add(self.span)).max(now)
+    }
+
     /// What is spread evenly over a window.
     fn pace_budget(&self, now: u64) -> u64 {
         let budget = self.budget(now, true);
@@ -270,9 +305,13 @@ impl Account {
     }
 
     /// Admits `amount`.
-    pub(super) fn reserve(&mut self, now: u64, held: &Held) {
+    pub(super) fn reserve(&mut self, now: u64, held: &mut Held) {
         let amount = held.amount;
         self.pending += u64::from(amount);
+        if let Some(pace) = &mut self.pace {
+            held.era = pace.reserve(now, u64::from(amount));
+            return;
+        }
         if held.is_probe {
             self.effective.probe_left();
         }
@@ -293,6 +332,56 @@ impl Account {
         self.pending = self.pending.saturating_sub(u64::from(held.amount));
         if held.is_probe {
             self.effective.probe_ended();
+        }
+        if let Some(pace) = &mut self.pace {
+            pace.give_back(u64::from(held.amount), held.era);
+        }
+    }
+
+    /// It was sent, and nothing is known of what became of it. A probe proves nothing then.
+    pub(super) fn lost(&mut self, held: &Held) {
+        if held.is_probe {
+            self.effective.probe_ended();
+        }
+        if let Some(pace) = &mut self.pace {
+            pace.lost(u64::from(held.amount));
+        }
+    }
+
+    /// Whether sends are paced; then answers are heard by [`Self::hear`] alone.
+    pub(super) const fn is_paced(&self) -> bool {
+        self.pace.is_some()
+    }
+
+    /// The limit as it is known now; 0 where none is.
+    pub(super) fn known_limit(&self) -> u64 {
+        self.pace.as_ref().map_or(self.effective.limit(), |pace| pace.limit())
+    }
+
+    /// The server says its limit.
+    pub(super) fn state(&mut self, limit: u64) {
+        self.effective.state(limit);
+        if let Some(pace) = &mut self.pace {
+            pace.state(limit, self.charged);
+        }
+    }
+
+    /// Where sends are paced: what an answer tells of them.
+    pub(super) fn hear(&mut self, now: u64, held: &Held, heard: &Heard) {
+        let limit = self.effective.limit();
+        let Some(pace) = &mut self.pace else { return };
+        let amount = u64::from(held.amount);
+        let Held { charged, .. } = *held;
+        let sent = Sent { at: heard.sent_at, amount, charged, total: self.charged };
+        match heard.refused {
+            // Without an amount it says nothing of passing; readings may be of others' answers.
+            None if amount > 0 => pace.passed(now, &sent, heard.actual.saturating_sub(amount)),
+            None => {}
+            Some(true) => return pace.refused(now, &sent),
+            Some(false) => return pace.refused_elsewhere(amount),
+        }
+        if let Some(used) = heard.used.filter(|_| amount > 0) {
+            pace.read_left(now, &sent, limit.saturating_sub(used));
         }
     }
 
@@ -319,6 +408,8 @@ impl Account {
     /// It is known when it has arrived at the latest, and what it really cost.
     pub(super) fn settle(&mut self, held: &Held, end: u64, actual: u64) {
         let amount = u64::from(held.amount);
+        // What is refused is not counted, but what cost less than it was charged for is.
+        let actual = if self.is_paced() && actual > 0 { actual.max(amount) } else { actual };
         self.fixed.cost_more(actual.saturating_sub(amount));
         match &mut self.counter {
             Counter::Window(wheel) => {
@@ -398,6 +489,9 @@ impl Account {
         let spread = spread.min(self.cap);
         (self.spread, self.slowest) = (spread, slowest);
         let limit = self.effective.limit();
+        if let Some(pace) = &mut self.pace {
+            pace.set_spread(spread);
+        }
         self.others.set_spread(spread);
         if self.rule.shape == Shape::Sliding && limit >= FEW {
             self.others.trust_parts();

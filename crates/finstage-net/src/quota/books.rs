@@ -7,10 +7,10 @@
 use std::time::Duration;
 
 use crate::QuotaSnapshot;
-use crate::quota::account::{Account, Held, ReadUsed};
+use crate::quota::account::{Account, Heard, Held, ReadUsed};
 use crate::quota::delay::Delay;
 use crate::quota::effective::Refused;
-use crate::quota::{Cost, MAX_RULES, Reading, Rule, Settlement, nanos};
+use crate::quota::{Cost, MAX_RULES, Reading, Refusal, Rule, Settlement, nanos};
 
 /// A rest after "too many requests" without a word about how long; doubles with each.
 const FIRST_REST: u64 = 1_000_000_000;
@@ -18,6 +18,9 @@ const FIRST_REST: u64 = 1_000_000_000;
 const MAX_REST: u64 = 60_000_000_000;
 /// A rest after "shut out" without a word about how long.
 const BAN_REST: u64 = 120_000_000_000;
+
+/// The share of a limit that nobody knows, where somebody has refused, in millionths.
+const UNKNOWN_BLAME: u128 = 990_000;
 
 /// What a request costs under each rule, in the order of the rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -136,7 +139,7 @@ impl Books {
             if amount > 0 {
                 account.advance(self.now);
                 ticket.held[index].amount = amount;
-                account.reserve(self.now, &ticket.held[index]);
+                account.reserve(self.now, &mut ticket.held[index]);
             }
         }
         ticket
@@ -166,10 +169,10 @@ impl Books {
 
     /// It was sent, and no answer will come: the server may have counted it.
     pub fn lost(&mut self, ticket: &Ticket) {
-        // It stays charged for as long as it can count. A probe proves nothing.
+        // It stays charged for as long as it can count.
         for (account, held) in self.accounts.iter_mut().zip(&ticket.held) {
-            if held.is_probe {
-                account.effective.probe_ended();
+            if held.amount > 0 {
+                account.lost(held);
             }
         }
     }
@@ -191,9 +194,17 @@ impl Books {
             let reading = answer.readings.iter().find(said).copied();
             let used = reading.and_then(|reading| reading.used);
             if let Some(limit) = reading.and_then(|reading| reading.limit) {
-                account.effective.state(limit);
+                account.state(limit);
             }
-            if let Some(used) = used {
+            let amount = u64::from(held.amount);
+            let actual = match answer.refused {
+                Some(_) if !account.rule.counts_refused => 0,
+                _ => actual(answer.actual, account.rule.name).map_or(amount, u64::from),
+            };
+            if account.is_paced() {
+                let refused = answer.refused.map(|_| blamed == Some(index));
+                account.hear(now, held, &Heard { sent_at: ticket.sent_at, refused, used, actual });
+            } else if let Some(used) = used {
                 let is_counted = answer.refused.is_none() || account.rule.counts_refused;
                 let counted = if is_counted { u64::from(held.amount) } else { 0 };
                 let arrived_by = ticket.sent_at + excess.min(account.cap);
@@ -203,8 +214,8 @@ impl Books {
             if held.amount == 0 {
                 continue;
             }
-            let amount = u64::from(held.amount);
             match answer.refused {
+                _ if account.is_paced() => {}
                 None => account.effective.accepted(used.unwrap_or(held.level), used.is_some()),
                 Some(refusal) if blamed == Some(index) => {
                     let unknown = held.level.saturating_sub(amount);
@@ -229,16 +240,16 @@ impl Books {
                 }
                 Some(_) => {}
             }
-            let actual = match answer.refused {
-                Some(_) if !account.rule.counts_refused => 0,
-                _ => actual(answer.actual, account.rule.name).map_or(amount, u64::from),
-            };
             let end = ticket.sent_at + account.span + account.drift + excess.min(account.cap);
             // What is charged beyond the estimate, the server charges at the end of its work.
             let end = if actual > amount { end.max(now + account.span) } else { end };
             account.settle(held, end, actual);
         }
-        self.rest(now, ticket.sent_at, answer);
+        // A pace that has fallen is rest enough, unless the server asks for one.
+        let is_paced = blamed.is_some_and(|index| self.accounts[index].is_paced());
+        if !is_paced || answer.refused.is_none_or(|refusal| refusal != Refusal::default()) {
+            self.rest(now, ticket.sent_at, answer);
+        }
         let slowest = self.delay.slowest();
         if let Some(spread) = self.delay.spread() {
             self.accounts.iter_mut().for_each(|account| account.set_spread(spread, slowest));
@@ -271,7 +282,7 @@ impl Books {
             let by_others = account.others.used();
             QuotaSnapshot {
                 rule: account.rule.name,
-                limit: account.effective.limit(),
+                limit: account.known_limit(),
                 window: account.rule.window,
                 used: account.used() + by_others,
                 by_others,
@@ -298,6 +309,10 @@ impl Books {
         let share = |&(_, account, held): &(usize, &Account, &Held)| {
             let said = readings.iter().find(|reading| reading.rule == account.rule.name);
             let used = said.and_then(|reading| reading.used).unwrap_or(0).max(held.level);
+            if account.effective.limit() == u64::MAX {
+                // Of a limit that nobody knows anything is likely, but for one that is used up.
+                return UNKNOWN_BLAME;
+            }
             u128::from(used) * 1_000_000 / u128::from(account.effective.limit())
         };
         let touched = self.accounts.iter().zip(&ticket.held).enumerate();

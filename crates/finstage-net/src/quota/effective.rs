@@ -54,7 +54,11 @@ pub(super) struct Refused {
 
 impl Effective {
     pub(super) fn new(rule: &Rule) -> Self {
-        let limit = rule.limit.max(1);
+        let limit = match (rule.shape, rule.limit) {
+            // Nobody knows it: no window bounds what is paced.
+            (Shape::Paced, 0) => u64::MAX,
+            (_, limit) => limit.max(1),
+        };
         Self {
             shape: rule.shape,
             stated: limit,

@@ -7,6 +7,7 @@ mod calls;
 mod failover;
 mod http;
 mod outage;
+mod pace;
 mod phases;
 mod quota;
 mod scripted;

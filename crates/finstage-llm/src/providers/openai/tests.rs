@@ -13,7 +13,7 @@ fn sign(status: u16, headers: &[(&str, &str)], body: &str) -> Sign {
 }
 
 fn failed(status: u16, body: &str) -> (String, Remedy) {
-    match OpenAi.read(answer(status, &[], body)) {
+    match OpenAi.read(&answer(status, &[], body)) {
         Outcome::Failed(fault) => (fault.error.code, fault.remedy),
         Outcome::Answered(answer) => panic!("{answer:?}"),
     }
@@ -43,7 +43,7 @@ fn an_answer_keeps_every_word_and_its_usage_is_counted() {
         "message":{"role":"assistant","content":"up 0.5","refusal":null}}],
         "usage":{"prompt_tokens":19,"completion_tokens":10,"total_tokens":29,
         "prompt_tokens_details":{"cached_tokens":4},"completion_tokens_details":{"reasoning_tokens":3}}}"#;
-    let Outcome::Answered(answer) = OpenAi.read(answer(200, &[("x-request-id", "req_1")], body))
+    let Outcome::Answered(answer) = OpenAi.read(&answer(200, &[("x-request-id", "req_1")], body))
     else {
         panic!("not read")
     };
@@ -60,7 +60,7 @@ fn an_answer_keeps_every_word_and_its_usage_is_counted() {
 
 #[test]
 fn usage_may_be_missing_or_have_no_details() {
-    let usage_of = |text: &str| match OpenAi.read(answer(200, &[], text)) {
+    let usage_of = |text: &str| match OpenAi.read(&answer(200, &[], text)) {
         Outcome::Answered(answer) => answer.usage,
         Outcome::Failed(fault) => panic!("{fault:?}"),
     };
@@ -72,7 +72,7 @@ fn usage_may_be_missing_or_have_no_details() {
 
 #[test]
 fn a_refusal_is_seen_in_the_message_and_in_the_reason() {
-    let refuses = |text: &str| match OpenAi.read(answer(200, &[], text)) {
+    let refuses = |text: &str| match OpenAi.read(&answer(200, &[], text)) {
         Outcome::Answered(answer) => answer.is_refusal(),
         Outcome::Failed(fault) => panic!("{fault:?}"),
     };
@@ -95,11 +95,13 @@ fn errors_are_read_in_the_words_of_every_server() {
     assert_eq!(failed(500, r#"{"error":"text"}"#), ("http_500".to_owned(), Remedy::Later));
     assert_eq!(failed(502, "<html>bad gateway</html>"), ("http_502".to_owned(), Remedy::Later));
     assert_eq!(failed(401, "{}").1, Remedy::Access);
+    let not_ours = r#"{"error":{"message":"no access to m","code":"model_not_found"}}"#;
+    assert_eq!(failed(403, not_ours).1, Remedy::Model);
     assert_eq!(failed(200, "<html>").0, "unreadable");
     let quota =
         r#"{"error":{"message":"m","type":"insufficient_quota","code":"insufficient_quota"}}"#;
     assert_eq!(failed(429, quota), ("insufficient_quota".to_owned(), Remedy::Access));
-    let Outcome::Failed(fault) = OpenAi.read(answer(500, &[], r#"{"error":"text"}"#)) else {
+    let Outcome::Failed(fault) = OpenAi.read(&answer(500, &[], r#"{"error":"text"}"#)) else {
         panic!("not read")
     };
     assert_eq!(fault.error.message, "text");

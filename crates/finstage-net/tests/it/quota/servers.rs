@@ -33,6 +33,7 @@ impl Server {
             Shape::Anchored => Log::Anchored(None, 0),
             Shape::Sliding => Log::Sliding(VecDeque::new(), 0),
             Shape::Bucket => Log::Bucket(0, 0),
+            Shape::Paced => unreachable!("no server counts so"),
         };
         let window = rule.window.as_nanos() as u64;
         Self { limit: rule.limit, window, counts_refused: rule.counts_refused, log }
