@@ -17,6 +17,7 @@ mod input;
 mod money;
 mod nearest;
 mod output;
+mod plan;
 mod prices;
 mod row;
 mod tokens;
@@ -68,6 +69,7 @@ pub use money::Money;
 pub use output::{
     FLUSH_EVERY, MAX_OUTPUT_LINE_BYTES, ORDER_ROWS, Output, OutputOptions, Resumed, Turn, Turns,
 };
+pub use plan::{Cached, Limits, ModelPlan, Plan, PlanOptions, PlanTime};
 pub use prices::{Model, Price, Prices, Tokenizer};
 pub use row::{CHAT, EMBEDDINGS, Row, RowId, RowKey};
 pub use tokens::{ASSUMED_COMPLETION, Estimate};

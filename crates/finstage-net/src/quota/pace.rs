@@ -46,7 +46,7 @@ const LESS: f64 = 1.1;
 /// A rate that was raised to so many times the mean since the last refusal tells more than that.
 const MUCH_MORE: f64 = 1.25;
 /// Of what it took at once, so much is sent at once from then on.
-const ROOM: f64 = 0.9;
+const ROOM: f64 = 0.75;
 /// Raises that begin with this part, by how well the rate is known; each doubles the next.
 const WELL_KNOWN_STEP: f64 = 0.01;
 const FAIRLY_KNOWN_STEP: f64 = 0.02;
@@ -57,6 +57,8 @@ const COARSE_STEP: f64 = 0.5;
 /// Sends and time between two raises: small ones, and coarse ones.
 const FINE_RAISE: (u32, u64) = (32, SECOND);
 const COARSE_RAISE: (u32, u64) = (3, SECOND / 8);
+/// Or so long with as many sends as for coarse ones.
+const LONGEST_RAISE: u64 = 10 * SECOND;
 /// A well-known rate is kept for so many times that; twice as often after each raise that was refused, up
 /// to the second.
 const HOLD: (u32, u32) = (4, 64);
@@ -164,7 +166,8 @@ impl Pace {
 
     /// Time has come to `now`.
     pub(super) fn advance(&mut self, now: u64) {
-        let passed = now.saturating_sub(self.at);
+        // What came before the first look is not known to have come together.
+        let passed = if self.at == 0 { 0 } else { now.saturating_sub(self.at) };
         self.at = self.at.max(now);
         let Some(rate) = self.rate() else { return };
         // What a window holds is the most that ever comes together.
@@ -393,7 +396,8 @@ impl Pace {
         };
         let is_known = step == WELL_KNOWN_STEP;
         let holds = if is_known { (last.holds * 2).clamp(HOLD.0, HOLD.1) } else { 0 };
-        let rate = rate.min(most).max(half);
+        // Where nothing passes, no slower than it takes to look whether that has changed.
+        let rate = if step == UNKNOWN_STEP { rate } else { rate.min(most) }.max(half);
         Found { rate, step, hold: holds, holds, ..Found::NONE }
     }
 
@@ -441,7 +445,10 @@ impl Found {
         let time = time.max((quickest * 2).min(SECOND));
         let times = self.hold.max(1);
         let passed = now.saturating_sub(self.since);
-        if self.sends < sends * times || passed < time * u64::from(times) {
+        let is_enough = self.sends >= sends * times && passed >= time * u64::from(times);
+        // A slow rate that is wrong would stay so for long.
+        let is_long = self.sends >= COARSE_RAISE.0 && passed >= LONGEST_RAISE * u64::from(times);
+        if !is_enough && !is_long {
             return 1.0;
         }
         let mut factor = 1.0;

@@ -112,6 +112,9 @@ pub(super) struct Server {
 struct State {
     limits: Vec<(&'static str, Limit)>,
     refused: u64,
+    /// Between these moments nothing may come: a refusal named the wait, and it is known.
+    rest: (f64, f64),
+    disobeyed: u64,
     draws: u64,
     is_changed: bool,
 }
@@ -177,7 +180,9 @@ impl Server {
         };
         let mut limits = vec![("requests", limit(scene.rate))];
         limits.extend(scene.tokens.map(|rate| ("tokens", limit(rate))));
-        let state = State { limits, refused: 0, draws: scene.seed, is_changed: false };
+        let rest = (0.0, 0.0);
+        let (draws, is_changed) = (scene.seed, false);
+        let state = State { limits, refused: 0, rest, disobeyed: 0, draws, is_changed };
         Self { scene, origin: Instant::now(), state: Mutex::new(state) }
     }
 
@@ -185,10 +190,16 @@ impl Server {
         self.state.lock().unwrap().refused
     }
 
+    /// What came while it had asked for rest.
+    pub(super) fn disobeyed(&self) -> u64 {
+        self.state.lock().unwrap().disobeyed
+    }
+
     /// Takes or refuses what comes now.
     fn answer(&self, request: &Request) -> Response {
         let mut state = self.state.lock().unwrap();
         let now = self.origin.elapsed().as_secs_f64();
+        state.disobeyed += u64::from(now > state.rest.0 && now < state.rest.1);
         if let Some((_, factor)) = self.scene.change.filter(|(at, _)| now >= at.as_secs_f64())
             && !state.is_changed
         {
@@ -212,16 +223,19 @@ impl Server {
                 missing = Some(limit.wait(amount(name)));
             }
         }
+        let heard_at = now + 2.0 * self.scene.way.1 as f64 / 1e3 + 2e-3;
         let mut headers = Vec::new();
         match (missing, self.scene.hints) {
             (None, _) => {
                 state.limits.iter_mut().for_each(|(name, limit)| limit.take(amount(name)));
             }
             (Some(wait), Hints::Milliseconds) => {
-                let wait = (wait * 1e3).ceil().to_string();
-                headers.push(("retry-after-ms".to_owned(), wait));
+                let wait = (wait * 1e3).ceil();
+                state.rest = (heard_at, state.rest.1.max(now + wait / 1e3));
+                headers.push(("retry-after-ms".to_owned(), wait.to_string()));
             }
             (Some(wait), Hints::Seconds) => {
+                state.rest = (heard_at, state.rest.1.max(now + wait.ceil()));
                 headers.push(("retry-after".to_owned(), wait.ceil().to_string()));
             }
             (Some(_), Hints::None) => {}
