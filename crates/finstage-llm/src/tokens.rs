@@ -205,7 +205,7 @@ mod tests {
     use crate::{CHAT, Prices};
 
     fn row(url: &str, body: Value) -> Row {
-        let Value::Object(body) = body else { panic!("an object") };
+        let body = body.as_object().unwrap().clone();
         Row { line: 1, custom_id: "a".into(), url: url.into(), body }
     }
 
@@ -214,7 +214,7 @@ mod tests {
         Estimate::count(&row, Prices::built_in().model(row.model()))
     }
 
-    fn asked(content: &Value) -> Value {
+    fn asked(content: Value) -> Value {
         json!({"model": "gpt-4o", "messages": [{"role": "user", "content": content}]})
     }
 
@@ -226,7 +226,7 @@ mod tests {
             {"role": "user", "content": "Hello!"}]});
         assert_eq!(counted(CHAT, hello).prompt, 19);
         let parts = json!([{"type": "text", "text": "Hello!"}]);
-        let (text, parts) = (counted(CHAT, asked(&json!("Hello!"))), counted(CHAT, asked(&parts)));
+        let (text, parts) = (counted(CHAT, asked(json!("Hello!"))), counted(CHAT, asked(parts)));
         assert_eq!(text.prompt, parts.prompt);
         assert_eq!(text.prompt, 3 + 1 + 2 + 3);
     }
@@ -276,10 +276,9 @@ mod tests {
     #[test]
     fn the_most_of_an_answer_is_what_is_said_then_what_the_model_can_then_an_assumption() {
         let most = |more: Value| {
-            let mut body = asked(&json!("x"));
+            let mut body = asked(json!("x"));
             body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-            let row = row(CHAT, body);
-            let estimate = Estimate::bound(&row, Prices::built_in().model(row.model()));
+            let estimate = counted(CHAT, body);
             (estimate.most_completion, estimate.is_assumed)
         };
         assert_eq!(most(json!({"max_tokens": 50})), (50, false));
@@ -303,15 +302,15 @@ mod tests {
     #[test]
     fn a_word_without_end_is_counted_in_pieces() {
         let word = "가".repeat(200_000);
-        let estimate = counted(CHAT, asked(&json!(word)));
+        let estimate = counted(CHAT, asked(json!(word)));
         assert!(estimate.prompt > 10_000 && estimate.prompt < estimate.most_prompt);
     }
 
     #[test]
     fn what_is_no_chat_counts_as_its_text() {
         let body = json!({"model": "m", "prompt": "Hello!"});
-        let text = body.to_string();
-        let estimate = Estimate::bound(&row("/v1/completions", body), None);
-        assert_eq!(estimate.most_prompt, text.len() as u64);
+        let estimate = counted("/v1/completions", body.clone());
+        assert_eq!(estimate.most_prompt, body.to_string().len() as u64);
+        assert!(estimate.prompt > 2);
     }
 }
