@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use finstage_net::{
     BreakerOptions, BreakerState, BudgetOptions, Client, Remote, RemoteOptions, RemoteSnapshot,
-    Terms,
+    Rule, Shape, Terms,
 };
 
 use super::EndpointOptions;
+use crate::hints::{REQUESTS, TOKENS};
 use crate::latency::Latencies;
 use crate::{Estimate, Usage};
 
@@ -75,6 +76,7 @@ impl Lane {
             budget: REPETITIONS,
             breaker: BreakerOptions::STANDARD,
             concurrency: options.concurrency,
+            rules: Some(rules(options)),
             deadline: options.deadline,
             background_deadline: options.deadline,
             clock: Arc::clone(&options.clock),
@@ -155,6 +157,20 @@ impl Lane {
     fn learned(&self) -> MutexGuard<'_, Learned> {
         self.learned.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The limits of a model, by the minute; what nobody knows is learned. Nothing is taken to come at once beyond what
+/// comes in a second, since some servers count so, unless their figures show more.
+fn rules(options: &EndpointOptions) -> Vec<Rule> {
+    let rule = |name, limit: Option<u32>, default_cost| Rule {
+        name,
+        shape: Shape::Paced,
+        limit: limit.unwrap_or_default().into(),
+        window: Duration::from_secs(60),
+        default_cost,
+        counts_refused: false,
+    };
+    vec![rule(REQUESTS, options.rpm, 1), rule(TOKENS, options.tpm, 0)]
 }
 
 impl Learned {

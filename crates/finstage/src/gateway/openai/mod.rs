@@ -13,7 +13,7 @@ use finstage_llm::{
 };
 use finstage_model::Clock;
 use finstage_net::{
-    Cache, CacheOptions, Client, ClientOptions, Concurrency, Method, Remote, RemoteOptions, Request,
+    Cache, CacheOptions, Class, Client, ClientOptions, Concurrency, Method, Remote, RemoteOptions, Request,
     Response, Sign, Terms,
 };
 use finstage_seal::Secret;
@@ -87,6 +87,8 @@ impl Models {
             rpm: llm.rpm.map(|rpm| u32::try_from(rpm).unwrap_or(u32::MAX)),
             tpm: llm.tpm.map(|tpm| u32::try_from(tpm).unwrap_or(u32::MAX)),
             concurrency: Concurrency::Fixed(llm.concurrency),
+            // Somebody waits for it; rows do not.
+            class: Class::Normal,
             attempt: llm.timeout,
             deadline: LONGEST,
             clock: Arc::clone(clock),

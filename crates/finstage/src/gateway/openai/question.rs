@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use finstage_llm::{CHAT, EMBEDDINGS, Estimate, Question, Row, Usage};
-use finstage_net::{Class, Client, MarketPhase, Request, Response};
+use finstage_net::{Client, MarketPhase, Request, Response};
 use finstage_server::{Asked, Given};
 use serde_json::Value;
 use tokio::sync::OwnedSemaphorePermit;
@@ -180,7 +180,6 @@ impl Asking {
         let (meter, client) = Meter::on(&client);
         let question = (self.model(), self.estimate);
         let reserved = models.till.reserve(question, self.program.as_deref(), &meter).await?;
-        // Somebody waits for it, rows do not.
-        Ok((client, request.class(Class::Normal), meter, reserved))
+        Ok((client, request, meter, reserved))
     }
 }
