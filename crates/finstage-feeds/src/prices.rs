@@ -276,7 +276,9 @@ impl PriceDesk {
 const fn signed(sign: Sign) -> Option<PriceErrorKind> {
     match sign {
         Sign::Fine => None,
-        Sign::Limited { .. } | Sign::Banned { .. } => Some(PriceErrorKind::Limited),
+        Sign::Limited { .. } | Sign::Crowded { .. } | Sign::Banned { .. } => {
+            Some(PriceErrorKind::Limited)
+        }
         Sign::TokenExpired | Sign::Unauthorized => Some(PriceErrorKind::Unauthorized),
         Sign::Unavailable { .. } | Sign::UnknownOutcome => Some(PriceErrorKind::Unreachable),
     }

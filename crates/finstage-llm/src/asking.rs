@@ -15,8 +15,8 @@ use crate::routing::Routing;
 use crate::row::question_of;
 use crate::schema::Schema;
 use crate::{
-    Accounts, Answers, Attempt, Budget, End, Endpoint, Error, Estimate, Halt, Hold, Left, Money,
-    Prices, Row, RowError, Usage, Why,
+    Accounts, Answers, Attempt, Budget, CHAT, End, Endpoint, Error, Estimate, Halt, Hold, Left,
+    Money, Prices, Row, RowError, Usage, Why,
 };
 
 pub use structure::Structure;
@@ -54,6 +54,21 @@ pub enum Sharing {
     Settled,
     /// All.
     Always,
+}
+
+impl Sharing {
+    /// Whether the answer to another row's same question may stand for this one's.
+    #[must_use]
+    pub fn allows(self, body: &Map<String, Value>) -> bool {
+        match self {
+            Self::Never => false,
+            Self::Always => true,
+            Self::Settled => match body.get("temperature") {
+                None | Some(Value::Null) => true,
+                Some(temperature) => temperature.as_f64() == Some(0.0),
+            },
+        }
+    }
 }
 
 impl Default for AskOptions {
@@ -157,8 +172,9 @@ impl Asker {
     }
 
     async fn walk(&self, way: &mut Way<'_>) -> Option<End> {
+        let is_chat = way.row.url == CHAT;
         let schema = match self.structures.of(&self.options.structure, &way.row.body) {
-            Ok(schema) => schema,
+            Ok(schema) => schema.filter(|_| is_chat),
             Err(error) => return Some(failed("invalid_schema", error.to_string(), None)),
         };
         let routing = &self.options.routing;
@@ -216,6 +232,9 @@ impl Asker {
                 Ok(answer) => answer,
                 Err(fruitless) => return verdict_of(fruitless),
             };
+            if way.row.url != CHAT {
+                return Verdict::Final(End::Answered(answer.reply.clone()));
+            }
             let complaint = match self.judge(&answer, schema) {
                 Ok(verdict) => return verdict,
                 Err(complaint) => complaint,
@@ -266,7 +285,7 @@ impl Asker {
         question: &Question<'_>,
     ) -> Result<Arc<Answer>, Fruitless> {
         way.is_own = true;
-        if !self.is_shared(question) {
+        if !self.options.sharing.allows(question.body) {
             return self.paid(way, question).await.map(Arc::new);
         }
         let key = question_of(question.url, question.body);
@@ -298,17 +317,6 @@ impl Asker {
         }
     }
 
-    fn is_shared(&self, question: &Question<'_>) -> bool {
-        match self.options.sharing {
-            Sharing::Never => false,
-            Sharing::Always => true,
-            Sharing::Settled => match question.body.get("temperature") {
-                None | Some(Value::Null) => true,
-                Some(temperature) => temperature.as_f64() == Some(0.0),
-            },
-        }
-    }
-
     /// Asks, with the money for it put aside before.
     async fn paid(&self, way: &mut Way<'_>, question: &Question<'_>) -> Result<Answer, Fruitless> {
         if way.halt.is_stopped() {
@@ -319,10 +327,12 @@ impl Asker {
         let asked = self.endpoint.ask(question, &sizes, way.halt).await;
         let model = question.model();
         match asked {
-            Asked::Ended(Outcome::Answered(answer), _) => {
+            Asked::Ended(Outcome::Answered(answer), sent) => {
                 if let Some(usage) = &answer.usage {
                     self.endpoint.lane(model).counted(&sizes, usage);
                 }
+                // One that was lost on the way may have been answered too: all that was put aside is spent.
+                let hold = hold.filter(|_| !sent.is_lost);
                 self.enter(way, hold, (model, answer.usage));
                 Ok(answer)
             }

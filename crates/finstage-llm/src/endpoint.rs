@@ -5,20 +5,23 @@ mod lane;
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use finstage_model::Clock;
 use finstage_net::{
-    Class, Client, Concurrency, Error as NetError, ErrorKind as NetErrorKind, Remote,
-    RemoteOptions, Request, Response, RetryPolicy, Streamed, SystemClock, Terms,
+    Class, Client, ClientOptions, Concurrency, Error as NetError, ErrorKind as NetErrorKind,
+    Remote, RemoteOptions, Request, Response, RetryPolicy, Streamed, SystemClock, Terms,
 };
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
 use crate::hints::{REQUESTS, TOKENS};
 use crate::provider::{Fault, Outcome, Place, Question, Remedy};
-use crate::{ByteCounting, Counting, Error, ErrorKind, Estimate, Halt, Provider, RowError, Usage};
+use crate::{
+    ByteCounting, Counting, Error, ErrorKind, Estimate, Halt, MAX_IN_HAND, Provider, RowError, Usage,
+};
 
 use flight::Flight;
 pub(crate) use lane::Lane;
@@ -26,6 +29,10 @@ pub use lane::LaneSnapshot;
 
 /// The most models that are told apart; further ones share limits and figures.
 pub const MAX_MODELS: usize = 64;
+/// The longest time to a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// The largest answer: thousands of embeddings.
+const MAX_ANSWER_BYTES: usize = 256 << 20;
 /// How long is waited before a server is asked again that is down.
 const DOWN: Duration = Duration::from_secs(1);
 /// The shortest such wait.
@@ -76,6 +83,23 @@ impl Default for EndpointOptions {
     }
 }
 
+impl EndpointOptions {
+    /// Limits on the network that leave the time of an attempt to the endpoint: a model may think for minutes
+    /// before its first byte.
+    #[must_use]
+    pub fn client_options() -> ClientOptions {
+        ClientOptions {
+            connect_timeout: CONNECT_TIMEOUT,
+            read_timeout: lane::MAX_ATTEMPT,
+            total_timeout: lane::MAX_ATTEMPT,
+            max_body_bytes: MAX_ANSWER_BYTES,
+            // How many are out is said by each model's concurrency; a second queue would only hide it.
+            connections_per_host: MAX_IN_HAND,
+            ..ClientOptions::default()
+        }
+    }
+}
+
 /// One address and key of a provider. Cheap to clone; clones share everything.
 #[derive(Clone)]
 pub struct Endpoint(Arc<Shared>);
@@ -87,6 +111,8 @@ struct Shared {
     client: Client,
     options: EndpointOptions,
     lanes: Mutex<HashMap<String, Arc<Lane>>>,
+    /// Whether anything ever did, whatever it said.
+    has_answered: AtomicBool,
     /// For what is no question: usage, files, batches.
     desk: Client,
 }
@@ -133,7 +159,8 @@ impl Endpoint {
         };
         let desk = client.at(&Remote::with(name, Terms::PLAIN, desk));
         let lanes = Mutex::default();
-        Self(Arc::new(Shared { provider, place, client, options, lanes, desk }))
+        let has_answered = AtomicBool::new(false);
+        Self(Arc::new(Shared { provider, place, client, options, lanes, has_answered, desk }))
     }
 
     /// Its provider.
@@ -233,7 +260,9 @@ impl Endpoint {
         let unasked = |error| Fault { error, remedy: Remedy::Question };
         let request = self.0.provider.request(question, &self.0.place).map_err(unasked)?;
         let request = self.costed(request, (&lane, &self.sizes(question))).idempotent();
-        lane.client.open(&request).await.map_err(|error| fault_of(&error))
+        let streamed = lane.client.open(&request).await.map_err(|error| fault_of(&error))?;
+        self.0.has_answered.store(true, Ordering::Relaxed);
+        Ok(streamed)
     }
 
     /// Asks, waits for its turn and repeats as long as that may help.
@@ -260,7 +289,7 @@ impl Endpoint {
             flight.landed().into_iter().for_each(|time| lane.took(time));
             let (outcome, rest) = match end {
                 Ok(response) => {
-                    lane.answered();
+                    self.0.has_answered.store(true, Ordering::Relaxed);
                     (self.0.provider.read(&response), None)
                 }
                 Err(error) if flight.is_halted() && flight.is_stopped_error(&error) => break,
@@ -269,7 +298,7 @@ impl Endpoint {
             let Outcome::Failed(fault) = &outcome else {
                 return Asked::Ended(outcome, flight.sent());
             };
-            if fault.remedy == Remedy::Later && !lane.has_answered() {
+            if fault.remedy == Remedy::Later && !self.0.has_answered.load(Ordering::Relaxed) {
                 return Asked::Unreachable(fault.error.message.clone());
             }
             let rest =

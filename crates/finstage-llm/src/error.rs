@@ -40,6 +40,12 @@ impl Error {
         Self::new(ErrorKind::Invalid, message)
     }
 
+    /// Somebody's store failed while something was asked or counted.
+    #[must_use]
+    pub fn store(source: finstage_store::Error) -> Self {
+        Self::new(ErrorKind::Store, "the store").because(source)
+    }
+
     pub(crate) fn because(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.source = Some(source.into());
         self

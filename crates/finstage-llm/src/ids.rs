@@ -103,6 +103,12 @@ impl Register {
         self.done
     }
 
+    /// Whether the answer to a row of this name stands in the output, whatever it was asked.
+    #[must_use]
+    pub fn has(&self, id: RowId) -> bool {
+        self.ids.get(id).is_some_and(|number| number & DONE != 0)
+    }
+
     /// Decides about the next row of the input.
     ///
     /// # Errors

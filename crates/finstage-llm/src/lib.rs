@@ -6,10 +6,35 @@
 //!
 //! This crate deliberately does not decide what is asked, prints nothing and reads no settings.
 //!
-//! Three types to read first: [`Row`], [`Done`] and [`Money`].
+//! Types to read first: [`Row`] and [`Done`]; [`Provider`], which translates; [`Endpoint`], which is asked;
+//! [`Asker`], which walks one row; and [`run`], which has many in hand.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use finstage_llm::providers::Scripted;
+//! use finstage_llm::{AskOptions, Asker, CHAT, Endpoint, EndpointOptions, Halt, Left, Place, Row};
+//! use finstage_net::{Client, ClientOptions};
+//! use serde_json::json;
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+//! let place = Place::new("scripted://here", None)?;
+//! let client = Client::new(ClientOptions::default())?;
+//! let options = EndpointOptions::default();
+//! let endpoint = Endpoint::new(Arc::new(Scripted::default()), place, &client, options);
+//! let asker = Asker::new(endpoint, AskOptions::default())?;
+//! let messages = json!([{"role": "user", "content": "Sentiment of: profits surge"}]);
+//! let body = json!({"model": "any", "messages": messages}).as_object().unwrap().clone();
+//! let row = Row { line: 1, custom_id: "a".to_owned(), url: CHAT.to_owned(), body };
+//! let Left::Done(done) = asker.ask(row, &Halt::default()).await else { panic!("stopped") };
+//! let line = done.to_line();
+//! assert_eq!(line["response"]["body"]["choices"][0]["message"]["content"], "positive 1.00");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # }).unwrap();
+//! ```
 #![forbid(unsafe_code)]
 
 mod budget;
+mod cost;
 mod done;
 mod error;
 mod ids;
@@ -20,6 +45,7 @@ mod output;
 mod plan;
 mod prices;
 mod row;
+mod spend;
 mod tokens;
 mod usage;
 
@@ -61,6 +87,10 @@ pub use stream::{Gathered, MAX_PARTS, MAX_STREAM_BYTES, Streaming};
 pub use summary::{ModelSummary, Summary};
 
 pub use budget::{Budget, Hold};
+pub use cost::{
+    Comparison, CostLine, CostReport, MeterReport, Meters, MonthlyUse, PlanCost, Savings, Service,
+    ServicePlan, Services, batch_size,
+};
 pub use done::{Attempt, Done, End, Reply, RowError};
 pub use error::{Error, ErrorKind};
 pub use ids::{Admission, Register};
@@ -72,5 +102,6 @@ pub use output::{
 pub use plan::{Cached, Limits, ModelPlan, Plan, PlanOptions, PlanTime};
 pub use prices::{Model, Price, Prices, Tokenizer};
 pub use row::{CHAT, EMBEDDINGS, Row, RowId, RowKey};
+pub use spend::{Spend, Tariff};
 pub use tokens::{ASSUMED_COMPLETION, Estimate};
 pub use usage::Usage;

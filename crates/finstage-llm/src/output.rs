@@ -85,6 +85,17 @@ impl Output {
         Ok((Self::new(results, options)?, resumed))
     }
 
+    /// The rows that are done by the output at `path`, which is left as it is, and need not be there.
+    ///
+    /// # Errors
+    /// As [`Output::open`], but for the other process.
+    pub fn look(path: &Path) -> Result<Register, Error> {
+        if is_special(path) {
+            return Ok(Register::new(path.display().to_string()));
+        }
+        journal::done_in(path)
+    }
+
     /// Writes results to another program, and reads nothing back. `name` is what it is called in errors.
     ///
     /// # Errors

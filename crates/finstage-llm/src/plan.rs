@@ -11,7 +11,8 @@ use serde::{Serialize, Serializer};
 
 use crate::ids::Ids;
 use crate::{
-    ASSUMED_COMPLETION, Admission, Error, Estimate, Money, Prices, Register, Row, RowId, Usage,
+    ASSUMED_COMPLETION, Admission, Error, Estimate, Money, Prices, Register, Row, RowId, Sharing,
+    Usage,
 };
 
 /// Rows that a thread counts at once.
@@ -35,8 +36,8 @@ pub struct PlanOptions<'a> {
     pub is_batch: bool,
     /// Threads that count tokens, from 1.
     pub threads: usize,
-    /// Whether an answer to the same question of another row may stand for this row's.
-    pub may_share: fn(&Row) -> bool,
+    /// Whose answers may stand for those to the same question of other rows.
+    pub sharing: Sharing,
     /// Tells of questions which ones a cache has answers to; asked from several threads.
     pub cached: Option<&'a Cached<'a>>,
 }
@@ -271,7 +272,7 @@ impl Counting<'_> {
             tally.rows += 1;
             if is_duplicate {
                 tally.duplicates += 1;
-            } else if is_cached && (self.options.may_share)(row) {
+            } else if is_cached && self.options.sharing.allows(&row.body) {
                 tally.cached += 1;
             } else {
                 tally.ask(row, self.options);
@@ -285,7 +286,7 @@ impl Counting<'_> {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let mut is_duplicate = |(row, question): (&Row, &[u8; 32])| {
             let half = question.first_chunk().expect("32 bytes have 16");
-            (self.options.may_share)(row) && seen.put(RowId(*half), 0).is_some()
+            self.options.sharing.allows(&row.body) && seen.put(RowId(*half), 0).is_some()
         };
         rows.iter().zip(questions).map(&mut is_duplicate).collect()
     }

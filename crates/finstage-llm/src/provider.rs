@@ -79,6 +79,7 @@ pub struct Place {
     /// The address, without a `/` at the end.
     base: String,
     key: Option<Secret<String>>,
+    headers: Vec<(String, String)>,
 }
 
 impl Place {
@@ -105,7 +106,7 @@ impl Place {
                 Error::invalid("invalid key format: it is empty or has spaces or letters inside that no key has")
             })
         });
-        Ok(Self { base, key: key.transpose()? })
+        Ok(Self { base, key: key.transpose()?, headers: Vec::new() })
     }
 
     /// Says that keys here begin with `prefix`.
@@ -140,8 +141,22 @@ impl Place {
         self.key.as_ref()
     }
 
-    /// `request` with the key as a bearer token, hidden in everything printed.
+    /// The same with a header in every request: an organisation, what a gateway wants to be told.
+    #[must_use]
+    pub fn with_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// `request` with the headers of this place.
+    pub fn dressed(&self, request: Request) -> Request {
+        let with = |request: Request, (name, value): &(String, String)| request.header(name, value);
+        self.headers.iter().fold(request, with)
+    }
+
+    /// The same with the key as a bearer token, hidden in everything printed.
     pub fn bearer(&self, request: Request) -> Request {
+        let request = self.dressed(request);
         match &self.key {
             Some(key) => {
                 request.header("authorization", format!("Bearer {}", key.expose())).hide(key)

@@ -97,18 +97,35 @@ enum End {
     NotSent(Error),
 }
 
+impl End {
+    const fn is_crowded(&self) -> bool {
+        matches!(self, Self::Answered(Answer { sign: Sign::Crowded { .. }, .. }))
+    }
+}
+
+/// Attempts of a call that are over.
+#[derive(Debug, Clone, Copy, Default)]
+struct Past {
+    /// Those that count.
+    failed: u32,
+    /// Free ones that were too many at once.
+    crowded: u32,
+}
+
 impl Call<'_> {
     /// Makes attempts until one is good, none may follow, or the time is over.
     pub(crate) async fn run(&self) -> Result<Answer, Error> {
         self.remote.called();
         let mut end = self.attempt().await;
-        let mut failed = 0;
+        let mut past = Past::default();
         let mut repeated = None;
-        while let Some((wait, after)) = self.again(&end, failed) {
+        while let Some((wait, after)) = self.again(&end, past) {
             sleep(wait).await;
             if after != After::TooMany || !self.remote.has_free_refusals() {
-                failed += 1;
+                past.failed += 1;
                 repeated = Some(after);
+            } else if end.is_crowded() {
+                past.crowded += 1;
             }
             self.remote.repeated();
             match self.attempt().await {
@@ -220,13 +237,14 @@ impl Call<'_> {
     }
 
     /// The wait before another attempt; `None` where there is none.
-    fn again(&self, end: &End, failed: u32) -> Option<(std::time::Duration, After)> {
+    fn again(&self, end: &End, past: Past) -> Option<(std::time::Duration, After)> {
         let block = self.remote.terms().block;
         let (after, asked) = match end {
             End::Answered(answer) => match answer.sign {
                 Sign::Limited { retry_after } => {
                     (After::TooMany, Some(retry_after.unwrap_or(block)))
                 }
+                Sign::Crowded { retry_after } => (After::TooMany, retry_after),
                 Sign::Unavailable { retry_after } => (After::Failure, retry_after),
                 Sign::UnknownOutcome => (After::Failure, None),
                 Sign::Fine | Sign::Banned { .. } | Sign::TokenExpired | Sign::Unauthorized => {
@@ -241,8 +259,14 @@ impl Call<'_> {
             return None;
         }
         let hosts = self.remote.options().hosts.len();
-        let hosts_left = after == After::Failure && ((failed + 1) as usize) < hosts;
-        let trouble = Trouble { before: failed, asked, after };
+        let hosts_left = after == After::Failure && ((past.failed + 1) as usize) < hosts;
+        let is_free = after == After::TooMany && self.remote.has_free_refusals();
+        let before = match is_free {
+            true if end.is_crowded() => past.crowded,
+            true => 0,
+            false => past.failed,
+        };
+        let trouble = Trouble { before, asked, after };
         let wait = self.remote.wait_before(trouble, hosts_left)?;
         (Instant::now() + wait < self.deadline).then_some((wait, after))
     }

@@ -48,8 +48,8 @@ pub enum Refusals {
     #[default]
     Counted,
     /// Nothing, neither of its repetitions nor of the remote's budget: it is sent again until its
-    /// deadline, after what the server asks for and a draw up to `base`. How much is sent meanwhile is
-    /// the limiter's work.
+    /// deadline, after what the server asks for and a draw up to `base`, which grows only where it was too
+    /// many at once. How much is sent meanwhile is the limiter's work.
     Free,
 }
 
@@ -257,7 +257,7 @@ impl RetryPolicy {
     pub fn next(&self, failure: Failure, jitter: &mut Jitter) -> Option<Duration> {
         if failure.is_refusal && self.refusals == Refusals::Free {
             let asked = failure.asked.unwrap_or_default();
-            let drawn = self.spread.draw(self.base, jitter);
+            let drawn = self.spread.draw(self.ceiling(failure.before), jitter);
             return (asked <= self.longest_asked).then(|| asked.saturating_add(drawn));
         }
         if failure.before >= self.retries {
@@ -300,7 +300,8 @@ impl Default for RetryPolicy {
 /// What a [`RetryPolicy`] has to know of a failure.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Failure {
-    /// Attempts of this call that failed before this one; free refusals are not among them.
+    /// Attempts of this call that failed before this one. Where refusals are free: for a failure those that
+    /// failed, for "too many at once" those that were told so, for "too fast" none, since the limiter slows.
     pub before: u32,
     /// The server said "too many requests".
     pub is_refusal: bool,
@@ -411,13 +412,14 @@ mod tests {
     #[test]
     fn a_free_refusal_is_repeated_however_often_within_what_may_be_asked() {
         let policy = RetryPolicy { spread: Spread::None, ..RetryPolicy::BATCH_ROWS };
-        let refused = |asked| Failure { before: 99, is_refusal: true, asked, ..Failure::FIRST };
+        let refused = |asked| Failure { is_refusal: true, asked, ..Failure::FIRST };
         let mut jitter = Jitter::seeded(6);
         let mut wait = |failure| policy.next(failure, &mut jitter);
-        assert_eq!(wait(refused(None)), Some(millis(500)), "and it does not grow");
+        assert_eq!(wait(refused(None)), Some(millis(500)));
+        assert_eq!(wait(Failure { before: 99, ..refused(None) }), Some(seconds(30)));
         assert_eq!(wait(refused(Some(seconds(90)))), Some(millis(90_500)));
         assert_eq!(wait(refused(Some(seconds(3_601)))), None);
-        assert_eq!(wait(Failure { is_refusal: false, ..refused(None) }), None);
+        assert_eq!(wait(Failure { before: 5, ..Failure::FIRST }), None, "failures are counted");
     }
 
     #[test]

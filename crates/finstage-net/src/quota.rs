@@ -121,6 +121,12 @@ pub enum Sign {
         /// The wait that the server names.
         retry_after: Option<Duration>,
     },
+    /// Too many at once, not too fast: this one is sent again later, fewer are out at once where that
+    /// number is learned, and nobody else waits for it.
+    Crowded {
+        /// The wait that the server names.
+        retry_after: Option<Duration>,
+    },
     /// Shut out: nothing is sent before the wait is over, not even a probe.
     Banned {
         /// The wait that the server names.

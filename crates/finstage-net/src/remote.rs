@@ -19,7 +19,7 @@ use crate::hedge::Hedge;
 use crate::{
     BreakerOptions, BudgetOptions, Class, Concurrency, Cost, Error, ErrorKind, Failure,
     HedgeOptions, Jitter, Limiter, LimiterOptions, Method, Permit, Phase, Reading, Refusals,
-    Request, Response, RetryPolicy, Rule, Sign, SystemClock, retry_after,
+    Request, Response, RetryPolicy, Rule, Shape, Sign, SystemClock, retry_after,
 };
 
 use turn::Out;
@@ -34,6 +34,9 @@ pub struct Terms {
     pub judge: fn(&Response, Timestamp) -> Sign,
     /// What an answer says about the limits.
     pub readings: fn(&Response) -> Vec<Reading>,
+    /// What a request cost in the end, where an answer says it: charged where it is more than was said
+    /// before ([`Request::cost`]), given back where it is less and the rule's shape says so.
+    pub actual: fn(&Response) -> Vec<Cost>,
     /// How long to ask nothing after "too many requests" without a word about how long.
     pub block: Duration,
 }
@@ -44,6 +47,7 @@ impl Terms {
         rules: &[],
         judge: Sign::of_status,
         readings: |_| Vec::new(),
+        actual: |_| Vec::new(),
         block: Duration::from_secs(5),
     };
 }
@@ -128,6 +132,8 @@ struct Shared {
     terms: Terms,
     options: RemoteOptions,
     limiter: Limiter,
+    /// Whether a limit is kept by a pace, which then answers "too fast" alone.
+    is_paced: bool,
     slots: Slots,
     origin: Instant,
     /// Which of the hosts is asked first.
@@ -192,8 +198,8 @@ impl Remote {
     #[must_use]
     pub fn with(name: impl Into<String>, terms: Terms, options: RemoteOptions) -> Self {
         let name = name.into();
-        let rules = options.rules.as_deref().unwrap_or(terms.rules);
-        let limiter = Limiter::new(&name, rules, options.limiter.clone());
+        let rules = options.rules.clone().unwrap_or_else(|| terms.rules.to_vec());
+        let limiter = Limiter::new(&name, &rules, options.limiter.clone());
         let state = State {
             lanes: vec![Lane::new("", &options)],
             budget: Budget::new(options.budget),
@@ -209,6 +215,7 @@ impl Remote {
         Self(Arc::new(Shared {
             name,
             terms,
+            is_paced: rules.iter().any(|rule| rule.shape == Shape::Paced),
             limiter,
             slots: Slots::new(options.concurrency),
             origin: Instant::now(),

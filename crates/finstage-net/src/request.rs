@@ -32,6 +32,8 @@ pub enum Method {
     Get,
     /// Does something; repeating it may do it twice.
     Post,
+    /// Takes something away; may be repeated.
+    Delete,
 }
 
 impl Method {
@@ -41,6 +43,7 @@ impl Method {
         match self {
             Self::Get => "GET",
             Self::Post => "POST",
+            Self::Delete => "DELETE",
         }
     }
 }
@@ -62,6 +65,11 @@ impl Request {
         Self::new(Method::Post, url.into())
     }
 
+    /// A DELETE of `url`.
+    pub fn delete(url: impl Into<String>) -> Self {
+        Self::new(Method::Delete, url.into())
+    }
+
     const fn new(method: Method, url: String) -> Self {
         Self {
             method,
@@ -71,7 +79,7 @@ impl Request {
             hidden: Vec::new(),
             costs: Vec::new(),
             class: Class::Normal,
-            may_repeat: matches!(method, Method::Get),
+            may_repeat: matches!(method, Method::Get | Method::Delete),
             endpoint: "",
             within: None,
         }
@@ -125,7 +133,7 @@ impl Request {
     }
 
     /// Says that the same request sent twice does its work once: it may be repeated. So may every
-    /// GET.
+    /// GET and DELETE.
     pub fn idempotent(mut self) -> Self {
         self.may_repeat = true;
         self

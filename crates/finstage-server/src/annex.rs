@@ -104,13 +104,27 @@ pub(crate) type Outgoing = Either<Full<Bytes>, StreamBody<Pieces>>;
 
 /// A body in pieces.
 #[derive(Debug)]
-pub(crate) struct Pieces(mpsc::Receiver<Result<Bytes, Cut>>);
+pub(crate) struct Pieces {
+    pieces: mpsc::Receiver<Result<Bytes, Cut>>,
+    is_cut: bool,
+}
 
 impl Stream for Pieces {
     type Item = Result<Frame<Bytes>, Cut>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.0.poll_recv(context).map(|piece| piece.map(|piece| piece.map(Frame::data)))
+        if self.is_cut {
+            return Poll::Ready(Some(Err(Cut)));
+        }
+        match self.pieces.poll_recv(context) {
+            // What came before is written out first: whoever is asked for nothing more does that.
+            Poll::Ready(Some(Err(Cut))) => {
+                self.is_cut = true;
+                context.waker().wake_by_ref();
+                Poll::Pending
+            }
+            polled => polled.map(|piece| piece.map(|piece| piece.map(Frame::data))),
+        }
     }
 }
 
@@ -225,7 +239,7 @@ const POLICY: &str = "default-src 'none'; sandbox; frame-ancestors 'none'";
 fn outgoing(given: Given) -> Reply {
     let body = match given.body {
         GivenBody::Whole(body) => Either::Left(Full::new(body)),
-        GivenBody::Pieces(pieces) => Either::Right(StreamBody::new(Pieces(pieces))),
+        GivenBody::Pieces(pieces) => Either::Right(StreamBody::new(Pieces { pieces, is_cut: false })),
     };
     let mut reply = Response::new(body);
     *reply.status_mut() = StatusCode::from_u16(given.status).unwrap_or(StatusCode::BAD_GATEWAY);

@@ -114,7 +114,7 @@ impl Source {
             _ => Trouble::Unreachable(why.to_string()),
         })?;
         match (self.venue.profile.terms.judge)(&response, self.clock.now()) {
-            Sign::Limited { .. } | Sign::Banned { .. } => {
+            Sign::Limited { .. } | Sign::Crowded { .. } | Sign::Banned { .. } => {
                 Err(Trouble::Limited(self.wait(&response)))
             }
             Sign::Unavailable { .. } | Sign::UnknownOutcome => {

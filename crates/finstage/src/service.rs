@@ -96,10 +96,14 @@ pub async fn run(
     let server =
         plan.server.take().map(|opened| start_server(opened, &plan, &house)).transpose()?;
     let (server, running) = server.unzip();
-    let beside = Beside { running, gateway };
+    let beside = Beside { running, gateway: gateway.clone() };
     let ended = run_beside(plan, (house, notifiers, wake), beside, (stop, ready)).await;
     if let Some(server) = server {
         server.stop().await;
+    }
+    if let Some(gateway) = gateway {
+        // Only now: what was being answered is over.
+        tokio::task::block_in_place(|| gateway.flush());
     }
     ended
 }
@@ -159,6 +163,9 @@ async fn run_beside(
     tasks.push(tokio::spawn(track::run(stored, told, pace.clone(), quitting.clone())));
     let reports = report_job(&plan, &house)?;
     tasks.push(tokio::spawn(job::run(reports, safe, pace.clone(), quitting.clone())));
+    if let Some(gateway) = &beside.gateway {
+        tasks.push(tokio::spawn(Arc::clone(gateway).keep(quitting.clone())));
+    }
     tasks.push(tokio::spawn(compactor::run(house.history.clone(), pace, quitting.clone())));
     let (deliver, delivering) = watch::channel(false);
     for notifier in notifiers {

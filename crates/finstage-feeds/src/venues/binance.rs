@@ -94,6 +94,7 @@ const TERMS: Terms = Terms {
     judge,
     readings,
     block: Duration::from_secs(60),
+    ..Terms::PLAIN
 };
 
 /// What an answer means: 403 is the firewall in front of the venue, and -1007 leaves open what became

@@ -74,7 +74,7 @@ const TERMS: Terms = terms(&[calls(20)]);
 const MOCK_TERMS: Terms = terms(&[calls(2)]);
 
 const fn terms(rules: &'static [Rule]) -> Terms {
-    Terms { rules, judge, readings: |_| Vec::new(), block: Duration::from_secs(1) }
+    Terms { rules, judge, block: Duration::from_secs(1), ..Terms::PLAIN }
 }
 
 const fn calls(a_second: u64) -> Rule {

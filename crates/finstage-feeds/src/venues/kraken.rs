@@ -90,8 +90,8 @@ const TERMS: Terms = Terms {
         counts_refused: true,
     }],
     judge,
-    readings: |_| Vec::new(),
     block: Duration::from_secs(15),
+    ..Terms::PLAIN
 };
 
 /// The newest rows only; the one that is still open counts as one of them.

@@ -25,7 +25,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use finstage_model::{Event, FeedKind, FeedStatus, InstrumentId, Interval, Payload, Timestamp};
-use finstage_net::{Frame, Request, Sign, Terms};
+use finstage_net::{Frame, Request, Terms};
 use serde_json::{Value, json};
 
 use crate::public::{Public, Read};
@@ -83,12 +83,7 @@ const PROFILE: VenueProfile = VenueProfile {
 };
 
 /// A program of one's own has no limits.
-const TERMS: Terms = Terms {
-    rules: &[],
-    judge: Sign::of_status,
-    readings: |_| Vec::new(),
-    block: Duration::from_secs(60),
-};
+const TERMS: Terms = Terms { block: Duration::from_secs(60), ..Terms::PLAIN };
 
 /// Where live messages come from.
 const LIVE: &str = "/ws-stream-normalized";

@@ -86,8 +86,8 @@ const TERMS: Terms = Terms {
         counts_refused: true,
     }],
     judge,
-    readings: |_| Vec::new(),
     block: Duration::from_secs(15 * 60),
+    ..Terms::PLAIN
 };
 
 /// What an answer means: 999 is a block of the address, 401 a crumb that is not known any more.

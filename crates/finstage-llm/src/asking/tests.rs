@@ -163,6 +163,22 @@ async fn where_a_model_cannot_be_asked_another_stands_in_once() {
     assert_eq!(end_of(&server, options("gone", "gone")).await.0, Err("model_not_found".to_owned()));
 }
 
+#[tokio::test(start_paused = true)]
+async fn vectors_are_not_held_against_what_texts_are() {
+    let server = Server::new(|_, _| {
+        let body = json!({"data": [{"embedding": [0.1]}], "usage": {"prompt_tokens": 3}});
+        (SOON, Act::Answer(200, Vec::new(), body.to_string()))
+    });
+    let mut all = rows(1, "own");
+    crate::EMBEDDINGS.clone_into(&mut all[0].url);
+    let confidence = Some(Confidence { pointer: "/sure".to_owned(), least: 0.5 });
+    let weak = Weak { confidence, ..Weak::default() };
+    let routing = Routing { weak, ..route(&["own", "strong"]) };
+    let options = AskOptions { routing, structure: schema(), ..AskOptions::default() };
+    let (_, summary) = run_at(&server, all, options).await;
+    assert_eq!((summary.done, server.sent()), (1, 1));
+}
+
 #[derive(Debug, Default)]
 struct Memory(Mutex<HashMap<[u8; 32], Reply>>);
 

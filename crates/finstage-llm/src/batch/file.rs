@@ -1,6 +1,7 @@
 //! A file of questions, as it is handed in.
 
-use serde_json::json;
+use serde::Serialize;
+use serde_json::{Map, Value};
 
 use crate::{Error, Row};
 
@@ -20,8 +21,19 @@ pub struct BatchFile {
     form: Vec<u8>,
     begun: usize,
     lines: usize,
+    /// The most bytes and lines.
+    most: (usize, usize),
     url: String,
     model: String,
+}
+
+/// A line of the file.
+#[derive(Serialize)]
+struct Line<'a> {
+    custom_id: &'a str,
+    method: &'a str,
+    url: &'a str,
+    body: &'a Map<String, Value>,
 }
 
 impl Default for BatchFile {
@@ -32,7 +44,9 @@ impl Default for BatchFile {
              Content-Type: application/jsonl\r\n\r\n"
         );
         let form = form.into_bytes();
-        Self { begun: form.len(), form, lines: 0, url: String::new(), model: String::new() }
+        let (url, model) = Default::default();
+        let most = (MAX_BATCH_BYTES, MAX_BATCH_LINES);
+        Self { begun: form.len(), form, lines: 0, most, url, model }
     }
 }
 
@@ -43,10 +57,9 @@ impl BatchFile {
     /// When the file is full, or the row has another path or model than the first; nothing is added then.
     pub fn push(&mut self, row: &Row) -> Result<(), Error> {
         let wrong = |words: String| Err(Error::invalid(format!("line {}: {words}", row.line)));
-        if self.lines == MAX_BATCH_LINES {
-            return wrong(format!(
-                "a batch takes {MAX_BATCH_LINES} rows: hand the rest in as another"
-            ));
+        let (most_bytes, most_lines) = self.most;
+        if self.lines == most_lines {
+            return wrong(format!("a batch takes {most_lines} rows: hand the rest in as another"));
         }
         if self.lines > 0 && row.url != self.url {
             return wrong(format!(
@@ -60,23 +73,27 @@ impl BatchFile {
                 "a batch has one model: this row asks '{own}', others '{others}'"
             ));
         }
-        let line = json!({
-            "custom_id": row.custom_id, "method": "POST", "url": row.url, "body": row.body,
-        });
-        let line = line.to_string();
-        if self.bytes() + line.len() + 1 > MAX_BATCH_BYTES {
-            return wrong(format!(
-                "a batch takes {MAX_BATCH_BYTES} bytes: hand the rest in as another"
-            ));
+        let before = self.form.len();
+        let line =
+            Line { custom_id: &row.custom_id, method: "POST", url: &row.url, body: &row.body };
+        serde_json::to_writer(&mut self.form, &line).expect("JSON values can be written to memory");
+        self.form.push(b'\n');
+        if self.bytes() > most_bytes {
+            self.form.truncate(before);
+            return wrong(format!("a batch takes {most_bytes} bytes: hand the rest in as another"));
         }
         if self.lines == 0 {
             row.url.clone_into(&mut self.url);
             row.model().clone_into(&mut self.model);
         }
-        self.form.extend_from_slice(line.as_bytes());
-        self.form.push(b'\n');
         self.lines += 1;
         Ok(())
+    }
+
+    /// One that is full sooner.
+    #[cfg(test)]
+    pub(super) fn of_at_most(bytes: usize, lines: usize) -> Self {
+        Self { most: (bytes, lines), ..Self::default() }
     }
 
     /// Rows so far.

@@ -79,7 +79,7 @@ async fn rows_are_handed_in_as_one_file_and_their_batch_begins() {
 
 #[test]
 fn a_file_that_would_be_refused_is_refused_before_it_is_sent() {
-    let mut file = BatchFile::default();
+    let mut file = BatchFile::of_at_most(2_000, 3);
     let row = &rows(1, "m")[0];
     file.push(row).unwrap();
     let words = |row: &Row, file: &mut BatchFile| file.push(row).unwrap_err().to_string();
@@ -87,13 +87,13 @@ fn a_file_that_would_be_refused_is_refused_before_it_is_sent() {
     assert!(words(&other, &mut file).contains("one url"));
     assert!(words(&rows(1, "n")[0], &mut file).contains("one model"));
     let mut large = row.clone();
-    large.body.insert("messages".to_owned(), json!("x".repeat(MAX_BATCH_BYTES)));
-    assert!(words(&large, &mut file).contains("bytes"));
-    for _ in 1..MAX_BATCH_LINES {
-        file.push(row).unwrap();
-    }
-    assert!(words(row, &mut file).contains("50000 rows"));
-    assert_eq!(file.lines(), MAX_BATCH_LINES);
+    large.body.insert("messages".to_owned(), json!("x".repeat(2_000)));
+    let before = file.bytes();
+    assert!(words(&large, &mut file).contains("2000 bytes"));
+    assert_eq!((file.bytes(), file.lines()), (before, 1), "nothing of it is there");
+    file.push(row).unwrap();
+    file.push(row).unwrap();
+    assert!(words(row, &mut file).contains("3 rows"));
     assert!(BatchFile::default().into_form().is_err());
 }
 

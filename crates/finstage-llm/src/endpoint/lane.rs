@@ -1,6 +1,5 @@
 //! What all questions to one model share.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -19,7 +18,7 @@ const USUAL_AFTER: u64 = 20;
 /// An attempt may take so many times what one in twenty passes.
 const USUAL_TIMES: u32 = 4;
 /// The longest that an attempt may take, whatever is usual.
-const MAX_ATTEMPT: Duration = Duration::from_secs(1_800);
+pub(super) const MAX_ATTEMPT: Duration = Duration::from_secs(1_800);
 /// Estimates of the past weigh half as much after so many tokens.
 const RATIO_TOKENS: f64 = 200_000.0;
 /// How far real tokens are believed to be from estimated ones.
@@ -39,7 +38,6 @@ pub(crate) struct Lane {
     remote: Remote,
     pub(super) client: Client,
     attempt: Duration,
-    has_answered: AtomicBool,
     learned: Mutex<Learned>,
 }
 
@@ -89,19 +87,8 @@ impl Lane {
             client: client.at(&remote),
             remote,
             attempt: options.attempt,
-            has_answered: AtomicBool::new(false),
             learned: Mutex::default(),
         }
-    }
-
-    /// Something answered.
-    pub(super) fn answered(&self) {
-        self.has_answered.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether anything ever did.
-    pub(super) fn has_answered(&self) -> bool {
-        self.has_answered.load(Ordering::Relaxed)
     }
 
     /// Whether the server fails for all.

@@ -91,6 +91,19 @@ impl Journal {
     }
 }
 
+/// What is done by an output that is only looked at; nothing where there is none.
+pub(super) fn done_in(path: &Path) -> Result<Register, Error> {
+    let name = path.display().to_string();
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Register::new(name)),
+        Err(error) => return Err(io_error("reading", &name, error)),
+    };
+    let mut survey = Survey::new(&name);
+    survey.read(&file)?;
+    Ok(survey.register)
+}
+
 /// What stands in an output.
 struct Survey<'a> {
     name: &'a str,

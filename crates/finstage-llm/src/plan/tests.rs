@@ -14,7 +14,7 @@ fn options(prices: &Prices) -> PlanOptions<'_> {
         least_answer: 0.0,
         is_batch: false,
         threads: 2,
-        may_share: no_temperature,
+        sharing: Sharing::Settled,
         cached: None,
     }
 }

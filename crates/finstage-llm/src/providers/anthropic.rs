@@ -53,7 +53,7 @@ impl Provider for Anthropic {
         }
         let body = Value::Object(translated(question.body)?);
         let body = serde_json::to_vec(&body).expect("JSON values can be written");
-        let mut request = Request::post(place.url("/v1/messages")).json(body);
+        let mut request = place.dressed(Request::post(place.url("/v1/messages")).json(body));
         if let Some(key) = place.key() {
             request = request.header("x-api-key", key.expose()).hide(key);
         }

@@ -1,7 +1,7 @@
 //! The books of one rule: what counts, what others use, what the limit is in truth.
 
 use crate::quota::bucket::Bucket;
-use crate::quota::effective::Effective;
+use crate::quota::effective::{Effective, Refused};
 use crate::quota::fixed::{Fixed, Known, Length, Said, Wanted};
 use crate::quota::others::Others;
 use crate::quota::pace::{Pace, Sent};
@@ -89,6 +89,16 @@ pub(super) struct Held {
     pub(super) level: u64,
     /// All that had been sent by then, itself included.
     charged: u64,
+}
+
+/// What is known of a refusal.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Told {
+    pub(super) now: u64,
+    pub(super) sent_at: u64,
+    pub(super) used: Option<u64>,
+    /// The server said how long to wait.
+    pub(super) is_wait_stated: bool,
 }
 
 /// What an answer says to a rule that is paced.
@@ -425,7 +435,7 @@ impl Account {
     }
 
     /// A server that has taken this request has counted so much of ours, at most.
-    pub(super) const fn counted_at_most(&self, held: &Held) -> u64 {
+    const fn counted_at_most(&self, held: &Held) -> u64 {
         held.level + (self.charged - held.charged)
     }
 
@@ -478,9 +488,34 @@ impl Account {
         }
     }
 
+    /// A request was refused for this rule. Says whether the books cannot explain it.
+    pub(super) fn refused(&mut self, held: &Held, told: &Told) -> bool {
+        let amount = u64::from(held.amount);
+        let unknown = held.level.saturating_sub(amount);
+        let before = if self.rule.counts_refused { amount } else { 0 };
+        let refused = Refused {
+            now: told.now,
+            span: self.span,
+            used: told.used.map_or(unknown, |used| used.saturating_sub(before)),
+            amount,
+            is_read: told.used.is_some(),
+            is_wait_stated: told.is_wait_stated,
+        };
+        // By others only: what we used ourselves, the books knew when they admitted it.
+        let is_explained = told.used.is_some()
+            && refused.used + amount > self.effective.limit()
+            && refused.used + amount > self.counted_at_most(held);
+        let is_surprise = self.effective.knew(told.sent_at) && !is_explained;
+        if is_surprise {
+            self.effective.refused(&refused);
+        }
+        self.limit_fell(told.now);
+        is_surprise
+    }
+
     /// The limit is not what it was: what was sent under the old one makes room more quickly than
     /// the new one is paced.
-    pub(super) fn limit_fell(&mut self, now: u64) {
+    fn limit_fell(&mut self, now: u64) {
         self.unpaced_until = now.saturating_add(self.span.saturating_mul(2));
     }
 

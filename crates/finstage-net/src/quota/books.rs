@@ -7,9 +7,8 @@
 use std::time::Duration;
 
 use crate::QuotaSnapshot;
-use crate::quota::account::{Account, Heard, Held, ReadUsed};
+use crate::quota::account::{Account, Heard, Held, ReadUsed, Told};
 use crate::quota::delay::Delay;
-use crate::quota::effective::Refused;
 use crate::quota::{Cost, MAX_RULES, Reading, Refusal, Rule, Settlement, nanos};
 
 /// A rest after "too many requests" without a word about how long; doubles with each.
@@ -218,25 +217,11 @@ impl Books {
                 _ if account.is_paced() => {}
                 None => account.effective.accepted(used.unwrap_or(held.level), used.is_some()),
                 Some(refusal) if blamed == Some(index) => {
-                    let unknown = held.level.saturating_sub(amount);
-                    let before = if account.rule.counts_refused { amount } else { 0 };
-                    let refused = Refused {
-                        now,
-                        span: account.span,
-                        used: used.map_or(unknown, |used| used.saturating_sub(before)),
-                        amount,
-                        is_read: used.is_some(),
-                        is_wait_stated: refusal.retry_after.is_some(),
-                    };
-                    // By others only: what we used ourselves, the books knew when they admitted it.
-                    let is_explained = used.is_some()
-                        && refused.used + amount > account.effective.limit()
-                        && refused.used + amount > account.counted_at_most(held);
-                    if account.effective.knew(ticket.sent_at) && !is_explained {
-                        account.effective.refused(&refused);
+                    let is_wait_stated = refusal.retry_after.is_some();
+                    let told = Told { now, sent_at: ticket.sent_at, used, is_wait_stated };
+                    if account.refused(held, &told) {
                         self.delay.doubt();
                     }
-                    account.limit_fell(now);
                 }
                 Some(_) => {}
             }

@@ -387,18 +387,17 @@ impl Pace {
             return Found { rate: last.before * FALL.0, step: FAIRLY_KNOWN_STEP, ..Found::NONE };
         }
         let (most, half) = (last.rate * FALL.0, last.rate * FALL.1);
-        let (rate, step) = match passed / amount {
-            MANY.. => (rate * BELOW, WELL_KNOWN_STEP),
-            SOME.. => (rate * BELOW, FAIRLY_KNOWN_STEP),
+        let requests = passed / amount;
+        let (rate, step) = match requests {
+            MANY.. => ((rate * BELOW).min(most), WELL_KNOWN_STEP),
+            SOME.. => ((rate * BELOW).min(most), FAIRLY_KNOWN_STEP),
             // Of few, one more or less matters: half of one is the middle.
-            requests @ 1.0.. => (rate * (1.0 + 0.5 / requests), HARDLY_KNOWN_STEP),
+            1.0.. => ((rate * (1.0 + 0.5 / requests)).min(most), HARDLY_KNOWN_STEP),
+            // No slower than it takes to look whether that has changed.
             _ => ((amount / LOOK as f64).min(last.rate), UNKNOWN_STEP),
         };
-        let is_known = step == WELL_KNOWN_STEP;
-        let holds = if is_known { (last.holds * 2).clamp(HOLD.0, HOLD.1) } else { 0 };
-        // Where nothing passes, no slower than it takes to look whether that has changed.
-        let rate = if step == UNKNOWN_STEP { rate } else { rate.min(most) }.max(half);
-        Found { rate, step, hold: holds, holds, ..Found::NONE }
+        let holds = if requests >= MANY { (last.holds * 2).clamp(HOLD.0, HOLD.1) } else { 0 };
+        Found { rate: rate.max(half), step, hold: holds, holds, ..Found::NONE }
     }
 
     /// In which time came what passed until `until`: while it rested, no more than it holds.

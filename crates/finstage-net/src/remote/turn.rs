@@ -115,11 +115,21 @@ impl<'a> Turn<'a> {
             let rest = refusal.retry_after.unwrap_or(terms.block);
             remote.0.limiter.block(rest.min(MAX_REST));
         }
-        let readings = end.as_ref().map(terms.readings).unwrap_or_default();
-        out.permit.answered(&Settlement { readings: &readings, refused, actual: &[] });
+        let is_crowded = matches!(sign, Sign::Crowded { .. });
+        if is_crowded {
+            // It says nothing of how fast one may ask; the server may have counted it.
+            drop(out.permit);
+        } else {
+            let readings = end.as_ref().map(terms.readings).unwrap_or_default();
+            let actual = end.as_ref().map(terms.actual).unwrap_or_default();
+            out.permit.answered(&Settlement { readings: &readings, refused, actual: &actual });
+        }
         let outcome = outcome(&end.as_ref(), sign);
         let latency = now.saturating_sub(self.sent_at);
         let load = match (outcome, refused) {
+            _ if is_crowded => Load::TooMuch,
+            // The pace answers that one.
+            (_, Some(_)) if remote.0.is_paced => Load::Unknown,
             (Outcome::Bad, _) | (_, Some(_)) => Load::TooMuch,
             (Outcome::Good, None) => Load::Answered(latency),
             (Outcome::Unknown, None) => Load::Unknown,
@@ -127,9 +137,10 @@ impl<'a> Turn<'a> {
         remote.0.slots.learn(now, load);
         let state = &mut *remote.state();
         state.in_flight -= u64::from(!stays_out(sign));
-        state.refused += u64::from(refused.is_some());
+        let is_refused = refused.is_some() || is_crowded;
+        state.refused += u64::from(is_refused);
         state.failed += u64::from(outcome == Outcome::Bad);
-        if outcome != Outcome::Unknown || refused.is_some() {
+        if outcome != Outcome::Unknown || is_refused {
             state.recent.push(outcome == Outcome::Good);
         }
         let lane = &mut state.lanes[self.lane];
@@ -196,7 +207,9 @@ fn refusal(sign: Sign) -> Option<Refusal> {
 fn outcome(end: &Result<&Response, &Error>, sign: Sign) -> Outcome {
     match (end, sign) {
         (Ok(_), Sign::Fine | Sign::TokenExpired | Sign::Unauthorized) => Outcome::Good,
-        (Ok(_), Sign::Limited { .. } | Sign::Banned { .. }) => Outcome::Unknown,
+        (Ok(_), Sign::Limited { .. } | Sign::Crowded { .. } | Sign::Banned { .. }) => {
+            Outcome::Unknown
+        }
         (Ok(_), Sign::Unavailable { .. } | Sign::UnknownOutcome) => Outcome::Bad,
         (Err(error), _) => match error.kind() {
             ErrorKind::Timeout | ErrorKind::Unavailable | ErrorKind::Protocol => Outcome::Bad,

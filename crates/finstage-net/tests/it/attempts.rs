@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use finstage_net::{
-    BreakerOptions, BudgetOptions, Client, Concurrency, ErrorKind, Phase, Remote, RemoteOptions,
-    Request, RetryPolicy, Rule, Shape, Spread, Terms,
+    AdaptiveOptions, BreakerOptions, BudgetOptions, Client, Concurrency, Cost, ErrorKind, Phase,
+    Remote, RemoteOptions, Request, RetryPolicy, Rule, Shape, Sign, Spread, Terms,
 };
 
 use futures_util::future::join_all;
+use tokio::time::{Instant, sleep};
 
 use crate::scripted::{Scripted, answer, broken, status};
 
@@ -134,4 +135,113 @@ async fn limits_that_are_known_at_run_time_take_the_place_of_the_terms() {
     assert!(times[1] < 1_000 && times[2] >= 60_000, "{times:?}");
     let quotas: Vec<&str> = remote.snapshot().quotas.iter().map(|quota| quota.rule).collect();
     assert_eq!(quotas, ["requests", "tokens"]);
+}
+
+/// "Too fast" is 429, "too many at once" is 529.
+const CROWDED: Terms = Terms {
+    judge: |response, now| match response.status {
+        529 => Sign::Crowded { retry_after: None },
+        _ => Sign::of_status(response, now),
+    },
+    block: Duration::ZERO,
+    ..Terms::PLAIN
+};
+
+#[tokio::test(start_paused = true)]
+async fn too_many_at_once_is_repeated_later_and_later_and_nobody_else_waits() {
+    let transport = Scripted::new(|n, request| match request.endpoint_name() {
+        "big" if n < 9 => status(529),
+        _ => status(200),
+    });
+    let options =
+        RemoteOptions { deadline: Duration::from_secs(900), ..options(RetryPolicy::BATCH_ROWS) };
+    let remote = Remote::with("models", CROWDED, options);
+    let client = Client::over(transport.clone()).at(&remote);
+    let big = post().endpoint("big");
+    let small = async {
+        for _ in 0..3 {
+            sleep(millis(100)).await;
+            let begun = Instant::now();
+            assert_eq!(client.send(&post()).await.unwrap().status, 200);
+            assert_eq!(begun.elapsed(), Duration::ZERO, "no rest holds for it");
+        }
+        assert_eq!(remote.snapshot().blocked_until, None);
+    };
+    let (end, ()) = tokio::join!(client.send(&big), small);
+    assert_eq!(end.unwrap().status, 200);
+    let times = transport.times();
+    // Six times crowded, three of the others in between.
+    assert_eq!(times[4..], [500, 1_500, 3_500, 7_500, 15_500, 31_500]);
+    let seen = remote.snapshot();
+    assert_eq!((seen.refused, seen.failed), (6, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn too_many_at_once_lowers_a_learned_number_and_too_fast_a_pace() {
+    for (code, lower) in [(529, true), (429, false)] {
+        let transport = Scripted::new(move |n, _| status(if n < 40 { 200 } else { code }));
+        let adaptive = AdaptiveOptions { start: 20, samples: 1_000, ..Default::default() };
+        let options = RemoteOptions {
+            concurrency: Concurrency::Adaptive(adaptive),
+            rules: Some(vec![paced(0)]),
+            ..options(RetryPolicy::NEVER)
+        };
+        let remote = Remote::with("models", CROWDED, options);
+        let client = Client::over(transport.clone()).at(&remote);
+        for _ in 0..40 {
+            client.send(&post()).await.unwrap();
+        }
+        let before = remote.snapshot();
+        assert_eq!(before.quotas[0].limit, 0, "nobody knows one");
+        client.send(&post()).await.unwrap();
+        let after = remote.snapshot();
+        assert_eq!(after.concurrency < before.concurrency, lower, "{code}");
+        assert_eq!(after.quotas[0].limit > 0, !lower, "{code}");
+    }
+}
+
+const fn paced(limit: u64) -> Rule {
+    Rule {
+        name: "tokens",
+        shape: Shape::Paced,
+        limit,
+        window: Duration::from_secs(60),
+        default_cost: 1,
+        counts_refused: false,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_answer_cost_beyond_the_estimate_is_charged_and_nothing_is_given_back() {
+    // A hundred tokens a second.
+    let terms = Terms {
+        actual: |response| {
+            let said = response.text().parse().ok();
+            said.map(|amount| Cost { rule: "tokens", amount }).into_iter().collect()
+        },
+        ..Terms::PLAIN
+    };
+    let mut seconds = Vec::new();
+    for cost in ["10", "2000", "1"] {
+        let transport = Scripted::new(move |_, _| answer(200, &[], cost));
+        let options =
+            RemoteOptions { rules: Some(vec![paced(6_000)]), ..options(RetryPolicy::NEVER) };
+        let remote = Remote::with("models", terms, options);
+        let client = Client::over(transport.clone()).at(&remote);
+        client.send(&post().cost("tokens", 10)).await.unwrap();
+        let used = remote.snapshot().quotas[0].used;
+        client.send(&post().cost("tokens", 10)).await.unwrap();
+        seconds.push((used, transport.times()[1] / 1_000));
+    }
+    // Of 87 at once ten were there: 2,000 are missing, less the 77 that were left.
+    assert_eq!(seconds, [(10, 0), (2_000, 19), (10, 0)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_taken_away_may_be_repeated() {
+    let transport = Scripted::new(|n, _| if n == 0 { broken() } else { status(204) });
+    let remote = Remote::with("models", Terms::PLAIN, options(RetryPolicy::STANDARD));
+    let request = Request::delete("https://models.test/v1/files/a");
+    assert_eq!(request.to_string(), "DELETE https://models.test/v1/files/a");
+    assert_eq!(Client::over(transport).at(&remote).send(&request).await.unwrap().status, 204);
 }

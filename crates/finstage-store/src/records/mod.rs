@@ -6,6 +6,7 @@
 //! runs ahead of the journal, and replaying the journal adds what lags behind it.
 
 mod alerts;
+mod answers;
 mod bars;
 mod batch;
 mod cards;
@@ -22,6 +23,7 @@ mod outbox;
 mod pages;
 mod schema;
 mod signals;
+mod spend;
 mod touched;
 mod track;
 mod trials;
@@ -36,6 +38,7 @@ use finstage_model::{Day, Position, RunNumber, Symbol};
 use rusqlite::{OptionalExtension, Row, params};
 
 pub use alerts::{AlertRow, AlertStatus};
+pub use answers::{Answer, Answers, AnswersOptions};
 pub use bars::ImportCounts;
 pub use batch::{Applied, Batch, NewAlert, NewSignal, Rewound, Route};
 pub use cards::{CardRow, MAX_CARDS};
@@ -51,6 +54,7 @@ pub use notices::{
 pub use outbox::{Item, Leased, OutboxCounts, Sent};
 pub use pages::{AlertPage, OutcomePage, SaidPlace, SignalPage};
 pub use signals::SignalRow;
+pub use spend::{MAX_SPEND, SpendRow, Spent};
 pub use touched::Touched;
 pub use track::{MAX_TRACK, OpenSignal, TrackEntry, TrackOutcome, TrackRow, TrackSignal};
 pub use trials::{MAX_TRIALS, TrialRow};

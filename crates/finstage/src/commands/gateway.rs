@@ -5,6 +5,7 @@ use std::sync::Arc;
 use finstage_model::Clock;
 use finstage_net::SystemClock;
 use finstage_server::Front;
+use finstage_store::records::StoreKind;
 use tokio::net::TcpListener;
 
 use super::serve::{secrets, stop_on_signal};
@@ -34,7 +35,9 @@ pub(super) fn run(global: &Global, args: &cli::Gateway) -> Result<Exit> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let client = wiring::client()?;
     let means = Means { settings, client: &client, dir: &dir, clock: &clock };
-    let gateway = Arc::new(Gateway::new(settings, &clock)?);
+    std::fs::create_dir_all(&dir).map_err(|e| Failure::from_writing(&dir, &e))?;
+    let records = wiring::open_records(&dir, StoreKind::Real)?;
+    let gateway = Arc::new(Gateway::new(settings, records, &clock)?);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut stop = stop_on_signal();
@@ -44,8 +47,11 @@ pub(super) fn run(global: &Global, args: &cli::Gateway) -> Result<Exit> {
         let front = Front::start(listener, Arc::clone(&gateway) as _).map_err(Failure::usage)?;
         print_line(&gateway.addresses(&format!("http://{}", front.address())).to_string())?;
         say(global, format_args!("keys stay here; Ctrl-C or SIGTERM ends"));
+        tokio::spawn(Arc::clone(&gateway).keep(stop.clone()));
         let _ = stop.wait_for(|stop| *stop).await;
         front.stop().await;
-        Ok(Exit::Done)
-    })
+        Ok::<_, Failure>(())
+    })?;
+    gateway.flush();
+    Ok(Exit::Done)
 }

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use finstage_llm::Money;
 use finstage_model::Day;
 use finstage_seal::{Secret, hmac_sha256};
 use finstage_server::Asked;
 
+use super::ledger::Spent;
 use super::money::Daily;
 use super::refusal::Refusal;
 use crate::config::settings::GatewayClient;
@@ -32,15 +32,18 @@ pub(super) const JOB: &str = "gateway";
 type Mark = String;
 
 impl Clients {
-    pub(super) fn new(settings: &[GatewayClient], today: Day) -> Result<Self> {
+    /// `spent` is what was spent on this day, by job.
+    pub(super) fn new(settings: &[GatewayClient], today: Day, spent: &Spent) -> Result<Self> {
         let known = |client: &GatewayClient| {
             let name = &client.name;
             let token = client.token.as_ref().map_err(|why| {
                 let said = format!("gateway.clients: the token of {name}: {why}");
                 Failure::new(Exit::Auth, said)
             })?;
-            let daily = client.budget_per_day.map(|cap| Daily::new(cap, today, Money::ZERO));
-            let program = Program { job: format!("{JOB}/{name}"), daily };
+            let job = format!("{JOB}/{name}");
+            let before = spent.get(&job).copied().unwrap_or_default();
+            let daily = client.budget_per_day.map(|cap| Daily::new(cap, today, before));
+            let program = Program { job, daily };
             Ok((mark(token.expose().trim()), Arc::new(program)))
         };
         settings.iter().map(known).collect::<Result<_>>().map(Self)

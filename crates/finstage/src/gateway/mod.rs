@@ -4,6 +4,7 @@
 //! `llm`. Keys stay here: of a program's headers only those leave that belong to its question.
 
 mod clients;
+mod ledger;
 mod meter;
 mod money;
 mod openai;
@@ -21,9 +22,12 @@ use finstage_feeds::venues as known;
 use finstage_model::Clock;
 use finstage_net::Remote;
 use finstage_server::{Annex, Asked, Given};
+use finstage_store::records::Records;
 use serde_json::{Map, Value, json};
+use tokio::sync::watch;
 
 use self::clients::Clients;
+use self::ledger::Ledger;
 use self::openai::Models;
 use self::openai::MAX_FILE_BYTES;
 use self::refusal::{Refusal, Style};
@@ -49,14 +53,16 @@ pub struct Gateway {
     gates: OnceLock<BTreeMap<&'static str, Gate>>,
     lasting: Lasting,
     models: Models,
+    ledger: Arc<Ledger>,
 }
 
 impl Gateway {
-    /// A gateway that knows who may ask. Venues are asked once [`Gateway::open`] was called.
+    /// A gateway that knows who may ask, and writes what is spent into `records`. Venues are asked once
+    /// [`Gateway::open`] was called.
     ///
     /// # Errors
-    /// Exit 4 when the token of a program is not found.
-    pub fn new(settings: &Settings, clock: &Arc<dyn Clock>) -> Result<Self> {
+    /// Exit 4 when the token of a program or the key is not found, 6 when the records cannot be read.
+    pub fn new(settings: &Settings, records: Records, clock: &Arc<dyn Clock>) -> Result<Self> {
         let own = &settings.gateway;
         let is_wanted = |name: &str| {
             let venue = known::find(name);
@@ -66,12 +72,15 @@ impl Gateway {
             has_keys && own.venues.is_empty() || own.venues.iter().any(|wanted| wanted == name)
         };
         let readable = known::ALL.iter().filter(|venue| !venue.public.reads.is_empty());
+        let ledger = Arc::new(Ledger::new(records, Arc::clone(clock)));
+        let spent = ledger.today()?;
         Ok(Self {
-            clients: Clients::new(&own.clients, clock.now().day())?,
+            clients: Clients::new(&own.clients, clock.now().day(), &spent)?,
             names: readable.map(|venue| venue.profile.name).filter(|name| is_wanted(name)).collect(),
             gates: OnceLock::new(),
             lasting: venues::lasting(Arc::clone(clock)),
-            models: Models::new(settings, clock)?,
+            models: Models::new(settings, &ledger, &spent, clock)?,
+            ledger,
         })
     }
 
@@ -116,6 +125,16 @@ impl Gateway {
         let gates = self.gates.get().into_iter().flat_map(BTreeMap::values);
         let all = gates.flat_map(|gate| gate.door.remotes()).chain(self.models.remotes());
         all.filter(|remote| !shown.iter().any(|other| other.name() == remote.name())).collect()
+    }
+
+    /// Writes down what is spent, until `stop` turns true.
+    pub async fn keep(self: Arc<Self>, stop: watch::Receiver<bool>) {
+        Arc::clone(&self.ledger).keep(stop).await;
+    }
+
+    /// Writes down what was spent last. Blocks.
+    pub fn flush(&self) {
+        self.ledger.flush();
     }
 
     async fn pass(&self, asked: Asked) -> Given {

@@ -2,10 +2,11 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use finstage_llm::{Budget, Estimate, Hold, Money, Price, Prices, Usage};
+use finstage_llm::{Attempt, Budget, Estimate, Hold, Money, Price, Prices, Usage};
 use finstage_model::{Clock, Day};
 
-use super::clients::Program;
+use super::clients::{JOB, Program};
+use super::ledger::Ledger;
 use super::meter::Meter;
 use super::refusal::Refusal;
 
@@ -37,6 +38,7 @@ impl Daily {
 pub(super) struct Till {
     pub(super) prices: Prices,
     pub(super) house: Option<Daily>,
+    pub(super) ledger: Arc<Ledger>,
     pub(super) clock: Arc<dyn Clock>,
 }
 
@@ -51,18 +53,23 @@ impl Till {
         let price = self.prices.price(model);
         let mut reserved = Reserved {
             holds: Vec::new(),
+            worst: price.as_ref().map(|price| price.worst(estimate)),
             price,
             meter: Arc::clone(meter),
             is_answered: false,
+            is_over: false,
+            ledger: Arc::clone(&self.ledger),
+            job: program.map_or(JOB, |program| program.job.as_str()).to_owned(),
+            model: model.to_owned(),
         };
         let caps = self.house.iter().chain(program.and_then(|program| program.daily.as_ref()));
         for cap in caps {
-            let Some(price) = &price else {
+            let Some(worst) = reserved.worst else {
                 let words = self.prices.unknown(model).to_string();
                 return Err(Refusal::new(400, "unknown_price", words));
             };
             let budget = cap.of(self.clock.now().day());
-            let hold = budget.reserve(price.worst(estimate)).await.map_err(|why| {
+            let hold = budget.reserve(worst).await.map_err(|why| {
                 let words = format!("{why}; nothing was sent, and the day ends at 00:00 UTC");
                 Refusal::new(429, "insufficient_quota", words)
             })?;
@@ -82,8 +89,14 @@ impl Till {
 pub(super) struct Reserved {
     holds: Vec<Hold>,
     price: Option<Price>,
+    /// The most that it can cost.
+    worst: Option<Money>,
     meter: Arc<Meter>,
     is_answered: bool,
+    is_over: bool,
+    ledger: Arc<Ledger>,
+    job: String,
+    model: String,
 }
 
 impl Reserved {
@@ -92,26 +105,44 @@ impl Reserved {
         self.is_answered = true;
     }
 
-    /// What an answer used. The cost, where the model has a known price; without usage all that was set aside is
-    /// spent.
+    /// What an answer used. The cost, where it is known; without usage all that was put aside is spent.
     pub(super) fn settle(mut self, usage: Option<Usage>) -> Option<Money> {
-        self.is_answered = true;
-        let cost = self.price.as_ref()?.cost(usage?);
+        let cost = self.close(usage);
+        usage.and(cost)
+    }
+
+    fn close(&mut self, usage: Option<Usage>) -> Option<Money> {
+        self.is_over = true;
+        let cost = match (usage, &self.price) {
+            (Some(usage), Some(price)) => Some(price.cost(usage)),
+            (Some(_), None) => None,
+            (None, _) => self.worst,
+        };
         for hold in self.holds.drain(..) {
+            // Dropped, all of it is spent.
+            let Some(cost) = cost else { continue };
             let beyond = hold.settle(cost);
             if beyond > Money::ZERO {
-                tracing::warn!("gateway: an answer cost ${beyond} more than it could: is its price right?");
+                tracing::warn!(
+                    "gateway: an answer cost ${beyond} more than it could: is its price right?"
+                );
             }
         }
-        Some(cost)
+        let model = self.model.clone();
+        self.ledger.enter(&self.job, &Attempt { model, usage, cost, passed_on: None });
+        cost
     }
 }
 
 impl Drop for Reserved {
     fn drop(&mut self) {
-        let may_cost = self.is_answered || self.meter.is_lost();
-        for hold in self.holds.drain(..) {
-            if may_cost { drop(hold) } else { hold.release() }
+        if self.is_over {
+            return;
+        }
+        if self.is_answered || self.meter.is_lost() {
+            self.close(None);
+        } else {
+            self.holds.drain(..).for_each(Hold::release);
         }
     }
 }

@@ -377,7 +377,7 @@ fn the_service_answers_programs_where_it_is_enabled() {
         "finstage.toml",
         format!(
             "[gateway]\nenabled = true\n[llm]\nbase_url = \"{}\"\napi_key = \"sk-house\"\n\
-             [[feeds]]\nvenue = \"binance\"\nsymbols = [\"BTCUSDT\"]\nrest = \"{1}\"\nws = \"{2}\"\n[venues.binance]\nrest = \"{1}\"\n",
+             [[feeds]]\nvenue = \"binance\"\nsymbols = [\"BTCUSDT\"]\n[venues.binance]\nrest = \"{1}\"\nws = \"{2}\"\n",
             place("openai", "rest"),
             place("binance", "rest"),
             place("binance", "ws")

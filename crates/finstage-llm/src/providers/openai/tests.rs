@@ -23,12 +23,14 @@ fn failed(status: u16, body: &str) -> (String, Remedy) {
 fn a_question_becomes_one_request_with_the_key_hidden() {
     let key = Secret::new("sk-secret".to_owned());
     let place = Place::new("https://api.example.com", Some(&key)).unwrap();
+    let place = place.with_header("openai-organization", "org-1");
     let body = json!({"model": "m", "messages": [{"role": "user", "content": "hi"}]});
     let question = Question { url: CHAT, body: body.as_object().unwrap() };
     let request = OpenAi.request(&question, &place).unwrap();
     assert_eq!(request.url(), "https://api.example.com/v1/chat/completions");
     let header = |name| request.headers().iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str());
     assert_eq!(header("authorization"), Some("Bearer sk-secret"));
+    assert_eq!(header("openai-organization"), Some("org-1"));
     assert_eq!(header("content-type"), Some("application/json"));
     let sent: Value = serde_json::from_slice(request.body_bytes()).unwrap();
     assert_eq!(sent, body);

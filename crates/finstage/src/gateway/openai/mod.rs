@@ -22,6 +22,7 @@ use tokio::sync::Semaphore;
 
 use self::question::Asking;
 use super::clients::Program;
+use super::ledger::{Ledger, Spent};
 use super::meter::Meter;
 use super::money::{Daily, Till};
 use super::passing::passed;
@@ -67,7 +68,13 @@ pub(super) struct Models {
 type Answers = Cache<[u8; 32], Arc<Response>, NotKept>;
 
 impl Models {
-    pub(super) fn new(settings: &Settings, clock: &Arc<dyn Clock>) -> Result<Self> {
+    /// `spent` is what was spent on this day.
+    pub(super) fn new(
+        settings: &Settings,
+        ledger: &Arc<Ledger>,
+        spent: &Spent,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<Self> {
         let llm = &settings.llm;
         let client = Client::new(client_options(llm)).map_err(|e| Failure::new(Exit::Remote, e))?;
         let kind = providers::ALL.iter().find(|kind| kind.name == "openai");
@@ -102,7 +109,7 @@ impl Models {
             RemoteOptions { clock: Arc::clone(clock), ..RemoteOptions::default() },
         );
         let today = clock.now().day();
-        let daily = |cap| Daily::new(cap, today, finstage_llm::Money::ZERO);
+        let daily = |cap| Daily::new(cap, today, spent.values().copied().sum());
         Ok(Self {
             desk: client.at(&desk),
             endpoint: Endpoint::new(provider, place, &client, options),
@@ -110,6 +117,7 @@ impl Models {
             till: Arc::new(Till {
                 prices: prices(llm)?,
                 house: llm.budget_per_day.map(daily),
+                ledger: Arc::clone(ledger),
                 clock: Arc::clone(clock),
             }),
             answers: llm.cache.map(|ttl| answers(ttl, clock)),
@@ -167,8 +175,9 @@ impl Models {
                 return Err(Refusal::new(400, "batch_within_budget", words));
             }
             ("POST", ["batches"]) => Method::Post,
+            ("DELETE", ["files", _]) => Method::Delete,
             (_, ["models" | "files" | "batches", ..]) => {
-                return Err(Refusal::method("GET, POST", "this is not passed on"));
+                return Err(Refusal::method("GET, POST, DELETE", "this is not passed on"));
             }
             _ => return Err(unknown(path)),
         };
@@ -176,7 +185,8 @@ impl Models {
         let url = format!("{}{mark}{}", self.endpoint.place().url(path), asked.query);
         let request = match method {
             Method::Post => Request::post(url).body(asked.body.to_vec()),
-            _ => Request::get(url),
+            Method::Delete => Request::delete(url),
+            Method::Get => Request::get(url),
         };
         let request = body::dressed(self.endpoint.place().bearer(request), asked);
         let (meter, client) = Meter::on(&self.desk);

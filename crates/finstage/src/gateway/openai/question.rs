@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use finstage_llm::{CHAT, EMBEDDINGS, Estimate, Question, Row, Usage};
+use finstage_llm::{CHAT, EMBEDDINGS, Estimate, Question, Row};
 use finstage_net::{Client, MarketPhase, Request, Response};
 use finstage_server::{Asked, Given};
 use serde_json::Value;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::{COMPLETIONS, Models, body, settled, stream};
-use crate::gateway::clients::{JOB, Program};
+use crate::gateway::clients::Program;
 use crate::gateway::meter::Meter;
 use crate::gateway::money::Reserved;
 use crate::gateway::passing::passed;
@@ -155,19 +155,11 @@ impl Asking {
             if let Some(usage) = &usage {
                 models.endpoint.counted((self.model(), &self.estimate), usage);
             }
-            self.say(usage);
             if let Some(cost) = reserved.settle(usage) {
                 more.push(("x-finstage-cost-usd".to_owned(), cost.to_string()));
             }
         }
         Ok((response, more))
-    }
-
-    /// Says in the log what a program used.
-    pub(super) fn say(&self, usage: Option<Usage>) {
-        let job = self.program.as_ref().map_or(JOB, |program| program.job.as_str());
-        let Usage { prompt, completion, .. } = usage.unwrap_or_default();
-        tracing::info!("{job}: {} with {prompt} and {completion} tokens", self.model());
     }
 
     /// All that is needed to ask, with the money for it.

@@ -44,7 +44,6 @@ pub(super) async fn open(
         if let Some(usage) = &relay.usage {
             endpoint.counted((asking.model(), &asking.estimate), usage);
         }
-        asking.say(relay.usage);
         // Without usage all that was put aside is spent.
         let _ = reserved.settle(relay.usage);
     });
