@@ -41,8 +41,9 @@ const LOOK: Duration = Duration::from_millis(50);
 pub(crate) fn run() -> Result<()> {
     let python = python::CLIENTS.python()?;
     let program = pages::build()?;
-    let mut simulator =
-        Running::start(Command::new(&program).args(["sim", "--quiet", "--venues", VENUES, "--seed", "7"]))?;
+    let mut simulator = Running::start(
+        Command::new(&program).args(["sim", "--quiet", "--venues", VENUES, "--seed", "7"]),
+    )?;
     let places = simulator.places()?;
     for client in CLIENTS {
         let script = root()?.join("xtask/python/clients").join(format!("{client}.py"));
@@ -76,7 +77,8 @@ fn through_the_gateway(program: &Path, python: &Path) -> Result<()> {
          prices = \"{}\"\n",
         folder.join("prices.toml").display()
     );
-    let prices = "as_of = \"2026-11-29\"\n[[models]]\nname = \"echo\"\ninput = 0.15\noutput = 0.6\n";
+    let prices =
+        "as_of = \"2026-11-29\"\n[[models]]\nname = \"echo\"\ninput = 0.15\noutput = 0.6\n";
     fs::write(folder.join("prices.toml"), prices)?;
     let file = folder.join("finstage.toml");
     fs::write(&file, config)?;
@@ -100,7 +102,11 @@ fn through_the_gateway(program: &Path, python: &Path) -> Result<()> {
     eprintln!("    {said}");
     let text = fs::read_to_string(&ledger).context("reading the ledger")?;
     let refused = text.lines().filter(|line| line.contains("\"outcome\":\"refused\"")).count();
-    ensure!(refused == 0, "{refused} requests were refused behind the gateway: {}", ledger.display());
+    ensure!(
+        refused == 0,
+        "{refused} requests were refused behind the gateway: {}",
+        ledger.display()
+    );
     eprintln!("    {} requests behind the gateway, none refused", text.lines().count());
     Ok(())
 }

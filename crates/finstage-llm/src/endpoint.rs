@@ -20,7 +20,8 @@ use tokio::time::{Instant, sleep};
 use crate::hints::{REQUESTS, TOKENS};
 use crate::provider::{Fault, Outcome, Place, Question, Remedy};
 use crate::{
-    ByteCounting, Counting, Error, ErrorKind, Estimate, Halt, MAX_IN_HAND, Provider, RowError, Usage,
+    ByteCounting, Counting, Error, ErrorKind, Estimate, Halt, MAX_IN_HAND, Provider, RowError,
+    Usage,
 };
 
 use flight::Flight;

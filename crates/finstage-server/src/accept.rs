@@ -108,8 +108,7 @@ async fn talk<S, H: Handler>(
     let (limits, grace) = (handler.limits(), handler.grace());
     let until = stop.clone();
     let service = service_fn(move |request| {
-        let (handler, came) =
-            (Arc::clone(&handler), Came { request, peer, stop: until.clone() });
+        let (handler, came) = (Arc::clone(&handler), Came { request, peer, stop: until.clone() });
         async move { Ok::<_, std::convert::Infallible>(handler.handle(came).await) }
     });
     let mut http = http1::Builder::new();

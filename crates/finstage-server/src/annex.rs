@@ -239,7 +239,9 @@ const POLICY: &str = "default-src 'none'; sandbox; frame-ancestors 'none'";
 fn outgoing(given: Given) -> Reply {
     let body = match given.body {
         GivenBody::Whole(body) => Either::Left(Full::new(body)),
-        GivenBody::Pieces(pieces) => Either::Right(StreamBody::new(Pieces { pieces, is_cut: false })),
+        GivenBody::Pieces(pieces) => {
+            Either::Right(StreamBody::new(Pieces { pieces, is_cut: false }))
+        }
     };
     let mut reply = Response::new(body);
     *reply.status_mut() = StatusCode::from_u16(given.status).unwrap_or(StatusCode::BAD_GATEWAY);

@@ -209,7 +209,8 @@ mod tests {
 
     #[test]
     fn only_its_own_names_are_this_machine() {
-        for host in ["localhost", "LOCALHOST:1", "127.0.0.1:8080", "127.9.9.9", "[::1]:80", "[::1]"] {
+        for host in ["localhost", "LOCALHOST:1", "127.0.0.1:8080", "127.9.9.9", "[::1]:80", "[::1]"]
+        {
             assert!(is_this_machine(host), "{host}");
         }
         for host in ["", "nas.local", "192.168.1.5:8080", "localhost.evil.example", "127.0.0.1.x"] {

@@ -25,10 +25,10 @@ use crate::answer::Answer;
 use crate::app::App;
 use crate::dashboard;
 use crate::guard::{self, Purpose};
+use crate::options::Limits;
 use crate::problem::Problem;
 use crate::query::{Query, decode, refuse_secret};
 use crate::routes::{self, Call, Gate, Route, Work};
-use crate::options::Limits;
 use crate::server::STOP_MAX;
 use crate::stream;
 
@@ -68,11 +68,7 @@ impl Handler for App {
 }
 
 /// Answers a request; there is always an answer.
-async fn handle(
-    app: Arc<App>,
-    request: Request<Incoming>,
-    stop: watch::Receiver<bool>,
-) -> Reply {
+async fn handle(app: Arc<App>, request: Request<Incoming>, stop: watch::Receiver<bool>) -> Reply {
     let began = Instant::now();
     let path = request.uri().path().to_owned();
     let is_head = request.method() == Method::HEAD;

@@ -33,8 +33,8 @@ pub use self::decode::Decode;
 pub use self::instruments::{InstrumentAdd, Instruments, ListingArgs};
 pub use self::keys::{KeyringArgs, Keys, KeysCheck, KeysDestroy, KeysDisable, KeysNew, KeysRotate};
 pub use self::llm::{
-    Gateway, Llm, LlmAsk, LlmBatch, LlmBatchCommand, LlmCheck, LlmCommand, LlmCost, LlmForm, LlmProvider,
-    LlmRun, LlmTarget,
+    Gateway, Llm, LlmAsk, LlmBatch, LlmBatchCommand, LlmCheck, LlmCommand, LlmCost, LlmForm,
+    LlmProvider, LlmRun, LlmTarget,
 };
 pub use self::man::Man;
 pub use self::prices::Prices;

@@ -103,7 +103,7 @@ pub async fn run(
     }
     if let Some(gateway) = gateway {
         // Only now: what was being answered is over.
-        tokio::task::block_in_place(|| gateway.flush());
+        let _ = tokio::task::spawn_blocking(move || gateway.flush()).await;
     }
     ended
 }

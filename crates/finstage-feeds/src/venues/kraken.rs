@@ -17,8 +17,8 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 
 use crate::hosts;
-use crate::public::{Public, Read};
 use crate::prices::{PriceAnswer, PriceQuery, Quotation};
+use crate::public::{Public, Read};
 use crate::settling::Settling;
 use crate::venue::{Endpoints, PollVenue, Query, VenueProfile};
 use crate::venues::Venue;

@@ -23,8 +23,8 @@ use finstage_net::{Request, Response, Rule, Shape, Sign, Terms, retry_after};
 
 use self::chart::Chart;
 use crate::hosts;
-use crate::public::{Public, Read};
 use crate::prices::{PriceAnswer, PriceQuery};
+use crate::public::{Public, Read};
 use crate::settling::Settling;
 use crate::venue::{Action, Endpoints, PollVenue, Query, VenueProfile};
 use crate::venues::Venue;

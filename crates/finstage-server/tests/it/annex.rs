@@ -65,7 +65,11 @@ async fn pages_of_other_origins_and_other_hosts_do_not_reach_an_annex() {
         [("Host", "evil.example")],
     ] {
         for method in ["GET", "POST", "OPTIONS"] {
-            assert_eq!(scene.ask(method, "/annex/x", &headers, "").await.status, 403, "{headers:?}");
+            assert_eq!(
+                scene.ask(method, "/annex/x", &headers, "").await.status,
+                403,
+                "{headers:?}"
+            );
         }
     }
 }

@@ -89,7 +89,11 @@ pub(super) fn secrets(settings: &Settings) -> Vec<Secret<String>> {
 /// The gateway beside the server, if one is wanted.
 fn gateway(plan: &Plan) -> Result<Option<Arc<Gateway>>> {
     let is_wanted = plan.settings.gateway.enabled;
-    is_wanted.then(|| Gateway::new(&plan.settings, plan.store.records.clone(), &plan.clock).map(Arc::new)).transpose()
+    is_wanted
+        .then(|| {
+            Gateway::new(&plan.settings, plan.store.records.clone(), &plan.clock).map(Arc::new)
+        })
+        .transpose()
 }
 
 /// Where the server listens, if there is one.

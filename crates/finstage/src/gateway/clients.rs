@@ -61,10 +61,11 @@ impl Clients {
         };
         let shown = mark(shown);
         // All are compared, each in full: how long it takes says nothing.
-        let found = self.0.iter().fold(None, |found, (known, program)| match is_same(known, &shown) {
-            true => Some(program),
-            false => found,
-        });
+        let found =
+            self.0.iter().fold(None, |found, (known, program)| match is_same(known, &shown) {
+                true => Some(program),
+                false => found,
+            });
         let wrong = || {
             let words = "this token is not one of [[gateway.clients]]";
             Refusal::new(401, "invalid_api_key", words)

@@ -28,8 +28,8 @@ use tokio::sync::watch;
 
 use self::clients::Clients;
 use self::ledger::Ledger;
-use self::openai::Models;
 use self::openai::MAX_FILE_BYTES;
+use self::openai::Models;
 use self::refusal::{Refusal, Style};
 use self::venues::{Gate, Lasting};
 use crate::config::settings::Settings;
@@ -76,7 +76,10 @@ impl Gateway {
         let spent = ledger.today()?;
         Ok(Self {
             clients: Clients::new(&own.clients, clock.now().day(), &spent)?,
-            names: readable.map(|venue| venue.profile.name).filter(|name| is_wanted(name)).collect(),
+            names: readable
+                .map(|venue| venue.profile.name)
+                .filter(|name| is_wanted(name))
+                .collect(),
             gates: OnceLock::new(),
             lasting: venues::lasting(Arc::clone(clock)),
             models: Models::new(settings, &ledger, &spent, clock)?,
@@ -95,7 +98,9 @@ impl Gateway {
                 Some(door) => door.clone(),
                 None => match Door::open(name, means) {
                     // It was not asked for by name.
-                    Err(why) if why.exit == Exit::Auth && means.settings.gateway.venues.is_empty() => {
+                    Err(why)
+                        if why.exit == Exit::Auth && means.settings.gateway.venues.is_empty() =>
+                    {
                         tracing::warn!("gateway: {why}");
                         continue;
                     }
@@ -182,7 +187,11 @@ impl Annex for Gateway {
     }
 
     fn most_body(&self, path: &str) -> usize {
-        if path.trim_end_matches('/').ends_with("/openai/v1/files") { MAX_FILE_BYTES } else { MAX_BODY_BYTES }
+        if path.trim_end_matches('/').ends_with("/openai/v1/files") {
+            MAX_FILE_BYTES
+        } else {
+            MAX_BODY_BYTES
+        }
     }
 
     fn answer(&self, asked: Asked) -> Pin<Box<dyn Future<Output = Given> + Send + '_>> {

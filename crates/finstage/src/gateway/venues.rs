@@ -123,18 +123,21 @@ impl Gate {
     fn request(&self, path: &str, asked: &Asked) -> Result<(&'static Read, Request), Refusal> {
         let (name, public) = (self.name(), self.door.venue.public);
         if asked.method != "GET" {
-            let words = format!("only GET passes to {name}: what it tells is read, nothing is done");
+            let words =
+                format!("only GET passes to {name}: what it tells is read, nothing is done");
             return Err(Refusal::method("GET", words));
         }
         let too_long = || {
-            let words = format!("the question has at most {MAX_QUERY_BYTES} bytes and 64 parameters");
+            let words =
+                format!("the question has at most {MAX_QUERY_BYTES} bytes and 64 parameters");
             Refusal::new(400, "invalid", words)
         };
         let params = Params::read(&asked.query).filter(|_| asked.query.len() <= MAX_QUERY_BYTES);
         let params = params.ok_or_else(too_long)?;
         let headers = asked.headers.iter().map(|(name, _)| name.as_str());
         if let Some(sign) = params.signed_by(headers) {
-            let words = format!("\"{sign}\" signs a question: nothing passes that acts for an account");
+            let words =
+                format!("\"{sign}\" signs a question: nothing passes that acts for an account");
             return Err(Refusal::new(403, "signed", words));
         }
         let Some(read) = public.find(path) else {
@@ -148,7 +151,8 @@ impl Gate {
         if !public.kind.is_empty() {
             let kind = asked.header(public.kind).unwrap_or_default();
             let Some(kind) = read.kinds.iter().find(|known| **known == kind) else {
-                let words = format!("send {}: {} with this path", public.kind, read.kinds.join(" or "));
+                let words =
+                    format!("send {}: {} with this path", public.kind, read.kinds.join(" or "));
                 return Err(Refusal::new(403, "not_public", words));
             };
             request = request.header(public.kind, *kind);

@@ -65,7 +65,8 @@ pub async fn open(
     announce: impl FnOnce(&Announcement) + Send + 'static,
 ) -> Result<Opened> {
     let address = options.listen;
-    let listener = TcpListener::bind(address).await.map_err(|e| refused(address, "server.listen", &e))?;
+    let listener =
+        TcpListener::bind(address).await.map_err(|e| refused(address, "server.listen", &e))?;
     Ok(Opened {
         listener,
         options,

@@ -55,11 +55,17 @@ impl Scene {
             config = config.replace(&venue.to_uppercase(), place["rest"].as_str().unwrap());
         }
         shell.write("finstage.toml", config);
+        let (gateway, door, places) = Self::gateway(&shell);
+        Self { shell, _sim: sim, gateway, door, places }
+    }
+
+    /// A gateway of the configuration in `shell`.
+    fn gateway(shell: &Shell) -> (Running, Door, Value) {
         let mut gateway = shell.start("gateway --listen 127.0.0.1:0");
         let places: Value = serde_json::from_str(&gateway.until("{")).unwrap();
         let openai = places["openai"].as_str().unwrap();
         let at = openai.strip_prefix("http://").unwrap().split('/').next().unwrap().to_owned();
-        Self { shell, _sim: sim, gateway, door: Door(at), places }
+        (gateway, Door(at), places)
     }
 
     /// What the simulator was asked: path and outcome.
@@ -160,7 +166,10 @@ fn public_market_data_of_a_venue_passes_and_nothing_else() {
     let bars = scene.get("/binance/api/v3/klines?symbol=BTCUSDT&interval=1m&limit=3");
     assert_eq!((bars.status(), bars.json().as_array().unwrap().len()), (200, 3), "{}", bars.body);
     assert_eq!(bars.header("x-finstage-attempts"), Some("1"));
-    assert!(bars.header("x-finstage-wait-ms").is_some() && bars.header("x-mbx-used-weight-1m").is_some());
+    assert!(
+        bars.header("x-finstage-wait-ms").is_some()
+            && bars.header("x-mbx-used-weight-1m").is_some()
+    );
     assert!(scene.get("/kraken/0/public/Time").json()["result"]["unixtime"].is_number());
     let found = |reply: &Reply| reply.header("x-finstage-cache").map(str::to_owned);
     let first = scene.get("/binance/api/v3/exchangeInfo");
@@ -178,7 +187,10 @@ fn public_market_data_of_a_venue_passes_and_nothing_else() {
         assert_eq!(scene.get(path).refusal(), refusal, "{path}");
     }
     let order = scene.ask("POST /gateway/binance/api/v3/klines", &[], "{}");
-    assert_eq!((order.refusal(), order.header("allow")), ((405, "method_not_allowed"), Some("GET")));
+    assert_eq!(
+        (order.refusal(), order.header("allow")),
+        ((405, "method_not_allowed"), Some("GET"))
+    );
     for (name, value) in [
         ("Origin", "http://evil.example"),
         ("Sec-Fetch-Site", "cross-site"),
@@ -195,9 +207,8 @@ fn public_market_data_of_a_venue_passes_and_nothing_else() {
 #[test]
 fn at_three_times_the_limit_a_venue_refuses_nothing_and_programs_need_no_keys() {
     let (key, secret) = ("k".repeat(36), "s".repeat(180));
-    let config = format!(
-        "[venues.kis]\nrest = \"KIS\"\napp_key = \"{key}\"\napp_secret = \"{secret}\"\n"
-    );
+    let config =
+        format!("[venues.kis]\nrest = \"KIS\"\napp_key = \"{key}\"\napp_secret = \"{secret}\"\n");
     let scene = Scene::new("--venues kis", &config);
     let path = "GET /gateway/kis/uapi/domestic-stock/v1/quotations/inquire-price?FID_COND_MRKT_DIV_CODE=J&FID_INPUT_ISCD=005930";
     let wrong = scene.ask(path, &[("tr_id", "TTTC0802U")], "");
@@ -206,7 +217,12 @@ fn at_three_times_the_limit_a_venue_refuses_nothing_and_programs_need_no_keys() 
         let door = &scene.door;
         let asking = move || {
             let reply = door.ask(path, &[("tr_id", "FHKST01010100")], "");
-            assert_eq!((reply.status(), &reply.json()["rt_cd"]), (200, &json!("0")), "{}", reply.body);
+            assert_eq!(
+                (reply.status(), &reply.json()["rt_cd"]),
+                (200, &json!("0")),
+                "{}",
+                reply.body
+            );
             reply.header("x-finstage-wait-ms").unwrap().parse().unwrap()
         };
         let threads: Vec<_> = (0..60).map(|_| scope.spawn(asking)).collect();
@@ -239,7 +255,8 @@ fn questions_pass_with_the_key_of_the_house_and_equal_ones_are_asked_once() {
     };
     assert_eq!((count("x-finstage-cache", "miss"), count("x-finstage-cache", "hit")), (1, 4));
     assert_eq!(count("x-finstage-cost-usd", "0.00"), 4);
-    let warm = json!({"model": "echo", "temperature": 1, "messages": [{"role": "user", "content": "a"}]});
+    let warm =
+        json!({"model": "echo", "temperature": 1, "messages": [{"role": "user", "content": "a"}]});
     let paid = scene.chat(&warm);
     assert_eq!(paid.header("x-finstage-cache"), None, "chance is asked for each time");
     let vector = scene.ask(
@@ -286,24 +303,27 @@ fn a_program_shows_its_token_where_programs_are_named() {
 }
 
 #[test]
-fn a_budget_that_is_spent_sends_nothing() {
+fn a_budget_that_is_spent_sends_nothing_and_a_new_process_knows_it() {
     let token = "0123456789abcdef";
     let clients = format!(
         "[[gateway.clients]]\nname = \"a\"\ntoken = \"{token}\"\nbudget_usd_per_day = 0.001\n"
     );
     let own = "prices = \"prices.toml\"\n";
-    let prices = "as_of = \"2026-11-29\"\n[[models]]\nname = \"echo\"\ninput = 1.0\noutput = 10.0\n";
+    let prices =
+        "as_of = \"2026-11-29\"\n[[models]]\nname = \"echo\"\ninput = 1.0\noutput = 10.0\n";
     let config = format!("{MODELS}{own}{clients}");
     let scene = Scene::with(("--venues openai --token-time 100ms", &config), "", prices);
     let bearer = format!("Bearer {token}");
-    let ask = |body: &Value| {
-        scene.ask(CHAT, &[("Authorization", bearer.as_str())], &body.to_string())
-    };
+    let ask =
+        |body: &Value| scene.ask(CHAT, &[("Authorization", bearer.as_str())], &body.to_string());
     let unknown = ask(&json!({"model": "unheard-of", "messages": [], "max_tokens": 1}));
     assert_eq!(unknown.refusal(), (400, "unknown_price"), "{}", unknown.body);
     let large = ask(&json!({"model": "echo", "max_tokens": 5_000, "messages": []}));
     assert_eq!(large.refusal(), (429, "insufficient_quota"), "{}", large.body);
-    assert_eq!((large.header("x-should-retry"), &large.json()["error"]["type"]), (Some("false"), &json!("insufficient_quota")));
+    assert_eq!(
+        (large.header("x-should-retry"), &large.json()["error"]["type"]),
+        (Some("false"), &json!("insufficient_quota"))
+    );
     assert_eq!(scene.ledger().len(), 0, "nothing was sent");
     let first = ask(&question("a b c"));
     assert_eq!(first.status(), 200, "{}", first.body);
@@ -321,14 +341,31 @@ fn a_budget_that_is_spent_sends_nothing() {
     let again = ask(&question("another"));
     assert_eq!(again.refusal(), (429, "insufficient_quota"), "{}", again.body);
     assert_eq!(scene.ledger().len(), 2, "the first and the one that was left");
+    scene.gateway.terminate();
+    scene.gateway.end().ok();
+    let (_gateway, door, _) = Scene::gateway(&scene.shell);
+    let later = door.ask(CHAT, &[("Authorization", &bearer)], &question("later").to_string());
+    assert_eq!(
+        later.refusal(),
+        (429, "insufficient_quota"),
+        "a new process knows it: {}",
+        later.body
+    );
 }
 
 #[test]
 fn a_stream_passes_as_it_comes_without_what_was_not_asked_for() {
     let scene = Scene::new("--venues openai --token-time 20ms", MODELS);
     let plain = scene.chat(&streamed("one two three"));
-    assert_eq!(plain.header("content-type").map(|kind| kind.starts_with("text/event-stream")), Some(true));
-    assert!(plain.body.contains("data: [DONE]") && !plain.body.contains("prompt_tokens"), "{}", plain.body);
+    assert_eq!(
+        plain.header("content-type").map(|kind| kind.starts_with("text/event-stream")),
+        Some(true)
+    );
+    assert!(
+        plain.body.contains("data: [DONE]") && !plain.body.contains("prompt_tokens"),
+        "{}",
+        plain.body
+    );
     assert!(plain.body.contains("\r\n0\r\n"), "whole");
     assert!(plain.header("x-finstage-wait-ms").is_some());
     let mut with_usage = streamed("one two three");

@@ -8,13 +8,11 @@ mod stream;
 use std::sync::Arc;
 use std::time::Duration;
 
-use finstage_llm::{
-    CHAT, EMBEDDINGS, Endpoint, EndpointOptions, Place, Prices, providers,
-};
+use finstage_llm::{CHAT, EMBEDDINGS, Endpoint, EndpointOptions, Place, Prices, providers};
 use finstage_model::Clock;
 use finstage_net::{
-    Cache, CacheOptions, Class, Client, ClientOptions, Concurrency, Method, Remote, RemoteOptions, Request,
-    Response, Sign, Terms,
+    Cache, CacheOptions, Class, Client, ClientOptions, Concurrency, Method, Remote, RemoteOptions,
+    Request, Response, Sign, Terms,
 };
 use finstage_seal::Secret;
 use finstage_server::{Asked, Given};
@@ -28,9 +26,9 @@ use super::money::{Daily, Till};
 use super::passing::passed;
 use super::refusal::Refusal;
 use super::venues::NotKept;
+use crate::config::dotenv::DotEnv;
 use crate::config::settings::{LlmSettings, Settings};
 use crate::config::{Reference, dereference};
-use crate::config::dotenv::DotEnv;
 use crate::exit::{Exit, Failure, Result};
 
 /// Where the older kind of question goes.
@@ -87,7 +85,8 @@ impl Models {
             });
         let place = place.map_err(|why| Failure::new(Exit::Auth, format!("[llm]: {why}")))?;
         let is_spoken = llm.provider == kind.name;
-        let not_spoken = || format!("llm.provider is {}: the gateway passes openai only", llm.provider);
+        let not_spoken =
+            || format!("llm.provider is {}: the gateway passes openai only", llm.provider);
         let trouble = (!is_spoken).then(not_spoken);
         let trouble = trouble.or(missing.filter(|_| llm.base_url.is_none()));
         let options = EndpointOptions {
@@ -230,7 +229,8 @@ fn key(llm: &LlmSettings) -> (Option<Secret<String>>, Option<String>) {
     match found {
         Ok(key) => (Some(key), None),
         Err(why) => {
-            let words = format!("there is no key: {why}: write api_key in [llm], or set OPENAI_API_KEY");
+            let words =
+                format!("there is no key: {why}: write api_key in [llm], or set OPENAI_API_KEY");
             (None, Some(words))
         }
     }

@@ -98,7 +98,8 @@ impl Relay {
         }
         let Ok(chunk) = serde_json::from_str::<Value>(data) else { return false };
         let choices = chunk.get("choices").and_then(Value::as_array);
-        let has_reason = |choice: &Value| choice.get("finish_reason").is_some_and(|why| !why.is_null());
+        let has_reason =
+            |choice: &Value| choice.get("finish_reason").is_some_and(|why| !why.is_null());
         let ends = ["response.completed", "response.failed", "response.incomplete", "error"];
         let kind = chunk.get("type").and_then(Value::as_str).unwrap_or_default();
         self.is_finished |= choices.is_some_and(|choices| choices.iter().any(has_reason))
@@ -146,9 +147,11 @@ mod tests {
 
     use super::*;
 
-    const USAGE: &str = "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":19,\"completion_tokens\":10}}";
+    const USAGE: &str =
+        "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":19,\"completion_tokens\":10}}";
     const WORD: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"안녕\"},\"finish_reason\":null}],\"usage\":null}";
-    const LAST: &str = "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}],\"usage\":null}";
+    const LAST: &str =
+        "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}],\"usage\":null}";
 
     fn passed(relay: &mut Relay, pieces: &[&[u8]]) -> String {
         let mut out = Vec::new();

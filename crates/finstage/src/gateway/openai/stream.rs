@@ -28,7 +28,8 @@ pub(super) async fn open(
     let mut given = passing(streamed.headers());
     given.extend(headers);
     let (send, pieces) = mpsc::channel(MAX_PIECES);
-    let is_events = streamed.header("content-type").is_some_and(|kind| kind.contains("event-stream"));
+    let is_events =
+        streamed.header("content-type").is_some_and(|kind| kind.contains("event-stream"));
     let status = streamed.status();
     let endpoint = models.endpoint.clone();
     let mut relay = match is_events {
@@ -67,7 +68,9 @@ async fn pump(streamed: &mut Streamed, send: &Pieces, relay: &mut Relay) {
                 }
                 continue;
             }
-            Ok(None) => (relay.rest(), (!relay.is_whole()).then(|| "it ended too early".to_owned())),
+            Ok(None) => {
+                (relay.rest(), (!relay.is_whole()).then(|| "it ended too early".to_owned()))
+            }
             Err(why) => (relay.rest(), Some(why.to_string())),
         };
         // Whoever has gone hears none of it.
