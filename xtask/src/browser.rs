@@ -20,11 +20,16 @@ const STAMP: &str = "node_modules/finstage-lock.json";
 /// What the line with the link has in it.
 const LOGIN: &str = "/?login=";
 
-/// Checks source and page.
-pub(crate) fn check() -> Result<()> {
+/// Has Node and npm.
+pub(crate) fn ensure_node() -> Result<()> {
     debian::ensure("Node with npm", &["nodejs", "npm"], || {
         ["node", "npm"].iter().all(|name| debian::runs(Path::new(name), &["--version"]))
-    })?;
+    })
+}
+
+/// Checks source and page.
+pub(crate) fn check() -> Result<()> {
+    ensure_node()?;
     debian::ensure("Chromium", &["chromium"], || {
         debian::runs(Path::new("chromium"), &["--version"])
     })?;
@@ -57,13 +62,13 @@ fn node() -> Result<(u32, u32)> {
 }
 
 /// Installs what the lock file names, unless it is there.
-fn packages(folder: &Path) -> Result<()> {
+pub(crate) fn packages(folder: &Path) -> Result<()> {
     let lock = fs::read(folder.join("package-lock.json")).context("reading package-lock.json")?;
     let stamp = folder.join(STAMP);
     if fs::read(&stamp).is_ok_and(|known| known == lock) {
         return Ok(());
     }
-    eprintln!("    npm ci in {FOLDER}");
+    eprintln!("    npm ci in {}", folder.display());
     run(npm(folder).args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"]))?;
     fs::write(stamp, lock).context("writing the stamp of the packages")
 }

@@ -31,6 +31,8 @@ pub enum Server {
 pub struct Access {
     /// Builds what asks it.
     pub poll: fn(&Endpoints, &Account) -> Box<dyn PollVenue>,
+    /// Puts the keys into a request.
+    pub sign: fn(Request, &Account) -> Request,
     /// How its tokens are issued.
     pub token: fn(&Endpoints, &Account) -> TokenTerms,
     /// Puts a token into a request.

@@ -30,6 +30,7 @@ mod calendars;
 mod error;
 mod poller;
 pub mod prices;
+mod public;
 pub mod recording;
 pub mod registry;
 pub mod sealed;
@@ -45,6 +46,7 @@ pub use account::{Access, Account, Server};
 pub use calendars::{MarketHours, NotCovered, SessionTimes};
 pub use error::{DecodeError, DecodeErrorKind};
 pub use poller::{Agenda, Answer, KEPT_BARS, LONGEST_BLOCK, Poller, Step};
+pub use public::{Params, Public, Read};
 pub use session::{
     LinkState, LostTrades, MAX_HELD_BATCHES, MAX_LOST_STRETCHES, MAX_OUTBOX, MAX_PARKED_BARS,
     MAX_REPAIR_PAGES, MAX_RETRY_AFTER, MAX_TRADE_PAGES, MAX_TRADE_PAGES_OF_A_LOSS, Session,

@@ -21,6 +21,7 @@ use crate::hints::{REQUESTS, TOKENS};
 use crate::provider::{Fault, Outcome, Place, Question, Remedy};
 use crate::{
     ByteCounting, Counting, Error, ErrorKind, Estimate, Halt, MAX_IN_HAND, Provider, RowError,
+    Usage,
 };
 
 use flight::Flight;
@@ -223,6 +224,25 @@ impl Endpoint {
                 Err(Error::new(ErrorKind::Provider, words))
             }
         }
+    }
+
+    /// A client at the limits of a model, and `request` with its costs and its time: for whoever passes on what
+    /// another program asks, as it was written.
+    pub fn way(&self, (model, sizes): (&str, &Estimate), request: Request) -> (Client, Request) {
+        let lane = self.lane(model);
+        let request = self.dressed(request, (&lane, sizes));
+        (lane.client.clone(), request)
+    }
+
+    /// Learns what a question that was passed on turned out to be.
+    pub fn counted(&self, (model, sizes): (&str, &Estimate), usage: &Usage) {
+        self.lane(model).counted(sizes, usage);
+    }
+
+    /// What all questions to each model share.
+    #[must_use]
+    pub fn remotes(&self) -> Vec<Remote> {
+        self.lanes().values().filter_map(|lane| lane.client.remote().cloned()).collect()
     }
 
     /// Sends what is no question: one of a few requests that all models share.

@@ -9,6 +9,7 @@ use finstage_store::records::{Head, Records};
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
+use crate::annex::Wing;
 use crate::answer::Answer;
 use crate::auth::Keys;
 use crate::guard::Hosts;
@@ -43,6 +44,8 @@ pub(crate) struct App {
     pub(crate) track: Mutex<Option<(Head, Value)>>,
     pub(crate) questions: Semaphore,
     pub(crate) requests: Semaphore,
+    /// What somebody else answers for.
+    pub(crate) wing: Option<Wing>,
 }
 
 /// What a server says of itself.

@@ -2,7 +2,7 @@
 //! who sent it. In that order: a page that was led here by a false name (DNS rebinding) learns nothing,
 //! not even whether it needs a token.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use finstage_model::Timestamp;
 use hyper::header::{AUTHORIZATION, COOKIE, HOST, HeaderMap, HeaderName, ORIGIN};
@@ -76,6 +76,13 @@ fn port_of(host: &str) -> Option<&str> {
     let is_port = port.bytes().all(|b| b.is_ascii_digit()) && !port.is_empty();
     let is_name = !name.contains(':') || name.ends_with(']');
     (is_port && is_name).then_some(port)
+}
+
+/// Whether a host is a name of the machine itself, with a port or without.
+pub(crate) fn is_this_machine(host: &str) -> bool {
+    let name = port_of(host).map_or(host, |port| &host[..host.len() - port.len() - 1]);
+    let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    name.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
 }
 
 /// Refuses a request that is for another host or comes from another page.
@@ -198,6 +205,17 @@ mod tests {
             assert!(!hosts().know(host), "{host}");
         }
         assert!(Hosts::new("127.0.0.1:80".parse().unwrap(), &[], false).know("localhost"));
+    }
+
+    #[test]
+    fn only_its_own_names_are_this_machine() {
+        for host in ["localhost", "LOCALHOST:1", "127.0.0.1:8080", "127.9.9.9", "[::1]:80", "[::1]"]
+        {
+            assert!(is_this_machine(host), "{host}");
+        }
+        for host in ["", "nas.local", "192.168.1.5:8080", "localhost.evil.example", "127.0.0.1.x"] {
+            assert!(!is_this_machine(host), "{host}");
+        }
     }
 
     #[test]

@@ -14,12 +14,15 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod accept;
+mod annex;
 mod answer;
 mod app;
 mod auth;
 mod dashboard;
 mod desk;
 mod error;
+mod front;
 mod guard;
 mod live;
 mod metrics;
@@ -37,6 +40,7 @@ mod stream;
 mod tls;
 mod token;
 
+pub use annex::{Annex, Asked, Cut, Given, GivenBody};
 pub use app::About;
 pub use auth::{CODE_LIFE, SESSION_LIFE};
 pub use desk::{
@@ -44,6 +48,7 @@ pub use desk::{
     RemoteGauge, ReportAsked, ReportForm, ReportPage, Rules, SealedGauge, SeriesGauge,
 };
 pub use error::{Error, ErrorKind};
+pub use front::Front;
 pub use live::{Live, MAX_INSTRUMENTS};
 pub use options::{Limits, ServerOptions};
 pub use process::memory_bytes;

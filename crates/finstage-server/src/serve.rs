@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use http_body_util::{BodyExt as _, Either, Full, LengthLimitError, Limited};
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{
     ACCEPT_ENCODING, CONNECTION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH,
@@ -18,13 +19,17 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
+use crate::accept::{Came, Handler};
+use crate::annex::Outgoing;
 use crate::answer::Answer;
 use crate::app::App;
 use crate::dashboard;
 use crate::guard::{self, Purpose};
+use crate::options::Limits;
 use crate::problem::Problem;
 use crate::query::{Query, decode, refuse_secret};
 use crate::routes::{self, Call, Gate, Route, Work};
+use crate::server::STOP_MAX;
 use crate::stream;
 
 /// Bytes that a stream's socket reads and writes at once: there may be thousands.
@@ -32,14 +37,38 @@ const SOCKET_BYTES: usize = 4 << 10;
 /// The most bytes that may wait in a stream's socket.
 const SOCKET_MAX_BYTES: usize = 4 << 20;
 
-type Reply = Response<Full<Bytes>>;
+/// An answer as it leaves.
+pub(crate) type Reply = Response<Outgoing>;
+
+impl Handler for App {
+    fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    fn grace(&self) -> Duration {
+        STOP_MAX
+    }
+
+    fn refused(&self) {
+        self.metrics.refused_connections.fetch_add(1, Ordering::Relaxed);
+    }
+
+    async fn handle(self: Arc<Self>, came: Came) -> Reply {
+        let Came { request, peer, stop } = came;
+        let Some(wing) = self.wing.as_ref().filter(|wing| wing.owns(request.uri().path())) else {
+            return handle(self, request, stop).await;
+        };
+        // Its requests may wait long for others: they take none of the places of ours.
+        let (began, method) = (Instant::now(), method_word(request.method()));
+        let reply = wing.handle(&self.hosts, request, peer).await;
+        let seconds = began.elapsed().as_secs_f64();
+        self.metrics.request(method, wing.path(), (reply.status().as_u16(), seconds));
+        reply
+    }
+}
 
 /// Answers a request; there is always an answer.
-pub(crate) async fn handle(
-    app: Arc<App>,
-    request: Request<Incoming>,
-    stop: watch::Receiver<bool>,
-) -> Reply {
+async fn handle(app: Arc<App>, request: Request<Incoming>, stop: watch::Receiver<bool>) -> Reply {
     let began = Instant::now();
     let path = request.uri().path().to_owned();
     let is_head = request.method() == Method::HEAD;
@@ -51,13 +80,13 @@ pub(crate) async fn handle(
         Ok(_turn) => answer(&app, request, stop, &mut seen).await,
     };
     let reply = match answer {
-        Ok(Outcome::Answer(answer)) => reply(answer, is_head),
+        Ok(Outcome::Answer(answer)) => reply(answer, is_head).map(Either::Left),
         Ok(Outcome::Stream(reply)) => reply,
         Err(problem) => {
             if problem.status == StatusCode::UNAUTHORIZED {
                 app.metrics.unauthorized.fetch_add(1, Ordering::Relaxed);
             }
-            reply(problem.answer(&path), is_head)
+            reply(problem.answer(&path), is_head).map(Either::Left)
         }
     };
     let seconds = began.elapsed().as_secs_f64();
@@ -292,7 +321,7 @@ fn upgrade(
             Err(_) => app.hub.leave(&mailbox),
         }
     });
-    let mut reply = Response::new(Full::default());
+    let mut reply = Response::new(Either::Left(Full::default()));
     *reply.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let headers = reply.headers_mut();
     headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
@@ -303,7 +332,7 @@ fn upgrade(
 }
 
 /// An answer as it goes out, with what every answer carries.
-fn reply(answer: Answer, is_head: bool) -> Reply {
+pub(crate) fn reply(answer: Answer, is_head: bool) -> Response<Full<Bytes>> {
     let Answer { status, kind, body, headers: own } = answer;
     let length = body.len();
     let mut reply = Response::new(Full::new(if is_head { Bytes::new() } else { body }));

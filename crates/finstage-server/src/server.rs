@@ -2,38 +2,31 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use finstage_model::{Clock, Interval};
 use finstage_store::history::History;
 use finstage_store::records::Records;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
-use tokio_rustls::TlsAcceptor;
 
+use crate::accept::accept;
+use crate::annex::{Annex, Wing};
 use crate::app::{About, App, Kept};
 use crate::auth::Keys;
 use crate::guard::Hosts;
 use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::options::ServerOptions;
-use crate::serve::handle;
 use crate::stream::{Hub, HubParts, Synced};
 use crate::{Desk, Error, ErrorKind, tls};
 
 /// How long connections may take to end when the server stops.
-const STOP_MAX: Duration = Duration::from_secs(3);
+pub(crate) const STOP_MAX: Duration = Duration::from_secs(3);
 /// How often stored closes are looked up.
 const BOARD_EVERY: Duration = Duration::from_secs(10);
-/// How long accepting rests when the system has no more descriptors.
-const REST: Duration = Duration::from_millis(50);
 
 /// What a server is made of.
 #[derive(Debug)]
@@ -56,6 +49,8 @@ pub struct Inputs {
     pub token_file: std::path::PathBuf,
     /// What the service says of itself.
     pub about: About,
+    /// What somebody else answers for, if anything.
+    pub annex: Option<Arc<dyn Annex>>,
 }
 
 /// A running server.
@@ -115,6 +110,7 @@ impl Server {
             track: std::sync::Mutex::default(),
             questions: Semaphore::new(options.limits.questions),
             requests: Semaphore::new(options.limits.requests),
+            wing: inputs.annex.map(Wing::new),
         });
         let (stop, stopping) = watch::channel(false);
         fill_board(&app)?;
@@ -199,87 +195,5 @@ async fn keep_board(app: Arc<App>, mut stop: watch::Receiver<bool>) {
         if let Err(error) = app.ask(move || fill_board(&board)).await {
             tracing::warn!("prices lack what is stored until the next try: {error}");
         }
-    }
-}
-
-async fn accept(
-    listener: TcpListener,
-    tls: Option<TlsAcceptor>,
-    app: Arc<App>,
-    mut stop: watch::Receiver<bool>,
-) {
-    let room = Arc::new(Semaphore::new(app.limits.connections));
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            _ = stop.wait_for(|stop| *stop) => break,
-        };
-        let Ok((socket, _)) = accepted else {
-            tokio::time::sleep(REST).await;
-            continue;
-        };
-        let Ok(place) = Arc::clone(&room).try_acquire_owned() else {
-            app.metrics.refused_connections.fetch_add(1, Ordering::Relaxed);
-            continue;
-        };
-        let (app, tls, stop) = (Arc::clone(&app), tls.clone(), stop.clone());
-        tokio::spawn(async move {
-            let _place = place;
-            connection(socket, tls, app, stop).await;
-        });
-    }
-    drop(listener);
-    // Every connection holds a place: all are back when the last has ended.
-    let all = u32::try_from(app.limits.connections).unwrap_or(u32::MAX);
-    let _ = tokio::time::timeout(STOP_MAX, room.acquire_many(all)).await;
-}
-
-async fn connection(
-    socket: TcpStream,
-    tls: Option<TlsAcceptor>,
-    app: Arc<App>,
-    stop: watch::Receiver<bool>,
-) {
-    // Small messages leave at once.
-    let _ = socket.set_nodelay(true);
-    match tls {
-        None => talk(socket, app, stop).await,
-        Some(tls) => {
-            let shaken = tokio::time::timeout(app.limits.head_time, tls.accept(socket)).await;
-            if let Ok(Ok(socket)) = shaken {
-                talk(socket, app, stop).await;
-            }
-        }
-    }
-}
-
-async fn talk<S>(socket: S, app: Arc<App>, mut stop: watch::Receiver<bool>)
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let limits = app.limits;
-    let until = stop.clone();
-    let service = service_fn(move |request| {
-        let (app, stop) = (Arc::clone(&app), until.clone());
-        async move { Ok::<_, std::convert::Infallible>(handle(app, request, stop).await) }
-    });
-    let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new())
-        .header_read_timeout(limits.head_time)
-        .max_buf_size(limits.head_bytes)
-        .max_headers(limits.headers)
-        .half_close(false);
-    let connection = http.serve_connection(TokioIo::new(socket), service).with_upgrades();
-    let mut connection = std::pin::pin!(connection);
-    let is_over = tokio::select! {
-        _ = connection.as_mut() => true,
-        stopping = stop.wait_for(|stop| *stop) => {
-            drop(stopping);
-            false
-        }
-    };
-    if !is_over {
-        connection.as_mut().graceful_shutdown();
-        let _ = tokio::time::timeout(STOP_MAX, connection).await;
     }
 }

@@ -7,6 +7,7 @@ mod capture;
 mod decode;
 mod instruments;
 mod keys;
+mod llm;
 mod man;
 mod prices;
 mod replay;
@@ -31,6 +32,10 @@ pub use self::capture::Capture;
 pub use self::decode::Decode;
 pub use self::instruments::{InstrumentAdd, Instruments, ListingArgs};
 pub use self::keys::{KeyringArgs, Keys, KeysCheck, KeysDestroy, KeysDisable, KeysNew, KeysRotate};
+pub use self::llm::{
+    Gateway, Llm, LlmAsk, LlmBatch, LlmBatchCommand, LlmCheck, LlmCommand, LlmCost, LlmForm,
+    LlmProvider, LlmRun, LlmTarget,
+};
 pub use self::man::Man;
 pub use self::prices::Prices;
 pub use self::replay::{Replay, Speed};
@@ -90,6 +95,8 @@ pub enum Command {
     /// The token that opens the server, and one-time links to the dashboard
     #[command(subcommand)]
     Token(Token),
+    /// One local address for programs in any language: models and venues; keys stay here
+    Gateway(Gateway),
     /// Check configuration, folders, clock, venues, channels and hours, a line each
     Doctor,
     /// Ask the running service whether it is ready

@@ -22,6 +22,7 @@ pub mod drift;
 pub mod evidence;
 pub mod exit;
 pub mod expected;
+pub mod gateway;
 pub mod generate;
 pub mod live;
 pub mod logging;

@@ -22,6 +22,7 @@ use crate::compactor;
 use crate::config::settings::{FeedSettings, Settings};
 use crate::day::{Feed, House, Renewal, Rim, engine_day};
 use crate::exit::{Exit, Failure, Result};
+use crate::gateway::Gateway;
 use crate::live::{BATCH_MAX_EVENTS, Names, Observer, Safe};
 use crate::pace::Pace;
 use crate::polled::{self, Want};
@@ -91,21 +92,33 @@ pub async fn run(
     let notifiers = wiring::notifiers(&plan.settings)?;
     let house = build_house(&plan, &notifiers, &wake)?;
     // Before history is fetched, which may take long: people can see that it does.
+    let gateway = plan.server.as_ref().and_then(|opened| opened.gateway.clone());
     let server =
         plan.server.take().map(|opened| start_server(opened, &plan, &house)).transpose()?;
     let (server, running) = server.unzip();
-    let ended = run_beside(plan, (house, notifiers, wake), running, (stop, ready)).await;
+    let beside = Beside { running, gateway: gateway.clone() };
+    let ended = run_beside(plan, (house, notifiers, wake), beside, (stop, ready)).await;
     if let Some(server) = server {
         server.stop().await;
     }
+    if let Some(gateway) = gateway {
+        // Only now: what was being answered is over.
+        let _ = tokio::task::spawn_blocking(move || gateway.flush()).await;
+    }
     ended
+}
+
+/// What the server tells of the service, and who passes programs on to its venues.
+struct Beside {
+    running: Option<Arc<OnceLock<Running>>>,
+    gateway: Option<Arc<Gateway>>,
 }
 
 /// Runs what the server is beside.
 async fn run_beside(
     plan: Plan,
     (house, notifiers, wake): (House, Vec<Arc<dyn Notifier>>, Arc<Notify>),
-    running: Option<Arc<OnceLock<Running>>>,
+    beside: Beside,
     (stop, ready): (watch::Receiver<bool>, impl FnOnce(Gauges)),
 ) -> Result<()> {
     let client = wiring::client()?;
@@ -116,6 +129,9 @@ async fn run_beside(
         clock: &plan.clock,
     };
     let doors = venues::doors_of_feeds(&plan.settings.feeds, means)?;
+    if let Some(gateway) = &beside.gateway {
+        gateway.open(&doors, means)?;
+    }
     let mut feeds = plan.settings.feeds.clone();
     let mut refused = BTreeSet::new();
     for feed in &feeds {
@@ -147,6 +163,9 @@ async fn run_beside(
     tasks.push(tokio::spawn(track::run(stored, told, pace.clone(), quitting.clone())));
     let reports = report_job(&plan, &house)?;
     tasks.push(tokio::spawn(job::run(reports, safe, pace.clone(), quitting.clone())));
+    if let Some(gateway) = &beside.gateway {
+        tasks.push(tokio::spawn(Arc::clone(gateway).keep(quitting.clone())));
+    }
     tasks.push(tokio::spawn(compactor::run(house.history.clone(), pace, quitting.clone())));
     let (deliver, delivering) = watch::channel(false);
     for notifier in notifiers {
@@ -156,8 +175,9 @@ async fn run_beside(
         tasks.push(tokio::spawn(dispatcher.run(delivering.clone())));
     }
     let engine = start_engine(house, received)?;
-    if let Some(running) = running {
-        let _ = running.set(Running { gauges: gauges.clone(), feeds, queue });
+    if let Some(running) = beside.running {
+        let gateway = beside.gateway;
+        let _ = running.set(Running { gauges: gauges.clone(), feeds, queue, gateway });
     }
     ready(gauges);
     let ended = supervise(engine, stop, &quit).await;

@@ -10,7 +10,7 @@ use finstage_feeds::venues::{self, Venue};
 use finstage_feeds::{Access, Account, Endpoints, PollVenue, Server, hosts};
 use finstage_model::{Clock, Symbol};
 use finstage_net::{
-    Client, ErrorKind, LimiterOptions, Remote, RemoteOptions, Rule, Terms, TokenCell,
+    Client, ErrorKind, LimiterOptions, Remote, RemoteOptions, Request, Rule, Terms, TokenCell,
 };
 use finstage_seal::{Secret, hmac_sha256};
 
@@ -142,6 +142,15 @@ impl Door {
                 Err(Failure::new(Exit::Auth, format!("{name}: {why}: {check}")))
             }
             Err(why) => Err(Failure::new(Exit::Remote, format!("{name}: {why}"))),
+        }
+    }
+
+    /// The request with the keys of the account, where the venue wants some. A token is put in on sending.
+    #[must_use]
+    pub fn signed(&self, request: Request) -> Request {
+        match (self.venue.access, &self.account) {
+            (Some(access), Some(account)) => (access.sign)(request, account),
+            _ => request,
         }
     }
 

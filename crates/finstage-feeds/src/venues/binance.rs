@@ -11,6 +11,7 @@
 //! * Trade ids rise by one per symbol: see [`crate::Continuity`].
 
 mod prices;
+mod public;
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -34,6 +35,7 @@ pub(super) const VENUE: Venue = Venue {
     stream: Some(|endpoints, symbols| Box::new(Binance::new(endpoints, symbols))),
     poll: Some(|endpoints| Box::new(Binance::new(endpoints, SymbolMap::default()))),
     access: None,
+    public: &public::PUBLIC,
 };
 
 const PROFILE: VenueProfile = VenueProfile {

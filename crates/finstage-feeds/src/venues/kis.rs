@@ -18,6 +18,7 @@ pub mod master;
 mod minutes;
 mod place;
 mod prices;
+mod public;
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -35,8 +36,13 @@ use crate::venue::{Description, Endpoints, PollVenue, Query, VenueProfile};
 use crate::venues::Venue;
 use crate::{DecodeError, DecodeErrorKind};
 
-pub(super) const VENUE: Venue =
-    Venue { profile: &PROFILE, stream: None, poll: None, access: Some(&access::ACCESS) };
+pub(super) const VENUE: Venue = Venue {
+    profile: &PROFILE,
+    stream: None,
+    poll: None,
+    access: Some(&access::ACCESS),
+    public: &public::PUBLIC,
+};
 
 const PROFILE: VenueProfile = VenueProfile {
     name: "kis",
@@ -125,16 +131,12 @@ impl Kis {
 
     /// A question to `path` of the kind `tr_id`.
     fn get(&self, path: &str, tr_id: &'static str) -> Request {
-        let Account { app_key, app_secret, .. } = &self.account;
-        Request::get(format!("{}{path}", self.rest))
+        let request = Request::get(format!("{}{path}", self.rest))
             .header("content-type", "application/json; charset=utf-8")
-            .header("appkey", app_key.expose().as_str())
-            .header("appsecret", app_secret.expose().as_str())
             .header("tr_id", tr_id)
             .header("custtype", "P")
-            .hide(app_key)
-            .hide(app_secret)
-            .endpoint(tr_id)
+            .endpoint(tr_id);
+        access::sign(request, &self.account)
     }
 
     fn known(&self) -> MutexGuard<'_, HashMap<Symbol, Known>> {

@@ -18,6 +18,7 @@ use serde_json::Value;
 
 use crate::hosts;
 use crate::prices::{PriceAnswer, PriceQuery, Quotation};
+use crate::public::{Public, Read};
 use crate::settling::Settling;
 use crate::venue::{Endpoints, PollVenue, Query, VenueProfile};
 use crate::venues::Venue;
@@ -28,6 +29,20 @@ pub(super) const VENUE: Venue = Venue {
     stream: None,
     poll: Some(|endpoints| Box::new(Kraken::new(endpoints))),
     access: None,
+    public: &Public {
+        reads: &[
+            Read::of("/0/public/Time"),
+            Read::of("/0/public/SystemStatus"),
+            Read::of("/0/public/Assets"),
+            Read::of("/0/public/AssetPairs"),
+            Read::of("/0/public/Ticker"),
+            Read::of("/0/public/OHLC"),
+            Read::of("/0/public/Depth"),
+            Read::of("/0/public/Trades"),
+            Read::of("/0/public/Spread"),
+        ],
+        ..Public::NONE
+    },
 };
 
 const PROFILE: VenueProfile = VenueProfile {

@@ -13,6 +13,7 @@ pub use tardis::Tardis;
 pub use yahoo::Yahoo;
 
 use crate::account::{Access, Account};
+use crate::public::Public;
 use crate::venue::{Endpoints, PollVenue, StreamVenue, SymbolMap, VenueProfile};
 
 /// A venue as the list knows it: its constants and how to build its translators.
@@ -26,6 +27,8 @@ pub struct Venue {
     pub poll: Option<BuildPoll>,
     /// How it is asked by who has an account; `None` where everyone may ask.
     pub access: Option<&'static Access>,
+    /// What other programs may ask of it through this one.
+    pub public: &'static Public,
 }
 
 impl Venue {

@@ -28,6 +28,7 @@ use finstage_model::{Event, FeedKind, FeedStatus, InstrumentId, Interval, Payloa
 use finstage_net::{Frame, Request, Terms};
 use serde_json::{Value, json};
 
+use crate::public::{Public, Read};
 use crate::venue::{Decoded, Endpoints, Open, StreamVenue, Subscription, SymbolMap, VenueProfile};
 use crate::venues::Venue;
 use crate::{DecodeError, DecodeErrorKind, Tick};
@@ -40,6 +41,10 @@ pub(super) const VENUE: Venue = Venue {
     stream: Some(|endpoints, symbols| Box::new(Tardis::new(endpoints, symbols))),
     poll: None,
     access: None,
+    public: &Public {
+        reads: &[Read::of("/replay").endless(), Read::of("/replay-normalized").endless()],
+        ..Public::NONE
+    },
 };
 
 const PROFILE: VenueProfile = VenueProfile {

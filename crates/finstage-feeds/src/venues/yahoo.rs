@@ -24,6 +24,7 @@ use finstage_net::{Request, Response, Rule, Shape, Sign, Terms, retry_after};
 use self::chart::Chart;
 use crate::hosts;
 use crate::prices::{PriceAnswer, PriceQuery};
+use crate::public::{Public, Read};
 use crate::settling::Settling;
 use crate::venue::{Action, Endpoints, PollVenue, Query, VenueProfile};
 use crate::venues::Venue;
@@ -34,6 +35,16 @@ pub(super) const VENUE: Venue = Venue {
     stream: None,
     poll: Some(|endpoints| Box::new(Yahoo::new(endpoints))),
     access: None,
+    public: &Public {
+        reads: &[
+            Read::of("/v8/finance/chart/*"),
+            Read::of("/v8/finance/spark"),
+            Read::of("/v7/finance/quote"),
+            Read::of("/v1/finance/search"),
+        ],
+        headers: &[("user-agent", USER_AGENT)],
+        ..Public::NONE
+    },
 };
 
 const PROFILE: VenueProfile = VenueProfile {

@@ -21,6 +21,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
+use crate::annex::Echo;
+
 /// How long anything may take before a test gives up.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -64,6 +66,7 @@ impl Scene {
             synced: Synced(Arc::new(move || Position::from_i64(position.load(Ordering::SeqCst)))),
             token_file: token_file(folder.path()),
             about: About::new("0.0.0", clock.now()),
+            annex: Some(Arc::new(Echo)),
         };
         let options = ServerOptions { limits, ..ServerOptions::new(address) };
         let server = Server::start(listener, &options, inputs).unwrap();

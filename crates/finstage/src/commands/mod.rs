@@ -12,6 +12,7 @@ mod config;
 mod decode;
 mod demo;
 mod doctor;
+mod gateway;
 mod health;
 mod import;
 mod indicators;
@@ -102,6 +103,7 @@ fn run(cli: &Cli) -> Result<Exit> {
     match &cli.command {
         Command::Demo(args) => demo::run(global, args),
         Command::Serve(args) => serve::run(global, args),
+        Command::Gateway(args) => gateway::run(global, args),
         Command::Token(args) => token::run(global, args),
         Command::Init(args) => init::run(global, args),
         Command::Doctor => doctor::run(global),
@@ -145,7 +147,7 @@ fn run(cli: &Cli) -> Result<Exit> {
 /// Logs are people's text: they go to stderr, quiet unless asked for. A service reads first where its
 /// own are to go.
 fn start_log(cli: &Cli) -> Result<()> {
-    if matches!(cli.command, Command::Serve(_)) {
+    if matches!(cli.command, Command::Serve(_) | Command::Gateway(_)) {
         return Ok(());
     }
     logging::start(LogOptions { level: level(&cli.global), ..LogOptions::default() })

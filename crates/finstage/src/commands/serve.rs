@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use finstage_model::{Clock as _, Decision, Event, FeedKind, InstrumentId, Output, Symbol};
 use finstage_net::SystemClock;
 use finstage_notify::Lines;
+use finstage_seal::Secret;
 use finstage_server::{ServerOptions, load_token, token_file};
 use tokio::sync::watch;
 
@@ -14,6 +15,7 @@ use super::{data_dir, level, load, say};
 use crate::cli::{Global, Serve};
 use crate::config::settings::{NotifySettings, Settings};
 use crate::exit::{Exit, Failure, Result};
+use crate::gateway::Gateway;
 use crate::live::{Freshness, Names, Observer};
 use crate::logging::{self, LogOptions};
 use crate::sealed;
@@ -27,13 +29,10 @@ pub(super) fn run(global: &Global, args: &Serve) -> Result<Exit> {
     let settings = loaded.settings.clone();
     let dir = data_dir(global, &loaded);
     let own = load_token(&token_file(&dir)).ok();
-    let keys = settings.accounts.values().flat_map(|account| account.secrets()).cloned();
-    let bearers = settings.sealed.values().filter_map(|sealed| sealed.token.clone()?.ok());
-    let secrets = settings.notify.iter().flat_map(NotifySettings::secrets).cloned().chain(keys);
     logging::start(LogOptions {
         level: level(global),
         settings: Some(&settings.log),
-        secrets: secrets.chain(bearers).chain(own).collect(),
+        secrets: secrets(&settings).into_iter().chain(own).collect(),
     })?;
     if settings.feeds.is_empty() {
         let place = loaded
@@ -63,7 +62,9 @@ pub(super) fn run(global: &Global, args: &Serve) -> Result<Exit> {
         let stop = stop_on_signal();
         if let Some(options) = server {
             let said = global.clone();
-            plan.server = Some(serving::open(options, &dir, move |at| announce(&said, at)).await?);
+            let mut opened = serving::open(options, &dir, move |at| announce(&said, at)).await?;
+            opened.gateway = gateway(&plan)?;
+            plan.server = Some(opened);
         }
         say(global, format_args!("finstage {}: data in {}", crate::VERSION, dir.display()));
         let ready = |_| {
@@ -73,6 +74,26 @@ pub(super) fn run(global: &Global, args: &Serve) -> Result<Exit> {
     })?;
     say(global, format_args!("stopped; everything is kept in {}", dir.display()));
     Ok(Exit::Done)
+}
+
+/// What the log must not show.
+pub(super) fn secrets(settings: &Settings) -> Vec<Secret<String>> {
+    let keys = settings.accounts.values().flat_map(|account| account.secrets()).cloned();
+    let bearers = settings.sealed.values().filter_map(|sealed| sealed.token.clone()?.ok());
+    let model = settings.llm.api_key.iter().filter_map(|key| key.as_ref().ok().cloned());
+    let tokens = settings.gateway.clients.iter().filter_map(|client| client.token.clone().ok());
+    let channels = settings.notify.iter().flat_map(NotifySettings::secrets).cloned();
+    channels.chain(keys).chain(bearers).chain(model).chain(tokens).collect()
+}
+
+/// The gateway beside the server, if one is wanted.
+fn gateway(plan: &Plan) -> Result<Option<Arc<Gateway>>> {
+    let is_wanted = plan.settings.gateway.enabled;
+    is_wanted
+        .then(|| {
+            Gateway::new(&plan.settings, plan.store.records.clone(), &plan.clock).map(Arc::new)
+        })
+        .transpose()
 }
 
 /// Where the server listens, if there is one.

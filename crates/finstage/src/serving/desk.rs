@@ -27,6 +27,7 @@ use crate::commands::strategies::object;
 use crate::commands::track_record::stats;
 use crate::config::settings::{FeedSettings, ReportSettings, WatchThresholds};
 use crate::exit::{Failure, Result};
+use crate::gateway::Gateway;
 use crate::live::Safe;
 use crate::report::{Asked, Language, day_of, gather, html, rule_words, text};
 use crate::service;
@@ -69,6 +70,8 @@ pub struct Running {
     pub feeds: Vec<FeedSettings>,
     /// What waits for the engine.
     pub queue: WeakSender<Vec<Event>>,
+    /// The gateway beside it.
+    pub gateway: Option<Arc<Gateway>>,
 }
 
 /// What is slow to count.
@@ -212,7 +215,9 @@ impl ServiceDesk {
 
     fn remote_gauges(&self) -> Vec<RemoteGauge> {
         let Some(running) = self.running.get() else { return Vec::new() };
-        running.gauges.remotes.iter().map(remotes::gauge).collect()
+        let shown = &running.gauges.remotes;
+        let of_gateway = running.gateway.iter().flat_map(|gateway| gateway.remotes(shown));
+        shown.iter().cloned().chain(of_gateway).map(|remote| remotes::gauge(&remote)).collect()
     }
 
     fn notifier_gauges(&self) -> Vec<NotifierGauge> {

@@ -11,7 +11,7 @@ use std::sync::{Arc, OnceLock};
 
 use finstage_model::Clock;
 use finstage_net::SystemClock;
-use finstage_server::{About, Inputs, Live, Server, ServerOptions, Synced, token_file};
+use finstage_server::{About, Annex, Inputs, Live, Server, ServerOptions, Synced, token_file};
 use finstage_store::history::History;
 use finstage_store::journal::Journal;
 use finstage_store::records::Records;
@@ -21,6 +21,7 @@ pub use self::desk::{Running, ServiceDesk};
 pub(crate) use self::telling::Telling;
 use crate::config::settings::Settings;
 use crate::exit::{Exit, Failure, Result};
+use crate::gateway::Gateway;
 use crate::live::Safe;
 
 /// How many ports a demo tries, one after the other.
@@ -33,6 +34,8 @@ pub struct Opened {
     token_file: std::path::PathBuf,
     /// What the engine's thread tells.
     pub live: Arc<Live>,
+    /// The gateway beside it, if there is one.
+    pub gateway: Option<Arc<Gateway>>,
     /// Is told how to sign in, once the server runs.
     pub announce: Box<dyn FnOnce(&Announcement) + Send>,
 }
@@ -62,12 +65,14 @@ pub async fn open(
     announce: impl FnOnce(&Announcement) + Send + 'static,
 ) -> Result<Opened> {
     let address = options.listen;
-    let listener = TcpListener::bind(address).await.map_err(|e| refused(address, &e))?;
+    let listener =
+        TcpListener::bind(address).await.map_err(|e| refused(address, "server.listen", &e))?;
     Ok(Opened {
         listener,
         options,
         token_file: token_file(dir),
         live: Arc::default(),
+        gateway: None,
         announce: Box::new(announce),
     })
 }
@@ -91,22 +96,23 @@ pub async fn open_next(
                 return open(ServerOptions { listen: free, ..options }, dir, announce).await;
             }
             Err(e) if e.kind() == std::io::ErrorKind::AddrInUse => {}
-            Err(e) => return Err(refused(free, &e)),
+            Err(e) => return Err(refused(free, "server.listen", &e)),
         }
     }
     open(options, dir, announce).await
 }
 
-fn refused(address: SocketAddr, error: &std::io::Error) -> Failure {
+/// Why `address` cannot be had; `setting` is where it is configured.
+pub(crate) fn refused(address: SocketAddr, setting: &str, error: &std::io::Error) -> Failure {
     if error.kind() != std::io::ErrorKind::AddrInUse {
         return Failure::usage(format!(
-            "listening on {address}: {error}; name another address with --listen or server.listen"
+            "listening on {address}: {error}; name another address with --listen or {setting}"
         ));
     }
     let holder = port::holder(address.port())
         .map_or_else(|| "another process".to_owned(), |holder| holder.to_string());
     Failure::usage(format!(
-        "listening on {address}: {holder} holds the port: stop it, or name another with --listen or server.listen"
+        "listening on {address}: {holder} holds the port: stop it, or name another with --listen or {setting}"
     ))
 }
 
@@ -142,6 +148,7 @@ pub(crate) fn start(
         synced: Synced(Arc::new(move || safe.position())),
         token_file: opened.token_file,
         about,
+        annex: opened.gateway.map(|gateway| gateway as Arc<dyn Annex>),
     };
     let server = Server::start(opened.listener, &opened.options, inputs).map_err(failed)?;
     let link = server.login_link().map_err(failed)?;

@@ -9,6 +9,7 @@ mod cli;
 mod demo;
 mod errors;
 mod evidence;
+mod gateway;
 mod indicators;
 mod input;
 mod kill;

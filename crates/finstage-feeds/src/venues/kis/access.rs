@@ -17,6 +17,7 @@ use crate::venue::Endpoints;
 
 pub(super) const ACCESS: Access = Access {
     poll: |endpoints, account| Box::new(Kis::new(endpoints, account)),
+    sign,
     token,
     put,
     token_terms: TOKEN_TERMS,
@@ -61,6 +62,16 @@ fn token(endpoints: &Endpoints, account: &Account) -> TokenTerms {
         request.hide(app_key).hide(app_secret)
     };
     TokenTerms { request: Box::new(request), read, spacing: SPACING, early: EARLY }
+}
+
+/// Names the account and proves that it is ours.
+pub(super) fn sign(request: Request, account: &Account) -> Request {
+    let Account { app_key, app_secret, .. } = account;
+    request
+        .header("appkey", app_key.expose().as_str())
+        .header("appsecret", app_secret.expose().as_str())
+        .hide(app_key)
+        .hide(app_secret)
 }
 
 fn put(request: Request, token: &Token) -> Request {

@@ -101,7 +101,7 @@ impl Screen {
 
     fn alert(&mut self, alert: &Alert) {
         if let Some(template) = &self.template {
-            let text = template.message(alert, Repeat::No).plain();
+            let text = template.message(alert, Repeat::No, None).plain();
             return self.message(alert.said_at, &text);
         }
         let time = moment(alert.said_at);

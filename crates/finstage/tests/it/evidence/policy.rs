@@ -95,7 +95,7 @@ fn a_proven_strategy_alerts_with_its_evidence() {
     let alerts = serve(&shell, &bars[cut..=cut]);
     let [alert] = &alerts[..] else { panic!("{alerts:?}") };
     assert_eq!(alert.alert.decision, Decision::Send, "{alert:?}");
-    let message = Template::default().message(&alert.alert, Repeat::No).plain();
+    let message = Template::default().message(&alert.alert, Repeat::No, None).plain();
     let percent = |name: &str| format!("{:.1} %", 100.0 * card[name].as_f64().unwrap());
     let id = card["id"].as_str().unwrap();
     let occasions = format!(
