@@ -277,7 +277,7 @@ mod tests {
     fn pictures_count_within_their_bound_and_not_by_their_bytes() {
         let url = format!("data:image/png;base64,{}", "A".repeat(1 << 20));
         let picture = json!({"type": "image_url", "image_url": {"url": url}});
-        let estimate = counted(CHAT, asked(&json!([picture, picture, picture])));
+        let estimate = counted(CHAT, asked(json!([picture, picture, picture])));
         assert!(estimate.prompt > 3 * 85 && estimate.prompt < estimate.most_prompt, "{estimate:?}");
         assert!(estimate.most_prompt < 1 << 18, "{estimate:?}");
     }

@@ -153,6 +153,8 @@ pub enum Command {
     Decode(Decode),
     /// Record what a venue's stream brings, frame by frame, for replay --input
     Capture(Capture),
+    /// Questions to language models: many at a time, inside limits and a budget
+    Llm(Llm),
     /// Keys that seal data: make, list, check, rotate, disable, destroy
     #[command(subcommand)]
     Keys(Keys),

@@ -54,9 +54,9 @@ impl Explainer {
         };
         let keeper = Arc::new(Keeper::over(store, JOB, settings.cache, clock)?);
         let options = AskOptions {
-            answers: keeper.has_answers().then(|| Arc::clone(&keeper) as _),
+            answers: keeper.answers(),
             prices: Some(Arc::new(prices(settings)?)),
-            accounts: Some(Arc::clone(&keeper) as _),
+            accounts: Some(keeper.accounts()),
             ..AskOptions::default()
         };
         let wanted =

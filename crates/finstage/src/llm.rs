@@ -14,12 +14,6 @@ use crate::exit::{Exit, Failure, Result};
 
 pub(crate) use keeper::{FLUSH_EVERY, Keeper};
 
-/// The longest that connecting may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// The longest that one request may take, whatever its own limit says.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(900);
-/// The largest answer that is read: the vectors of a full request for embeddings.
-const ANSWER_MAX_BYTES: usize = 128 << 20;
 /// The longest that a row may take, with all its waits and attempts.
 const DEADLINE: Duration = Duration::from_secs(24 * 3_600);
 
@@ -69,19 +63,14 @@ pub(crate) fn endpoint_of(
         counting: wanted.counting.unwrap_or_else(|| Arc::new(ByteCounting)),
         ..EndpointOptions::default()
     };
-    Ok(Endpoint::new(provider, place, &client(concurrency)?, options))
+    Ok(Endpoint::new(provider, place, &client()?, options))
 }
 
-/// Who carries requests: connections for as many as are out at once.
-fn client(concurrency: u32) -> Result<Client> {
+/// Who carries requests.
+fn client() -> Result<Client> {
     let options = ClientOptions {
-        connect_timeout: CONNECT_TIMEOUT,
-        read_timeout: REQUEST_TIMEOUT,
-        total_timeout: REQUEST_TIMEOUT,
-        max_body_bytes: ANSWER_MAX_BYTES,
-        connections_per_host: concurrency as usize,
         user_agent: format!("finstage/{}", crate::VERSION),
-        ..ClientOptions::default()
+        ..EndpointOptions::client_options()
     };
     Client::new(options).map_err(|e| Failure::new(Exit::Remote, e))
 }

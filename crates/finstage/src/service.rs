@@ -10,7 +10,7 @@ use finstage_engine::series_depths;
 use finstage_feeds::{Session, SessionLimits, SessionOptions, SessionStats, Since, SymbolMap};
 use finstage_model::{Clock, Event, Payload, Symbol};
 use finstage_net::{Client, Remote, SocketOptions};
-use finstage_notify::{Courier, Dispatcher, DispatcherOptions, Lines, Notifier, Stats};
+use finstage_notify::{Courier, Dispatcher, DispatcherOptions, Explain, Lines, Notifier, Stats};
 use finstage_server::Server;
 use finstage_strategies::CATALOG;
 use jiff::tz::TimeZone;
@@ -22,6 +22,7 @@ use crate::compactor;
 use crate::config::settings::{FeedSettings, Settings};
 use crate::day::{Feed, House, Renewal, Rim, engine_day};
 use crate::exit::{Exit, Failure, Result};
+use crate::explain::Explainer;
 use crate::gateway::Gateway;
 use crate::live::{BATCH_MAX_EVENTS, Names, Observer, Safe};
 use crate::pace::Pace;
@@ -168,9 +169,12 @@ async fn run_beside(
     }
     tasks.push(tokio::spawn(compactor::run(house.history.clone(), pace, quitting.clone())));
     let (deliver, delivering) = watch::channel(false);
+    let explain = explainer(&plan, &house);
     for notifier in notifiers {
         let name = notifier.name().to_owned();
-        let dispatcher = build_dispatcher(&plan, &house, (notifier, client.clone()), &wake);
+        let explain = explain.clone();
+        let dispatcher =
+            build_dispatcher((&plan, &house), (notifier, client.clone()), &wake, explain);
         gauges.notifiers.push((name, dispatcher.stats()));
         tasks.push(tokio::spawn(dispatcher.run(delivering.clone())));
     }
@@ -246,11 +250,30 @@ fn report_job(plan: &Plan, house: &House) -> Result<Job> {
     })
 }
 
+/// Who puts alerts into plain words, where that is wanted and possible. Alerts never depend on it.
+fn explainer(plan: &Plan, house: &House) -> Option<Arc<dyn Explain>> {
+    let settings = &plan.settings.llm;
+    if !settings.explain {
+        return None;
+    }
+    let made = crate::wiring::template(&plan.settings).and_then(|template| {
+        let store = (house.records.clone(), plan.store.dir.as_path());
+        Explainer::new(settings, template, store, &plan.clock)
+    });
+    match made {
+        Ok(explainer) => Some(Arc::new(explainer)),
+        Err(why) => {
+            tracing::warn!("alerts go without plain words: {why}");
+            None
+        }
+    }
+}
+
 fn build_dispatcher(
-    plan: &Plan,
-    house: &House,
+    (plan, house): (&Plan, &House),
     (notifier, client): (Arc<dyn Notifier>, Client),
     wake: &Arc<Notify>,
+    explain: Option<Arc<dyn Explain>>,
 ) -> Dispatcher {
     let safe = house.rim.safe.clone();
     let options = DispatcherOptions {
@@ -259,7 +282,7 @@ fn build_dispatcher(
         synced: Arc::new(move || safe.position()),
         wake: Arc::clone(wake),
         max_age: plan.settings.max_age,
-        explain: None,
+        explain,
     };
     let courier = Courier::new(notifier, client, (plan.lines)(), Arc::clone(&plan.clock));
     Dispatcher::new(courier, options)

@@ -296,7 +296,7 @@ pub fn notifiers(settings: &Settings) -> Result<Vec<Arc<dyn Notifier>>> {
     Ok(notifiers)
 }
 
-fn template(settings: &Settings) -> Result<Template> {
+pub(crate) fn template(settings: &Settings) -> Result<Template> {
     let zone = jiff::tz::TimeZone::get(&settings.timezone).map_err(Failure::usage)?;
     Ok(Template { zone, link: None, quote_delay_s: registry::quote_delay_s })
 }

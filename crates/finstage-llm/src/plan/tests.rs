@@ -1,11 +1,7 @@
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::*;
 use crate::{InputOptions, Rows, Template};
-
-fn no_temperature(row: &Row) -> bool {
-    row.body.get("temperature").and_then(Value::as_f64) == Some(0.0)
-}
 
 fn options(prices: &Prices) -> PlanOptions<'_> {
     PlanOptions {

@@ -7,7 +7,7 @@ use clap::Args;
 /// `finstage bench`
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Groups: indicators, streaming, backtest, sweep, verify, history, engine, seal, client, server.\nFigures are processor times, the least of all rounds, those of verify and server times to wait,\nthose of seal as each says; columns exist before the clock starts. With --python, TA-Lib's C\nlibrary and backtesting.py take turns with ours round by round, on the same bars, and cryptography\nopens the same sealed messages; with --sweep-python vectorbt runs the same 10,000 crosses over ten\nyears of days, on one core as ours does; ratios say how many times as fast ours is. These are\nfigures, not tests: nothing fails because of them, and they vary with the machine and what else it\ndoes."
+    after_help = "Groups: indicators, streaming, backtest, sweep, verify, history, engine, seal, client, llm, server.\nFigures are processor times, the least of all rounds, those of verify and server times to wait,\nthose of seal as each says; columns exist before the clock starts. With --python, TA-Lib's C\nlibrary and backtesting.py take turns with ours round by round, on the same bars, and cryptography\nopens the same sealed messages; with --sweep-python vectorbt runs the same 10,000 crosses over ten\nyears of days, on one core as ours does; ratios say how many times as fast ours is. These are\nfigures, not tests: nothing fails because of them, and they vary with the machine and what else it\ndoes."
 )]
 pub struct Bench {
     /// Only these groups
@@ -19,6 +19,9 @@ pub struct Bench {
     /// A Python that has vectorbt
     #[arg(long, value_name = "PATH")]
     pub sweep_python: Option<PathBuf>,
+    /// A Python that has aiohttp, openai and litellm
+    #[arg(long, value_name = "PATH")]
+    pub llm_python: Option<PathBuf>,
     /// Bars, or trades, of a long series; a million also mean 10,000 combinations, 100 instruments and
     /// 100,000 sealed messages, or 10,000,000 as a stream
     #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(100..=10_000_000))]

@@ -137,9 +137,9 @@ pub struct LlmRun {
     /// Where in the answer it says how sure it is, and the least that is enough: /confidence:0.7
     #[arg(long, value_name = "POINTER:LEAST", requires = "escalate")]
     pub confidence: Option<String>,
-    /// Models that are asked where the one before cannot be
-    #[arg(long, value_name = "MODEL", value_delimiter = ',')]
-    pub fallback: Vec<String>,
+    /// A model that is asked where the others cannot be
+    #[arg(long, value_name = "MODEL")]
+    pub fallback: Option<String>,
     /// What the ledger calls the work [default: the name of IN]
     #[arg(long, value_name = "NAME")]
     pub job: Option<String>,

@@ -21,6 +21,7 @@ mod instruments;
 mod keys;
 mod ledger;
 mod lines;
+mod llm;
 mod man;
 mod open;
 mod prices;
@@ -130,6 +131,7 @@ fn run(cli: &Cli) -> Result<Exit> {
         Command::Decode(args) => decode::run(global, args),
         Command::Capture(args) => capture::run(global, args),
         Command::Keys(args) => keys::run(global, args),
+        Command::Llm(args) => llm::run(global, args),
         Command::Seal(args) => seal::run(global, args),
         Command::Open(args) => open::run(global, args),
         Command::Config(args) => config::run(global, *args),

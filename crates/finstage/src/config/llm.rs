@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use super::settings::Resolver;
 use super::venues::Key;
+use super::{Reference, dereference};
 use crate::exit::Result;
 
 /// `[llm]` as it was typed.
@@ -62,6 +63,8 @@ pub struct LlmSettings {
     pub base_url: Option<String>,
     /// The key, where one is written, or why it was not found.
     pub api_key: Option<Key>,
+    /// Keys that the environment has under their usual names, by provider.
+    usual_keys: Vec<(&'static str, Secret<String>)>,
     /// What keys begin with; anything where it is empty.
     pub key_prefix: String,
     /// The model where a command names none.
@@ -108,6 +111,29 @@ pub struct GatewayClient {
     pub budget_per_day: Option<Money>,
 }
 
+impl LlmSettings {
+    /// The key for a provider: the one that is written, where that provider is the one of the settings, else
+    /// the one that the environment has. `None`: there is none.
+    #[must_use]
+    pub fn key_of(&self, provider: &str) -> Option<Result<&Secret<String>, &str>> {
+        let written = self.api_key.as_ref().filter(|_| provider == self.provider);
+        if let Some(key) = written {
+            return Some(key.as_ref().map_err(String::as_str));
+        }
+        let usual = self.usual_keys.iter().find(|(of, _)| *of == provider);
+        usual.map(|(_, key)| Ok(key))
+    }
+
+    /// The variable that usually has the key for a provider.
+    #[must_use]
+    pub fn usual_variable(provider: &str) -> Option<&'static str> {
+        USUAL_VARIABLES.into_iter().find(|(of, _)| *of == provider).map(|(_, variable)| variable)
+    }
+}
+
+/// Where keys usually are.
+const USUAL_VARIABLES: [(&str, &str); 2] =
+    [("openai", "OPENAI_API_KEY"), ("anthropic", "ANTHROPIC_API_KEY")];
 const PROVIDERS: [&str; 3] = ["openai", "anthropic", "scripted"];
 /// The most requests at once that can be asked for.
 pub(crate) const MAX_CONCURRENCY: u32 = 4_096;
@@ -145,6 +171,7 @@ impl Resolver<'_> {
             provider,
             base_url,
             api_key: raw.api_key.as_deref().map(|typed| self.key("llm.api_key", typed)),
+            usual_keys: self.usual_keys(),
             key_prefix: raw.key_prefix.clone().unwrap_or_default(),
             model: given(&raw.model),
             rpm: raw.rpm.filter(|rpm| *rpm > 0),
@@ -156,6 +183,16 @@ impl Resolver<'_> {
             cache: Some(cache).filter(|ttl| !ttl.is_zero()),
             explain: raw.explain.unwrap_or(false),
         })
+    }
+
+    fn usual_keys(&self) -> Vec<(&'static str, Secret<String>)> {
+        let found =
+            |(provider, variable)| match dereference(&format!("env:{variable}"), self.place.beside)
+            {
+                Ok(Reference::Outside(key)) => Some((provider, Secret::new(key))),
+                _ => None,
+            };
+        USUAL_VARIABLES.into_iter().filter_map(found).collect()
     }
 
     /// `[gateway]`

@@ -14,6 +14,7 @@ mod indicators;
 mod input;
 mod kill;
 mod machine;
+mod models;
 mod parity;
 mod prices;
 mod recovery;

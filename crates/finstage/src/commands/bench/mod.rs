@@ -9,6 +9,7 @@ mod engine;
 mod history;
 mod indicators;
 mod machine;
+mod models;
 mod peer;
 mod seal;
 mod server;
@@ -35,7 +36,7 @@ use peer::Peer;
 type Group = fn(&mut Session<'_>) -> Result<()>;
 
 /// All groups, in the order in which they run.
-const GROUPS: [(&str, Group); 10] = [
+const GROUPS: [(&str, Group); 11] = [
     ("indicators", indicators::measure),
     ("streaming", streaming::measure),
     ("backtest", backtest::measure),
@@ -45,6 +46,7 @@ const GROUPS: [(&str, Group); 10] = [
     ("engine", engine::measure),
     ("seal", seal::measure),
     ("client", client::measure),
+    ("llm", models::measure),
     ("server", server::measure),
 ];
 

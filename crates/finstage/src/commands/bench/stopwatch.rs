@@ -13,14 +13,14 @@ pub(super) fn cpu() -> Duration {
 
 /// Processor time of this thread.
 #[cfg(unix)]
-fn own_cpu() -> Duration {
+pub(super) fn own_cpu() -> Duration {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
     Duration::new(seconds, u32::try_from(now.tv_nsec).unwrap_or(0))
 }
 
 #[cfg(not(unix))]
-fn own_cpu() -> Duration {
+pub(super) fn own_cpu() -> Duration {
     cpu()
 }
 

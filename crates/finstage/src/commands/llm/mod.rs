@@ -4,7 +4,7 @@ mod ask;
 mod batch;
 mod check;
 mod cost;
-mod run;
+pub(super) mod run;
 mod schema;
 
 use crate::cli::{Global, Llm, LlmCommand};

@@ -38,13 +38,20 @@ const ON_THE_WAY: usize = 256;
 const LOOK: Duration = Duration::from_millis(100);
 
 pub(super) fn run(global: &Global, args: &LlmRun) -> Result<Exit> {
+    if args.dry_run {
+        return dry::run(global, args);
+    }
+    let told = perform(global, args)?;
+    told.print(global, args.output.as_deref() == Some(Path::new("-")))?;
+    told.exit()
+}
+
+/// Asks the rows, and tells what became of them.
+pub(in super::super) fn perform(global: &Global, args: &LlmRun) -> Result<Told> {
     let loaded = load_without_channels(global)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let input = Input::open(&args.input)?;
     let keeper = keeper(global, args, (&loaded, &clock))?;
-    if args.dry_run {
-        return dry::run(global, args, (&loaded, &keeper, input));
-    }
     let output = args.output.as_deref().unwrap_or(Path::new("-"));
     let (output, resumed) = open_output(output, args)?;
     say_resumed(global, &resumed);
@@ -60,12 +67,10 @@ pub(super) fn run(global: &Global, args: &LlmRun) -> Result<Exit> {
         keeper,
         clock,
     };
-    let told = runtime.block_on(async {
+    runtime.block_on(async {
         let stop = stop_on_signal();
-        work.run(Some(global), stop).await
-    })?;
-    told.print(global, args.output.as_deref() == Some(Path::new("-")))?;
-    told.exit()
+        work.run(global, stop).await
+    })
 }
 
 /// What keeps answers and accounts, in the data folder.
@@ -144,10 +149,10 @@ fn asker(args: &LlmRun, loaded: &Loaded, keeper: &Arc<Keeper>) -> Result<Asker> 
         routing: routing(args)?,
         structure,
         sharing: sharing(args),
-        answers: keeper.has_answers().then(|| Arc::clone(keeper) as _),
+        answers: keeper.answers(),
         prices: Some(Arc::clone(&prices)),
         budget: args.budget_usd.map(Budget::new),
-        accounts: Some(Arc::clone(keeper) as _),
+        accounts: Some(keeper.accounts()),
         ..AskOptions::default()
     };
     Asker::new(asked_at(args, loaded, prices)?, options).map_err(|e| failed(&e))
@@ -204,7 +209,7 @@ fn confidence(typed: &str) -> Result<Confidence> {
 }
 
 /// All that a run needs.
-pub(in super::super) struct Work {
+struct Work {
     asker: Arc<Asker>,
     concurrency: usize,
     reader: Reader,
@@ -216,7 +221,7 @@ pub(in super::super) struct Work {
 
 impl Work {
     /// Reads, asks and writes until there is nothing more, or `stop` says so.
-    async fn run(self, global: Option<&Global>, stop: watch::Receiver<bool>) -> Result<Told> {
+    async fn run(self, global: &Global, stop: watch::Receiver<bool>) -> Result<Told> {
         let begun = Instant::now();
         let handle = tokio::runtime::Handle::current();
         let (to, rows) = mpsc::channel(ON_THE_WAY);
@@ -239,7 +244,7 @@ impl Work {
         let writing = tokio::task::spawn_blocking(move || writing.run());
         let options = RunOptions { concurrency: self.concurrency, cancel: stop };
         let asking = finstage_llm::run(self.asker, rows, give, options);
-        let summary = watched(asking, global.zip(expected), &ended).await;
+        let summary = watched(asking, expected.map(|expected| (global, expected)), &ended).await;
         let (counted, read) = reading.await.map_err(panicked)?;
         let written = writing.await.map_err(panicked)?;
         written?;

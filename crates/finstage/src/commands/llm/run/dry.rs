@@ -7,26 +7,26 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use finstage_llm::{Limits, ModelPlan, Money, Output, Plan, PlanOptions, Register, Rows};
-use finstage_model::format_duration;
+use finstage_model::{Clock, format_duration};
+use finstage_net::SystemClock;
 use serde_json::json;
 
-use super::super::super::{print_json, print_line, print_table};
+use super::super::super::{load_without_channels, print_json, print_line, print_table};
 use super::super::failed;
 use super::reading::Input;
-use super::{input_options, sharing};
+use super::{input_options, keeper, sharing};
 use crate::cli::{Global, LlmRun};
-use crate::config::Loaded;
 use crate::exit::{Exit, Result};
-use crate::llm::{Keeper, prices};
+use crate::llm::prices;
 
 /// An answer of the usual models takes about so long.
 const LATENCY: Duration = Duration::from_secs(2);
 
-pub(super) fn run(
-    global: &Global,
-    args: &LlmRun,
-    (loaded, keeper, input): (&Loaded, &Arc<Keeper>, Input),
-) -> Result<Exit> {
+pub(super) fn run(global: &Global, args: &LlmRun) -> Result<Exit> {
+    let loaded = &load_without_channels(global)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let input = Input::open(&args.input)?;
+    let keeper = keeper(global, args, (loaded, &clock))?;
     let settings = &loaded.settings.llm;
     let prices = prices(settings)?;
     let mut register = done_before(args)?;
@@ -43,7 +43,7 @@ pub(super) fn run(
         is_batch: false,
         threads: available_parallelism().map_or(1, NonZero::get),
         sharing: sharing(args),
-        cached: keeper.has_answers().then_some(&cached as _),
+        cached: Some(&cached as _),
     };
     let rows = Rows::open(input.read()?, input_options(args, loaded)?).map_err(|e| failed(&e))?;
     let plan = Plan::of(rows, &mut register, &options).map_err(|e| failed(&e))?;
