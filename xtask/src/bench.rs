@@ -10,6 +10,7 @@ use crate::{output_of, python, root};
 /// Builds as users get it and runs `finstage bench` with these further words.
 pub(crate) fn run(words: &[&str]) -> Result<()> {
     let (python, sweep) = (python::PEERS.python()?, python::SWEEP_PEER.python()?);
+    let llm = python::LLM_PEERS.python()?;
     const BUILD: &str = "build --release --locked --package finstage";
     let commit = commit();
     Step::cargo("release build", BUILD)?.env("FINSTAGE_COMMIT", &commit).run()?.done()?;
@@ -20,6 +21,8 @@ pub(crate) fn run(words: &[&str]) -> Result<()> {
         .arg(python)
         .arg("--sweep-python")
         .arg(sweep)
+        .arg("--llm-python")
+        .arg(llm)
         .args(words)
         .current_dir(root()?);
     let status = bench

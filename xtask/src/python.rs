@@ -27,6 +27,10 @@ pub(crate) const PEERS: Packages =
 pub(crate) const SWEEP_PEER: Packages =
     Packages { folder: "sweep-python", pins: include_str!("../python/sweep.txt") };
 
+/// What questions to models are compared with: a folder of its own too, for the same reason.
+pub(crate) const LLM_PEERS: Packages =
+    Packages { folder: "llm-python", pins: include_str!("../python/llm.txt") };
+
 /// Says which pins a folder was made of; written last, so that a folder half made has none.
 const STAMP: &str = "finstage-pins.txt";
 

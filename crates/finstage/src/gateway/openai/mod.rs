@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use finstage_llm::{
-    CHAT, EMBEDDINGS, Endpoint, EndpointOptions, Estimate, Place, Prices, Row, providers,
+    CHAT, EMBEDDINGS, Endpoint, EndpointOptions, Estimate, Place, Row, providers,
 };
 use finstage_model::Clock;
 use finstage_net::{
@@ -118,7 +118,7 @@ impl Models {
             endpoint: Endpoint::new(provider, place, &client, options),
             usual: llm.model.clone(),
             till: Arc::new(Till {
-                prices: prices(llm)?,
+                prices: crate::llm::prices(llm)?,
                 house: llm.budget_per_day.map(daily),
                 ledger: Arc::clone(ledger),
                 clock: Arc::clone(clock),
@@ -259,15 +259,6 @@ fn client_options(llm: &LlmSettings) -> ClientOptions {
         user_agent: format!("finstage/{}", crate::VERSION),
         ..ClientOptions::default()
     }
-}
-
-fn prices(llm: &LlmSettings) -> Result<Prices> {
-    let built_in = Prices::built_in();
-    let Some(file) = &llm.prices else { return Ok(built_in) };
-    let text = std::fs::read_to_string(file)
-        .map_err(|e| Failure::usage(format!("llm.prices: {}: {e}", file.display())))?;
-    let own = Prices::parse(&text, &file.display().to_string()).map_err(Failure::usage)?;
-    Ok(built_in.overridden_by(own))
 }
 
 fn answers(ttl: Duration, clock: &Arc<dyn Clock>) -> Answers {
