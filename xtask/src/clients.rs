@@ -65,7 +65,11 @@ fn through_the_gateway(program: &Path, python: &Path) -> Result<()> {
     let mut simulator = Running::start(
         Command::new(program)
             .args(["sim", "--quiet", "--venues", "binance,kraken,openai", "--seed", "7"])
-            .args(["--rpm", "1200", "--burst", "1s", "--keys", "sk-house", "--ledger"])
+            // A busy machine loses parts of a second between a decision and the wire: so much more it takes at once.
+            .args([
+                "--rpm", "1200", "--burst", "2s", "--hints", "none", "--keys", "sk-house",
+                "--ledger",
+            ])
             .arg(&ledger),
     )?;
     let places: Value = serde_json::from_str(&simulator.places()?)?;

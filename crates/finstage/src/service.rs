@@ -115,6 +115,19 @@ struct Beside {
     gateway: Option<Arc<Gateway>>,
 }
 
+impl Beside {
+    /// Programs may ask the venues.
+    fn open(&self, doors: &Doors, means: Means<'_>) -> Result<()> {
+        self.gateway.as_ref().map_or(Ok(()), |gateway| gateway.open(doors, means))
+    }
+
+    /// What they spend is written down.
+    fn keep(&self, quitting: &watch::Receiver<bool>) -> Option<JoinHandle<()>> {
+        let gateway = Arc::clone(self.gateway.as_ref()?);
+        Some(tokio::spawn(gateway.keep(quitting.clone())))
+    }
+}
+
 /// Runs what the server is beside.
 async fn run_beside(
     plan: Plan,
@@ -130,9 +143,7 @@ async fn run_beside(
         clock: &plan.clock,
     };
     let doors = venues::doors_of_feeds(&plan.settings.feeds, means)?;
-    if let Some(gateway) = &beside.gateway {
-        gateway.open(&doors, means)?;
-    }
+    beside.open(&doors, means)?;
     let mut feeds = plan.settings.feeds.clone();
     let mut refused = BTreeSet::new();
     for feed in &feeds {
@@ -164,9 +175,7 @@ async fn run_beside(
     tasks.push(tokio::spawn(track::run(stored, told, pace.clone(), quitting.clone())));
     let reports = report_job(&plan, &house)?;
     tasks.push(tokio::spawn(job::run(reports, safe, pace.clone(), quitting.clone())));
-    if let Some(gateway) = &beside.gateway {
-        tasks.push(tokio::spawn(Arc::clone(gateway).keep(quitting.clone())));
-    }
+    tasks.extend(beside.keep(&quitting));
     tasks.push(tokio::spawn(compactor::run(house.history.clone(), pace, quitting.clone())));
     let (deliver, delivering) = watch::channel(false);
     let explain = explainer(&plan, &house);

@@ -146,7 +146,6 @@ impl Door {
     }
 
     /// The request with the keys of the account, where the venue wants some. A token is put in on sending.
-    #[must_use]
     pub fn signed(&self, request: Request) -> Request {
         match (self.venue.access, &self.account) {
             (Some(access), Some(account)) => (access.sign)(request, account),
