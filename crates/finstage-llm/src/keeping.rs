@@ -10,6 +10,7 @@ use finstage_model::{Clock, Timestamp};
 use finstage_store::Records;
 use finstage_store::records::{Answer as KeptAnswer, Answers as AnswersFile};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use crate::{Attempt, Error, ErrorKind, Reply, Spend, Tariff};
 
@@ -38,6 +39,8 @@ const LONGEST_WAIT: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub struct StoredAnswers {
     file: AnswersFile,
+    /// What tells the address from others.
+    salt: [u8; 32],
     clock: Arc<dyn Clock>,
     waiting: Mutex<Waiting>,
 }
@@ -50,10 +53,27 @@ struct Waiting {
 }
 
 impl StoredAnswers {
-    /// Answers in `file`.
+    /// Answers in `file` that came from `base`: another server may have a model of the same name that says
+    /// something else.
     #[must_use]
-    pub fn new(file: AnswersFile, clock: Arc<dyn Clock>) -> Self {
-        Self { file, clock, waiting: Mutex::default() }
+    pub fn new(file: AnswersFile, base: &str, clock: Arc<dyn Clock>) -> Self {
+        let salt = Sha256::digest(base).into();
+        Self { file, salt, clock, waiting: Mutex::default() }
+    }
+
+    /// Of these questions, those that have an answer in the file. Blocks.
+    ///
+    /// # Errors
+    /// `Store` when it cannot be read.
+    pub fn has(&self, questions: &[[u8; 32]]) -> Result<Vec<bool>, Error> {
+        let salted: Vec<_> = questions.iter().map(|question| self.salted(question)).collect();
+        self.file.has(&salted, self.clock.now()).map_err(|error| {
+            Error::new(ErrorKind::Store, "kept answers cannot be read").because(error)
+        })
+    }
+
+    fn salted(&self, question: &[u8; 32]) -> [u8; 32] {
+        std::array::from_fn(|place| question[place] ^ self.salt[place])
     }
 
     /// Writes what waits. Blocks.
@@ -88,10 +108,11 @@ impl StoredAnswers {
 
 impl Answers for StoredAnswers {
     fn get(&self, question: &[u8; 32]) -> Option<Reply> {
-        if let Some(answer) = self.waiting().answers.get(question) {
+        let question = self.salted(question);
+        if let Some(answer) = self.waiting().answers.get(&question) {
             return reply(&answer.body);
         }
-        match self.file.get(&[*question], self.clock.now()) {
+        match self.file.get(&[question], self.clock.now()) {
             Ok(mut found) => reply(&found.pop()??.body),
             Err(error) => {
                 self.waiting().trouble = Some(error.to_string());
@@ -105,11 +126,11 @@ impl Answers for StoredAnswers {
         let model = reply.body.get("model").and_then(Value::as_str).unwrap_or_default().to_owned();
         let kept =
             json!({"status": reply.status, "request_id": reply.request_id, "body": reply.body});
-        let answer =
-            KeptAnswer { question: *question, model, body: kept.to_string().into_bytes(), at };
+        let question = self.salted(question);
+        let answer = KeptAnswer { question, model, body: kept.to_string().into_bytes(), at };
         let is_due = {
             let mut waiting = self.waiting();
-            waiting.answers.insert(*question, answer);
+            waiting.answers.insert(question, answer);
             let since = *waiting.since.get_or_insert(at);
             waiting.answers.len() >= MOST_WAITING || at.since(since) >= LONGEST_WAIT
         };
@@ -175,9 +196,13 @@ mod tests {
     use super::*;
 
     fn open(path: &std::path::Path) -> StoredAnswers {
+        open_at(path, "http://127.0.0.1/v1")
+    }
+
+    fn open_at(path: &std::path::Path, base: &str) -> StoredAnswers {
         let ttl = Duration::from_secs(3_600);
         let file = AnswersFile::open(path, AnswersOptions { ttl, most_bytes: 1 << 20 }).unwrap();
-        StoredAnswers::new(file, Arc::new(SystemClock))
+        StoredAnswers::new(file, base, Arc::new(SystemClock))
     }
 
     #[test]
@@ -199,5 +224,8 @@ mod tests {
         let answers = open(&path);
         assert!((0..100).all(|number| answers.get(&[number; 32]) == Some(reply(number))));
         assert_eq!((answers.get(&[100; 32]), answers.trouble()), (None, None));
+        assert_eq!(answers.has(&[[7; 32], [100; 32]]).unwrap(), [true, false]);
+        let elsewhere = open_at(&path, "http://other.example/v1");
+        assert_eq!(elsewhere.get(&[7; 32]), None, "another server may say something else");
     }
 }

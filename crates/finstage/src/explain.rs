@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 use crate::config::settings::LlmSettings;
 use crate::exit::{Failure, Result};
-use crate::llm::{Keeper, Wanted, endpoint, prices};
+use crate::llm::{Keeper, Wanted, base, endpoint, prices};
 
 /// What its spending is called in the ledger.
 const JOB: &str = "explain";
@@ -52,7 +52,12 @@ impl Explainer {
         let Some(model) = settings.model.clone() else {
             return Err(Failure::usage("llm.explain: no model is named: write model in [llm]"));
         };
-        let keeper = Arc::new(Keeper::over(store, JOB, settings.cache, clock)?);
+        let keeper = Arc::new(Keeper::over(
+            store,
+            (JOB, base(settings, &Wanted::default())),
+            settings.cache,
+            clock,
+        )?);
         let options = AskOptions {
             answers: keeper.answers(),
             prices: Some(Arc::new(prices(settings)?)),

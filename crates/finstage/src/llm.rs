@@ -80,10 +80,7 @@ fn kind(name: &str) -> &'static Kind {
 }
 
 fn place(settings: &LlmSettings, kind: &'static Kind, wanted: &Wanted<'_>) -> Result<Place> {
-    let is_other = wanted.provider.is_some_and(|name| name != settings.provider);
-    // An address of another provider is not the one that is meant.
-    let configured = settings.base_url.as_deref().filter(|_| !is_other);
-    let base = wanted.base_url.or(configured).unwrap_or(kind.base);
+    let base = base(settings, wanted);
     let key = match settings.key_of(kind.name) {
         Some(Ok(key)) => Some(key),
         Some(Err(why)) => return Err(Failure::new(Exit::Auth, format!("llm.api_key: {why}"))),
@@ -109,6 +106,15 @@ fn place(settings: &LlmSettings, kind: &'static Kind, wanted: &Wanted<'_>) -> Re
         "" => Ok(place),
         prefix => place.expect_prefix(prefix).map_err(|why| Failure::new(Exit::Auth, why)),
     }
+}
+
+/// The address that is asked.
+pub(crate) fn base<'a>(settings: &'a LlmSettings, wanted: &Wanted<'a>) -> &'a str {
+    let kind = kind(wanted.provider.unwrap_or(settings.provider));
+    let is_other = wanted.provider.is_some_and(|name| name != settings.provider);
+    // An address of another provider is not the one that is meant.
+    let configured = settings.base_url.as_deref().filter(|_| !is_other);
+    wanted.base_url.or(configured).unwrap_or(kind.base)
 }
 
 fn limit(per_minute: Option<u64>) -> Option<u32> {

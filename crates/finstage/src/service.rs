@@ -181,9 +181,8 @@ async fn run_beside(
     let explain = explainer(&plan, &house);
     for notifier in notifiers {
         let name = notifier.name().to_owned();
-        let explain = explain.clone();
-        let dispatcher =
-            build_dispatcher((&plan, &house), (notifier, client.clone()), &wake, explain);
+        let means = (notifier, client.clone(), explain.clone());
+        let dispatcher = build_dispatcher(&plan, &house, means, &wake);
         gauges.notifiers.push((name, dispatcher.stats()));
         tasks.push(tokio::spawn(dispatcher.run(delivering.clone())));
     }
@@ -279,10 +278,10 @@ fn explainer(plan: &Plan, house: &House) -> Option<Arc<dyn Explain>> {
 }
 
 fn build_dispatcher(
-    (plan, house): (&Plan, &House),
-    (notifier, client): (Arc<dyn Notifier>, Client),
+    plan: &Plan,
+    house: &House,
+    (notifier, client, explain): (Arc<dyn Notifier>, Client, Option<Arc<dyn Explain>>),
     wake: &Arc<Notify>,
-    explain: Option<Arc<dyn Explain>>,
 ) -> Dispatcher {
     let safe = house.rim.safe.clone();
     let options = DispatcherOptions {

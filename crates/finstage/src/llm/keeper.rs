@@ -23,27 +23,25 @@ pub(crate) const FLUSH_EVERY: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Keeper {
     answers: Option<Arc<StoredAnswers>>,
-    /// Nobody writes it, so nothing of it waits.
-    file: Option<AnswersFile>,
     accounts: Arc<JobAccounts>,
     records: Records,
-    clock: Arc<dyn Clock>,
 }
 
 impl Keeper {
-    /// Keeps what `job` spends and is answered in `dir`; answers for `ttl`, where that is given.
+    /// Keeps what `job` spends at `base` and is answered there in `dir`; answers for `ttl`, where that is
+    /// given.
     ///
     /// # Errors
     /// Exit 6 when the store cannot be opened, 2 when it is that of a demo.
     pub(crate) fn open(
         dir: &Path,
-        job: &str,
+        (job, base): (&str, &str),
         ttl: Option<Duration>,
         clock: &Arc<dyn Clock>,
     ) -> Result<Self> {
         std::fs::create_dir_all(dir)?;
         let records = wiring::open_records(dir, StoreKind::Real)?;
-        Self::over((records, dir), job, ttl, clock)
+        Self::over((records, dir), (job, base), ttl, clock)
     }
 
     /// The same over records that are open.
@@ -52,17 +50,17 @@ impl Keeper {
     /// Exit 6 when the answers cannot be opened.
     pub(crate) fn over(
         (records, dir): (Records, &Path),
-        job: &str,
+        (job, base): (&str, &str),
         ttl: Option<Duration>,
         clock: &Arc<dyn Clock>,
     ) -> Result<Self> {
         let open = |ttl| {
             AnswersFile::open(&dir.join(FILE), AnswersOptions { ttl, most_bytes: MOST_BYTES })
         };
-        let (file, written) = (ttl.map(open).transpose()?, ttl.map(open).transpose()?);
-        let answers = written.map(|file| Arc::new(StoredAnswers::new(file, Arc::clone(clock))));
+        let file = ttl.map(open).transpose()?;
+        let answers = file.map(|file| Arc::new(StoredAnswers::new(file, base, Arc::clone(clock))));
         let accounts = Arc::new(JobAccounts::new(job, Arc::clone(clock)));
-        Ok(Self { answers, file, accounts, records, clock: Arc::clone(clock) })
+        Ok(Self { answers, accounts, records })
     }
 
     /// The answers, where they are kept.
@@ -77,8 +75,8 @@ impl Keeper {
 
     /// Of these questions, those that have an answer. Blocks.
     pub(crate) fn has(&self, questions: &[[u8; 32]]) -> std::result::Result<Vec<bool>, Error> {
-        match &self.file {
-            Some(file) => file.has(questions, self.clock.now()).map_err(Error::store),
+        match &self.answers {
+            Some(answers) => answers.has(questions),
             None => Ok(vec![false; questions.len()]),
         }
     }

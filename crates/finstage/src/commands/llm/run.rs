@@ -30,7 +30,7 @@ use super::{failed, schema};
 use crate::cli::{Global, LlmForm, LlmRun};
 use crate::config::Loaded;
 use crate::exit::{Exit, Failure, Result};
-use crate::llm::{Keeper, Wanted, endpoint, prices};
+use crate::llm::{Keeper, Wanted, base, endpoint, prices};
 
 /// Rows between the reader and those who ask, and between them and the writer.
 const ON_THE_WAY: usize = 256;
@@ -82,7 +82,8 @@ fn keeper(
     let named = args.input.file_name().map_or("-".into(), |name| name.to_string_lossy());
     let job = args.job.as_deref().unwrap_or(&named);
     let ttl = loaded.settings.llm.cache.filter(|_| !args.no_cache);
-    Keeper::open(&data_dir(global, loaded), job, ttl, clock).map(Arc::new)
+    let base = base(&loaded.settings.llm, &whom(args));
+    Keeper::open(&data_dir(global, loaded), (job, base), ttl, clock).map(Arc::new)
 }
 
 fn open_output(path: &Path, args: &LlmRun) -> Result<(Output, Resumed)> {
@@ -171,16 +172,23 @@ fn asked_at(args: &LlmRun, loaded: &Loaded, prices: Arc<Prices>) -> Result<Endpo
     // To load a tokenizer takes as long as to ask some thousand rows.
     let is_counted = args.tpm.or(loaded.settings.llm.tpm).is_some() || args.budget_usd.is_some();
     let wanted = Wanted {
-        provider: args.target.provider.map(crate::cli::LlmProvider::name),
-        base_url: args.target.base_url.as_deref(),
         rpm: args.rpm,
         tpm: args.tpm,
         concurrency: args.concurrency,
         timeout: args.timeout,
         counting: is_counted.then(|| Arc::new(TokenCounting(prices)) as _),
-        ..Wanted::default()
+        ..whom(args)
     };
     endpoint(&loaded.settings.llm, wanted)
+}
+
+/// Whom the arguments name.
+fn whom(args: &LlmRun) -> Wanted<'_> {
+    Wanted {
+        provider: args.target.provider.map(crate::cli::LlmProvider::name),
+        base_url: args.target.base_url.as_deref(),
+        ..Wanted::default()
+    }
 }
 
 /// The row's own model alone, or the cheap one and those that are stronger.

@@ -8,9 +8,7 @@ mod stream;
 use std::sync::Arc;
 use std::time::Duration;
 
-use finstage_llm::{
-    CHAT, EMBEDDINGS, Endpoint, EndpointOptions, Estimate, Place, Row, providers,
-};
+use finstage_llm::{CHAT, EMBEDDINGS, Endpoint, EndpointOptions, Estimate, Place, Row, providers};
 use finstage_model::Clock;
 use finstage_net::{
     Cache, CacheOptions, Class, Client, ClientOptions, Concurrency, Method, Remote, RemoteOptions,
