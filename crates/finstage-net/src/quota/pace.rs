@@ -288,7 +288,9 @@ impl Pace {
     pub(super) fn read_left(&mut self, now: u64, sent: &Sent, left: u64) {
         let later = sent.total.saturating_sub(sent.charged) as f64;
         let left = left as f64;
-        self.shown = (left - later - self.out).max(0.0);
+        // Less what may have overtaken it: such a request was counted later, and answered before.
+        let slack = self.rate().map_or(0.0, |rate| rate * self.spread.min(MOST_SLACK) as f64);
+        self.shown = (left - later - self.out - slack).max(0.0);
         if let Some(rate) = self.rate() {
             // One more: figures are rounded down.
             let come = rate * now.saturating_sub(sent.at) as f64 + 1.0;
