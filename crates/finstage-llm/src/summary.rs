@@ -23,6 +23,7 @@ pub struct Summary {
     /// Answers that said "too many".
     pub refused_429: u64,
     /// What was spent, as far as prices are known.
+    #[serde(skip)]
     pub cost: Money,
     /// Questions whose cost is not known: no price, no usage, or no answer.
     pub unknown_cost: u64,
@@ -42,7 +43,10 @@ pub struct ModelSummary {
     /// What they used, as far as the provider said.
     pub usage: Usage,
     /// What they cost, as far as that is known.
+    #[serde(rename = "known_cost_usd")]
     pub cost: Money,
+    /// Questions whose cost is not known.
+    pub unknown_cost: u64,
     /// The mean wait of requests for their turn under the limits, in milliseconds.
     pub mean_wait_ms: f64,
     /// The longest such wait, in milliseconds.
@@ -76,7 +80,10 @@ impl Summary {
                     model.cost = model.cost.plus(cost);
                     self.cost = self.cost.plus(cost);
                 }
-                None => self.unknown_cost += 1,
+                None => {
+                    model.unknown_cost += 1;
+                    self.unknown_cost += 1;
+                }
             }
         }
     }

@@ -120,19 +120,24 @@ fn a_run_that_is_killed_again_and_again_loses_no_row_and_doubles_none() {
     let rows = 700;
     let world = World::with("--latency 8ms");
     world.rows(rows);
-    let kills = std::env::var("FINSTAGE_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(KILLS);
+    let kills = kills();
     let mut rng = Rng::new(7);
     for _ in 0..kills {
         let line = world.line("--concurrency 4");
         let running = world.shell.start(&line);
         let life = LIFE_MS.0 + rng.below(LIFE_MS.1 - LIFE_MS.0);
-        thread::sleep(Duration::from_millis(life as u64));
+        thread::park_timeout(Duration::from_millis(life as u64));
         // Dropped, it is killed.
         drop(running);
     }
     let told = world.run("").ok().json();
     assert_eq!(told["failed"], 0, "{told}");
     assert_eq!(world.results().len(), rows);
+}
+
+#[expect(clippy::disallowed_methods, reason = "the test command names the number of kills")]
+fn kills() -> usize {
+    std::env::var("FINSTAGE_KILLS").map_or(KILLS, |number| number.parse().unwrap())
 }
 
 #[test]
@@ -209,7 +214,7 @@ fn a_batch_goes_and_comes_back() {
     while world.shell.run(&status).ok().json()["status"] != "completed" {
         waited += 1;
         assert!(waited < 200, "it is over in time");
-        thread::sleep(Duration::from_millis(20));
+        thread::park_timeout(Duration::from_millis(20));
     }
     let fetch = format!(
         "llm batch fetch {id} -o out.jsonl --input in.jsonl --base-url {} --json",

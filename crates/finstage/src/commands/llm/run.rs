@@ -253,8 +253,8 @@ impl Work {
         let options = RunOptions { concurrency: self.concurrency, cancel: stop };
         let asking = finstage_llm::run(self.asker, rows, give, options);
         let summary = watched(asking, expected.map(|expected| (global, expected)), &ended).await;
-        let (counted, read) = reading.await.map_err(panicked)?;
-        let written = writing.await.map_err(panicked)?;
+        let (counted, read) = reading.await.map_err(|e| panicked(&e))?;
+        let written = writing.await.map_err(|e| panicked(&e))?;
         written?;
         read.map_err(reading::kept)?;
         Ok(Told::new(summary, counted, begun.elapsed()))
@@ -287,7 +287,7 @@ async fn watched(
     summary
 }
 
-fn panicked(error: tokio::task::JoinError) -> Failure {
+fn panicked(error: &tokio::task::JoinError) -> Failure {
     Failure::new(Exit::Store, format!("a thread of the run ended early: {error}"))
 }
 

@@ -110,7 +110,7 @@ impl Reader {
             Rows::open(opened(path)?, self.options.clone()).map_err(|e| super::super::failed(&e))?
         {
             let row = row.map_err(|e| super::super::failed(&e))?;
-            if looked.total % 64 == 0 {
+            if looked.total.is_multiple_of(64) {
                 looked.wanted.push(0);
             }
             match self.register.admit(&row).map_err(|e| super::super::failed(&e))? {

@@ -44,7 +44,7 @@ impl Told {
             (true, true) => say(global, format_args!("{}", json!(self))),
             (false, false) => self.lines().iter().try_for_each(|line| print_line(line))?,
             (false, true) => {
-                self.lines().iter().for_each(|line| say(global, format_args!("{line}")))
+                self.lines().iter().for_each(|line| say(global, format_args!("{line}")));
             }
         }
         Ok(())
