@@ -197,6 +197,7 @@ impl Sum<'_> {
 }
 
 #[cfg(test)]
+#[expect(clippy::needless_pass_by_value, reason = "bodies are written where they are asked about")]
 mod tests {
     use finstage_store::suite::Rng;
     use serde_json::json;

@@ -123,9 +123,12 @@ fn ours(session: &mut Session<'_>, scene: &Scene, rows: usize) -> Result<()> {
     let input = input(dir.path(), rows)?;
     let out = dir.path().join("out.jsonl");
     let rpm = scene.rpm.filter(|_| scene.is_told).map(|rpm| format!("--rpm={rpm}"));
-    let data = dir.path().display().to_string();
+    let data = text(dir.path());
+    let config = config(dir.path())?;
     let words = [
         "finstage",
+        "--config",
+        &config,
         "--data-dir",
         &data,
         "-q",
@@ -146,6 +149,9 @@ fn ours(session: &mut Session<'_>, scene: &Scene, rows: usize) -> Result<()> {
     let before = (cpu(), server.spent()?);
     let (time, told) = waited(|| llm::run::perform(&Global { quiet: true, ..cli.global }, &args));
     let told = told?;
+    if let Some(stopped) = told.summary.stopped {
+        return Err(Failure::new(Exit::Remote, format!("llm.{}: {}", scene.name, stopped.message)));
+    }
     let spent =
         cpu().saturating_sub(before.0).saturating_sub(server.spent()?.saturating_sub(before.1));
     let name = |figure: &str| format!("llm.{}.{figure}", scene.name);
@@ -186,6 +192,14 @@ fn theirs(
     session.row(name("cpu"), spent / 1e3 / rows as f64, "us of processor time a row");
     session.row(name("waited"), time / 1e9, "s");
     Ok(Some(()))
+}
+
+/// Settings with the key that the server knows.
+fn config(dir: &Path) -> Result<String> {
+    let (file, key) = (dir.join("finstage.toml"), dir.join("key"));
+    std::fs::write(&key, KEY)?;
+    std::fs::write(&file, format!("[llm]\napi_key = \"file:{}\"\n", text(&key)))?;
+    Ok(text(&file))
 }
 
 /// Rows in a file, no two alike.
