@@ -233,10 +233,15 @@ impl Asker {
                 Err(fruitless) => return verdict_of(fruitless),
             };
             if way.row.url != CHAT {
-                return Verdict::Final(End::Answered(answer.reply.clone()));
+                return Verdict::Final(answered(answer));
             }
             let complaint = match self.judge(&answer, schema) {
-                Ok(verdict) => return verdict,
+                Ok(None) => return Verdict::Final(answered(answer)),
+                Ok(Some("refusal")) if schema.is_some() => {
+                    let end = failed("refusal", "the model refused".to_owned(), Some(&answer));
+                    return Verdict::Weak("refusal", end);
+                }
+                Ok(Some(weak)) => return Verdict::Weak(weak, answered(answer)),
                 Err(complaint) => complaint,
             };
             let is_cut = answer.finish_reason() == "length";
@@ -251,16 +256,15 @@ impl Asker {
         }
     }
 
-    /// Whether an answer will do, or what is wrong with its form.
-    fn judge(&self, answer: &Answer, schema: Option<&Schema>) -> Result<Verdict, String> {
-        let answered = || End::Answered(answer.reply.clone());
+    /// Why an answer is weak, `None` where it will do; or what is wrong with its form.
+    fn judge(
+        &self,
+        answer: &Answer,
+        schema: Option<&Schema>,
+    ) -> Result<Option<&'static str>, String> {
         let weak = &self.options.routing.weak;
         if answer.is_refusal() {
-            let end = match schema {
-                Some(_) => failed("refusal", "the model refused".to_owned(), Some(answer)),
-                None => answered(),
-            };
-            return Ok(Verdict::Weak("refusal", end));
+            return Ok(Some("refusal"));
         }
         let value = match (schema, &weak.confidence) {
             (Some(schema), _) => Some(schema.read(answer.text())?),
@@ -270,12 +274,12 @@ impl Asker {
         if let Some(confidence) = &weak.confidence
             && !value.is_some_and(|value| confidence.is_enough(&value))
         {
-            return Ok(Verdict::Weak("confidence", answered()));
+            return Ok(Some("confidence"));
         }
         if weak.is_cut_weak && answer.finish_reason() == "length" {
-            return Ok(Verdict::Weak("length", answered()));
+            return Ok(Some("length"));
         }
-        Ok(Verdict::Final(answered()))
+        Ok(None)
     }
 
     /// An answer to a question: from an earlier run, from another row that asks the same, or asked.
@@ -427,6 +431,11 @@ fn verdict_of(fruitless: Fruitless) -> Verdict {
         }
         Fruitless::Fault(Fault { error, .. }) => Verdict::Final(End::Failed(error)),
     }
+}
+
+/// Most rows ask what no other asks: nobody else has their answer.
+fn answered(answer: Arc<Answer>) -> End {
+    End::Answered(Arc::unwrap_or_clone(answer).reply)
 }
 
 fn failed(code: &str, message: String, answer: Option<&Answer>) -> End {

@@ -1,7 +1,7 @@
 //! Who keeps answers and accounts of a run: small traits, so that asking needs no store, and what stands between
 //! them and the store.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -9,7 +9,8 @@ use std::time::Duration;
 use finstage_model::{Clock, Timestamp};
 use finstage_store::Records;
 use finstage_store::records::{Answer as KeptAnswer, Answers as AnswersFile};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::{Attempt, Error, ErrorKind, Reply, Spend, Tariff};
@@ -41,6 +42,8 @@ pub struct StoredAnswers {
     file: AnswersFile,
     /// What tells the address from others.
     salt: [u8; 32],
+    /// Nothing was there at the beginning: what is not of this process need not be looked for.
+    was_empty: bool,
     clock: Arc<dyn Clock>,
     waiting: Mutex<Waiting>,
 }
@@ -48,6 +51,8 @@ pub struct StoredAnswers {
 #[derive(Debug, Default)]
 struct Waiting {
     answers: HashMap<[u8; 32], KeptAnswer>,
+    /// Questions whose answers were handed to the file, by their first eight bytes.
+    written: HashSet<u64>,
     since: Option<Timestamp>,
     trouble: Option<String>,
 }
@@ -58,7 +63,8 @@ impl StoredAnswers {
     #[must_use]
     pub fn new(file: AnswersFile, base: &str, clock: Arc<dyn Clock>) -> Self {
         let salt = Sha256::digest(base).into();
-        Self { file, salt, clock, waiting: Mutex::default() }
+        let was_empty = file.is_empty().unwrap_or(false);
+        Self { file, salt, was_empty, clock, waiting: Mutex::default() }
     }
 
     /// Of these questions, those that have an answer in the file. Blocks.
@@ -84,7 +90,11 @@ impl StoredAnswers {
         let answers: Vec<KeptAnswer> = {
             let mut waiting = self.waiting();
             waiting.since = None;
-            waiting.answers.drain().map(|(_, answer)| answer).collect()
+            let answers: Vec<_> = waiting.answers.drain().map(|(_, answer)| answer).collect();
+            if self.was_empty {
+                waiting.written.extend(answers.iter().map(|answer| beginning(&answer.question)));
+            }
+            answers
         };
         if answers.is_empty() {
             return Ok(());
@@ -109,8 +119,14 @@ impl StoredAnswers {
 impl Answers for StoredAnswers {
     fn get(&self, question: &[u8; 32]) -> Option<Reply> {
         let question = self.salted(question);
-        if let Some(answer) = self.waiting().answers.get(&question) {
-            return reply(&answer.body);
+        {
+            let waiting = self.waiting();
+            if let Some(answer) = waiting.answers.get(&question) {
+                return reply(&answer.body);
+            }
+            if self.was_empty && !waiting.written.contains(&beginning(&question)) {
+                return None;
+            }
         }
         match self.file.get(&[question], self.clock.now()) {
             Ok(mut found) => reply(&found.pop()??.body),
@@ -124,10 +140,10 @@ impl Answers for StoredAnswers {
     fn put(&self, question: &[u8; 32], reply: &Reply) {
         let at = self.clock.now();
         let model = reply.body.get("model").and_then(Value::as_str).unwrap_or_default().to_owned();
-        let kept =
-            json!({"status": reply.status, "request_id": reply.request_id, "body": reply.body});
+        let kept = Kept { status: reply.status, request_id: &reply.request_id, body: &reply.body };
+        let body = serde_json::to_vec(&kept).expect("JSON values can be written");
         let question = self.salted(question);
-        let answer = KeptAnswer { question, model, body: kept.to_string().into_bytes(), at };
+        let answer = KeptAnswer { question, model, body, at };
         let is_due = {
             let mut waiting = self.waiting();
             waiting.answers.insert(question, answer);
@@ -146,6 +162,18 @@ impl Drop for StoredAnswers {
         // Nobody is left to tell.
         let _ = self.flush();
     }
+}
+
+fn beginning(question: &[u8; 32]) -> u64 {
+    u64::from_le_bytes(*question.first_chunk().expect("32 bytes have 8"))
+}
+
+/// How a reply is written in the file.
+#[derive(Serialize)]
+struct Kept<'a> {
+    status: u16,
+    request_id: &'a str,
+    body: &'a Value,
 }
 
 fn reply(text: &[u8]) -> Option<Reply> {
@@ -192,6 +220,8 @@ impl Accounts for JobAccounts {
 mod tests {
     use finstage_net::SystemClock;
     use finstage_store::records::AnswersOptions;
+
+    use serde_json::json;
 
     use super::*;
 

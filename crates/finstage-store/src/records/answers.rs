@@ -135,6 +135,16 @@ impl Answers {
         })
     }
 
+    /// Whether there are none.
+    ///
+    /// # Errors
+    /// As [`Answers::get`].
+    pub fn is_empty(&self) -> Result<bool, Error> {
+        self.run("reading answers of", TransactionBehavior::Deferred, |tx| {
+            tx.query_row("SELECT NOT EXISTS (SELECT 1 FROM answers)", (), |row| row.get(0))
+        })
+    }
+
     /// Keeps answers, each in place of the one before to its question, and takes out those that are too old or,
     /// the oldest first, too many.
     ///
