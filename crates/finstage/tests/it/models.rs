@@ -161,7 +161,8 @@ fn a_budget_is_never_passed_and_what_was_answered_stays() {
 
 #[test]
 fn a_known_limit_is_kept_without_a_refusal() {
-    let world = World::with("--rpm 6000 --burst 1s --latency 1ms");
+    // A server that takes two seconds' worth at once: machines that run tests stand still for a while.
+    let world = World::with("--rpm 6000 --burst 2s --hints none --latency 1ms");
     world.rows(200);
     let told = world.run("--rpm 6000").ok().json();
     assert_eq!((&told["done"], &told["refused_429"]), (&json!(200), &json!(0)), "{told}");
