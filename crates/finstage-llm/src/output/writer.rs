@@ -9,8 +9,8 @@ use finstage_model::Timestamp;
 
 use crate::{Error, ErrorKind};
 
-/// The longest time for which a line lies in memory.
-pub const FLUSH_EVERY: Duration = Duration::from_millis(200);
+/// The longest time for which a line lies in memory: what a kill takes is asked, and paid, again.
+pub const FLUSH_EVERY: Duration = Duration::from_millis(50);
 /// So many bytes are written at once, however young they are.
 const FLUSH_BYTES: usize = 256 << 10;
 
@@ -212,14 +212,14 @@ mod tests {
     }
 
     #[test]
-    fn a_line_lies_in_memory_for_200_ms_at_most() {
+    fn a_line_lies_in_memory_for_50_ms_at_most() {
         let disk = Small::default();
         *disk.space.lock().unwrap() = 100;
         let mut writer = Writer::new(Box::new(disk.clone()), "out".into(), 0);
         let start = Timestamp::from_secs(1);
         assert_eq!(writer.due(), None);
         writer.put(b"a\n", start).unwrap();
-        writer.put(b"b\n", start.plus(Duration::from_millis(199))).unwrap();
+        writer.put(b"b\n", start.plus(Duration::from_millis(49))).unwrap();
         assert_eq!(writer.due(), Some(start.plus(FLUSH_EVERY)));
         assert_eq!(*disk.bytes.lock().unwrap(), b"");
         writer.put(b"c\n", start.plus(FLUSH_EVERY)).unwrap();

@@ -15,7 +15,9 @@ const KEY: &str = "sk-canary-of-the-model-tests";
 /// Kills in the usual run of the tests; `FINSTAGE_KILLS` names another number.
 const KILLS: usize = 50;
 /// The shortest lives end while the program starts.
-const LIFE_MS: (usize, usize) = (40, 160);
+const LIFE_MS: (usize, usize) = (80, 320);
+/// Rows that are answered in one life, about.
+const ROWS_PER_LIFE: usize = 12;
 
 /// A simulated server, with a ledger of what it was asked.
 struct World {
@@ -117,11 +119,13 @@ fn rows_of_a_table_are_asked_by_a_template_and_a_second_run_asks_nothing() {
 
 #[test]
 fn a_run_that_is_killed_again_and_again_loses_no_row_and_doubles_none() {
-    let rows = 700;
-    let world = World::with("--latency 8ms");
-    world.rows(rows);
     let kills = kills();
+    // About as many as are answered in so many lives: the last ones find work too.
+    let rows = kills * ROWS_PER_LIFE;
+    let world = World::with("--latency 20ms");
+    world.rows(rows);
     let mut rng = Rng::new(7);
+    let (mut written, mut worked) = (0, 0);
     for _ in 0..kills {
         let line = world.line("--concurrency 4");
         let running = world.shell.start(&line);
@@ -129,10 +133,16 @@ fn a_run_that_is_killed_again_and_again_loses_no_row_and_doubles_none() {
         thread::park_timeout(Duration::from_millis(life as u64));
         // Dropped, it is killed.
         drop(running);
+        let length = std::fs::metadata(world.shell.path("out.jsonl")).map_or(0, |file| file.len());
+        worked += usize::from(length != written);
+        written = length;
     }
+    assert!(worked * 4 >= kills, "only {worked} of {kills} lives wrote anything");
     let told = world.run("").ok().json();
     assert_eq!(told["failed"], 0, "{told}");
     assert_eq!(world.results().len(), rows);
+    // What was under way when it was killed is asked again.
+    assert!(world.asked().0 >= rows);
 }
 
 #[expect(clippy::disallowed_methods, reason = "the test command names the number of kills")]
