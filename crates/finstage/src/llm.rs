@@ -9,6 +9,7 @@ use finstage_llm::providers::{self, Kind};
 use finstage_llm::{ByteCounting, Counting, Endpoint, EndpointOptions, Place, Prices, Provider};
 use finstage_net::{Client, ClientOptions, Concurrency, RetryPolicy};
 
+use crate::cli::{LlmProvider, LlmTarget};
 use crate::config::settings::LlmSettings;
 use crate::exit::{Exit, Failure, Result};
 
@@ -30,6 +31,14 @@ pub(crate) struct Wanted<'a> {
     pub(crate) deadline: Option<Duration>,
     /// How tokens are counted before a question leaves; by bytes where nothing depends on it.
     pub(crate) counting: Option<Arc<dyn Counting>>,
+}
+
+impl<'a> From<&'a LlmTarget> for Wanted<'a> {
+    /// Whom the arguments name, all else as the settings say.
+    fn from(target: &'a LlmTarget) -> Self {
+        let provider = target.provider.map(LlmProvider::name);
+        Self { provider, base_url: target.base_url.as_deref(), ..Self::default() }
+    }
 }
 
 /// The endpoint of the settings, with what is wanted otherwise. Nothing is sent yet.

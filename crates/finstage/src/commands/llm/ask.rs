@@ -21,12 +21,7 @@ pub(super) fn run(global: &Global, args: &LlmAsk) -> Result<Exit> {
     let Some(model) = args.target.model.as_ref().or(settings.model.as_ref()) else {
         return Err(Failure::usage("no model is named: give --model, or model in [llm]"));
     };
-    let wanted = Wanted {
-        provider: args.target.provider.map(crate::cli::LlmProvider::name),
-        base_url: args.target.base_url.as_deref(),
-        deadline: Some(DEADLINE),
-        ..Wanted::default()
-    };
+    let wanted = Wanted { deadline: Some(DEADLINE), ..Wanted::from(&args.target) };
     let endpoint = endpoint(settings, wanted)?;
     let body = body(args, model)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -52,12 +52,7 @@ pub(super) fn run(global: &Global, args: &LlmBatch) -> Result<Exit> {
 }
 
 fn batches(target: &LlmTarget, loaded: &Loaded) -> Result<Batches> {
-    let wanted = Wanted {
-        provider: target.provider.map(crate::cli::LlmProvider::name),
-        base_url: target.base_url.as_deref(),
-        ..Wanted::default()
-    };
-    let endpoint = endpoint(&loaded.settings.llm, wanted)?;
+    let endpoint = endpoint(&loaded.settings.llm, Wanted::from(target))?;
     Batches::new(endpoint).map_err(|e| failed(&e))
 }
 

@@ -8,12 +8,7 @@ use crate::llm::{Wanted, endpoint};
 
 pub(super) fn run(global: &Global, args: &LlmCheck) -> Result<Exit> {
     let loaded = load_without_channels(global)?;
-    let wanted = Wanted {
-        provider: args.target.provider.map(crate::cli::LlmProvider::name),
-        base_url: args.target.base_url.as_deref(),
-        ..Wanted::default()
-    };
-    let endpoint = endpoint(&loaded.settings.llm, wanted)?;
+    let endpoint = endpoint(&loaded.settings.llm, Wanted::from(&args.target))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let usage = runtime.block_on(endpoint.usage()).map_err(|e| failed(&e))?;
     if global.json {

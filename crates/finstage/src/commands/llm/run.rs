@@ -82,7 +82,7 @@ fn keeper(
     let named = args.input.file_name().map_or("-".into(), |name| name.to_string_lossy());
     let job = args.job.as_deref().unwrap_or(&named);
     let ttl = loaded.settings.llm.cache.filter(|_| !args.no_cache);
-    let base = base(&loaded.settings.llm, &whom(args));
+    let base = base(&loaded.settings.llm, &Wanted::from(&args.target));
     Keeper::open(&data_dir(global, loaded), (job, base), ttl, clock).map(Arc::new)
 }
 
@@ -177,18 +177,9 @@ fn asked_at(args: &LlmRun, loaded: &Loaded, prices: Arc<Prices>) -> Result<Endpo
         concurrency: args.concurrency,
         timeout: args.timeout,
         counting: is_counted.then(|| Arc::new(TokenCounting(prices)) as _),
-        ..whom(args)
+        ..Wanted::from(&args.target)
     };
     endpoint(&loaded.settings.llm, wanted)
-}
-
-/// Whom the arguments name.
-fn whom(args: &LlmRun) -> Wanted<'_> {
-    Wanted {
-        provider: args.target.provider.map(crate::cli::LlmProvider::name),
-        base_url: args.target.base_url.as_deref(),
-        ..Wanted::default()
-    }
 }
 
 /// The row's own model alone, or the cheap one and those that are stronger.
