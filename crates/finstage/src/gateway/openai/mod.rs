@@ -27,9 +27,7 @@ use super::money::{Daily, Till};
 use super::passing::passed;
 use super::refusal::Refusal;
 use super::venues::NotKept;
-use crate::config::dotenv::DotEnv;
 use crate::config::settings::{LlmSettings, Settings};
-use crate::config::{Reference, dereference};
 use crate::exit::{Exit, Failure, Result};
 
 /// Where the older kind of question goes.
@@ -229,21 +227,12 @@ fn is_name(segment: &str) -> bool {
 
 /// The key as configured, else that of the usual variable; and why there is none.
 fn key(llm: &LlmSettings) -> (Option<Secret<String>>, Option<String>) {
-    let found = match &llm.api_key {
-        Some(key) => key.clone(),
-        None => match dereference("env:OPENAI_API_KEY", &DotEnv::default()) {
-            Ok(Reference::Outside(text) | Reference::Literal(text)) => Ok(Secret::new(text)),
-            Err(why) => Err(why),
-        },
+    let why = match llm.key_of("openai") {
+        Some(Ok(key)) => return (Some(key.clone()), None),
+        Some(Err(why)) => format!(": {why}"),
+        None => String::new(),
     };
-    match found {
-        Ok(key) => (Some(key), None),
-        Err(why) => {
-            let words =
-                format!("there is no key: {why}: write api_key in [llm], or set OPENAI_API_KEY");
-            (None, Some(words))
-        }
-    }
+    (None, Some(format!("there is no key{why}: write api_key in [llm], or set OPENAI_API_KEY")))
 }
 
 fn client_options(llm: &LlmSettings) -> ClientOptions {
