@@ -40,5 +40,6 @@
 mod error;
 pub mod rng;
 pub mod sim;
+pub mod stress;
 
 pub use error::{Error, ErrorKind};
