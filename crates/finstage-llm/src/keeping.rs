@@ -1,7 +1,7 @@
 //! Who keeps answers and accounts of a run: small traits, so that asking needs no store, and what stands between
 //! them and the store.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -30,8 +30,9 @@ pub trait Accounts: fmt::Debug + Send + Sync {
     fn attempt(&self, attempt: &Attempt);
 }
 
-/// The most answers that wait to be written.
-const MOST_WAITING: usize = 64;
+/// The most answers that wait to be written, and the most bytes of them.
+const MOST_WAITING: usize = 512;
+const MOST_WAITING_BYTES: usize = 1 << 20;
 /// The longest that one waits while others come.
 const LONGEST_WAIT: Duration = Duration::from_millis(500);
 
@@ -51,8 +52,9 @@ pub struct StoredAnswers {
 #[derive(Debug, Default)]
 struct Waiting {
     answers: HashMap<[u8; 32], KeptAnswer>,
-    /// Questions whose answers were handed to the file, by their first eight bytes.
-    written: HashSet<u64>,
+    /// Questions whose answers were handed to the file.
+    written: Written,
+    bytes: usize,
     since: Option<Timestamp>,
     trouble: Option<String>,
 }
@@ -90,9 +92,10 @@ impl StoredAnswers {
         let answers: Vec<KeptAnswer> = {
             let mut waiting = self.waiting();
             waiting.since = None;
+            waiting.bytes = 0;
             let answers: Vec<_> = waiting.answers.drain().map(|(_, answer)| answer).collect();
             if self.was_empty {
-                waiting.written.extend(answers.iter().map(|answer| beginning(&answer.question)));
+                answers.iter().for_each(|answer| waiting.written.insert(&answer.question));
             }
             answers
         };
@@ -124,7 +127,7 @@ impl Answers for StoredAnswers {
             if let Some(answer) = waiting.answers.get(&question) {
                 return reply(&answer.body);
             }
-            if self.was_empty && !waiting.written.contains(&beginning(&question)) {
+            if self.was_empty && !waiting.written.may_contain(&question) {
                 return None;
             }
         }
@@ -146,9 +149,12 @@ impl Answers for StoredAnswers {
         let answer = KeptAnswer { question, model, body, at };
         let is_due = {
             let mut waiting = self.waiting();
+            waiting.bytes += answer.body.len();
             waiting.answers.insert(question, answer);
             let since = *waiting.since.get_or_insert(at);
-            waiting.answers.len() >= MOST_WAITING || at.since(since) >= LONGEST_WAIT
+            waiting.answers.len() >= MOST_WAITING
+                || waiting.bytes >= MOST_WAITING_BYTES
+                || at.since(since) >= LONGEST_WAIT
         };
         if is_due {
             // Told by `trouble`: a row that was answered is not to fail for it.
@@ -164,8 +170,31 @@ impl Drop for StoredAnswers {
     }
 }
 
-fn beginning(question: &[u8; 32]) -> u64 {
-    u64::from_le_bytes(*question.first_chunk().expect("32 bytes have 8"))
+/// Questions that may have been written, in memory of constant size: a Bloom filter (Bloom, 1970). A million of
+/// them leave one look in four hundred for nothing; more, and more looks. A question is a hash already.
+#[derive(Debug, Default)]
+struct Written(Vec<u64>);
+
+/// 2 MiB.
+const WRITTEN_BITS: u32 = 1 << 24;
+
+impl Written {
+    fn insert(&mut self, question: &[u8; 32]) {
+        self.0.resize((WRITTEN_BITS / 64) as usize, 0);
+        Self::bits(question).for_each(|(word, bit)| self.0[word] |= bit);
+    }
+
+    fn may_contain(&self, question: &[u8; 32]) -> bool {
+        !self.0.is_empty() && Self::bits(question).all(|(word, bit)| self.0[word] & bit != 0)
+    }
+
+    fn bits(question: &[u8; 32]) -> impl Iterator<Item = (usize, u64)> {
+        let (parts, _) = question.as_chunks::<4>();
+        parts.iter().take(4).map(|part| {
+            let place = u32::from_le_bytes(*part) % WRITTEN_BITS;
+            ((place / 64) as usize, 1 << (place % 64))
+        })
+    }
 }
 
 /// How a reply is written in the file.
@@ -224,6 +253,17 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn what_was_written_is_never_taken_for_new_and_little_that_is_new_for_written() {
+        let question = |number: u32| -> [u8; 32] { Sha256::digest(number.to_le_bytes()).into() };
+        let mut written = Written::default();
+        assert!(!written.may_contain(&question(0)));
+        (0..200_000).for_each(|number| written.insert(&question(number)));
+        assert!((0..200_000).all(|number| written.may_contain(&question(number))));
+        let wrong = (200_000..300_000).filter(|number| written.may_contain(&question(*number)));
+        assert!(wrong.count() < 50);
+    }
 
     fn open(path: &std::path::Path) -> StoredAnswers {
         open_at(path, "http://127.0.0.1/v1")

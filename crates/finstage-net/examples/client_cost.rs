@@ -56,6 +56,7 @@ fn main() {
     let url = serve();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let client = Client::new(ClientOptions::default()).unwrap();
+    finstage_net::install_crypto();
     let bare = reqwest::Client::builder().no_proxy().build().unwrap();
     let remote = Remote::with("loopback", TERMS, RemoteOptions::default());
     let whole = client.at(&remote);

@@ -1,6 +1,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use bytes::Bytes;
 use finstage_seal::Secret;
 
 use crate::encoding::{form, percent_encode};
@@ -16,7 +17,7 @@ pub struct Request {
     method: Method,
     url: String,
     headers: Vec<(String, String)>,
-    body: Vec<u8>,
+    body: Bytes,
     hidden: Vec<Secret<String>>,
     costs: Vec<Cost>,
     class: Class,
@@ -75,7 +76,7 @@ impl Request {
             method,
             url,
             headers: Vec::new(),
-            body: Vec::new(),
+            body: Bytes::new(),
             hidden: Vec::new(),
             costs: Vec::new(),
             class: Class::Normal,
@@ -110,7 +111,7 @@ impl Request {
 
     /// Sets a body of bytes.
     pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
-        self.body = body.into();
+        self.body = body.into().into();
         self
     }
 
@@ -218,6 +219,11 @@ impl Request {
     #[must_use]
     pub fn body_bytes(&self) -> &[u8] {
         &self.body
+    }
+
+    /// The body, shared: what is sent again is not copied.
+    pub(crate) fn body_shared(&self) -> Bytes {
+        self.body.clone()
     }
 
     /// `text` with the hidden texts replaced. For those who print what a server said about this

@@ -71,6 +71,7 @@ fn requests(session: &mut Session<'_>, many: usize) -> Result<()> {
     let url = format!("http://{}/", serve()?);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let client = Client::new(ClientOptions::default()).map_err(|e| remote_failure(&e))?;
+    finstage_net::install_crypto();
     let bare = reqwest::Client::builder().no_proxy().build().map_err(|e| remote_failure(&e))?;
     let remote = Remote::with("loopback", TERMS, RemoteOptions::default());
     let whole = client.at(&remote);

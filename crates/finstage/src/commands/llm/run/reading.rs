@@ -8,12 +8,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use finstage_llm::{Admission, Error, InputOptions, Register, Row, Rows, Turn, Turns};
 use tokio::runtime::Handle;
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{self, Permit, PermitIterator};
 
 use crate::exit::{Exit, Failure, Result};
 
 /// What is read at once.
 const READ_BYTES: usize = 1 << 17;
+/// Places for rows that are taken at once.
+const PLACES: usize = 64;
 
 /// Where rows come from.
 pub(super) enum Input {
@@ -147,10 +149,13 @@ impl Reader {
                     Ok(wanted[(number / 64) as usize] >> (number % 64) & 1 == 1)
                 };
                 let rows = rows.take(usize::try_from(total).unwrap_or(usize::MAX));
-                let (_, end) = feed.all(rows, is_wanted);
+                let (_, end) = feed.all((rows, PLACES), is_wanted);
                 (Counted { total, skipped }, end)
             }
-            None => feed.all(rows, |_, row| register.admit(row).map(|said| said == Admission::Ask)),
+            // Who waits for more input keeps no place from being given back.
+            None => {
+                feed.all((rows, 1), |_, row| register.admit(row).map(|said| said == Admission::Ask))
+            }
         }
     }
 }
@@ -164,11 +169,13 @@ pub(super) struct Feed {
 
 impl Feed {
     fn all(
-        mut self,
-        rows: impl Iterator<Item = Result<Row, Error>>,
+        self,
+        (rows, at_once): (impl Iterator<Item = Result<Row, Error>>, usize),
         mut is_wanted: impl FnMut(u64, &Row) -> Result<bool, Error>,
     ) -> (Counted, Result<()>) {
+        let Self { to, mut turns, handle } = self;
         let mut counted = Counted::default();
+        let mut places = None;
         for row in rows {
             let wanted = row.and_then(|row| is_wanted(counted.total, &row).map(|is| (row, is)));
             let (row, is_wanted) = match wanted {
@@ -180,17 +187,33 @@ impl Feed {
                 counted.skipped += 1;
                 continue;
             }
-            if let Some((turns, out)) = &mut self.turns {
-                let turn = self.handle.block_on(turns.next());
+            if let Some((turns, out)) = &mut turns {
+                let turn = handle.block_on(turns.next());
                 out.put(row.line, turn);
             }
-            if self.to.blocking_send(row).is_err() {
+            let Some(place) = next_place(&mut places, (&to, at_once), &handle) else {
                 // The run was stopped, and says why.
                 break;
-            }
+            };
+            place.send(row);
         }
         (counted, Ok(()))
     }
+}
+
+/// A place for a row, some taken at once: to be woken for each costs more than to read it.
+fn next_place<'a>(
+    places: &mut Option<PermitIterator<'a, Row>>,
+    (to, at_once): (&'a mpsc::Sender<Row>, usize),
+    handle: &Handle,
+) -> Option<Permit<'a, Row>> {
+    if let Some(place) = places.as_mut().and_then(Iterator::next) {
+        return Some(place);
+    }
+    let mut more = handle.block_on(to.reserve_many(at_once)).ok()?;
+    let place = more.next();
+    *places = Some(more);
+    place
 }
 
 /// A failure of reading, where the work that was begun is kept.

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::park_timeout;
+use std::time::Duration;
 
 use finstage_llm::{Left, Output};
 use finstage_model::Clock;
@@ -15,6 +17,8 @@ use crate::llm::{FLUSH_EVERY, Keeper};
 
 /// The most that are taken at once.
 const AT_ONCE: usize = 256;
+/// So long it is waited for more where there were few: to be woken for each costs more than to write it.
+const GATHER: Duration = Duration::from_millis(2);
 
 /// Writes what comes back.
 pub(super) struct Writing {
@@ -53,6 +57,7 @@ impl Writing {
                 Some(_) => {}
                 None => self.output.flush().map_err(|e| super::super::failed(&e))?,
             }
+            let are_few = some.len() < AT_ONCE / 4;
             for left in some.drain(..) {
                 let turn = |line| self.turns.as_ref().and_then(|turns| turns.take(line));
                 let now = self.clock.now();
@@ -68,6 +73,9 @@ impl Writing {
                     },
                 };
                 written.map_err(|e| super::super::failed(&e))?;
+            }
+            if are_few {
+                park_timeout(GATHER);
             }
         }
         self.keeper.flush().map_err(|e| super::super::failed(&e))?;
