@@ -144,6 +144,8 @@ impl Reader {
         };
         match looked {
             Some(looked) => {
+                // Every row was held against it; of millions it is large.
+                drop(register);
                 let Looked { total, skipped, wanted } = looked;
                 let is_wanted = |number: u64, _: &Row| {
                     Ok(wanted[(number / 64) as usize] >> (number % 64) & 1 == 1)
