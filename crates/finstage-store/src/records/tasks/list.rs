@@ -153,6 +153,19 @@ impl Records {
         })
     }
 
+    /// How many tasks of a lane have not ended.
+    ///
+    /// # Errors
+    /// As every reading call: `Corrupt`, `Held` or `Io`.
+    pub fn task_lane_open(&self, lane: &str) -> Result<u64, Error> {
+        self.0.read("counting tasks in", |tx| {
+            let sql = "SELECT count(*) FROM tasks
+                WHERE state IN ('waiting', 'ready', 'running') AND lane = ?";
+            let open: i64 = tx.prepare_cached(sql)?.query_row([lane], |row| row.get(0))?;
+            Ok(open.unsigned_abs())
+        })
+    }
+
     /// The earliest moment at which there may be something to lease; `None` when there is nothing. A
     /// moment in the past means now.
     ///
