@@ -143,6 +143,53 @@ async fn indicators_are_those_of_the_stored_bars() {
 }
 
 #[tokio::test]
+async fn tasks_are_submitted_listed_in_pages_and_called_off() {
+    let scene = Scene::new().await;
+    let bearer = format!("Bearer {}", scene.token);
+    let proof = [("Authorization", bearer.as_str()), ("Content-Type", "application/json")];
+    let post = async |path: &str, body: &str| scene.ask("POST", path, &proof, body).await;
+    let mut ids = Vec::new();
+    for n in 0..3 {
+        let body =
+            format!("{{\"type\": \"known\", \"data\": {{\"n\": {n}}}, \"priority\": \"high\"}}");
+        let reply = post("/api/v1/tasks", &body).await;
+        assert_eq!(reply.status, 201, "{reply:?}");
+        let task = reply.json();
+        assert_eq!((&task["state"], &task["data"]["n"]), (&"ready".into(), &n.into()));
+        ids.push(task["id"].as_i64().unwrap());
+    }
+    let keyed = "{\"type\": \"known\", \"key\": \"once\"}";
+    let first = post("/api/v1/tasks", keyed).await.json()["id"].clone();
+    assert_eq!(post("/api/v1/tasks", keyed).await.json()["id"], first);
+    let page = scene.get("/api/v1/tasks?limit=2&type=known").await.json();
+    assert_eq!((&page["items"][0]["id"], &page["items"][1]["id"]), (&first, &ids[2].into()));
+    let cursor = page["next_cursor"].as_str().unwrap().to_owned();
+    let rest = scene.get(&format!("/api/v1/tasks?limit=2&cursor={cursor}")).await.json();
+    assert_eq!(rest["items"][1]["id"], ids[0]);
+    assert!(rest["next_cursor"].is_null());
+    let off = post(&format!("/api/v1/tasks/{}/cancel", ids[0]), "").await;
+    assert_eq!((off.status, &off.json()["state"]), (200, &"cancelled".into()));
+    assert_eq!(scene.get(&format!("/api/v1/tasks/{}", ids[0])).await.json()["state"], "cancelled");
+    assert_eq!(
+        scene.get("/api/v1/tasks?state=cancelled").await.json()["items"].as_array().unwrap().len(),
+        1
+    );
+    for bad in
+        ["{}", "[1]", "{\"type\": \"unknown\"}", "{\"type\": \"known\", \"priority\": \"x\"}"]
+    {
+        assert_eq!(post("/api/v1/tasks", bad).await.problem(), 400, "{bad}");
+    }
+    for missing in ["/api/v1/tasks/99", "/api/v1/tasks/x"] {
+        assert_eq!(scene.get(missing).await.problem(), 404, "{missing}");
+    }
+    assert_eq!(scene.get("/api/v1/tasks?cursor=x").await.problem(), 400);
+    assert_eq!(scene.get("/api/v1/tasks?state=x").await.problem(), 400);
+    let schedules = scene.get("/api/v1/schedules").await.json();
+    assert_eq!(schedules["items"][0]["name"], "nightly");
+    scene.stop().await;
+}
+
+#[tokio::test]
 async fn what_cannot_be_done_is_said_with_what_can() {
     let scene = Scene::new().await;
     let bearer = format!("Bearer {}", scene.token);

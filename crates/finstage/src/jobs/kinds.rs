@@ -8,6 +8,7 @@ use finstage_store::records::NewTask;
 use serde::Deserialize;
 
 use super::registry::{Fault, arguments};
+use crate::exit::{Failure, Result};
 
 /// A type of task.
 #[derive(Debug, Clone, Copy)]
@@ -71,12 +72,6 @@ impl Kind {
         Self { tries, backoff_s, timeout_s, ..self }
     }
 
-    /// The one of this name.
-    #[must_use]
-    pub fn find(name: &str) -> Option<&'static Self> {
-        KINDS.iter().find(|kind| kind.name == name)
-    }
-
     /// A task of this type.
     ///
     /// # Errors
@@ -92,6 +87,20 @@ impl Kind {
             ..NewTask::new(self.name, payload)
         })
     }
+}
+
+/// The type of this name.
+///
+/// # Errors
+/// Exit 2 naming those there are.
+pub fn find(name: &str) -> Result<&'static Kind> {
+    KINDS.iter().find(|kind| kind.name == name).ok_or_else(|| {
+        let names: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
+        Failure::usage(format!(
+            "there are no tasks of type \"{name}\": write one of {}",
+            names.join(" ")
+        ))
+    })
 }
 
 fn nothing(payload: &str) -> Result<(), Fault> {

@@ -4,6 +4,7 @@
 pub mod kinds;
 pub mod registry;
 pub mod scheduler;
+pub mod shown;
 pub mod table;
 pub mod timing;
 pub mod work;

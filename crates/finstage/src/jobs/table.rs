@@ -6,7 +6,7 @@ use finstage_store::records::StoreKind;
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
 
-use super::kinds::Kind;
+use super::kinds;
 use super::scheduler::Job;
 use super::timing::{Repeat, Timing};
 use crate::config::settings::Settings;
@@ -89,7 +89,7 @@ pub fn jobs(settings: &Settings, world: StoreKind) -> Vec<Job> {
             timing.catch_up = own.catch_up.unwrap_or(timing.catch_up);
             is_enabled &= own.is_enabled;
         }
-        let kind = Kind::find(usual.name).expect("a test holds names and types together");
+        let kind = kinds::find(usual.name).expect("a test holds names and types together");
         Job {
             name: usual.name,
             describes: kind.describes,
