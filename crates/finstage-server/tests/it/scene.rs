@@ -121,7 +121,7 @@ impl Scene {
     pub(crate) async fn json(&self, path: &str) -> Value {
         let reply = self.get(path).await;
         assert_eq!(reply.status, 200, "{path}: {}", reply.body);
-        serde_json::from_str(&reply.body).unwrap()
+        reply.json()
     }
 
     /// Sends a request with these headers besides the host.
@@ -184,6 +184,10 @@ impl Reply {
             let (known, value) = line.split_once(':')?;
             known.eq_ignore_ascii_case(name).then_some(value.trim())
         })
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|why| panic!("{why}: {self:?}"))
     }
 
     /// The status of a refusal, which is a problem in the form of RFC 9457.

@@ -63,15 +63,12 @@ impl Resolver<'_> {
         }
         let repeat = match (&raw.every, &raw.cron) {
             (None, None) => None,
-            (Some(_), Some(_)) => {
-                return self.refuse(&key("cron"), "every is set too: write one of them");
-            }
             (Some(every), None) => match parse_duration(every) {
                 Ok(every) if (MIN_EVERY..=MAX_EVERY).contains(&every) => Some(Repeat::Every(every)),
                 Ok(_) => return self.refuse(&key("every"), "write 1s to 366d"),
                 Err(why) => return self.refuse(&key("every"), why),
             },
-            (None, Some(pattern)) => match cron(pattern) {
+            (_, Some(pattern)) => match cron(pattern) {
                 Ok(repeat) => Some(repeat),
                 Err(why) => return self.refuse(&key("cron"), why),
             },

@@ -74,6 +74,16 @@ impl House {
         panic!("task {id} is {:?}, not {state:?}", self.row(id).state);
     }
 
+    /// As `until`, while a thread is busy: tokio's clock stands still meanwhile.
+    async fn until_soon(&self, id: TaskId, state: TaskState) {
+        let seen = async {
+            while self.row(id).state != state {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), seen).await.expect("it comes to that");
+    }
+
     fn scheduler(&self, job: Job) -> Scheduler {
         Scheduler::new(self.records.clone(), vec![job], self.clock.now()).unwrap()
     }
@@ -195,8 +205,8 @@ async fn a_service_that_stops_gives_back_what_it_cannot_end() {
         });
     let (endless, polite) = (house.submit("endless"), house.submit("polite"));
     let workers = house.work(registry);
-    house.until(endless, TaskState::Running).await;
-    house.until(polite, TaskState::Running).await;
+    house.until_soon(endless, TaskState::Running).await;
+    house.until_soon(polite, TaskState::Running).await;
     house.quit.send_replace(true);
     workers.await.unwrap();
     let row = house.row(endless);
@@ -358,7 +368,6 @@ fn a_job_runs_when_the_settings_say_and_errors_name_the_place() {
     for (wrong, words) in [
         ("[jobs.sleep]\nenabled = true\n", "there is no such job"),
         ("[jobs.verify]\ncron = \"1 2\"\n", "write minute, hour"),
-        ("[jobs.verify]\nevery = \"1h\"\ncron = \"1 2 * * *\"\n", "write one of them"),
         ("[jobs.verify]\nevery = \"10ms\"\n", "write 1s to 366d"),
         ("[jobs.verify]\nzone = \"Mars\"\n", "IANA name"),
         ("[jobs.verify]\ncatch_up = \"never\"\n", "\"skip\", \"once\" or \"all\""),

@@ -444,7 +444,7 @@ pub const KEYS: &[Key] = &[
         "cron",
         Kind::Text,
         "\"30 2 * * *\"",
-        "minute, hour, day, month, weekday (seconds before them if six); not beside every",
+        "minute, hour, day, month, weekday (seconds before them if six); goes before every",
     ),
     asked("jobs.*", "zone", Kind::Text, "\"Asia/Seoul\"", "the zone of its times of the day"),
     asked("jobs.*", "jitter", Kind::Duration, "\"10m\"", "each run is up to so much later"),
