@@ -4,10 +4,12 @@
 use std::fmt;
 
 use finstage_model::{Symbol, Timestamp};
+use finstage_store::records::TaskId;
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::Error;
+use crate::tasks::{ScheduleItem, TaskAsked};
 
 /// Answers questions about the running service. Calls may block: the server makes them where that
 /// holds up nobody, but for [`Desk::rules`] and [`Desk::is_open`], which must be quick.
@@ -65,6 +67,18 @@ pub trait Desk: Send + Sync + fmt::Debug {
     /// # Errors
     /// `NotFound` where there is none, `Refused` for one of the configuration file.
     fn remove_watch(&self, id: &str) -> Result<(), Error>;
+
+    /// What runs by itself, and when next.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn schedules(&self) -> Result<Vec<ScheduleItem>, Error>;
+
+    /// Takes a task into the queue.
+    ///
+    /// # Errors
+    /// `Refused` when there is no such type, or it cannot be given this.
+    fn submit_task(&self, asked: &TaskAsked) -> Result<TaskId, Error>;
 
     /// Counters of this moment.
     fn gauges(&self) -> Gauges;

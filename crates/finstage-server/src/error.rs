@@ -69,6 +69,7 @@ impl From<finstage_store::Error> for Error {
     fn from(error: finstage_store::Error) -> Self {
         let kind = match error.kind() {
             finstage_store::ErrorKind::NotFound => ErrorKind::NotFound,
+            finstage_store::ErrorKind::Refused => ErrorKind::Refused,
             _ => ErrorKind::Failed,
         };
         Self { kind, message: error.to_string(), source: None }

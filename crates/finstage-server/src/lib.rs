@@ -37,6 +37,7 @@ mod rows;
 mod serve;
 mod server;
 mod stream;
+mod tasks;
 mod tls;
 mod token;
 
@@ -55,4 +56,5 @@ pub use process::memory_bytes;
 pub use rows::{AlertItem, Evidence, SignalItem, alert_items, signal_items};
 pub use server::{Inputs, Server};
 pub use stream::Synced;
+pub use tasks::{ScheduleItem, TaskAsked, TaskItem};
 pub use token::{load_or_make_token, load_token, make_token, token_file};

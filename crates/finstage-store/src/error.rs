@@ -21,6 +21,8 @@ pub enum ErrorKind {
     Newer,
     /// The caller acts on something that has moved on, for example with a lease that ran out.
     Stale,
+    /// What was asked for breaks a bound or a rule of the store; asking again is no use.
+    Refused,
 }
 
 /// What went wrong in the store: a kind to act on, one line for people, and the cause.
@@ -44,6 +46,11 @@ impl Error {
     pub(crate) fn because(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
         self.source = Some(Box::new(source));
         self
+    }
+
+    /// The same again, for another who waited for the same; the cause stays with the first.
+    pub(crate) fn again(&self) -> Self {
+        Self::new(self.kind, self.to_string())
     }
 
     pub(crate) fn corrupt(path: &Path, what: impl fmt::Display) -> Self {

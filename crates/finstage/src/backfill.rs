@@ -3,6 +3,8 @@
 //! What is stored is not asked for again, and what came is stored piece by piece, so that a run that
 //! broke off goes on where it stopped. Bars that the venue has not settled are left for later.
 
+mod fill;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +18,7 @@ use finstage_net::{Class, Client, ErrorKind, Response, Sign, retry_after};
 use finstage_store::Error;
 use finstage_store::history::{FactorRow, Factors, History, Hole, MAX_FACTORS, gaps};
 
+pub use self::fill::{Filled, Filler, Span};
 use crate::expected::Expected;
 use crate::venues::Door;
 

@@ -17,6 +17,7 @@ mod server;
 mod setup;
 mod sim;
 mod sweep;
+mod tasks;
 mod track;
 mod verify;
 
@@ -45,6 +46,7 @@ pub use self::server::{Serve, Token};
 pub use self::setup::{Health, Init, Preset};
 pub use self::sim::{OpenAiArgs, Sim, SimHints, SimVenue};
 pub use self::sweep::{Search, Sweep, WalkForward};
+pub use self::tasks::{Schedule, TaskList, TaskSubmit, Tasks};
 pub use self::track::TrackRecord;
 pub use self::verify::{Trials, Verify};
 
@@ -131,6 +133,12 @@ pub enum Command {
     /// The daily report: what happened, what was withheld and why, what became of earlier signals
     #[command(subcommand)]
     Report(Report),
+    /// The queue of what a service is to do: list, submit, cancel, retry
+    #[command(subcommand)]
+    Tasks(Tasks),
+    /// What a service does by itself, and when next; run it now
+    #[command(subcommand)]
+    Schedule(Schedule),
     /// Indicators, and their values over a bar file
     #[command(subcommand)]
     Indicators(Indicators),

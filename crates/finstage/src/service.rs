@@ -12,24 +12,24 @@ use finstage_model::{Clock, Event, Payload, Symbol};
 use finstage_net::{Client, Remote, SocketOptions};
 use finstage_notify::{Courier, Dispatcher, DispatcherOptions, Explain, Lines, Notifier, Stats};
 use finstage_server::Server;
+use finstage_store::records::StoreKind;
 use finstage_strategies::CATALOG;
 use jiff::tz::TimeZone;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::backfill::Source;
-use crate::compactor;
 use crate::config::settings::{FeedSettings, Settings};
 use crate::day::{Feed, House, Renewal, Rim, engine_day};
 use crate::exit::{Exit, Failure, Result};
 use crate::explain::Explainer;
 use crate::gateway::Gateway;
+use crate::jobs;
 use crate::live::{BATCH_MAX_EVENTS, Names, Observer, Safe};
 use crate::pace::Pace;
 use crate::polled::{self, Want};
-use crate::report::job::{self, Job};
+use crate::report::job::Job;
 use crate::serving::{self, Opened, Running, Telling};
-use crate::track;
 use crate::venues::{self, Door, Doors, Means};
 use crate::wiring::{self, Store};
 
@@ -169,14 +169,9 @@ async fn run_beside(
     tasks.push(tokio::spawn(tick(events, Arc::clone(&plan.clock), plan.speed, quitting.clone())));
     // Only now: what a power cut took was taken back, and missing history was fetched.
     let pace = Pace { clock: Arc::clone(&plan.clock), speed: plan.speed };
-    let stored = (house.records.clone(), house.history.clone());
-    let told = (house.rim.safe.clone(), house.rim.notifiers.clone());
-    let safe = told.0.clone();
-    tasks.push(tokio::spawn(track::run(stored, told, pace.clone(), quitting.clone())));
-    let reports = report_job(&plan, &house)?;
-    tasks.push(tokio::spawn(job::run(reports, safe, pace.clone(), quitting.clone())));
+    let (works, due) = jobs(&plan, &house)?;
+    tasks.extend(jobs::start((&works, due), &doors, pace, &quitting)?);
     tasks.extend(beside.keep(&quitting));
-    tasks.push(tokio::spawn(compactor::run(house.history.clone(), pace, quitting.clone())));
     let (deliver, delivering) = watch::channel(false);
     let explain = explainer(&plan, &house);
     for notifier in notifiers {
@@ -244,6 +239,24 @@ fn start_server(
         safe: &house.rim.safe,
     };
     serving::start(opened, &service)
+}
+
+/// What the jobs of a service work on, and which there are.
+fn jobs(plan: &Plan, house: &House) -> Result<(jobs::Means, Vec<jobs::Job>)> {
+    let means = jobs::Means {
+        records: house.records.clone(),
+        history: house.history.clone(),
+        journal: house.journal.clone(),
+        clock: Arc::clone(&plan.clock),
+        safe: house.rim.safe.clone(),
+        notifiers: house.rim.notifiers.clone(),
+        engine: house.settings.clone(),
+        feeds: plan.settings.feeds.clone(),
+        report: report_job(plan, house)?,
+    };
+    let is_demo = house.records.meta("kind")?.as_deref() == Some("demo");
+    let world = if is_demo { StoreKind::Demo } else { StoreKind::Real };
+    Ok((means, jobs::table::jobs(&plan.settings, world)))
 }
 
 fn report_job(plan: &Plan, house: &House) -> Result<Job> {

@@ -19,17 +19,9 @@ use finstage_model::{Bar, Category, Horizon, Interval, Position, Symbol, Timesta
 use finstage_store::history::History;
 use finstage_store::records::{OpenSignal, Records, TrackOutcome, TrackSignal};
 use finstage_store::{Error, Journal};
-use tokio::sync::watch;
 
 pub use self::audit::{Audit, audit, line};
-use crate::drift::{announce, message, mute_drifted};
-use crate::live::Safe;
-use crate::pace::Pace;
 
-/// The time between two runs, of the service's clock.
-const EVERY: Duration = Duration::from_secs(3_600);
-/// The shortest real time between two runs, however fast the service's clock runs.
-const EVERY_MIN_REAL: Duration = Duration::from_secs(10);
 /// After its close a bar is waited for this long: the journal behind it is on disk by then, so no
 /// restart takes it back.
 pub const SETTLING: Duration = Duration::from_secs(60);
@@ -58,46 +50,6 @@ pub struct Update {
     pub signals: u64,
     /// Outcomes.
     pub outcomes: u64,
-}
-
-/// Keeps the track record up to date until `quit` turns true, and mutes what it speaks against, of
-/// which the notifiers of these names are told. A run that fails is said in the log; the next one adds
-/// what it left out.
-pub async fn run(
-    (records, history): (Records, History),
-    (safe, notifiers): (Safe, Vec<String>),
-    pace: Pace,
-    quit: watch::Receiver<bool>,
-) {
-    let mut turns = pace.turns(EVERY, EVERY_MIN_REAL, quit);
-    while turns.next().await {
-        let reach = Reach { position: safe.position(), time: pace.clock.now().minus(SETTLING) };
-        let (kept, history) = (records.clone(), history.clone());
-        match tokio::task::spawn_blocking(move || update(&kept, &history, reach)).await {
-            Ok(Ok(Update { signals: 0, outcomes: 0 })) => {}
-            Ok(Ok(done)) => tracing::info!(
-                "track record: {} signals and {} outcomes added",
-                done.signals,
-                done.outcomes
-            ),
-            Ok(Err(error)) => {
-                tracing::warn!("the track record is behind until the next try: {error}");
-            }
-            Err(error) => tracing::error!("the track record's job broke off: {error}"),
-        }
-        let (kept, notifiers, now) = (records.clone(), notifiers.clone(), pace.clock.now());
-        let watch = move || {
-            let muted = mute_drifted(&kept)?;
-            announce(&kept, &notifiers, now).map(|_| muted)
-        };
-        match tokio::task::spawn_blocking(watch).await {
-            Ok(Ok(muted)) => {
-                muted.iter().for_each(|card| tracing::warn!("{}", message(card).join("; ")));
-            }
-            Ok(Err(error)) => tracing::warn!("drift is not watched until the next try: {error}"),
-            Err(error) => tracing::error!("the watch on drift broke off: {error}"),
-        }
-    }
 }
 
 /// Adds signals that can no longer change, and outcomes that are due.

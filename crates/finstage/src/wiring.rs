@@ -116,6 +116,15 @@ pub fn open_records(dir: &Path, kind: StoreKind) -> Result<Records> {
     }))
 }
 
+/// The records in `dir`, of whichever kind they are, for writing beside whoever else writes them.
+///
+/// # Errors
+/// Exit 2 when there are none yet, 6 when they are damaged, newer or held.
+pub fn reopen_records(dir: &Path) -> Result<Records> {
+    drop(read_records(dir)?);
+    Ok(Records::open(&dir.join("records.db"))?)
+}
+
 /// The records in `dir`, for reading beside whoever writes them.
 ///
 /// # Errors

@@ -83,7 +83,29 @@ const READ = {
   outcomes: (query) => page(market.signals.flatMap((signal) => signal.horizon_outcomes.filter(({ known }) => known).map((one) => ({ ...signal, signal: signal.id, horizon: one.horizon, exit_at: one.due, return: one.return, hit: one.hit, mfe: Math.abs(one.return) * 1.4, mae: -Math.abs(one.return) * 0.7 }))), query),
   watches: () => ({ items: market.watches, next_cursor: null }),
   system: (_, now) => system(now),
+  schedules: (_, now) => whole(JOBS.map(([name, when, every]) => ({ name, describes: name, when, zone: "UTC", enabled: name !== "verify", catch_up: "once", jitter_s: 60, last_at: new Date(now - (now % every)).toISOString(), next: [1, 2, 3].map((n) => new Date(now - (now % every) + n * every).toISOString()) }))),
+  tasks: (query, now) => whole(tasks(now).filter((one) => !query.get("state") || one.state === query.get("state"))),
 };
+
+const JOBS = [
+  ["outcomes", "every 1h", 3_600_000],
+  ["report", "08:00 UTC", 86_400_000],
+  ["backfill", "01:10 UTC", 86_400_000],
+  ["verify", "02:30 UTC", 86_400_000],
+];
+
+const whole = (items) => ({ items, next_cursor: null });
+
+function tasks(now) {
+  const at = (ago) => new Date(now - ago).toISOString();
+  const task = (id, type, state, more) => ({ id, type, state, priority: "normal", created_at: at(60_000), run_at: at(60_000), attempts: 1, attempts_max: 3, progress: 0, doing: null, cancel_asked: false, leased_at: at(50_000), finished_at: null, result: null, error: null, ...more });
+  return [
+    task(4, "backfill", "running", { progress: 0.4, doing: "binance:BTCUSDT 1m" }),
+    task(3, "verify", "dead", { attempts: 3, finished_at: at(40_000), error: "the ledger of trials is not whole: row 7" }),
+    task(2, "report", "waiting", { run_at: at(-600_000), error: "the disk is full" }),
+    task(1, "outcomes", "done", { progress: 1, finished_at: at(45_000), result: { signals: 2, outcomes: 5, muted: 0 } }),
+  ];
+}
 
 function detail(id, now) {
   const signal = market.signals.find((one) => one.id === id);

@@ -14,6 +14,7 @@ import { SignalPage } from "./pages/signal";
 import { Signals } from "./pages/signals";
 import { Strategies, StrategyPage } from "./pages/strategies";
 import { Choices, System } from "./pages/system";
+import { Tasks } from "./pages/tasks";
 import { Track } from "./pages/track";
 import { Empty } from "./parts/states";
 import { place, to, type Place } from "./router";
@@ -22,7 +23,7 @@ import { useStore } from "./store";
 import { languageNow, serverLanguage, t, type Word } from "./words";
 import { system, zoneNow } from "./world";
 
-const PAGES = ["signals", "markets", "strategies", "track", "alerts", "report", "data", "system"] as const satisfies readonly Word[];
+const PAGES = ["signals", "markets", "strategies", "track", "alerts", "report", "data", "tasks", "system"] as const satisfies readonly Word[];
 
 export function App() {
   const where = useStore(place);
@@ -85,6 +86,8 @@ function Routed({ where }: { where: Place }) {
       return <Report />;
     case "data":
       return <Data />;
+    case "tasks":
+      return <Tasks />;
     case "system":
       return <System />;
     default:

@@ -13,6 +13,7 @@ export const LETTERS = [
   ["a", "alerts"],
   ["r", "report"],
   ["d", "data"],
+  ["q", "tasks"],
   ["y", "system"],
 ] as const;
 

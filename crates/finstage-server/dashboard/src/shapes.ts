@@ -329,6 +329,36 @@ export interface System {
   websocket?: { clients?: number; dropped?: number } | null;
 }
 
+export interface Task {
+  id: number;
+  type: string;
+  state: string;
+  priority: string;
+  created_at: string;
+  run_at: string;
+  attempts: number;
+  attempts_max: number;
+  progress: number;
+  doing?: string | null;
+  cancel_asked?: boolean;
+  leased_at?: string | null;
+  finished_at?: string | null;
+  result?: unknown;
+  error?: string | null;
+}
+
+export interface Schedule {
+  name: string;
+  describes: string;
+  when: string;
+  zone: string;
+  enabled: boolean;
+  catch_up: string;
+  jitter_s: number;
+  last_at?: string | null;
+  next: string[];
+}
+
 export interface Verification {
   ok: boolean;
   checks: { name: string; ok: boolean; detail: string }[];

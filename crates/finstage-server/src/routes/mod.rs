@@ -11,6 +11,7 @@ mod signals;
 mod sources;
 mod strategies;
 mod system;
+mod tasks;
 mod verify;
 mod watches;
 
@@ -93,6 +94,8 @@ const CURSOR: Param = Param::new("cursor", Kind::Cursor, "next_cursor of the pag
 const SYMBOL: Param = Param::new("symbol", Kind::Symbol, "the instrument, venue:SYMBOL");
 const INTERVAL: Param = Param::new("interval", Kind::Interval, "length of the bars");
 const VERDICTS: Kind = Kind::OneOf(&["verified", "unproven", "rejected", "withheld", "pending"]);
+
+const STATES: &[&str] = &["waiting", "ready", "running", "done", "dead", "cancelled"];
 
 const fn get(path: &'static str, summary: &'static str, gives: Gives, work: Work) -> Route {
     Route { method: "GET", path, gate: Gate::Token, summary, params: &[], body: None, gives, work }
@@ -297,6 +300,40 @@ pub(crate) static ROUTES: &[Route] = &[
             Work::Store(watches::remove),
         )
     },
+    get(
+        "/api/v1/tasks",
+        "What is to be done, is being done and was done, newest first",
+        Gives::List("Task"),
+        Work::Store(tasks::list),
+    )
+    .taking(&[
+        Param::new("state", Kind::OneOf(STATES), "only in this state"),
+        Param::new("type", Kind::Text, "only of this type"),
+        LIMIT,
+        CURSOR,
+    ]),
+    get(
+        "/api/v1/tasks",
+        "Submit a task; the same key again gives the task that is there",
+        Gives::Json("Task"),
+        Work::Store(tasks::submit),
+    )
+    .posting(Some("NewTask")),
+    get("/api/v1/tasks/{id}", "A task", Gives::Json("Task"), Work::Store(tasks::show)),
+    get(
+        "/api/v1/tasks/{id}/cancel",
+        "Call a task off, before it runs or while it does",
+        Gives::Json("Task"),
+        Work::Store(tasks::cancel),
+    )
+    .posting(None),
+    get(
+        "/api/v1/schedules",
+        "What runs by itself, and when next",
+        Gives::List("Schedule"),
+        Work::Store(tasks::schedules),
+    )
+    .taking(&[LIMIT, CURSOR]),
     get(
         "/api/v1/reports/daily",
         "The daily report",

@@ -1,5 +1,7 @@
 //! What programs ask for.
 
+use finstage_model::Timestamp;
+use finstage_store::records::NewTask;
 use serde_json::Value;
 
 use super::scene::Scene;
@@ -143,6 +145,53 @@ async fn indicators_are_those_of_the_stored_bars() {
 }
 
 #[tokio::test]
+async fn tasks_are_submitted_listed_in_pages_and_called_off() {
+    let scene = Scene::new().await;
+    let bearer = format!("Bearer {}", scene.token);
+    let proof = [("Authorization", bearer.as_str()), ("Content-Type", "application/json")];
+    let post = async |path: &str, body: &str| scene.ask("POST", path, &proof, body).await;
+    let mut ids = Vec::new();
+    for n in 0..3 {
+        let body =
+            format!("{{\"type\": \"known\", \"data\": {{\"n\": {n}}}, \"priority\": \"high\"}}");
+        let reply = post("/api/v1/tasks", &body).await;
+        assert_eq!(reply.status, 201, "{reply:?}");
+        let task = reply.json();
+        assert_eq!((&task["state"], &task["data"]["n"]), (&"ready".into(), &n.into()));
+        ids.push(task["id"].as_i64().unwrap());
+    }
+    let keyed = "{\"type\": \"known\", \"key\": \"once\"}";
+    let first = post("/api/v1/tasks", keyed).await.json()["id"].clone();
+    assert_eq!(post("/api/v1/tasks", keyed).await.json()["id"], first);
+    let page = scene.get("/api/v1/tasks?limit=2&type=known").await.json();
+    assert_eq!((&page["items"][0]["id"], &page["items"][1]["id"]), (&first, &ids[2].into()));
+    let cursor = page["next_cursor"].as_str().unwrap().to_owned();
+    let rest = scene.get(&format!("/api/v1/tasks?limit=2&cursor={cursor}")).await.json();
+    assert_eq!(rest["items"][1]["id"], ids[0]);
+    assert!(rest["next_cursor"].is_null());
+    let off = post(&format!("/api/v1/tasks/{}/cancel", ids[0]), "").await;
+    assert_eq!((off.status, &off.json()["state"]), (200, &"cancelled".into()));
+    assert_eq!(scene.get(&format!("/api/v1/tasks/{}", ids[0])).await.json()["state"], "cancelled");
+    assert_eq!(
+        scene.get("/api/v1/tasks?state=cancelled").await.json()["items"].as_array().unwrap().len(),
+        1
+    );
+    for bad in
+        ["{}", "[1]", "{\"type\": \"unknown\"}", "{\"type\": \"known\", \"priority\": \"x\"}"]
+    {
+        assert_eq!(post("/api/v1/tasks", bad).await.problem(), 400, "{bad}");
+    }
+    for missing in ["/api/v1/tasks/99", "/api/v1/tasks/x"] {
+        assert_eq!(scene.get(missing).await.problem(), 404, "{missing}");
+    }
+    assert_eq!(scene.get("/api/v1/tasks?cursor=x").await.problem(), 400);
+    assert_eq!(scene.get("/api/v1/tasks?state=x").await.problem(), 400);
+    let schedules = scene.get("/api/v1/schedules").await.json();
+    assert_eq!(schedules["items"][0]["name"], "nightly");
+    scene.stop().await;
+}
+
+#[tokio::test]
 async fn what_cannot_be_done_is_said_with_what_can() {
     let scene = Scene::new().await;
     let bearer = format!("Bearer {}", scene.token);
@@ -176,10 +225,15 @@ async fn every_address_of_the_document_is_answered() {
     let scene = Scene::new().await;
     scene.say(20);
     let document = scene.json("/openapi.json").await;
-    let id = scene.json("/api/v1/signals?limit=1").await["items"][0]["id"].clone();
+    let signal = scene.json("/api/v1/signals?limit=1").await["items"][0]["id"].clone();
+    let task = scene.records.task_submit(NewTask::new("known", "{}"), Timestamp::EPOCH).unwrap().id;
     let bearer = format!("Bearer {}", scene.token);
     for (path, operations) in document["paths"].as_object().unwrap() {
-        let path = path.replace("{id}", id.as_str().unwrap());
+        let id = match path.contains("/tasks/") {
+            true => task.to_string(),
+            false => signal.as_str().unwrap().to_owned(),
+        };
+        let path = path.replace("{id}", &id);
         for (method, operation) in operations.as_object().unwrap() {
             let mut query = Vec::new();
             for param in operation["parameters"].as_array().unwrap() {
@@ -208,8 +262,7 @@ async fn every_address_of_the_document_is_answered() {
             let is_problem = reply.header("content-type") == Some("application/problem+json");
             assert!(is_declared || is_problem, "{method} {address}: {reply:?}");
             assert!(
-                !matches!(reply.status, 404 | 405 | 500)
-                    || is_problem && path.ends_with(id.as_str().unwrap()),
+                !matches!(reply.status, 404 | 405 | 500) || is_problem && path.ends_with(&id),
                 "{method} {address}: {reply:?}"
             );
         }

@@ -8,12 +8,12 @@ use std::time::Duration;
 use finstage_model::{Clock, ManualClock, Position, Price, Symbol, Timestamp};
 use finstage_server::{
     About, Desk, Error, ErrorKind, FeedGauge, Gauges, Inputs, InstrumentItem, Limits, Live,
-    QuotaGauge, RemoteGauge, ReportAsked, ReportPage, Rules, SealedGauge, Server, ServerOptions,
-    Synced, load_token, token_file,
+    QuotaGauge, RemoteGauge, ReportAsked, ReportPage, Rules, ScheduleItem, SealedGauge, Server,
+    ServerOptions, Synced, TaskAsked, load_token, token_file,
 };
 use finstage_store::DiskFiles;
 use finstage_store::history::History;
-use finstage_store::records::Records;
+use finstage_store::records::{NewTask, Records, TaskId};
 use finstage_store::suite::journal::DAY;
 use finstage_store::suite::records::{batch, symbol};
 use serde_json::{Value, json};
@@ -60,7 +60,7 @@ impl Scene {
             records: records.clone(),
             history,
             live: Arc::clone(&live),
-            desk: Arc::new(PlainDesk),
+            desk: Arc::new(PlainDesk(records.clone())),
             clock: Arc::clone(&clock) as _,
             wall: Arc::clone(&clock) as _,
             synced: Synced(Arc::new(move || Position::from_i64(position.load(Ordering::SeqCst)))),
@@ -121,7 +121,7 @@ impl Scene {
     pub(crate) async fn json(&self, path: &str) -> Value {
         let reply = self.get(path).await;
         assert_eq!(reply.status, 200, "{path}: {}", reply.body);
-        serde_json::from_str(&reply.body).unwrap()
+        reply.json()
     }
 
     /// Sends a request with these headers besides the host.
@@ -186,6 +186,10 @@ impl Reply {
         })
     }
 
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|why| panic!("{why}: {self:?}"))
+    }
+
     /// The status of a refusal, which is a problem in the form of RFC 9457.
     pub(crate) fn problem(&self) -> u16 {
         assert_eq!(self.header("content-type"), Some("application/problem+json"), "{self:?}");
@@ -200,7 +204,7 @@ impl Reply {
 
 /// A desk that knows two instruments and no more.
 #[derive(Debug)]
-struct PlainDesk;
+struct PlainDesk(Records);
 
 impl Desk for PlainDesk {
     fn kind(&self) -> &'static str {
@@ -265,6 +269,32 @@ impl Desk for PlainDesk {
 
     fn remove_watch(&self, _: &str) -> Result<(), Error> {
         Err(Error::new(ErrorKind::NotFound, "no watch has this id"))
+    }
+
+    fn schedules(&self) -> Result<Vec<ScheduleItem>, Error> {
+        Ok(vec![ScheduleItem {
+            name: "nightly".to_owned(),
+            describes: "what is done at night".to_owned(),
+            when: "02:30 UTC".to_owned(),
+            zone: "UTC".to_owned(),
+            enabled: true,
+            catch_up: "once",
+            jitter_s: 60,
+            last_at: None,
+            next: vec![Timestamp::from_secs(1_800_000_000)],
+        }])
+    }
+
+    fn submit_task(&self, asked: &TaskAsked) -> Result<TaskId, Error> {
+        if asked.kind != "known" {
+            return Err(Error::new(ErrorKind::Refused, "there is no such type"));
+        }
+        let task = NewTask {
+            key: asked.key.clone(),
+            priority: asked.priority,
+            ..NewTask::new(&asked.kind, &asked.data)
+        };
+        Ok(self.0.task_submit(task, Timestamp::from_secs(1_700_000_000))?.id)
     }
 
     fn gauges(&self) -> Gauges {

@@ -11,13 +11,14 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
+use super::group::Group;
 use super::schema;
 use crate::{Error, ErrorKind};
 
 /// How long a statement waits for another process before it gives up with `Held`.
 pub const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Prepared statements kept per connection: more than there are.
-const STATEMENTS: usize = 64;
+const STATEMENTS: usize = 128;
 /// Stands for the file of a database in memory.
 const MEMORY: &str = "(memory)";
 
@@ -59,6 +60,8 @@ pub(super) struct Db {
     read: Option<Mutex<Connection>>,
     /// Whether a commit reaches the disk before it returns, where that is asked for.
     is_synced: AtomicBool,
+    /// Calls that share a commit.
+    pub(super) group: Group,
 }
 
 impl Db {
@@ -80,6 +83,7 @@ impl Db {
             write: Mutex::new(write),
             read: Some(Mutex::new(read)),
             is_synced: AtomicBool::new(true),
+            group: Group::default(),
         })
     }
 
@@ -88,7 +92,13 @@ impl Db {
         let opened = Connection::open_in_memory().and_then(prepare);
         let mut write = opened.map_err(|e| Error::sql("opening", &path, e))?;
         schema::migrate(&mut write, &path, schema::MIGRATIONS)?;
-        Ok(Self { path, write: Mutex::new(write), read: None, is_synced: AtomicBool::new(true) })
+        Ok(Self {
+            path,
+            write: Mutex::new(write),
+            read: None,
+            is_synced: AtomicBool::new(true),
+            group: Group::default(),
+        })
     }
 
     pub(super) fn open_read_only(path: &Path) -> Result<Self, Error> {
@@ -109,6 +119,7 @@ impl Db {
             write: Mutex::new(connection),
             read: None,
             is_synced: AtomicBool::new(true),
+            group: Group::default(),
         })
     }
 

@@ -14,6 +14,7 @@ mod chain;
 mod days;
 mod db;
 mod followed;
+mod group;
 mod history;
 mod instruments;
 mod listings;
@@ -24,6 +25,7 @@ mod pages;
 mod schema;
 mod signals;
 mod spend;
+mod tasks;
 mod touched;
 mod track;
 mod trials;
@@ -46,6 +48,7 @@ pub use chain::{Appended, ChainCheck, Head};
 pub use days::{AlertCount, Known, MAX_WITHIN, Moments};
 pub use db::BUSY_TIMEOUT;
 pub use followed::{FollowedSignal, MAX_FOLLOWED};
+pub use group::GROUP_CALLS;
 pub(crate) use history::{Content, FileRow, PeriodRow, Publication, SeriesId, TailPart};
 pub use listings::OwnListing;
 pub use notices::{
@@ -55,6 +58,12 @@ pub use outbox::{Item, Leased, OutboxCounts, Sent};
 pub use pages::{AlertPage, OutcomePage, SaidPlace, SignalPage};
 pub use signals::SignalRow;
 pub use spend::{MAX_SPEND, SpendRow, Spent};
+pub use tasks::{
+    Again, Failed, KindStats, LeasedTask, MAX_BACKOFF, MAX_KINDS, MAX_PAYLOAD_BYTES,
+    MAX_REASON_CHARS, MAX_RESULT_BYTES, MAX_TASK_PAGE, MAX_TRIES, Mark, NewTask, Priority,
+    Progress, Pruned, Renewed, Submitted, TaskCounts, TaskFilter, TaskId, TaskKeep, TaskLease,
+    TaskRow, TaskState,
+};
 pub use touched::Touched;
 pub use track::{MAX_TRACK, OpenSignal, TrackEntry, TrackOutcome, TrackRow, TrackSignal};
 pub use trials::{MAX_TRIALS, TrialRow};

@@ -8,3 +8,6 @@ mod journal;
 
 #[cfg(test)]
 mod records;
+
+#[cfg(test)]
+mod tasks;

@@ -28,6 +28,7 @@ mod prices;
 mod progress;
 mod replay;
 mod report;
+mod schedule;
 mod seal;
 mod search;
 mod serve;
@@ -35,6 +36,7 @@ mod signals;
 mod sim;
 pub(crate) mod strategies;
 mod sweep;
+mod tasks;
 mod token;
 pub(crate) mod track_record;
 mod trials;
@@ -121,6 +123,8 @@ fn run(cli: &Cli) -> Result<Exit> {
         Command::Trials(args) => trials::run(global, args),
         Command::TrackRecord(args) => track_record::run(global, args),
         Command::Report(args) => report::run(global, args),
+        Command::Tasks(args) => tasks::run(global, args),
+        Command::Schedule(args) => schedule::run(global, args),
         Command::Indicators(args) => indicators::run(global, args),
         Command::Sweep(args) => sweep::run(global, args),
         Command::WalkForward(args) => walk_forward::run(global, args),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use finstage_model::{Clock as _, Decision, Event, FeedKind, InstrumentId, Output, Symbol};
 use finstage_net::SystemClock;
@@ -23,6 +24,9 @@ use crate::service::{self, Plan};
 use crate::serving::{self, Announcement};
 use crate::wiring::{Store, disk};
 use finstage_store::records::StoreKind;
+
+/// What is being written down when everything has stopped has so long.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 
 pub(super) fn run(global: &Global, args: &Serve) -> Result<Exit> {
     let loaded = load(global)?;
@@ -58,7 +62,7 @@ pub(super) fn run(global: &Global, args: &Serve) -> Result<Exit> {
         server: None,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
+    let ended = runtime.block_on(async {
         let stop = stop_on_signal();
         if let Some(options) = server {
             let said = global.clone();
@@ -71,7 +75,10 @@ pub(super) fn run(global: &Global, args: &Serve) -> Result<Exit> {
             say(global, format_args!("watching {feeds} with {strategies}; Ctrl-C or SIGTERM ends"));
         };
         service::run(plan, stop, ready).await
-    })?;
+    });
+    // A task's thread that did not hear that it is called off is not waited for: its lease ends.
+    runtime.shutdown_timeout(LAST_WORDS);
+    ended?;
     say(global, format_args!("stopped; everything is kept in {}", dir.display()));
     Ok(Exit::Done)
 }

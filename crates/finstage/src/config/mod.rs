@@ -5,6 +5,7 @@
 
 mod channels;
 pub(crate) mod dotenv;
+mod jobs;
 pub(crate) mod llm;
 mod place;
 mod raw;

@@ -48,6 +48,7 @@ pub(super) fn key_of(path: &[String]) -> Option<&'static Key> {
     let (section, name) = match path {
         [section, name] => (section.as_str(), name),
         [section, _, name] if section == "venues" => ("venues.*", name),
+        [section, _, name] if section == "jobs" => ("jobs.*", name),
         [section, _, inner, name] if section == "venues" && inner == "sealed" => {
             ("venues.*.sealed", name)
         }

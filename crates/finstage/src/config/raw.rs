@@ -50,6 +50,9 @@ pub(crate) struct Raw {
     /// `[llm]`
     #[serde(default)]
     pub(crate) llm: super::llm::RawLlm,
+    /// `[jobs.NAME]`
+    #[serde(default)]
+    pub(crate) jobs: BTreeMap<String, super::jobs::RawJob>,
     /// `[gateway]`
     #[serde(default)]
     pub(crate) gateway: super::llm::RawGateway,

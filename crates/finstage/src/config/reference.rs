@@ -62,6 +62,7 @@ pub fn default_file() -> String {
         let header = match (section.strip_suffix("[]"), section.strip_suffix(".*")) {
             (Some(list), _) => format!("#[[{list}]]"),
             (_, Some("watch.categories")) => "#[watch.categories.index]".into(),
+            (_, Some("jobs")) => "#[jobs.verify]".into(),
             (_, Some("watch.symbols")) => "#[watch.symbols.\"yahoo:AAPL\"]".into(),
             (_, Some(map)) => format!("#[{map}.binance]"),
             _ if section.contains('*') => format!("#[{}]", section.replace('*', "binance")),

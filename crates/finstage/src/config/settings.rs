@@ -14,6 +14,7 @@ use finstage_strategies::CATALOG;
 use jiff::civil::Time;
 
 pub use super::channels::NotifySettings;
+pub use super::jobs::JobSettings;
 pub use super::llm::{GatewayClient, GatewaySettings, LlmSettings};
 use super::place::Place;
 use super::raw::{Raw, RawAlerts, RawFeed, RawLog, RawReport, RawStrategy};
@@ -61,6 +62,8 @@ pub struct Settings {
     pub feeds: Vec<FeedSettings>,
     /// Where alerts go; to the log where none is named.
     pub notify: Vec<NotifySettings>,
+    /// When jobs run, where not as usual.
+    pub jobs: BTreeMap<String, JobSettings>,
     /// Which language models are asked, and how.
     pub llm: LlmSettings,
     /// One local address for other programs.
@@ -212,6 +215,7 @@ impl Resolver<'_> {
             addresses: addresses(raw),
             accounts: self.accounts(raw)?,
             sealed: self.sealed(raw)?,
+            jobs: self.jobs(&raw.jobs)?,
             llm: self.llm(&raw.llm)?,
             gateway: self.gateway(&raw.gateway)?,
             feeds,

@@ -12,21 +12,14 @@ use finstage_store::history::History;
 use finstage_store::records::{Notice, NoticeKind, Records};
 use jiff::civil;
 use jiff::tz::TimeZone;
-use tokio::sync::watch;
 
 use super::{Asked, DailyReport, Language, day_of, gather, telegram};
-use crate::live::Safe;
-use crate::pace::Pace;
 use crate::track::{self, Reach};
 
 /// A report older than this is not sent.
 pub const MAX_AGE: Duration = Duration::from_secs(24 * 3_600);
 /// What closes at the end of the day is said, judged and on disk by then.
-const SETTLING: Duration = Duration::from_secs(120);
-/// The time between two looks at the clock, of the service's clock.
-const EVERY: Duration = Duration::from_secs(20);
-/// The shortest real time between two looks.
-const EVERY_MIN_REAL: Duration = Duration::from_millis(500);
+pub const SETTLING: Duration = Duration::from_secs(120);
 /// Remembers the first start with reports: nothing is said about the time before.
 const SINCE: &str = "reports_since";
 
@@ -47,24 +40,6 @@ pub struct Job {
     pub watched: Vec<Symbol>,
     /// Who is told.
     pub notifiers: Vec<String>,
-}
-
-/// Says reports when they are due, until `quit` turns true. One that fails is said in the log and
-/// tried again.
-pub async fn run(job: Job, safe: Safe, pace: Pace, quit: watch::Receiver<bool>) {
-    if job.daily.is_none() {
-        return;
-    }
-    let mut turns = pace.turns(EVERY, EVERY_MIN_REAL, quit);
-    while turns.next().await {
-        let (job, now, position) = (job.clone(), pace.clock.now(), safe.position());
-        match tokio::task::spawn_blocking(move || job.step(now, position)).await {
-            Ok(Ok(None)) => {}
-            Ok(Ok(Some(day))) => tracing::info!("the report of {day} is on its way"),
-            Ok(Err(error)) => tracing::warn!("the daily report waits for the next try: {error}"),
-            Err(error) => tracing::error!("the daily report's job broke off: {error}"),
-        }
-    }
 }
 
 impl Job {

@@ -13,10 +13,11 @@ use finstage_feeds::{LinkState, MarketHours};
 use finstage_model::{Clock, Event, Interval, Symbol, Timestamp};
 use finstage_server::{
     Desk, Error, ErrorKind, FeedGauge, Gauges, InstrumentItem, JournalGauge, NotifierGauge,
-    QueueGauge, RemoteGauge, ReportAsked, ReportForm, ReportPage, Rules, SealedGauge, SeriesGauge,
+    QueueGauge, RemoteGauge, ReportAsked, ReportForm, ReportPage, Rules, ScheduleItem, SealedGauge,
+    SeriesGauge, TaskAsked,
 };
 use finstage_store::history::History;
-use finstage_store::records::{AddedWatch, Records};
+use finstage_store::records::{AddedWatch, NewTask, Records, StoreKind, TaskId};
 use finstage_strategies::CATALOG;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
@@ -26,8 +27,9 @@ use super::{Service, remotes};
 use crate::commands::strategies::object;
 use crate::commands::track_record::stats;
 use crate::config::settings::{FeedSettings, ReportSettings, WatchThresholds};
-use crate::exit::{Failure, Result};
+use crate::exit::{Exit, Failure, Result};
 use crate::gateway::Gateway;
+use crate::jobs::{self, Job};
 use crate::live::Safe;
 use crate::report::{Asked, Language, day_of, gather, html, rule_words, text};
 use crate::service;
@@ -56,6 +58,7 @@ pub struct ServiceDesk {
     zone: TimeZone,
     kind: &'static str,
     watched: Vec<Symbol>,
+    jobs: Vec<Job>,
     journal_dir: PathBuf,
     running: Arc<OnceLock<Running>>,
     counted: Mutex<Option<(Timestamp, Counted)>>,
@@ -104,6 +107,10 @@ impl ServiceDesk {
             zone: TimeZone::get(&settings.timezone).map_err(Failure::usage)?,
             kind: if is_demo { "demo" } else { "real" },
             watched,
+            jobs: jobs::table::jobs(
+                settings,
+                if is_demo { StoreKind::Demo } else { StoreKind::Real },
+            ),
             journal_dir: service.journal.root().to_owned(),
             running,
             counted: Mutex::default(),
@@ -264,6 +271,25 @@ fn sealed_gauge(seen: &SealedSnapshot, now: Timestamp) -> SealedGauge {
     }
 }
 
+impl ServiceDesk {
+    /// When jobs run, and how far each came.
+    fn scheduled(&self) -> Result<Vec<ScheduleItem>> {
+        Ok(jobs::shown::schedules(&self.jobs, &self.records, self.clock.now())?)
+    }
+
+    fn submit(&self, asked: &TaskAsked) -> Result<TaskId> {
+        let kind = jobs::kinds::find(&asked.kind)?;
+        let now = self.clock.now();
+        let task = NewTask {
+            priority: asked.priority,
+            key: asked.key.clone(),
+            run_at: Some(now.plus(Duration::from_secs(asked.delay_s.into()))),
+            ..jobs::shown::task(kind, &asked.data)?
+        };
+        Ok(self.records.task_submit(task, now)?.id)
+    }
+}
+
 impl Desk for ServiceDesk {
     fn kind(&self) -> &'static str {
         self.kind
@@ -409,6 +435,20 @@ impl Desk for ServiceDesk {
                 "this watch stands in the configuration: take it out there, then restart",
             ),
             false => Error::new(ErrorKind::NotFound, "no watch has this id"),
+        })
+    }
+
+    fn schedules(&self) -> Result<Vec<ScheduleItem>, Error> {
+        self.scheduled().map_err(|why| Error::new(ErrorKind::Failed, why.to_string()))
+    }
+
+    fn submit_task(&self, asked: &TaskAsked) -> Result<TaskId, Error> {
+        self.submit(asked).map_err(|why| {
+            let kind = match why.exit {
+                Exit::Usage => ErrorKind::Refused,
+                _ => ErrorKind::Failed,
+            };
+            Error::new(kind, why.to_string())
         })
     }
 

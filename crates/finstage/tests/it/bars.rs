@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use finstage::compactor;
+use finstage::jobs::{self, work};
 use finstage::pace::Pace;
 use finstage::wiring::{Store, disk};
 use finstage_model::{Interval, ManualClock, Symbol, Timestamp};
@@ -388,8 +388,12 @@ async fn a_running_service_moves_closed_months_and_ends_when_it_is_told() {
     assert_eq!(tail(), 80);
     let clock = Arc::new(ManualClock::new("2024-02-03T00:00:00Z".parse().unwrap()));
     let (quit, quitting) = watch::channel(false);
-    let pace = Pace { clock, speed: 1.0 };
-    let task = tokio::spawn(compactor::run(store.history.clone(), pace, quitting));
+    let pace = Pace { clock: clock.clone(), speed: 1.0 };
+    let settings = finstage::config::parse("test", "", &[]).unwrap();
+    let mut all = jobs::table::jobs(&settings, StoreKind::Demo);
+    all.retain(|job| job.name == "compact");
+    let registry = work::compacting(Default::default(), store.history.clone(), clock);
+    let tasks = jobs::run(store.records.clone(), (registry, all), pace, &quitting).unwrap();
     let moved = async {
         while tail() > 32 {
             tokio::task::yield_now().await;
@@ -397,7 +401,9 @@ async fn a_running_service_moves_closed_months_and_ends_when_it_is_told() {
     };
     tokio::time::timeout(PATIENCE, moved).await.expect("January is over for two days");
     quit.send(true).unwrap();
-    tokio::time::timeout(PATIENCE, task).await.expect("it ends").unwrap();
+    for task in tasks {
+        tokio::time::timeout(PATIENCE, task).await.expect("it ends").unwrap();
+    }
     assert_eq!(tail(), 32, "February is not over");
     let all = Timestamp::MIN..Timestamp::MAX;
     let stored = store.history.bars(&symbol, Interval::H1, all).unwrap();

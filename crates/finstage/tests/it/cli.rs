@@ -128,6 +128,7 @@ fn the_schema_is_json_and_knows_every_section() {
         "display",
         "feeds",
         "gateway",
+        "jobs",
         "journal",
         "llm",
         "log",

@@ -16,6 +16,7 @@ mod server;
 mod stopwatch;
 mod streaming;
 mod sweep;
+mod tasks;
 mod verify;
 mod walk;
 
@@ -36,13 +37,14 @@ use peer::Peer;
 type Group = fn(&mut Session<'_>) -> Result<()>;
 
 /// All groups, in the order in which they run.
-const GROUPS: [(&str, Group); 11] = [
+const GROUPS: [(&str, Group); 12] = [
     ("indicators", indicators::measure),
     ("streaming", streaming::measure),
     ("backtest", backtest::measure),
     ("sweep", sweep::measure),
     ("verify", verify::measure),
     ("history", history::measure),
+    ("tasks", tasks::measure),
     ("engine", engine::measure),
     ("seal", seal::measure),
     ("client", client::measure),

@@ -21,6 +21,7 @@ pub(super) fn check(loaded: &Loaded, dir: &Path, checks: &mut Vec<Check>) {
     checks.push(folder(dir));
     checks.extend(space(dir));
     checks.push(store(dir));
+    checks.extend(tasks(dir));
     checks.extend(closed_files(loaded, dir));
     checks.extend(calendars(loaded));
 }
@@ -98,6 +99,22 @@ fn store(dir: &Path) -> Check {
         },
         Err(why) => Check::fail("store", why),
     }
+}
+
+/// Whether tasks failed for good, where there are any.
+fn tasks(dir: &Path) -> Option<Check> {
+    // What is wrong with the records is said above.
+    let counts = Records::open_read_only(&dir.join("records.db")).ok()?.task_counts().ok()?;
+    let open = counts.waiting + counts.ready + counts.running;
+    Some(match counts.dead {
+        0 => Check::ok("tasks", format!("{open} open, {} done, none failed for good", counts.done)),
+        dead => Check::warn(
+            "tasks",
+            format!(
+                "{dead} failed for good: `finstage tasks list --state dead` says why, `finstage tasks retry ID` tries again"
+            ),
+        ),
+    })
 }
 
 /// The process that holds the folder, by number and name.

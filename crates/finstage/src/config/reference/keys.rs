@@ -437,6 +437,24 @@ pub const KEYS: &[Key] = &[
         "false",
         "whether alerts get a sentence in plain words, made from the figures of their card alone",
     ),
+    key("jobs.*", "enabled", Kind::Flag, "true", "whether it runs by itself"),
+    asked("jobs.*", "every", Kind::Duration, "\"6h\"", "so often, counted from midnight UTC"),
+    asked(
+        "jobs.*",
+        "cron",
+        Kind::Text,
+        "\"30 2 * * *\"",
+        "minute, hour, day, month, weekday (seconds before them if six); goes before every",
+    ),
+    asked("jobs.*", "zone", Kind::Text, "\"Asia/Seoul\"", "the zone of its times of the day"),
+    asked("jobs.*", "jitter", Kind::Duration, "\"10m\"", "each run is up to so much later"),
+    key(
+        "jobs.*",
+        "catch_up",
+        Kind::OneOf(&["skip", "once", "all"]),
+        "\"once\"",
+        "what becomes of runs that were missed: none, the last one, or all are made up for",
+    ),
     key("gateway", "enabled", Kind::Flag, "false", "whether `finstage serve` answers at /gateway"),
     key(
         "gateway",
@@ -493,6 +511,10 @@ pub(super) const SECTIONS: &[(&str, &str)] = &[
     ("watch.symbols.*", "the same for one instrument, before its category"),
     ("notify[]", "where alerts go; to the log where none is named"),
     ("llm", "language models: for `finstage llm`, the gateway, and words beside alerts"),
+    (
+        "jobs.*",
+        "when a job runs, instead of as usual: outcomes report compact retention backfill verify replay_check (`finstage schedule list`)",
+    ),
     ("gateway", "one local address for programs in any language (docs/guides/gateway.md)"),
     ("gateway.clients[]", "who may use it; anybody on this machine where none is named"),
 ];

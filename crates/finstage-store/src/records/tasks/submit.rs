@@ -1,0 +1,127 @@
+//! Tasks enter the queue.
+
+use finstage_model::Timestamp;
+use rusqlite::{OptionalExtension, Transaction, params};
+
+use super::{
+    MAX_NAME_BYTES, MAX_PAYLOAD_BYTES, MAX_TRIES, Mark, NewTask, TaskId, TaskState, marks, millis,
+    refused,
+};
+use crate::Error;
+use crate::records::Records;
+use crate::records::db::Trouble;
+
+/// The task that a submission led to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Submitted {
+    /// Its number.
+    pub id: TaskId,
+    /// Whether it was there already, under the same key.
+    pub was_there: bool,
+}
+
+impl Records {
+    /// Takes a task into the queue; it is on disk when this returns.
+    ///
+    /// # Errors
+    /// `Refused` when it breaks a bound; as every writing call: `Full`, `Held`, `Corrupt` or `Io`.
+    pub fn task_submit(&self, task: NewTask, now: Timestamp) -> Result<Submitted, Error> {
+        self.0.write_together("submitting a task to", move |tx| {
+            check(&task)?;
+            submit(tx, &task, now)
+        })
+    }
+
+    /// Takes tasks into the queue, all or none of them, in their order.
+    ///
+    /// # Errors
+    /// As [`Records::task_submit`].
+    pub fn task_submit_many(
+        &self,
+        tasks: Vec<NewTask>,
+        now: Timestamp,
+    ) -> Result<Vec<Submitted>, Error> {
+        self.0.write_together("submitting tasks to", move |tx| {
+            tasks.iter().try_for_each(check)?;
+            tasks.iter().map(|task| submit(tx, task, now)).collect()
+        })
+    }
+
+    /// Takes the tasks of a schedule into the queue, and notes that it has come as far as `mark`, in one
+    /// step: whatever happens to the process, no occurrence is lost or doubled.
+    ///
+    /// # Errors
+    /// As [`Records::task_submit`].
+    pub fn task_submit_due(
+        &self,
+        mark: Mark,
+        tasks: Vec<NewTask>,
+        now: Timestamp,
+    ) -> Result<Vec<Submitted>, Error> {
+        self.0.write_together("submitting due tasks to", move |tx| {
+            tasks.iter().try_for_each(check)?;
+            marks::set(tx, &mark)?;
+            tasks.iter().map(|task| submit(tx, task, now)).collect()
+        })
+    }
+}
+
+/// Whether a task keeps the bounds.
+fn check(task: &NewTask) -> Result<(), Trouble> {
+    let kind = &task.kind;
+    if kind.is_empty() || kind.len() > MAX_NAME_BYTES {
+        return Err(refused(format!(
+            "the type of a task has {} bytes: 1 to {MAX_NAME_BYTES} can be kept",
+            kind.len()
+        )));
+    }
+    if task.payload.len() > MAX_PAYLOAD_BYTES {
+        return Err(refused(format!(
+            "task \"{kind}\" is given {} bytes: at most {MAX_PAYLOAD_BYTES} are kept; put more into a file and name it",
+            task.payload.len()
+        )));
+    }
+    if task.tries == 0 || task.tries > MAX_TRIES {
+        return Err(refused(format!(
+            "task \"{kind}\" asks for {} tries: 1 to {MAX_TRIES} are possible",
+            task.tries
+        )));
+    }
+    for (what, name) in [("key", &task.key), ("lane", &task.lane)] {
+        if name.as_ref().is_some_and(|name| name.is_empty() || name.len() > MAX_NAME_BYTES) {
+            return Err(refused(format!(
+                "the {what} of task \"{kind}\" must have 1 to {MAX_NAME_BYTES} bytes"
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn submit(tx: &Transaction<'_>, task: &NewTask, now: Timestamp) -> Result<Submitted, Trouble> {
+    if let Some(key) = &task.key {
+        let mut query = tx.prepare_cached("SELECT id FROM tasks WHERE idem = ?")?;
+        if let Some(id) = query.query_row([key], |row| row.get(0)).optional()? {
+            return Ok(Submitted { id: TaskId(id), was_there: true });
+        }
+    }
+    let run_at = task.run_at.unwrap_or(now);
+    let state = if run_at > now { TaskState::Waiting } else { TaskState::Ready };
+    let sql = "INSERT INTO tasks (kind, idem, lane, state, priority, run_at, created_at, payload,
+            tries, backoff_ms, timeout_ms, attempts, attempts_max, fence, cancel_asked, progress)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, 0, 0, 0)";
+    tx.prepare_cached(sql)?.execute(params![
+        task.kind,
+        task.key,
+        task.lane,
+        state.as_str(),
+        task.priority as i64,
+        run_at.nanos(),
+        now.nanos(),
+        task.payload,
+        task.tries,
+        millis(task.backoff),
+        millis(task.timeout),
+        task.tries,
+    ])?;
+    Ok(Submitted { id: TaskId(tx.last_insert_rowid()), was_there: false })
+}

@@ -1,0 +1,142 @@
+//! The types of tasks: what can be submitted, and with what. Handlers are bound to them in
+//! [`super::work`]; whoever only submits needs this table and no service.
+
+use std::time::Duration;
+
+use finstage_model::{Day, Interval, Symbol};
+use finstage_store::records::NewTask;
+use serde::Deserialize;
+
+use super::registry::{Fault, arguments};
+use crate::exit::{Failure, Result};
+
+/// A type of task.
+#[derive(Debug, Clone, Copy)]
+pub struct Kind {
+    /// Its name.
+    pub name: &'static str,
+    /// What it does.
+    pub describes: &'static str,
+    /// What it can be given, as JSON.
+    pub takes: &'static str,
+    check: fn(&str) -> Result<(), Fault>,
+    tries: u32,
+    backoff_s: u64,
+    timeout_s: u64,
+}
+
+/// Nothing is given.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Nothing {}
+
+/// Of which series.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Series {
+    /// These; those that are watched where none is named.
+    #[serde(default)]
+    pub symbols: Vec<Symbol>,
+    /// Bars of this length; those of the settings where none is named.
+    pub interval: Option<Interval>,
+}
+
+/// Of which day.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OfDay {
+    /// The UTC day, as text; the last whole one where none is named.
+    #[serde(default, deserialize_with = "day")]
+    pub date: Option<Day>,
+}
+
+fn day<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Day>, D::Error> {
+    let text: Option<String> = Deserialize::deserialize(from)?;
+    text.map(|text| text.parse().map_err(serde::de::Error::custom)).transpose()
+}
+
+const fn kind(
+    name: &'static str,
+    describes: &'static str,
+    check: fn(&str) -> Result<(), Fault>,
+) -> Kind {
+    Kind { name, describes, takes: "{}", check, tries: 5, backoff_s: 60, timeout_s: 1_800 }
+}
+
+impl Kind {
+    const fn taking(self, takes: &'static str) -> Self {
+        Self { takes, ..self }
+    }
+
+    const fn tried(self, tries: u32, backoff_s: u64, timeout_s: u64) -> Self {
+        Self { tries, backoff_s, timeout_s, ..self }
+    }
+
+    /// A task of this type.
+    ///
+    /// # Errors
+    /// When it cannot be given `payload`, and what it takes.
+    pub fn task(&self, payload: &str) -> Result<NewTask, Fault> {
+        (self.check)(payload).map_err(|fault| {
+            Fault::lasting(format!("{}: it takes {}", fault.reason, self.takes))
+        })?;
+        Ok(NewTask {
+            tries: self.tries,
+            backoff: Duration::from_secs(self.backoff_s),
+            timeout: Duration::from_secs(self.timeout_s),
+            ..NewTask::new(self.name, payload)
+        })
+    }
+}
+
+/// The type of this name.
+///
+/// # Errors
+/// Exit 2 naming those there are.
+pub fn find(name: &str) -> Result<&'static Kind> {
+    KINDS.iter().find(|kind| kind.name == name).ok_or_else(|| {
+        let names: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
+        Failure::usage(format!(
+            "there are no tasks of type \"{name}\": write one of {}",
+            names.join(" ")
+        ))
+    })
+}
+
+fn nothing(payload: &str) -> Result<(), Fault> {
+    arguments::<Nothing>("", payload).map(drop)
+}
+
+fn series(payload: &str) -> Result<(), Fault> {
+    arguments::<Series>("", payload).map(drop)
+}
+
+fn of_day(payload: &str) -> Result<(), Fault> {
+    arguments::<OfDay>("", payload).map(drop)
+}
+
+const SERIES: &str =
+    "{\"symbols\": [\"binance:BTCUSDT\"], \"interval\": \"1h\"}, or {} for all that is watched";
+
+/// All types.
+// a table: one entry a type
+pub const KINDS: &[Kind] = &[
+    kind(
+        "outcomes",
+        "settle signals whose horizon is over, and watch verified cards for drift",
+        nothing,
+    ),
+    kind("report", "send the daily report that is due, if it was not sent", nothing)
+        .tried(30, 30, 600),
+    kind("compact", "move closed months of bars to Parquet files", nothing),
+    kind("retention", "forget tasks that ended long ago", nothing),
+    kind("backfill", "fetch bars that are missing and fill holes", series)
+        .taking(SERIES)
+        .tried(3, 600, 7_200),
+    kind("verify", "judge the configured strategies anew on stored bars", series)
+        .taking(SERIES)
+        .tried(2, 600, 7_200),
+    kind("replay_check", "replay a day of the journal and compare what is said", of_day)
+        .taking("{\"date\": \"2026-11-28\"}, or {} for yesterday")
+        .tried(2, 600, 7_200),
+];

@@ -1,0 +1,380 @@
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use finstage_model::{Clock as _, ManualClock, Timestamp};
+use finstage_store::Records;
+use finstage_store::records::{Mark, NewTask, StoreKind, TaskFilter, TaskId, TaskRow, TaskState};
+use serde_json::json;
+
+use super::kinds::{KINDS, Nothing};
+use super::registry::{Fault, Registry, Ticket};
+use super::timing::{CatchUp, Repeat, Timing};
+use super::*;
+
+const HOUR: Duration = Duration::from_secs(3_600);
+
+fn t(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+/// A queue, a clock that is moved by hand, and workers on both.
+struct House {
+    records: Records,
+    clock: Arc<ManualClock>,
+    quit: watch::Sender<bool>,
+}
+
+impl House {
+    fn new() -> Self {
+        Self {
+            records: Records::open_in_memory().unwrap(),
+            clock: Arc::new(ManualClock::new(t("2026-01-01T00:00:00Z"))),
+            quit: watch::Sender::new(false),
+        }
+    }
+
+    fn pace(&self) -> Pace {
+        Pace { clock: self.clock.clone(), speed: 1.0 }
+    }
+
+    fn submit(&self, kind: &str) -> TaskId {
+        self.submit_task(NewTask::new(kind, "{}"))
+    }
+
+    fn submit_task(&self, task: NewTask) -> TaskId {
+        self.records.task_submit(task, self.clock.now()).unwrap().id
+    }
+
+    fn work(&self, registry: Registry) -> JoinHandle<()> {
+        let workers = Workers {
+            records: self.records.clone(),
+            registry,
+            pace: self.pace(),
+            most: 2,
+            name: "test".into(),
+            wake: Arc::default(),
+        };
+        tokio::spawn(workers.run(self.quit.subscribe()))
+    }
+
+    fn row(&self, id: TaskId) -> TaskRow {
+        self.records.task(id).unwrap()
+    }
+
+    /// Waits until a task is in a state; tokio's clock is paused, so this takes no time.
+    async fn until(&self, id: TaskId, state: TaskState) -> TaskRow {
+        for _ in 0..10_000 {
+            let row = self.row(id);
+            if row.state == state {
+                return row;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("task {id} is {:?}, not {state:?}", self.row(id).state);
+    }
+
+    /// As `until`, while a thread is busy: tokio's clock stands still meanwhile.
+    async fn until_soon(&self, id: TaskId, state: TaskState) {
+        let seen = async {
+            while self.row(id).state != state {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), seen).await.expect("it comes to that");
+    }
+
+    fn scheduler(&self, job: Job) -> Scheduler {
+        Scheduler::new(self.records.clone(), vec![job], self.clock.now()).unwrap()
+    }
+
+    fn tasks(&self) -> Vec<TaskRow> {
+        let mut rows =
+            self.records.tasks(&TaskFilter { limit: 500, ..TaskFilter::default() }).unwrap();
+        rows.reverse();
+        rows
+    }
+}
+
+fn hourly(catch_up: CatchUp) -> Job {
+    Job {
+        name: "hourly",
+        describes: "",
+        timing: Timing { catch_up, ..Timing::new(Repeat::Every(HOUR)) },
+        is_enabled: true,
+        at_start: false,
+        task: NewTask::new("count", "{}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_fails_its_task_and_nothing_else() {
+    let house = House::new();
+    let panics = |Nothing {}, _: &Ticket| panic!("no {}", "luck");
+    let registry = Registry::default()
+        .blocking("panics", panics)
+        .blocking("works", |Nothing {}, _: &Ticket| Ok(json!({"sum": 3})));
+    let bad = house.submit_task(NewTask { tries: 1, ..NewTask::new("panics", "{}") });
+    let good = house.submit("works");
+    let unknown = house.submit("unknown");
+    let odd = house.submit_task(NewTask::new("works", "[1]"));
+    let workers = house.work(registry);
+    let row = house.until(bad, TaskState::Dead).await;
+    assert_eq!(row.reason.as_deref(), Some("it panicked: no luck"));
+    let row = house.until(good, TaskState::Done).await;
+    assert_eq!(row.result.as_deref(), Some("{\"sum\":3}"));
+    let row = house.until(unknown, TaskState::Dead).await;
+    assert!(row.reason.unwrap().contains("knows no tasks of type \"unknown\""));
+    assert_eq!(house.until(odd, TaskState::Dead).await.attempts, 1, "it would only fail again");
+    house.quit.send_replace(true);
+    workers.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_tasks_run_at_a_time_than_there_are_workers() {
+    let house = House::new();
+    let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let seen = Arc::clone(&most);
+    let registry = Registry::default().waiting("slow", move |Nothing {}, _| {
+        let (now, most) = (Arc::clone(&now), Arc::clone(&most));
+        async move {
+            most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            tokio::time::sleep(Duration::from_secs(10)).await;
+            now.fetch_sub(1, Ordering::SeqCst);
+            Ok(json!(null))
+        }
+    });
+    let ids: Vec<TaskId> = (0..9).map(|_| house.submit("slow")).collect();
+    let workers = house.work(registry);
+    for id in ids {
+        house.until(id, TaskState::Done).await;
+    }
+    assert_eq!(seen.load(Ordering::SeqCst), 2);
+    house.quit.send_replace(true);
+    workers.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_takes_too_long_fails_and_is_tried_again() {
+    let house = House::new();
+    let registry = Registry::default().waiting("endless", |Nothing {}, _| std::future::pending());
+    let id = house.submit_task(NewTask {
+        timeout: Duration::from_secs(20),
+        tries: 2,
+        ..NewTask::new("endless", "{}")
+    });
+    let workers = house.work(registry);
+    let row = house.until(id, TaskState::Waiting).await;
+    assert_eq!(row.reason.as_deref(), Some("it took longer than 20s"));
+    house.clock.set(row.run_at);
+    assert_eq!(house.until(id, TaskState::Dead).await.attempts, 2);
+    house.quit.send_replace(true);
+    workers.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_running_task_is_called_off_and_tells_how_far_it_came() {
+    let house = House::new();
+    let registry = Registry::default().waiting("endless", |Nothing {}, ticket: Ticket| {
+        ticket.tell(0.5, "half of it");
+        std::future::pending()
+    });
+    let id = house.submit("endless");
+    let workers = house.work(registry);
+    house.until(id, TaskState::Running).await;
+    tokio::time::sleep(Duration::from_secs(11)).await;
+    let row = house.row(id);
+    assert_eq!((row.progress, row.doing.as_deref()), (0.5, Some("half of it")));
+    assert!(house.records.task_cancel(id, house.clock.now()).unwrap().cancel_asked);
+    let row = house.until(id, TaskState::Cancelled).await;
+    assert_eq!(row.attempts, 1);
+    house.quit.send_replace(true);
+    workers.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_stops_gives_back_what_it_cannot_end() {
+    let house = House::new();
+    let registry = Registry::default()
+        .waiting("endless", |Nothing {}, _| std::future::pending())
+        .blocking("polite", |Nothing {}, ticket: &Ticket| {
+            while !ticket.is_called_off() {
+                std::thread::yield_now();
+            }
+            Ok(json!("whole"))
+        });
+    let (endless, polite) = (house.submit("endless"), house.submit("polite"));
+    let workers = house.work(registry);
+    house.until_soon(endless, TaskState::Running).await;
+    house.until_soon(polite, TaskState::Running).await;
+    house.quit.send_replace(true);
+    workers.await.unwrap();
+    let row = house.row(endless);
+    assert_eq!((row.state, row.attempts), (TaskState::Ready, 0));
+    assert_eq!(house.row(polite).state, TaskState::Done);
+}
+
+#[test]
+fn a_process_that_dies_around_an_occurrence_neither_loses_nor_doubles_it() {
+    let house = House::new();
+    let mut first = house.scheduler(hourly(CatchUp::Once));
+    // Another life that has read the same marks, as after a kill before the next was in memory.
+    let mut second = house.scheduler(hourly(CatchUp::Once));
+    house.clock.set(t("2026-01-01T01:00:01Z"));
+    let now = house.clock.now();
+    assert_eq!(first.step(now).unwrap(), 1);
+    assert_eq!(first.step(now).unwrap(), 0);
+    let leased = house.records.task_lease("w", now, HOUR, 9).unwrap();
+    house.records.task_complete(leased[0].lease, now, "1".into()).unwrap();
+    second.step(now).unwrap();
+    let rows = house.tasks();
+    assert_eq!(rows.len(), 1);
+    assert_eq!(rows[0].task.key.as_deref(), Some("hourly@2026-01-01T01:00:00Z"));
+    let mut third = house.scheduler(hourly(CatchUp::Once));
+    assert_eq!(third.step(now).unwrap(), 0, "the mark was kept");
+}
+
+#[test]
+fn a_run_that_has_not_ended_holds_up_the_next_as_the_policy_says() {
+    for (policy, expected) in [(CatchUp::Skip, 1), (CatchUp::Once, 1), (CatchUp::All, 3)] {
+        let house = House::new();
+        let mut scheduler = house.scheduler(hourly(policy));
+        for hour in 1..=3 {
+            house.clock.set(t("2026-01-01T00:00:01Z").plus(HOUR * hour));
+            scheduler.step(house.clock.now()).unwrap();
+        }
+        assert_eq!(house.tasks().len(), expected, "{policy:?}");
+        let leased = house.records.task_lease("w", house.clock.now(), HOUR, 9).unwrap();
+        assert_eq!(leased.len(), 1, "one of a job at a time");
+        house.records.task_complete(leased[0].lease, house.clock.now(), "1".into()).unwrap();
+        scheduler.step(house.clock.now()).unwrap();
+        let keys: Vec<String> = house.tasks().into_iter().filter_map(|row| row.task.key).collect();
+        let last = keys.last().unwrap();
+        match policy {
+            CatchUp::Skip => assert_eq!(last, "hourly@2026-01-01T01:00:00Z"),
+            _ => assert_eq!(last, "hourly@2026-01-01T03:00:00Z"),
+        }
+        assert_eq!(keys.len(), if policy == CatchUp::Skip { 1 } else { expected.max(2) });
+    }
+}
+
+#[test]
+fn a_job_that_is_new_begins_now_and_one_that_was_away_makes_up_for_the_last() {
+    let house = House::new();
+    let mut scheduler = house.scheduler(hourly(CatchUp::Once));
+    assert_eq!(scheduler.step(house.clock.now()).unwrap(), 0);
+    drop(scheduler);
+    house.clock.set(t("2026-01-03T04:30:00Z"));
+    let mut later = house.scheduler(hourly(CatchUp::Once));
+    assert_eq!(later.step(house.clock.now()).unwrap(), 1);
+    assert_eq!(house.tasks()[0].task.key.as_deref(), Some("hourly@2026-01-03T04:00:00Z"));
+    assert_eq!(later.next(house.clock.now()), Some(t("2026-01-03T05:00:00Z")));
+    let marks = house.records.schedule_marks().unwrap();
+    assert_eq!(marks, [Mark { name: "hourly".into(), last_at: t("2026-01-03T04:00:00Z") }]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn three_jobs_that_wait_take_as_long_as_the_longest_and_not_as_all_together() {
+    // 15, 20 and 15 seconds: 50 one after the other.
+    let began = tokio::time::Instant::now();
+    let house = House::new();
+    let ended = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&ended);
+    let registry = Registry::default().waiting("wait", move |secs: u64, _| {
+        let ended = Arc::clone(&ended);
+        async move {
+            tokio::time::sleep(Duration::from_secs(secs)).await;
+            ended.lock().unwrap().push(secs);
+            Ok(json!(secs))
+        }
+    });
+    let task = |secs: u64| NewTask::new("wait", secs.to_string());
+    let ids: Vec<TaskId> = [15, 20, 15].map(|secs| house.submit_task(task(secs))).into();
+    let workers = Workers {
+        records: house.records.clone(),
+        registry,
+        pace: house.pace(),
+        most: 3,
+        name: "test".into(),
+        wake: Arc::default(),
+    };
+    let workers = tokio::spawn(workers.run(house.quit.subscribe()));
+    for id in ids {
+        house.until(id, TaskState::Done).await;
+    }
+    assert_eq!(*seen.lock().unwrap(), [15, 15, 20]);
+    let took = began.elapsed();
+    assert!((20..22).contains(&took.as_secs()), "{took:?}");
+    house.quit.send_replace(true);
+    workers.await.unwrap();
+}
+
+#[test]
+fn jobs_types_and_handlers_have_the_same_names() {
+    let settings = crate::config::parse("test", "", &[]).unwrap();
+    let jobs = table::jobs(&settings, StoreKind::Real);
+    let names: Vec<&str> = jobs.iter().map(|job| job.name).collect();
+    assert_eq!(names, table::NAMES);
+    for kind in KINDS {
+        kind.task("{}").unwrap();
+        let why = kind.task("{\"x\": 1}").unwrap_err();
+        assert!(why.reason.contains("it takes {"), "{}", why.reason);
+        let example = kind.takes.split(", or").next().unwrap();
+        kind.task(example).unwrap_or_else(|why| panic!("{}: {}", kind.name, why.reason));
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let store =
+        crate::wiring::Store::open(dir.path(), StoreKind::Real, crate::wiring::disk()).unwrap();
+    let clock: Arc<dyn finstage_model::Clock> = Arc::new(ManualClock::new(t("2026-01-01")));
+    let means = Means {
+        records: store.records.clone(),
+        history: store.history.clone(),
+        journal: store.journal.clone(),
+        clock: Arc::clone(&clock),
+        safe: Default::default(),
+        notifiers: Vec::new(),
+        engine: settings.engine.clone(),
+        feeds: Vec::new(),
+        report: crate::report::job::Job {
+            records: store.records.clone(),
+            history: store.history.clone(),
+            zone: jiff::tz::TimeZone::UTC,
+            daily: None,
+            language: Default::default(),
+            watched: Vec::new(),
+            notifiers: Vec::new(),
+        },
+    };
+    let registry = work::registry(&means, &Doors::new());
+    let mut kinds: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
+    kinds.sort_unstable();
+    assert_eq!(registry.kinds().collect::<Vec<_>>(), kinds);
+}
+
+#[test]
+fn a_job_runs_when_the_settings_say_and_errors_name_the_place() {
+    let text = "[display]\ntimezone = \"Asia/Seoul\"\n[jobs.verify]\ncron = \"0 5 * * 1\"\n\
+        catch_up = \"skip\"\njitter = \"0s\"\n[jobs.compact]\nenabled = false\n";
+    let settings = crate::config::parse("test", text, &[]).unwrap();
+    let jobs = table::jobs(&settings, StoreKind::Real);
+    let find = |name: &str| jobs.iter().find(|job| job.name == name).unwrap();
+    assert_eq!(find("verify").timing.to_string(), "0 5 * * 1 Asia/Seoul");
+    assert_eq!(find("verify").timing.next(t("2026-11-29")), Some(t("2026-11-29T20:00:00Z")));
+    assert!(!find("compact").is_enabled);
+    assert_eq!(find("report").timing.to_string(), "08:00 Asia/Seoul");
+    assert!(
+        !table::jobs(&settings, StoreKind::Demo).iter().any(|j| j.name == "verify" && j.is_enabled)
+    );
+    for (wrong, words) in [
+        ("[jobs.sleep]\nenabled = true\n", "there is no such job"),
+        ("[jobs.verify]\ncron = \"1 2\"\n", "write minute, hour"),
+        ("[jobs.verify]\nevery = \"10ms\"\n", "write 1s to 366d"),
+        ("[jobs.verify]\nzone = \"Mars\"\n", "IANA name"),
+        ("[jobs.verify]\ncatch_up = \"never\"\n", "\"skip\", \"once\" or \"all\""),
+        ("[jobs.report]\nevery = \"1h\"\n", "report.daily"),
+    ] {
+        let why = crate::config::parse("test", wrong, &[]).unwrap_err().to_string();
+        assert!(why.contains(words) && why.starts_with("test"), "{why}");
+    }
+    let _ = Fault::passing("");
+}

@@ -1,0 +1,256 @@
+//! Those who run tasks: a bounded number at a time, each in its own handler, all on one lease book.
+//!
+//! A handler that panics fails its task and nothing else. One that takes too long is called off, and its
+//! task fails; a thread that does not hear that keeps its place among the workers until it ends, so that
+//! their number stays bounded whatever they do. When the service stops, what can end within the grace does;
+//! the rest is given back as if it had not been tried.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use finstage_model::Timestamp;
+use finstage_store::ErrorKind;
+use finstage_store::records::{Failed, LeasedTask, Records, Renewed, TaskLease};
+use tokio::sync::{Notify, watch};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::Instant;
+
+use super::registry::{Fault, Given, Registry, Ticket, given};
+use crate::pace::Pace;
+
+/// Tasks that run at the same time where nothing else is said.
+pub const WORKERS: usize = 4;
+/// For how long a task is leased; it is renewed three times as often.
+pub const LEASE: Duration = Duration::from_secs(30);
+/// The shortest lease of real time, however fast the service's clock runs.
+const LEASE_MIN_REAL: Duration = Duration::from_secs(3);
+/// How often one looks for tasks that another process submitted.
+const LOOK: Duration = Duration::from_secs(1);
+/// A handler that is called off has so long to end before its task is given back.
+pub const GRACE: Duration = Duration::from_secs(5);
+
+/// After that, what has ended has so long to be written down.
+const STOP: Duration = Duration::from_secs(7);
+
+/// Who runs what is in the queue.
+#[derive(Debug)]
+pub struct Workers {
+    /// The queue.
+    pub records: Records,
+    /// What can be run.
+    pub registry: Registry,
+    /// The time.
+    pub pace: Pace,
+    /// How many at a time, at least one.
+    pub most: usize,
+    /// Their name in the queue.
+    pub name: String,
+    /// Wakes them when something was submitted.
+    pub wake: Arc<Notify>,
+}
+
+impl Workers {
+    /// Runs what is in the queue until `quit` turns true; what runs then has [`GRACE`] to end.
+    pub async fn run(self, mut quit: watch::Receiver<bool>) {
+        let most = self.most.max(1);
+        let shared = Arc::new(self);
+        let mut running = JoinSet::new();
+        loop {
+            while running.try_join_next().is_some() {}
+            let free = most - running.len().min(most);
+            let leased = if free > 0 { shared.lease(free).await } else { Vec::new() };
+            let got_all = leased.len() == free;
+            for task in leased {
+                let one = Arc::clone(&shared);
+                let quit = quit.clone();
+                running.spawn(async move { one.one(task, quit).await });
+            }
+            if got_all && running.len() < most {
+                continue;
+            }
+            tokio::select! {
+                _ = running.join_next(), if !running.is_empty() => {}
+                () = shared.wake.notified() => {}
+                () = tokio::time::sleep(LOOK) => {}
+                () = is_true(&mut quit) => break,
+            }
+        }
+        let ended = async { while running.join_next().await.is_some() {} };
+        if tokio::time::timeout(STOP, ended).await.is_err() {
+            tracing::warn!(
+                "a task did not end in time: it is taken up again when its lease is over"
+            );
+        }
+    }
+
+    async fn lease(self: &Arc<Self>, free: usize) -> Vec<LeasedTask> {
+        let this = Arc::clone(self);
+        let look = move || {
+            let now = this.pace.clock.now();
+            match this.records.task_next_at()? {
+                Some(at) if at <= now => {
+                    this.records.task_lease(&this.name, now, this.term(), free)
+                }
+                _ => Ok(Vec::new()),
+            }
+        };
+        match tokio::task::spawn_blocking(look).await {
+            Ok(Ok(leased)) => leased,
+            Ok(Err(error)) => {
+                tracing::warn!("no task is taken until the next try: {error}");
+                Vec::new()
+            }
+            Err(_) => Vec::new(),
+        }
+    }
+
+    /// How long a lease is, by the service's clock.
+    fn term(&self) -> Duration {
+        LEASE.max(LEASE_MIN_REAL.mul_f64(self.pace.speed.max(1.0)))
+    }
+
+    /// How long a third of it is, in real time.
+    fn beat(&self) -> Duration {
+        self.term().div_f64(3.0 * self.pace.speed.max(1e-3)).max(LEASE_MIN_REAL / 3)
+    }
+
+    /// Runs one task to its end, whatever that is.
+    async fn one(self: Arc<Self>, task: LeasedTask, quit: watch::Receiver<bool>) {
+        let ticket = Ticket::new();
+        let what = (task.task.kind.as_str(), task.task.payload.as_str());
+        let mut handle = match self.registry.start(what, ticket.clone()) {
+            Ok(handle) => handle,
+            Err(fault) => return self.settle(&task, Err(fault)).await,
+        };
+        match self.attend(&task, &ticket, (&mut handle, quit)).await {
+            End::Gave(given) => self.settle(&task, given).await,
+            End::TooLong => {
+                let limit = finstage_model::format_duration(task.task.timeout);
+                let fault = Fault::passing(format!("it took longer than {limit}"));
+                self.settle(&task, Err(fault)).await;
+                // Its place stays taken until it has ended.
+                let _ = handle.await;
+            }
+            End::Stopped => self.give_back(&task).await,
+            End::Lost => {
+                let _ = handle.await;
+            }
+        }
+    }
+
+    /// Waits for a handler, keeps its lease, and calls it off where that must be.
+    async fn attend(
+        self: &Arc<Self>,
+        task: &LeasedTask,
+        ticket: &Ticket,
+        (handle, mut quit): (&mut JoinHandle<Given>, watch::Receiver<bool>),
+    ) -> End {
+        let limit = tokio::time::sleep(task.task.timeout);
+        tokio::pin!(limit);
+        let mut beat = tokio::time::interval_at(Instant::now() + self.beat(), self.beat());
+        loop {
+            tokio::select! {
+                ended = &mut *handle => return End::Gave(given(ended)),
+                () = &mut limit => {
+                    ticket.call_off();
+                    return End::TooLong;
+                }
+                () = is_true(&mut quit) => {
+                    ticket.call_off();
+                    return match tokio::time::timeout(GRACE, handle).await {
+                        Ok(ended) => given(ended).map_or(End::Stopped, |gave| End::Gave(Ok(gave))),
+                        Err(_) => End::Stopped,
+                    };
+                }
+                _ = beat.tick() => match self.renew(task, ticket).await {
+                    Some(Renewed::GoOn) => {}
+                    Some(Renewed::Cancel) => ticket.call_off(),
+                    None => {
+                        ticket.call_off();
+                        return End::Lost;
+                    }
+                },
+            }
+        }
+    }
+
+    /// `None` when the lease is over.
+    async fn renew(self: &Arc<Self>, task: &LeasedTask, ticket: &Ticket) -> Option<Renewed> {
+        let (this, lease, progress) = (Arc::clone(self), task.lease, ticket.progress());
+        let renew = move || {
+            let now = this.pace.clock.now();
+            this.records.task_renew(lease, now, now.plus(this.term()), progress)
+        };
+        match tokio::task::spawn_blocking(renew).await {
+            Ok(Ok(renewed)) => Some(renewed),
+            Ok(Err(error)) if error.kind() == ErrorKind::Stale => {
+                tracing::warn!("{error}: what it gives is left out");
+                None
+            }
+            Ok(Err(error)) => {
+                tracing::warn!("task {}: {error}", lease.id);
+                Some(Renewed::GoOn)
+            }
+            Err(_) => Some(Renewed::GoOn),
+        }
+    }
+
+    async fn settle(self: &Arc<Self>, task: &LeasedTask, given: Given) {
+        let (this, lease, kind) = (Arc::clone(self), task.lease, task.task.kind.clone());
+        let note = move || {
+            let now = this.pace.clock.now();
+            let given = given.map(|value| value.to_string());
+            let (records, id) = (&this.records, lease.id);
+            match given {
+                Ok(result) => match records.task_complete(lease, now, result) {
+                    Err(error) if error.kind() == ErrorKind::Refused => {
+                        this.fail((lease, &kind), now, &Fault::lasting(error));
+                    }
+                    Err(error) => tracing::warn!("task {id} ({kind}): {error}"),
+                    Ok(()) => {}
+                },
+                Err(fault) => this.fail((lease, &kind), now, &fault),
+            }
+        };
+        let _ = tokio::task::spawn_blocking(note).await;
+    }
+
+    fn fail(&self, (lease, kind): (TaskLease, &str), now: Timestamp, fault: &Fault) {
+        let (id, reason) = (lease.id, &fault.reason);
+        match self.records.task_fail(lease, now, reason, fault.again) {
+            Ok(Failed::Again(at)) => {
+                tracing::warn!("task {id} ({kind}) failed and is tried again at {at}: {reason}");
+            }
+            Ok(Failed::Dead) => tracing::error!(
+                "task {id} ({kind}) failed for good: {reason}; `finstage tasks retry {id}` tries again"
+            ),
+            Ok(Failed::Cancelled) => tracing::info!("task {id} ({kind}) was called off"),
+            Err(error) => tracing::warn!("task {id} ({kind}): {reason}; {error}"),
+        }
+    }
+
+    async fn give_back(self: &Arc<Self>, task: &LeasedTask) {
+        let (this, lease) = (Arc::clone(self), task.lease);
+        let back = move || {
+            if let Err(error) = this.records.task_release(lease, this.pace.clock.now()) {
+                tracing::warn!("task {}: {error}", lease.id);
+            }
+        };
+        let _ = tokio::task::spawn_blocking(back).await;
+    }
+}
+
+/// Waits until it is, or nobody is left to say so.
+async fn is_true(quit: &mut watch::Receiver<bool>) {
+    let _ = quit.wait_for(|quit| *quit).await;
+}
+
+/// How a handler ended.
+enum End {
+    Gave(Given),
+    TooLong,
+    /// The service stops.
+    Stopped,
+    /// Another has the task.
+    Lost,
+}
