@@ -12,12 +12,16 @@
 //! host may be tested; the command line asks for that.
 
 mod histogram;
+mod language;
 mod listener;
 mod outcome;
+pub mod threshold;
 
 pub use histogram::Latencies;
+pub use language::Language;
 pub use listener::{Listener, Snapshot, Stop};
 pub use outcome::{
     EndpointOutcome, Finding, Generator, Kind, Messages, Outcome, Percentiles, Phase, QuotaSeen,
     Recommendation, Severity, Slice,
 };
+pub use threshold::{Checked, Threshold};
