@@ -11,10 +11,15 @@
 //! What it deliberately does not do: send orders, hold keys that could trade, or decide whether a
 //! host may be tested; the command line asks for that.
 
+pub mod figures;
+pub mod findings;
 mod histogram;
+pub mod knee;
 mod language;
 mod listener;
 mod outcome;
+#[cfg(test)]
+pub(crate) mod scene;
 pub mod threshold;
 
 pub use histogram::Latencies;
