@@ -17,7 +17,9 @@ mod histogram;
 pub mod knee;
 mod language;
 mod listener;
+pub mod merge;
 mod outcome;
+pub mod report;
 #[cfg(test)]
 pub(crate) mod scene;
 pub mod threshold;

@@ -13,6 +13,7 @@ mod stall;
 
 use super::{Finding, Language, Outcome, Recommendation, Severity};
 
+pub(super) use self::load::in_flight;
 pub(super) use self::stall::stalls;
 
 /// The rules, in the order in which equals are told.
