@@ -102,7 +102,7 @@ pub(super) fn stall(outcome: &Outcome) -> Vec<Found> {
             let period = moment(period);
             (
                 format!("Every {period} the server stood still"),
-                format!("{period}마다 서버가 멈췄습니다"),
+                format!("{period} 간격으로 서버가 멈췄습니다"),
             )
         }
         (None, Some(first)) if times == 1 => {
@@ -125,7 +125,7 @@ pub(super) fn stall(outcome: &Outcome) -> Vec<Found> {
         bound: (TIMES * stalls.usual_ms).max(stalls.usual_ms + BY_MS),
         text: Both::new(
             format!(
-                "{when_en}, for {longest} at most; in {share_en} of the seconds, where the others stay near {usual}."
+                "{when_en}, for {longest} at most; in {share_en} of the seconds; the others stay near {usual}."
             ),
             format!(
                 "{when_ko}. 최대 {longest}, 전체 구간의 {share_ko}이며 나머지는 {usual} 안팎입니다."
