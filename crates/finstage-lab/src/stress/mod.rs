@@ -14,6 +14,7 @@
 mod histogram;
 mod listener;
 mod outcome;
+pub mod target;
 
 pub use histogram::Latencies;
 pub use listener::{Listener, Snapshot, Stop};
@@ -21,3 +22,4 @@ pub use outcome::{
     EndpointOutcome, Finding, Generator, Kind, Messages, Outcome, Percentiles, Phase, QuotaSeen,
     Recommendation, Severity, Slice,
 };
+pub use target::{Ceilings, Scheme, Target};
