@@ -11,6 +11,7 @@
 //! What it deliberately does not do: send orders, hold keys that could trade, or decide whether a
 //! host may be tested; the command line asks for that.
 
+pub mod arrival;
 mod histogram;
 mod listener;
 mod outcome;
