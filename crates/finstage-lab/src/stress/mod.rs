@@ -11,16 +11,24 @@
 //! What it deliberately does not do: send orders, hold keys that could trade, or decide whether a
 //! host may be tested; the command line asks for that.
 
+mod alarm;
+
 pub mod arrival;
+pub mod frozen;
+pub mod health;
 mod histogram;
+pub mod http;
 mod listener;
+pub mod mix;
+pub mod moment;
 mod outcome;
 pub mod target;
+pub mod tls;
 
 pub use histogram::Latencies;
 pub use listener::{Listener, Snapshot, Stop};
 pub use outcome::{
-    EndpointOutcome, Finding, Generator, Kind, Messages, Outcome, Percentiles, Phase, QuotaSeen,
-    Recommendation, Severity, Slice,
+    Burst, EndpointOutcome, Finding, Generator, Kind, Knee, Messages, Outcome, Percentiles, Phase,
+    QuotaSeen, Recommendation, Severity, Slice, Step,
 };
 pub use target::{Ceilings, Scheme, Target};
