@@ -34,7 +34,7 @@ pub struct Level {
 
 /// The highest load that was taken well.
 #[derive(Debug, Clone)]
-pub struct Knee {
+pub struct Bend {
     /// A second.
     pub rate: f64,
     /// The 99th percentile there, in ms.
@@ -45,7 +45,7 @@ pub struct Knee {
     pub scaling: Option<Scaling>,
 }
 
-impl Knee {
+impl Bend {
     /// Finds it in a test whose load rose; `None` in all others, and where the first level is broken.
     #[must_use]
     pub fn find(outcome: &Outcome) -> Option<Self> {
@@ -226,7 +226,7 @@ mod tests {
     fn the_knee_is_the_last_load_before_the_capacity() {
         let rates = (1..=20).flat_map(|step| [f64::from(step) * 100.0; 3]).collect();
         let outcome = Scene { rates, capacity: 1_250.0, ..Scene::new(7) }.play();
-        let knee = Knee::find(&outcome).unwrap();
+        let knee = Bend::find(&outcome).unwrap();
         assert!((1_000.0..=1_250.0).contains(&knee.rate), "{knee:?}");
         assert!(knee.broken.unwrap().offered > 1_250.0);
     }
@@ -235,9 +235,9 @@ mod tests {
     fn a_constant_load_has_no_knee_by_chance_or_by_clock() {
         for seed in 0..50 {
             let scene = Scene { poisson: true, rates: vec![5.0; 60], ..Scene::new(seed) };
-            assert!(Knee::find(&scene.play()).is_none(), "{seed}");
+            assert!(Bend::find(&scene.play()).is_none(), "{seed}");
         }
-        assert!(Knee::find(&Scene { rates: vec![500.0; 30], ..Scene::new(1) }.play()).is_none());
+        assert!(Bend::find(&Scene { rates: vec![500.0; 30], ..Scene::new(1) }.play()).is_none());
     }
 
     #[test]

@@ -54,6 +54,7 @@ impl Outcome {
         self.rate_limited += other.rate_limited;
         self.shed += other.shed;
         self.histogram.add(&other.histogram);
+        self.bursts.extend(other.bursts.iter().cloned());
         add_errors(&mut self.errors, &other.errors);
     }
 }

@@ -1,7 +1,8 @@
 //! Whether the load was what was asked for, and how much of it the server took.
 
-use super::super::figures::{count, rate, time};
-use super::super::knee::Knee;
+use super::super::Knee;
+use super::super::figures::{count, maybe_time, rate, time};
+use super::super::knee::Bend;
 use super::{Both, Found, Outcome, Severity, percents, share};
 
 /// More than this share of seconds in which we were the limit spoils a test.
@@ -50,8 +51,7 @@ pub(super) fn generator_bound(outcome: &Outcome) -> Vec<Found> {
     let part = share(bound, all).min(1.0);
     let why = outcome.generator.bound_by.join("; ");
     let why = if why.is_empty() { String::new() } else { format!(" ({why})") };
-    let (rate, p99) =
-        (rate(outcome.rps), super::super::figures::maybe_time(outcome.latency.p99_ms));
+    let (rate, p99) = (rate(outcome.rps), maybe_time(outcome.latency.p99_ms));
     vec![Found {
         what: "generator_bound",
         severity: if part > BOUND { Severity::High } else { Severity::Low },
@@ -110,9 +110,38 @@ pub(super) fn shed(outcome: &Outcome) -> Vec<Found> {
 }
 
 pub(super) fn knee(outcome: &Outcome) -> Vec<Found> {
-    let Some(knee) = Knee::find(outcome) else { return Vec::new() };
+    // A ramp has looked for it while it ran; of other rising loads the seconds tell.
+    match &outcome.knee {
+        Some(knee) => vec![of_ramp(knee)],
+        None => Bend::find(outcome).iter().map(of_seconds).collect(),
+    }
+}
+
+fn of_ramp(knee: &Knee) -> Found {
+    let (good, p99) = (rate(knee.rps), maybe_time(knee.p99_ms));
+    let Some(broke_at) = knee.broke_at_rps else {
+        return no_knee("knee.rps", knee.rps, [&good, &p99], Default::default());
+    };
+    let (at, why) = (rate(broke_at), knee.why.as_deref().unwrap_or("–"));
+    Found {
+        what: "knee",
+        severity: Severity::Medium,
+        figure: "knee.rps".into(),
+        value: knee.rps,
+        bound: broke_at,
+        text: Both::new(
+            format!("The knee is at {good}/s (p99 {p99}); {at}/s was too much: {why}."),
+            format!(
+                "초당 {good}건(p99 {p99})에서 꺾입니다. 초당 {at}건은 감당하지 못했습니다({why})."
+            ),
+        ),
+        advice: Some(below(&good)),
+    }
+}
+
+fn of_seconds(knee: &Bend) -> Found {
     let (good, p99) = (rate(knee.rate), time(knee.p99_ms));
-    let (most_en, most_ko) = match knee.scaling.and_then(|scaling| scaling.peak()) {
+    let most = match knee.scaling.and_then(|scaling| scaling.peak()) {
         None => Default::default(),
         Some((at, peak)) => {
             let peak = rate(peak);
@@ -127,22 +156,11 @@ pub(super) fn knee(outcome: &Outcome) -> Vec<Found> {
         }
     };
     let Some(broken) = &knee.broken else {
-        return vec![Found {
-            what: "knee",
-            severity: Severity::Info,
-            figure: "slices".into(),
-            value: knee.rate,
-            bound: knee.rate,
-            text: Both::new(
-                format!("No knee up to {good}/s: p99 is {p99} there.{most_en}"),
-                format!("초당 {good}건까지 꺾이는 곳이 없으며 그때 p99는 {p99}입니다.{most_ko}"),
-            ),
-            advice: None,
-        }];
+        return no_knee("slices", knee.rate, [&good, &p99], most);
     };
-    let (at, bad) = (rate(broken.offered), super::super::figures::maybe_time(broken.p99_ms));
-    let (ok_en, ok_ko) = percents(broken.ok_share);
-    vec![Found {
+    let (at, bad) = (rate(broken.offered), maybe_time(broken.p99_ms));
+    let ((ok_en, ok_ko), (most_en, most_ko)) = (percents(broken.ok_share), most);
+    Found {
         what: "knee",
         severity: Severity::Medium,
         figure: "slices".into(),
@@ -156,26 +174,50 @@ pub(super) fn knee(outcome: &Outcome) -> Vec<Found> {
                 "초당 {good}건(p99 {p99})에서 꺾입니다. 초당 {at}건에서는 p99 {bad}, 정상 응답 {ok_ko}입니다.{most_ko}"
             ),
         ),
-        advice: Some(Both::new(
-            format!("Plan with less than {good}/s: above it waiting grows faster than load."),
-            format!(
-                "초당 {good}건보다 낮게 계획하십시오. 그 위에서는 부하보다 대기가 더 빨리 늘어납니다."
-            ),
-        )),
-    }]
+        advice: Some(below(&good)),
+    }
+}
+
+fn no_knee(
+    figure: &str,
+    value: f64,
+    [good, p99]: [&str; 2],
+    (most_en, most_ko): (String, String),
+) -> Found {
+    Found {
+        what: "knee",
+        severity: Severity::Info,
+        figure: figure.into(),
+        value,
+        bound: value,
+        text: Both::new(
+            format!("No knee up to {good}/s: p99 is {p99} there.{most_en}"),
+            format!("초당 {good}건까지 꺾이는 곳이 없으며 그때 p99는 {p99}입니다.{most_ko}"),
+        ),
+        advice: None,
+    }
+}
+
+fn below(good: &str) -> Both {
+    Both::new(
+        format!("Plan with less than {good}/s: above it waiting grows faster than load."),
+        format!(
+            "초당 {good}건보다 낮게 계획하십시오. 그 위에서는 부하보다 대기가 더 빨리 늘어납니다."
+        ),
+    )
 }
 
 /// Little's law: what is under way is rate × time, whatever the distribution. Where it is not, some time
 /// is not counted.
 pub(super) fn littles_law(outcome: &Outcome) -> Vec<Found> {
     let Some((under_way, expected)) = in_flight(outcome) else { return Vec::new() };
-    let is_steady = super::stalls(&outcome.slices).is_none() && Knee::find(outcome).is_none();
+    let is_steady = super::stalls(&outcome.slices).is_none() && knee(outcome).is_empty();
     let is_off =
         (under_way / expected - 1.0).abs() > LITTLE && under_way.max(expected) >= LITTLE_IN_FLIGHT;
     if !is_steady || !is_off || outcome.slices.len() < LITTLE_SLICES {
         return Vec::new();
     }
-    let mean = super::super::figures::maybe_time(outcome.service.mean_ms);
+    let mean = maybe_time(outcome.service.mean_ms);
     vec![Found {
         what: "littles_law",
         severity: Severity::Low,

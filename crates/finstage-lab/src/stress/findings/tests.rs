@@ -1,6 +1,6 @@
 use super::*;
 use crate::stress::scene::Scene;
-use crate::stress::{Kind, Messages};
+use crate::stress::{Kind, Knee, Messages};
 
 fn words(outcome: &Outcome) -> Vec<String> {
     find(outcome, Language::English).0.into_iter().map(|finding| finding.what).collect()
@@ -142,6 +142,18 @@ fn shed_arrivals_a_tail_a_ban_and_weights_are_said() {
         assert!(words.contains(&what.to_owned()), "{what} in {words:?}");
     }
     assert_eq!(finding(&outcome, "used_weight").severity, Severity::Medium);
+}
+
+#[test]
+fn a_ramp_says_its_own_knee() {
+    let mut outcome = Scene::new(3).play();
+    let steps = Vec::new();
+    let why = Some("2 of 3 failed".to_owned());
+    outcome.knee =
+        Some(Knee { rps: 800.0, p99_ms: Some(9.0), broke_at_rps: Some(1_000.0), why, steps });
+    let found = finding(&outcome, "knee");
+    assert_eq!((found.value, found.bound, found.figure.as_str()), (800.0, 1_000.0, "knee.rps"));
+    assert!(found.text.contains("1,000/s was too much: 2 of 3 failed"), "{}", found.text);
 }
 
 #[test]

@@ -6,6 +6,9 @@ use super::super::{Kind, Messages, Phase, Severity};
 use super::words::{Words, words};
 use super::{Language, Options, Outcome};
 
+/// The most bursts of a list; what is beyond is counted.
+const MAX_BURSTS: usize = 100;
+
 /// A report: the same for every form.
 pub(super) struct Page {
     pub(super) title: String,
@@ -68,6 +71,8 @@ pub(super) fn compose(outcome: &Outcome, options: &Options<'_>) -> Page {
         it.phases(),
         it.errors(),
         it.endpoints(),
+        it.bursts(),
+        it.steps(),
         it.messages(),
         it.quota(),
         it.generator(),
@@ -251,6 +256,45 @@ impl Composer<'_> {
         });
         let names = [w.endpoint, w.sent, w.failed, "p50", "p95", "p99", w.max];
         self.table(w.endpoints, 1, &names, rows.collect())
+    }
+
+    fn bursts(&self) -> Option<Section> {
+        let w = self.words;
+        let bursts = &self.outcome.bursts;
+        let rows = bursts.iter().take(MAX_BURSTS).map(|burst| {
+            vec![
+                burst.cycle.to_string(),
+                moment(burst.at_s),
+                time(burst.duration_ms),
+                count(burst.total),
+                count(burst.ok),
+                count(burst.rate_limited),
+                self.per_second(burst.rps),
+            ]
+        });
+        let names = [w.burst, w.at, w.took, w.sent, w.ok, w.rate_limited, w.rps];
+        let mut section = self.table(w.bursts, 1, &names, rows.collect())?;
+        if bursts.len() > MAX_BURSTS {
+            section
+                .blocks
+                .push(Block::Quiet(format!("{MAX_BURSTS} / {}", count(bursts.len() as u64))));
+        }
+        Some(section)
+    }
+
+    fn steps(&self) -> Option<Section> {
+        let w = self.words;
+        let rows = self.outcome.knee.as_ref()?.steps.iter().map(|step| {
+            vec![
+                self.per_second(step.rps),
+                self.per_second(step.answered_rps),
+                maybe_time(step.p50_ms),
+                maybe_time(step.p99_ms),
+                percent(step.failed, self.language),
+            ]
+        });
+        let names = [w.asked, w.answered, "p50", "p99", w.failed];
+        self.table(w.steps, 0, &names, rows.collect())
     }
 
     fn messages(&self) -> Option<Section> {

@@ -66,6 +66,14 @@ words! {
     endpoints: "Endpoints", "엔드포인트";
     endpoint: "Endpoint", "엔드포인트";
 
+    bursts: "Bursts", "버스트";
+    burst: "Burst", "버스트";
+    at: "At", "시각";
+    took: "Took", "소요";
+    steps: "Steps of the ramp", "단계별 부하";
+    asked: "Asked", "요청 속도";
+    answered: "Answered", "응답 속도";
+
     messages: "Streams", "스트림";
     connections: "Connections, open at once", "연결 수, 동시 최대";
     ramp: "Until all were open", "모두 열리기까지";
