@@ -16,6 +16,7 @@ mod seal;
 mod server;
 mod setup;
 mod sim;
+mod stress;
 mod sweep;
 mod track;
 mod verify;
@@ -44,6 +45,7 @@ pub use self::seal::{Open, Seal};
 pub use self::server::{Serve, Token};
 pub use self::setup::{Health, Init, Preset};
 pub use self::sim::{OpenAiArgs, Sim, SimHints, SimVenue};
+pub use self::stress::{Fail, Stress, StressCompare, StressFormat, StressMonitor, StressReport};
 pub use self::sweep::{Search, Sweep, WalkForward};
 pub use self::track::TrackRecord;
 pub use self::verify::{Trials, Verify};
@@ -140,6 +142,9 @@ pub enum Command {
     WalkForward(Box<WalkForward>),
     /// Run the simulator: a Binance, a Yahoo and a Telegram on this machine, with faults on demand
     Sim(Box<Sim>),
+    /// Load tests: how much a server takes before it refuses, and what follows from the figures
+    #[command(subcommand)]
+    Stress(Stress),
     /// Signals in the store
     #[command(subcommand)]
     Signals(Signals),

@@ -30,6 +30,7 @@ mod outcome;
 pub mod report;
 #[cfg(test)]
 pub(crate) mod scene;
+pub mod status;
 pub mod target;
 pub mod threshold;
 pub mod tls;
