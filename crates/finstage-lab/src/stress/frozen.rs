@@ -16,7 +16,8 @@ use super::moment::Moment;
 use crate::{Error, ErrorKind};
 
 /// What it answers.
-const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 13\r\n\r\nHello, World!";
+const ANSWER: &[u8] =
+    b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 13\r\n\r\nHello, World!";
 /// Bytes that are read at once.
 const READ_AT_ONCE: usize = 16 * 1024;
 /// The longest that it waits before it looks whether it is to stop.
@@ -51,7 +52,8 @@ impl FrozenServer {
     /// [`ErrorKind::Io`] where no port or thread can be had.
     pub fn start(plan: Freezes, clock: Arc<dyn Clock>) -> Result<Self, Error> {
         let failed = |e: io::Error| {
-            Error::new(ErrorKind::Io, format!("starting a server that stands still: {e}")).because(e)
+            Error::new(ErrorKind::Io, format!("starting a server that stands still: {e}"))
+                .because(e)
         };
         let mut listener =
             TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).map_err(failed)?;
