@@ -4,7 +4,7 @@ use finstage_model::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Latencies;
+use super::{Checked, Latencies};
 
 /// What a load test found: one JSON document with all that reports, comparisons and thresholds need.
 ///
@@ -60,12 +60,50 @@ pub struct Outcome {
     pub findings: Vec<Finding>,
     /// What to do about it.
     pub recommendations: Vec<Recommendation>,
+    /// What had to hold, and whether it does; empty where nothing was asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub thresholds: Vec<Checked>,
     /// The settings that it ran with, as named on the command line.
     pub settings: BTreeMap<String, Value>,
     /// Second by second; of runs over ten minutes in longer slices, all of one length.
     pub slices: Vec<Slice>,
     /// How long all that were answered took from when they were due: HdrHistogram V2, base64.
     pub histogram: Latencies,
+}
+
+impl Outcome {
+    /// A test of which nothing is known yet: for filling in.
+    #[must_use]
+    pub fn new(kind: Kind, target: impl Into<String>) -> Self {
+        Self {
+            kind,
+            target: target.into(),
+            started_at: Timestamp::from_secs(0),
+            elapsed_s: 0.0,
+            sent: 0,
+            ok: 0,
+            failed: 0,
+            rate_limited: 0,
+            shed: 0,
+            rps: 0.0,
+            latency: Percentiles::default(),
+            service: Percentiles::default(),
+            phases: BTreeMap::new(),
+            errors: BTreeMap::new(),
+            endpoints: Vec::new(),
+            quota: QuotaSeen::default(),
+            generator: Generator::default(),
+            messages: None,
+            bursts: Vec::new(),
+            knee: None,
+            findings: Vec::new(),
+            recommendations: Vec::new(),
+            thresholds: Vec::new(),
+            settings: BTreeMap::new(),
+            slices: Vec::new(),
+            histogram: Latencies::new(),
+        }
+    }
 }
 
 /// What kind of test an [`Outcome`] is of.

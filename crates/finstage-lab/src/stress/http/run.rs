@@ -150,6 +150,7 @@ impl HttpTest {
             knee,
             findings: Vec::new(),
             recommendations: Vec::new(),
+            thresholds: Vec::new(),
             settings: self.settings.clone(),
             slices: gathered.slices,
             histogram: gathered.latency,
