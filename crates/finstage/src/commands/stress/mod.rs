@@ -16,7 +16,7 @@ use jiff::tz::TimeZone;
 use super::load_without_channels;
 use crate::cli::{Global, Stress};
 use crate::exit::{Exit, Failure, Result};
-use crate::report;
+use crate::report::Language as Wanted;
 
 /// Larger files are no results: a long test has 600 slices of some kB.
 const MAX_RESULT_BYTES: u64 = 256 << 20;
@@ -38,11 +38,11 @@ pub(super) struct Telling {
 
 impl Telling {
     /// As the command line says, else the configuration.
-    pub(super) fn new(global: &Global, lang: Option<report::Language>) -> Result<Self> {
+    pub(super) fn new(global: &Global, lang: Option<Wanted>) -> Result<Self> {
         let settings = load_without_channels(global)?.settings;
         let language = match lang.unwrap_or(settings.report.language) {
-            report::Language::En => Language::English,
-            report::Language::Ko => Language::Korean,
+            Wanted::En => Language::English,
+            Wanted::Ko => Language::Korean,
         };
         let zone = TimeZone::get(&settings.timezone).map_err(Failure::usage)?;
         Ok(Self { language, zone })

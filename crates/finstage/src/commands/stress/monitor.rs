@@ -9,6 +9,7 @@ use finstage_lab::stress::{Language, Outcome, Target, findings};
 use finstage_model::Clock as _;
 use finstage_net::{Client, ClientOptions, Request, SystemClock};
 use serde_json::json;
+use tokio::sync::mpsc;
 
 use super::super::{print_line, say};
 use super::keyboard::{Keyboard, Wish};
@@ -111,9 +112,7 @@ async fn ask(
     let mut monitor = Monitor::new(&url, SystemClock.now());
     let mut show = Show::new(global, language);
     let mut stop = super::super::serve::stop_on_signal();
-    let mut due = tokio::time::interval(args.every);
-    // Who answers late is asked later, not more often.
-    due.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut answers = asked(client, url, args.every);
     let mut looks = tokio::time::interval(LOOK);
     let mut left = args.count.unwrap_or(u64::MAX);
     while left > 0 {
@@ -124,11 +123,7 @@ async fn ask(
                     break;
                 }
             }
-            _ = due.tick() => {
-                let answer = tokio::select! {
-                    answer = put(&client, &url) => answer,
-                    _ = stop.wait_for(|stop| *stop) => break,
-                };
+            Some(answer) = answers.recv() => {
                 left -= 1;
                 if global.json {
                     print_line(&line(&answer).to_string())?;
@@ -145,9 +140,27 @@ async fn ask(
     Ok(Exit::Done)
 }
 
+/// Asks again and again; ends when nobody takes the answers any more.
+fn asked(client: Client, url: String, every: Duration) -> mpsc::Receiver<Ask> {
+    // One answer that is not taken yet: who shows is quicker than who asks.
+    let (send, receive) = mpsc::channel(1);
+    tokio::spawn(async move {
+        let mut due = tokio::time::interval(every);
+        // Who answers late is asked later, not more often.
+        due.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            due.tick().await;
+            if send.send(put(&client, &url).await).await.is_err() {
+                return;
+            }
+        }
+    });
+    receive
+}
+
 async fn put(client: &Client, url: &str) -> Ask {
     let (at, begun) = (SystemClock.now(), Moment::now());
-    let answer = client.send(Request::get(url)).await;
+    let answer = client.send(&Request::get(url)).await;
     let took = begun.elapsed();
     Ask { at, took, answer: answer.map(|response| response.status).map_err(|e| e.to_string()) }
 }
