@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-use super::super::figures::{rate, time};
+use super::super::figures::count;
 use super::super::{Kind, Latencies, Severity, Slice};
 use super::compose::{About, Block, Page};
 use super::plot::{Axis, Line, Plot, Scale, steps};
@@ -42,7 +42,7 @@ pub(super) fn render(page: &Page, outcome: &Outcome, options: &Options<'_>) -> S
         section.blocks.iter().for_each(|block| out.draw(block));
         out.put(format_args!("</section>\n"));
         if section.about == About::Findings {
-            out.begin(out.words.sent);
+            out.begin(out.words.summary);
             let summary = page.sections.iter().find(|section| section.about == About::Summary);
             summary.into_iter().flat_map(|s| &s.blocks).for_each(|block| out.draw(block));
             out.put(format_args!("</section>\n"));
@@ -101,7 +101,8 @@ impl Html {
 
     /// On a phone every row becomes a block, each figure under its name.
     fn table(&mut self, texts: usize, names: &[String], rows: &[Vec<String>]) {
-        self.put(format_args!("<table><thead><tr>"));
+        let narrow = if names.len() <= 3 { " class=\"narrow\"" } else { "" };
+        self.put(format_args!("<table{narrow}><thead><tr>"));
         let class = |place: usize| if place < texts { "" } else { " class=\"n\"" };
         for (place, name) in names.iter().enumerate() {
             self.put(format_args!("<th{}>{}</th>", class(place), Escaped(name)));
@@ -129,7 +130,7 @@ impl Html {
         let lines =
             vec![quantile('a', "p50", 0.5), quantile('b', "p95", 0.95), quantile('c', "p99", 0.99)];
         let y = Scale::log(values(&lines));
-        self.plot(w.over_time, &over(slices, lines, y, (time, w)));
+        self.plot(w.over_time, &over(slices, lines, y, (time_mark, w.bound_band)));
         let per_second =
             |of: fn(&Slice) -> u64| move |s: &Slice| Some(of(s) as f64 / s.length_s.max(1e-9));
         let rates = [
@@ -144,11 +145,11 @@ impl Html {
             |line: &Line| line.points.iter().any(|(_, value)| value.is_some_and(|v| v > 0.0));
         let lines: Vec<Line> = rates.into_iter().filter(is_there).collect();
         let y = Scale::linear(values(&lines));
-        self.plot(w.rates, &over(slices, lines, y, (rate, w)));
+        self.plot(w.rates, &over(slices, lines, y, (rate_mark, "")));
         let lines = vec![line('a', "", slices, |slice| Some(slice.in_flight as f64))];
         let y = Scale::linear(values(&lines));
         let title = if outcome.kind == Kind::Ws { w.open_over_time } else { w.in_flight };
-        self.plot(title, &over(slices, lines, y, (rate, w)));
+        self.plot(title, &over(slices, lines, y, (rate_mark, "")));
     }
 
     /// As HdrHistogram plots it: each step to the right is ten times rarer.
@@ -160,18 +161,17 @@ impl Html {
         let at = |place: usize| most * place as f64 / POINTS as f64;
         let point = |place| (at(place), histogram.quantile_ms(1.0 - 10f64.powf(-at(place))));
         let points: Vec<_> = (0..=POINTS).map(point).collect();
-        let marks =
+        let nines =
             ["0 %", "90 %", "99 %", "99.9 %", "99.99 %", "99.999 %", "99.9999 %", "99.99999 %"];
-        let marks = marks.iter().enumerate().filter(|(place, _)| *place as f64 <= most);
+        let nines =
+            nines.iter().enumerate().map(|(place, mark)| (place as f64, (*mark).to_owned()));
+        let half = [(2f64.log10(), "50 %".to_owned())];
+        let marks = half.into_iter().chain(nines).filter(|(place, _)| *place <= most);
         let lines = vec![Line { class: 'a', name: String::new(), points }];
         let plot = Plot {
-            x: Axis {
-                from: 0.0,
-                to: most,
-                marks: marks.map(|(x, m)| (x as f64, (*m).to_owned())).collect(),
-            },
+            x: Axis { from: 0.0, to: most, marks: marks.collect() },
             y: Scale::linear(values(&lines)),
-            y_words: time,
+            y_words: time_mark,
             bands: Vec::new(),
             band_words: "",
             lines,
@@ -207,7 +207,7 @@ fn over(
     slices: &[Slice],
     lines: Vec<Line>,
     y: Scale,
-    (y_words, words): (fn(f64) -> String, &'static Words),
+    (y_words, band_words): (fn(f64) -> String, &'static str),
 ) -> Plot {
     let end = slices.last().map_or(1.0, |slice| slice.at_s + slice.length_s);
     let (unit, name) = if end > 180.0 { (60.0, "min") } else { (1.0, "s") };
@@ -219,8 +219,26 @@ fn over(
         y,
         y_words,
         bands: bound.map(|slice| (slice.at_s, slice.at_s + slice.length_s)).collect(),
-        band_words: words.bound_band,
+        band_words,
     }
+}
+
+/// A mark of a scale of times: round, so without digits that say nothing.
+fn time_mark(ms: f64) -> String {
+    match ms {
+        ms if ms >= 1000.0 => format!("{} s", plain(ms / 1000.0)),
+        ms => format!("{} ms", plain(ms)),
+    }
+}
+
+fn rate_mark(value: f64) -> String {
+    if value >= 1000.0 { count(value.round() as u64) } else { plain(value) }
+}
+
+/// A round number without the dust of binary fractions.
+fn plain(value: f64) -> String {
+    let text = format!("{value:.4}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 /// Text with the characters replaced that mean something in HTML.

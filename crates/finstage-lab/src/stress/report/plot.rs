@@ -20,7 +20,7 @@ pub(super) struct Plot {
     pub(super) y_words: fn(f64) -> String,
     /// Shaded from x to x.
     pub(super) bands: Vec<(f64, f64)>,
-    /// What the shading means; not said where nothing is shaded.
+    /// What the shading means; not said where it is empty, or nothing is shaded.
     pub(super) band_words: &'static str,
 }
 
@@ -136,13 +136,19 @@ impl Plot {
         out.push_str("</div><div class=\"x\">");
         for (at, words) in &self.x.marks {
             let left = (100.0 * self.x(*at) / WIDTH).clamp(0.0, 100.0);
-            let _ = write!(out, "<span style=\"left:{left:.2}%\">{}</span>", Escaped(words));
+            let class = match left {
+                left if left < 3.0 => " class=\"first\"",
+                left if left > 97.0 => " class=\"last\"",
+                _ => "",
+            };
+            let words = Escaped(words);
+            let _ = write!(out, "<span{class} style=\"left:{left:.2}%\">{words}</span>");
         }
         out.push_str("</div><p class=\"legend\">");
         for line in self.lines.iter().filter(|line| !line.name.is_empty()) {
             let _ = write!(out, "<span class=\"{}\">{}</span>", line.class, Escaped(&line.name));
         }
-        if !self.bands.is_empty() {
+        if !self.bands.is_empty() && !self.band_words.is_empty() {
             let _ = write!(out, "<small>{}</small>", Escaped(self.band_words));
         }
         out.push_str("</p></div>\n");

@@ -27,6 +27,7 @@ words! {
     kind_http: "requests", "요청";
     kind_burst: "bursts", "버스트";
     kind_ws: "WebSocket", "WebSocket";
+    summary: "Summary", "요약";
     start: "Start", "시작";
     duration: "Duration", "소요 시간";
     sent: "Sent", "전체 요청";
