@@ -28,11 +28,13 @@ pub mod mix;
 pub mod moment;
 mod outcome;
 pub mod report;
+pub mod scenario;
 #[cfg(test)]
 pub(crate) mod scene;
 pub mod target;
 pub mod threshold;
 pub mod tls;
+pub mod venues;
 
 pub use histogram::Latencies;
 pub use language::Language;
