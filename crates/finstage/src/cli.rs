@@ -45,7 +45,10 @@ pub use self::seal::{Open, Seal};
 pub use self::server::{Serve, Token};
 pub use self::setup::{Health, Init, Preset};
 pub use self::sim::{OpenAiArgs, Sim, SimHints, SimVenue};
-pub use self::stress::{Fail, Stress, StressCompare, StressFormat, StressMonitor, StressReport};
+pub use self::stress::{
+    Fail, Stress, StressBurst, StressCompare, StressFormat, StressHttp, StressLoad, StressMonitor,
+    StressReport, StressResult, StressTarget, StressVenue,
+};
 pub use self::sweep::{Search, Sweep, WalkForward};
 pub use self::track::TrackRecord;
 pub use self::verify::{Trials, Verify};
@@ -142,7 +145,7 @@ pub enum Command {
     WalkForward(Box<WalkForward>),
     /// Run the simulator: a Binance, a Yahoo and a Telegram on this machine, with faults on demand
     Sim(Box<Sim>),
-    /// Load tests: how much a server takes before it refuses, and what follows from the figures
+    /// Load tests that know venues: how much a server takes, and when it refuses
     #[command(subcommand)]
     Stress(Stress),
     /// Signals in the store

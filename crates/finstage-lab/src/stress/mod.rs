@@ -28,12 +28,14 @@ pub mod mix;
 pub mod moment;
 mod outcome;
 pub mod report;
+pub mod scenario;
 #[cfg(test)]
 pub(crate) mod scene;
 pub mod status;
 pub mod target;
 pub mod threshold;
 pub mod tls;
+pub mod venues;
 
 pub use histogram::Latencies;
 pub use language::Language;

@@ -111,7 +111,7 @@ pub fn compare(a: &Outcome, b: &Outcome, seed: u64) -> Comparison {
     // Without a rate the answers make the load, and their rate is what is measured.
     let has_rate = [a, b]
         .iter()
-        .any(|run| run.settings.contains_key("rate") || run.settings.contains_key("scenario"));
+        .any(|run| run.settings.contains_key("rate") || run.settings.contains_key("stages"));
     let loads_differ = has_rate && apart > LOAD;
     let names = [
         ("p50_ms", Figure::Quantile(500)),

@@ -185,7 +185,8 @@ impl<'a> Front<'a> {
 
     /// Until when there is nothing to do but wait for sockets.
     pub(crate) fn until(&mut self, now: u64) -> u64 {
-        let look = now + LOOKED_EVERY;
+        // At whole multiples, so that the alarm is not set anew each time.
+        let look = (now / LOOKED_EVERY + 1) * LOOKED_EVERY;
         match self.arrivals.peek() {
             Some(next) if !self.is_over => look.min(next.due.as_nanos() as u64),
             _ => look,

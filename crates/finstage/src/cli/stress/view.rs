@@ -2,6 +2,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use finstage_lab::stress::Threshold;
 use finstage_lab::stress::compare::Verdict;
 
 use crate::report::Language;
@@ -23,7 +24,7 @@ pub struct StressReport {
     pub output: Option<PathBuf>,
     /// What must hold, such as p99<50ms, failed<1% or rps>100; may be repeated
     #[arg(long, value_name = "CONDITION")]
-    pub threshold: Vec<String>,
+    pub threshold: Vec<Threshold>,
     /// Its language [default: display.language of the configuration, else the system's]
     #[arg(long, value_name = "LANGUAGE", value_enum)]
     pub lang: Option<Language>,

@@ -12,6 +12,7 @@ use finstage_net::SystemClock;
 
 use super::super::say;
 use super::keyboard::{Keyboard, Wish};
+use super::result::Ending;
 use crate::cli::Global;
 use crate::exit::{Failure, Result};
 
@@ -39,7 +40,7 @@ pub(super) struct Live {
     last: Status,
     lined: Duration,
     written: Option<Moment>,
-    is_interrupted: bool,
+    was_asked_to_report: bool,
 }
 
 impl Live {
@@ -58,7 +59,7 @@ impl Live {
             last: Status { target: hearing.target.clone(), ..Status::default() },
             lined: Duration::ZERO,
             written: None,
-            is_interrupted: false,
+            was_asked_to_report: false,
             hearing,
         };
         live.write()
@@ -66,18 +67,16 @@ impl Live {
         Ok(live)
     }
 
-    /// Whether Ctrl-C ended it.
-    pub(super) const fn is_interrupted(&self) -> bool {
-        self.is_interrupted
-    }
-
     /// Says in the status file that it is over, and gives the terminal back.
-    pub(super) fn finish(mut self) -> bool {
+    pub(super) fn finish(mut self, stop: &Stop) -> Ending {
         self.last.is_over = true;
         self.written = None;
         // A file that could be written at the start and not at the end spoils no result.
         let _ = self.write();
-        self.is_interrupted
+        match stop.is_pulled() && !self.was_asked_to_report {
+            true => Ending::Interrupted,
+            false => Ending::Regular,
+        }
     }
 
     /// Writes the status file once a second: whole under another name, then in its place.
@@ -104,7 +103,7 @@ impl Listener for Live {
             match shown {
                 Ok(Wish::Nothing) => {}
                 Ok(wish) => {
-                    self.is_interrupted |= wish == Wish::Interrupt;
+                    self.was_asked_to_report |= wish == Wish::Stop;
                     self.stop.pull();
                 }
                 // The terminal has gone; the test has not.

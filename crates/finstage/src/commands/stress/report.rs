@@ -1,7 +1,7 @@
 //! `finstage stress report`
 
 use finstage_lab::stress::report::{self, Options};
-use finstage_lab::stress::{Outcome, Threshold, findings, merge, threshold};
+use finstage_lab::stress::{Outcome, findings, merge, threshold};
 
 use super::super::bars::to_file;
 use super::super::{print_line, say};
@@ -11,14 +11,13 @@ use crate::exit::{Exit, Failure, Result};
 
 pub(super) fn run(global: &Global, args: &StressReport) -> Result<Exit> {
     let telling = Telling::new(global, args.lang)?;
-    let thresholds = thresholds(&args.threshold)?;
     let outcomes = args.results.iter().map(|file| read(file)).collect::<Result<Vec<Outcome>>>()?;
     let merged = merge::merge(&outcomes);
     let mut outcome = merged.ok_or_else(|| Failure::usage("no result: name one"))?;
     // Findings are made anew, in the language that is asked for.
     findings::fill(&mut outcome, telling.language);
-    if !thresholds.is_empty() || outcomes.len() > 1 {
-        outcome.thresholds = threshold::check(&thresholds, &outcome);
+    if !args.threshold.is_empty() {
+        outcome.thresholds = threshold::check(&args.threshold, &outcome);
     }
     let text = form(&outcome, format(global, args), &telling)?;
     match &args.output {
@@ -38,11 +37,6 @@ pub(super) fn verdict(outcome: &Outcome) -> Exit {
     } else {
         Exit::CheckFailed
     }
-}
-
-/// Thresholds as typed.
-pub(super) fn thresholds(texts: &[String]) -> Result<Vec<Threshold>> {
-    texts.iter().map(|text| text.parse().map_err(|e| Failure::usage(format!("--{e}")))).collect()
 }
 
 /// An outcome in a form.
