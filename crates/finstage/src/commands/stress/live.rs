@@ -14,7 +14,7 @@ use super::super::say;
 use super::keyboard::{Keyboard, Wish};
 use super::result::Ending;
 use crate::cli::Global;
-use crate::exit::{Failure, Result};
+use crate::exit::{Exit, Failure, Result};
 
 /// Between two lines of a log.
 const LINES: Duration = Duration::from_secs(5);
@@ -102,6 +102,11 @@ impl Listener for Live {
                 screen.show(&self.last, language).and_then(|()| screen.wish(&self.last, language));
             match shown {
                 Ok(Wish::Nothing) => {}
+                // Who presses Ctrl-C again does not want to wait for what is under way.
+                Ok(Wish::Interrupt) if self.stop.is_pulled() => {
+                    self.screen = None;
+                    std::process::exit(Exit::Interrupted as i32);
+                }
                 Ok(wish) => {
                     self.was_asked_to_report |= wish == Wish::Stop;
                     self.stop.pull();
