@@ -2,7 +2,7 @@
 
 use super::super::figures::{bytes, count, maybe_time, moment, percent, rate, time};
 use super::super::findings::in_flight;
-use super::super::{Kind, Messages, Phase, Severity};
+use super::super::{Kind, Messages, Severity};
 use super::words::{Words, words};
 use super::{Language, Options, Outcome};
 
@@ -31,6 +31,7 @@ pub(super) enum About {
     Summary,
     Latency,
     Findings,
+    Phases,
     Errors,
     Settings,
     Other,
@@ -211,21 +212,14 @@ impl Composer<'_> {
     fn phases(&self) -> Option<Section> {
         let w = self.words;
         let rows = self.outcome.phases.iter().map(|(phase, times)| {
-            let name = match phase {
-                Phase::Queue => w.queue,
-                Phase::Dns => w.dns,
-                Phase::Connect => w.connect,
-                Phase::Tls => w.tls,
-                Phase::Upgrade => w.upgrade,
-                Phase::FirstByte => w.first_byte,
-                Phase::Body => w.body,
-            };
+            let name = w.phase_name(*phase);
             let times = [times.mean_ms, times.p50_ms, times.p95_ms, times.p99_ms, times.max_ms]
                 .map(maybe_time);
             [vec![name.to_owned()], times.to_vec()].concat()
         });
         let names = [w.phase, w.mean, "p50", "p95", "p99", w.max];
-        self.table(w.phases, 1, &names, rows.collect())
+        let section = self.table(w.phases, 1, &names, rows.collect())?;
+        Some(Section { about: About::Phases, ..section })
     }
 
     fn errors(&self) -> Option<Section> {

@@ -3,13 +3,15 @@
 use std::fmt::{self, Write as _};
 
 use super::super::figures::count;
-use super::super::{Kind, Latencies, Severity, Slice};
+use super::super::{Kind, Latencies, Percentiles, Severity, Slice};
 use super::compose::{About, Block, Page};
 use super::plot::{Axis, Line, Plot, Scale, steps};
 use super::words::{Words, words};
 use super::{Options, Outcome};
 
 const STYLE: &str = include_str!("page.css");
+/// Colours of the parts of a request, in their order.
+const PART_CLASSES: [char; 7] = ['f', 'e', 'b', 'c', 'd', 'a', 'd'];
 /// Points of the line over percentiles.
 const POINTS: usize = 400;
 
@@ -36,6 +38,10 @@ pub(super) fn render(page: &Page, outcome: &Outcome, options: &Options<'_>) -> S
                 out.over_time(outcome);
                 out.begin(&section.title);
                 out.distribution(&outcome.histogram);
+            }
+            About::Phases => {
+                out.begin(&section.title);
+                out.parts(outcome);
             }
             _ => out.begin(&section.title),
         }
@@ -150,6 +156,27 @@ impl Html {
         let y = Scale::linear(values(&lines));
         let title = if outcome.kind == Kind::Ws { w.open_over_time } else { w.in_flight };
         self.plot(title, &over(slices, lines, y, (rate_mark, "")));
+    }
+
+    /// One bar: the time of all requests together, by part.
+    fn parts(&mut self, outcome: &Outcome) {
+        let took = |times: &Percentiles| times.count as f64 * times.mean_ms.unwrap_or(0.0);
+        let all: f64 = outcome.phases.values().map(took).sum();
+        if all <= 0.0 {
+            return;
+        }
+        let parts = || outcome.phases.iter().zip(PART_CLASSES);
+        self.put(format_args!("<div class=\"parts\">"));
+        for ((_, times), class) in parts() {
+            let wide = 100.0 * took(times) / all;
+            self.put(format_args!("<i class=\"{class}\" style=\"width:{wide:.2}%\"></i>"));
+        }
+        self.put(format_args!("</div><p class=\"legend flush\">"));
+        for ((phase, _), class) in parts() {
+            let name = Escaped(self.words.phase_name(*phase));
+            self.put(format_args!("<span class=\"{class}\">{name}</span>"));
+        }
+        self.put(format_args!("</p>\n"));
     }
 
     /// As HdrHistogram plots it: each step to the right is ten times rarer.

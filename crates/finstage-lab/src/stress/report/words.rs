@@ -1,5 +1,6 @@
 //! Every fixed word of a report, in both languages side by side: one that lacks the other does not compile.
 
+use super::super::Phase;
 use super::Language;
 
 macro_rules! words {
@@ -12,6 +13,21 @@ macro_rules! words {
         const ENGLISH: Words = Words { $($name: $english,)* };
         const KOREAN: Words = Words { $($name: $korean,)* };
     };
+}
+
+impl Words {
+    /// What a part of a request is called.
+    pub(super) const fn phase_name(&self, phase: Phase) -> &'static str {
+        match phase {
+            Phase::Queue => self.queue,
+            Phase::Dns => self.dns,
+            Phase::Connect => self.connect,
+            Phase::Tls => self.tls,
+            Phase::Upgrade => self.upgrade,
+            Phase::FirstByte => self.first_byte,
+            Phase::Body => self.body,
+        }
+    }
 }
 
 /// The words of a language.
