@@ -1,6 +1,6 @@
 use std::fmt;
 
-/// Why the simulator could not be built or started.
+/// Why the simulator or a load test could not be built or started.
 #[derive(Debug)]
 pub struct Error {
     kind: ErrorKind,
@@ -18,6 +18,12 @@ pub enum ErrorKind {
     Scenario,
     /// A socket or a file refused.
     Io,
+    /// A target of a load test is none, or may not be tested so.
+    Target,
+    /// A load test was described in a way that cannot be run.
+    Plan,
+    /// A server could not be reached.
+    Remote,
 }
 
 impl Error {

@@ -16,6 +16,7 @@ mod seal;
 mod server;
 mod setup;
 mod sim;
+mod stress;
 mod sweep;
 mod tasks;
 mod track;
@@ -45,6 +46,10 @@ pub use self::seal::{Open, Seal};
 pub use self::server::{Serve, Token};
 pub use self::setup::{Health, Init, Preset};
 pub use self::sim::{OpenAiArgs, Sim, SimHints, SimVenue};
+pub use self::stress::{
+    Fail, Stress, StressBurst, StressCompare, StressFormat, StressHttp, StressLoad, StressMonitor,
+    StressReport, StressResult, StressTarget, StressVenue,
+};
 pub use self::sweep::{Search, Sweep, WalkForward};
 pub use self::tasks::{Schedule, TaskList, TaskSubmit, Tasks};
 pub use self::track::TrackRecord;
@@ -148,6 +153,9 @@ pub enum Command {
     WalkForward(Box<WalkForward>),
     /// Run the simulator: a Binance, a Yahoo and a Telegram on this machine, with faults on demand
     Sim(Box<Sim>),
+    /// Load tests that know venues: how much a server takes, and when it refuses
+    #[command(subcommand)]
+    Stress(Stress),
     /// Signals in the store
     #[command(subcommand)]
     Signals(Signals),

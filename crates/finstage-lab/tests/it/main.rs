@@ -8,4 +8,5 @@ mod kraken;
 mod messenger;
 mod openai;
 mod sealed;
+mod stress;
 mod venue;

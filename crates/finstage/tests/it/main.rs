@@ -13,6 +13,7 @@ mod gateway;
 mod indicators;
 mod input;
 mod kill;
+mod load_results;
 mod machine;
 mod models;
 mod parity;
