@@ -10,7 +10,7 @@ use crate::{Error, ErrorKind, Request};
 /// A body that is read as a whole.
 pub(super) enum Gathered {
     Plain(Bounded),
-    Packed(MultiGzDecoder<Bounded>),
+    Packed(Box<MultiGzDecoder<Bounded>>),
 }
 
 /// Bytes up to a bound.
@@ -30,7 +30,7 @@ impl Gathered {
     pub(super) fn new(most: usize, is_packed: bool) -> Self {
         let bounded = Bounded { bytes: Vec::new(), most, is_full: false };
         match is_packed {
-            true => Self::Packed(MultiGzDecoder::new(bounded)),
+            true => Self::Packed(Box::new(MultiGzDecoder::new(bounded))),
             false => Self::Plain(bounded),
         }
     }
