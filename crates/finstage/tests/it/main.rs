@@ -24,5 +24,6 @@ mod script;
 mod sealing;
 mod setup;
 mod sweep;
+mod tasks;
 mod track;
 mod yahoo;
