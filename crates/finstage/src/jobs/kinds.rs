@@ -7,7 +7,7 @@ use finstage_model::{Day, Interval, Symbol};
 use finstage_store::records::NewTask;
 use serde::Deserialize;
 
-use super::registry::{Fault, arguments};
+use super::registry::Fault;
 use crate::exit::{Failure, Result};
 
 /// A type of task.
@@ -84,6 +84,8 @@ impl Kind {
             tries: self.tries,
             backoff: Duration::from_secs(self.backoff_s),
             timeout: Duration::from_secs(self.timeout_s),
+            // That of the job of the same name: none of them runs beside another.
+            lane: Some(self.name.to_owned()),
             ..NewTask::new(self.name, payload)
         })
     }
@@ -103,16 +105,20 @@ pub fn find(name: &str) -> Result<&'static Kind> {
     })
 }
 
+fn read<A: serde::de::DeserializeOwned>(payload: &str) -> Result<(), Fault> {
+    serde_json::from_str::<A>(payload).map(drop).map_err(Fault::lasting)
+}
+
 fn nothing(payload: &str) -> Result<(), Fault> {
-    arguments::<Nothing>("", payload).map(drop)
+    read::<Nothing>(payload)
 }
 
 fn series(payload: &str) -> Result<(), Fault> {
-    arguments::<Series>("", payload).map(drop)
+    read::<Series>(payload)
 }
 
 fn of_day(payload: &str) -> Result<(), Fault> {
-    arguments::<OfDay>("", payload).map(drop)
+    read::<OfDay>(payload)
 }
 
 const SERIES: &str =

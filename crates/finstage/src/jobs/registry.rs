@@ -169,7 +169,7 @@ impl Registry {
 }
 
 /// What a type is given, from its JSON.
-pub(super) fn arguments<A: DeserializeOwned>(kind: &str, payload: &str) -> Result<A, Fault> {
+fn arguments<A: DeserializeOwned>(kind: &str, payload: &str) -> Result<A, Fault> {
     serde_json::from_str(payload)
         .map_err(|why| Fault::lasting(format!("what task \"{kind}\" is given: {why}")))
 }

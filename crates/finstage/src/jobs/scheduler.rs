@@ -27,7 +27,7 @@ const SEED: &str = "jobs.seed";
 /// Something that is done again and again.
 #[derive(Debug, Clone)]
 pub struct Job {
-    /// Its name, which is its lane.
+    /// Its name, which is the lane of its tasks.
     pub name: &'static str,
     /// What it does.
     pub describes: &'static str,
@@ -37,7 +37,7 @@ pub struct Job {
     pub is_enabled: bool,
     /// Whether it runs when the service starts, too.
     pub at_start: bool,
-    /// What is submitted; key, lane and moment are the scheduler's.
+    /// What is submitted; key and moment are the scheduler's. Its lane is the name.
     pub task: NewTask,
 }
 
@@ -47,7 +47,6 @@ impl Job {
     pub fn occurrence(&self, at: Timestamp, seed: u64) -> NewTask {
         NewTask {
             key: Some(format!("{}@{at}", self.name)),
-            lane: Some(self.name.to_owned()),
             run_at: Some(self.timing.run_at(at, (seed, self.name))),
             ..self.task.clone()
         }
@@ -56,7 +55,7 @@ impl Job {
     /// The task of a run that somebody asks for.
     #[must_use]
     pub fn run_now(&self) -> NewTask {
-        NewTask { lane: Some(self.name.to_owned()), ..self.task.clone() }
+        self.task.clone()
     }
 }
 

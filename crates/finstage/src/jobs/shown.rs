@@ -35,7 +35,8 @@ pub fn schedules(
             enabled: job.is_enabled,
             catch_up: job.timing.catch_up.as_str(),
             jitter_s: job.timing.jitter.as_secs(),
-            last_at: marks.get(job.name).copied(),
+            // A new job's mark is the moment of its first start, at which it did not run.
+            last_at: marks.get(job.name).copied().filter(|at| job.timing.newest(*at) == Some(*at)),
             next: next.take(if job.is_enabled { NEXT } else { 0 }).collect(),
         }
     };

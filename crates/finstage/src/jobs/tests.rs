@@ -103,7 +103,7 @@ fn hourly(catch_up: CatchUp) -> Job {
         timing: Timing { catch_up, ..Timing::new(Repeat::Every(HOUR)) },
         is_enabled: true,
         at_start: false,
-        task: NewTask::new("count", "{}"),
+        task: NewTask { lane: Some("hourly".into()), ..NewTask::new("count", "{}") },
     }
 }
 

@@ -25,5 +25,6 @@ mod script;
 mod sealing;
 mod setup;
 mod sweep;
+mod tasks;
 mod track;
 mod yahoo;
