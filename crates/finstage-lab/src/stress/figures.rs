@@ -2,11 +2,12 @@
 
 use super::Language;
 
-/// A time in ms with three digits and the unit that suits it: `0.42 ms`, `12.3 ms`, `1.50 s`.
+/// A time in ms with three digits and the unit that suits it: `42.0 µs`, `0.42 ms`, `12.3 ms`, `1.50 s`.
 #[must_use]
 pub fn time(ms: f64) -> String {
     match ms {
         ms if !ms.is_finite() => "–".into(),
+        ms if ms > 0.0 && ms < 0.0995 => format!("{} µs", three_digits(ms * 1000.0)),
         ms if ms >= 999.5 => format!("{} s", three_digits(ms / 1000.0)),
         ms => format!("{} ms", three_digits(ms)),
     }
@@ -95,6 +96,7 @@ mod tests {
     fn figures_have_three_digits_and_never_hide_what_is_there() {
         assert_eq!([time(0.418), time(12.34), time(250.0)], ["0.42 ms", "12.3 ms", "250 ms"]);
         assert_eq!([time(1500.0), maybe_time(None)], ["1.50 s", "–"]);
+        assert_eq!([time(0.0), time(0.004), time(0.099)], ["0.00 ms", "4.00 µs", "99.0 µs"]);
         assert_eq!([count(0), count(999), count(1_234_567)], ["0", "999", "1,234,567"]);
         assert_eq!([rate(0.5), rate(1234.6)], ["0.50", "1,235"]);
         let percent = |share| percent(share, Language::English);

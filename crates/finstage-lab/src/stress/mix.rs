@@ -250,10 +250,20 @@ impl Requests {
         Some(render(endpoint, &path, &self.authority, Some(signer)).into_vec())
     }
 
-    /// Header lines beside those that every request has.
+    /// Whom it is asked of, as the line `Host` has it.
+    pub(crate) fn authority(&self) -> &str {
+        &self.authority
+    }
+
+    /// Header lines, beside the first one and those about the body.
     pub(crate) fn headers(&self, pick: Pick) -> impl Iterator<Item = (&str, &str)> {
         let endpoint = self.endpoint(pick);
+        let named =
+            |field: &str| endpoint.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(field));
+        let usual = [("user-agent", AGENT), ("accept", "*/*")];
+        let usual = usual.into_iter().filter(move |(field, _)| !named(field));
         let own = endpoint.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let own = usual.chain(own);
         let key = self.signer.as_ref().filter(|_| endpoint.signed);
         own.chain(key.map(|signer| ("X-MBX-APIKEY", signer.key.expose().as_str())))
     }

@@ -158,7 +158,11 @@ fn compared(
     between: Option<[f64; 3]>,
 ) -> Compared {
     let is_share = figure == Figure::FailedShare;
-    let shown = between.map(|ends| if is_share { ends } else { ends.map(f64::exp) });
+    // A share cannot change by more than all.
+    let shown = between.map(|ends| match is_share {
+        true => ends.map(|end| end.clamp(-1.0, 1.0)),
+        false => ends.map(f64::exp),
+    });
     let [matters, same] = match is_share {
         true => [SHARE_MATTERS, 5.0 * SHARE_MATTERS],
         false => [MATTERS.ln(), SAME.ln()],

@@ -68,10 +68,10 @@ pub(super) fn generator_bound(outcome: &Outcome) -> Vec<Found> {
         ),
         advice: Some(Both::new(
             format!(
-                "{bound} seconds measure this machine: send less, from more --threads, or from a second machine (stress report adds results up)."
+                "{bound} seconds measure this machine: end what else runs here, send less, from more --threads, or from a second machine (stress report adds results up)."
             ),
             format!(
-                "{bound}초는 이 컴퓨터를 잰 것입니다. 덜 보내거나 --threads를 늘리거나 다른 컴퓨터와 나누어 보내십시오(stress report가 결과를 합칩니다)."
+                "{bound}초는 이 컴퓨터를 잰 것입니다. 다른 프로그램을 끝내거나 덜 보내거나 --threads를 늘리거나 다른 컴퓨터와 나누어 보내십시오(stress report가 결과를 합칩니다)."
             ),
         )),
     }]

@@ -27,6 +27,14 @@ pub(super) fn rate_limited(outcome: &Outcome) -> Vec<Found> {
     let first = outcome.quota.first_429_s.map(moment);
     let first_en = first.as_ref().map_or(String::new(), |s| format!(", the first after {s}"));
     let first_ko = first.as_ref().map_or(String::new(), |s| format!(", 첫 거부는 {s} 후"));
+    let bans = outcome.errors.get("HTTP_418").copied().unwrap_or(0);
+    let (bans_en, bans_ko) = match bans {
+        0 => Default::default(),
+        bans => (
+            format!("; {} of them by a ban (418)", count(bans)),
+            format!(" 그중 {}건은 차단(418)입니다.", count(bans)),
+        ),
+    };
     let passed = outcome.rps * share(outcome.ok, outcome.sent);
     let (all, passed) = (rate(outcome.rps), rate(passed));
     let wait = outcome.quota.retry_after_s.map(moment);
@@ -42,8 +50,8 @@ pub(super) fn rate_limited(outcome: &Outcome) -> Vec<Found> {
         value: outcome.rate_limited as f64,
         bound: bound * outcome.sent as f64,
         text: Both::new(
-            format!("{refused} of {sent} requests ({en}) were refused for their rate{first_en}."),
-            format!("요청 {sent}건 중 {refused}건({ko})이 속도 제한으로 거부되었습니다{first_ko}."),
+            format!("{refused} of {sent} requests ({en}) were refused for their rate{first_en}{bans_en}."),
+            format!("요청 {sent}건 중 {refused}건({ko})이 속도 제한으로 거부되었습니다{first_ko}.{bans_ko}"),
         ),
         advice: (part > SOME).then(|| {
             Both::new(
@@ -92,7 +100,13 @@ pub(super) fn banned(outcome: &Outcome) -> Vec<Found> {
 }
 
 pub(super) fn used_weight(outcome: &Outcome) -> Vec<Found> {
-    let used = outcome.quota.used.iter();
+    let all = &outcome.quota.used;
+    // The same count under a shorter name is no second finding.
+    let is_again = |name: &str, used: u64| {
+        all.iter()
+            .any(|(longer, n)| *n == used && longer.len() > name.len() && longer.starts_with(name))
+    };
+    let used = all.iter().filter(|(name, used)| !is_again(name, **used));
     used.map(|(name, &used)| {
         let limit = (name == WEIGHT_1M.0).then_some(WEIGHT_1M.1);
         let part = limit.map_or(0.0, |limit| share(used, limit));

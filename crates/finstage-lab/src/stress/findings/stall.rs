@@ -30,6 +30,8 @@ pub(in super::super) struct Stalls {
     usual_ms: f64,
     /// Seconds with a stall, as a share of all.
     share: f64,
+    /// Whether in most of them the machine that sends was the limit: then it may be what stood still.
+    may_be_ours: bool,
 }
 
 /// Finds them, where there are some and not everything is one.
@@ -61,7 +63,10 @@ pub(in super::super) fn stalls(slices: &[Slice]) -> Option<Stalls> {
     }
     let waits = slices.iter().zip(&is_stalled).filter(|(_, stalled)| **stalled);
     let longest_ms = waits.filter_map(|(s, _)| s.latency.quantile_ms(1.0)).fold(0.0, f64::max);
-    Some(Stalls { begins, period_s, longest_ms, usual_ms, share })
+    let bound =
+        slices.iter().zip(&is_stalled).filter(|(s, stalled)| **stalled && s.generator_bound);
+    let may_be_ours = 2 * bound.count() > count;
+    Some(Stalls { begins, period_s, longest_ms, usual_ms, share, may_be_ours })
 }
 
 fn slowest_ms(slice: &Slice) -> f64 {
@@ -117,18 +122,29 @@ pub(super) fn stall(outcome: &Outcome) -> Vec<Found> {
             format!("서버가 {times}번 멈췄습니다"),
         ),
     };
+    let (ours_en, ours_ko) = match stalls.may_be_ours {
+        true => (
+            " This machine was the limit then, so it may be what stood still.",
+            " 그때는 이 컴퓨터가 한계였으므로 멈춘 쪽이 이 컴퓨터일 수 있습니다.",
+        ),
+        false => ("", ""),
+    };
     vec![Found {
         what: "stall",
-        severity: if stalls.share > 0.1 { Severity::High } else { Severity::Medium },
+        severity: match stalls {
+            Stalls { may_be_ours: true, .. } => Severity::Low,
+            Stalls { share, .. } if share > 0.1 => Severity::High,
+            _ => Severity::Medium,
+        },
         figure: "slices.latency".into(),
         value: stalls.longest_ms,
         bound: (TIMES * stalls.usual_ms).max(stalls.usual_ms + BY_MS),
         text: Both::new(
             format!(
-                "{when_en}, for {longest} at most; in {share_en} of the seconds; the others stay near {usual}."
+                "{when_en}, for {longest} at most; in {share_en} of the seconds; the others stay near {usual}.{ours_en}"
             ),
             format!(
-                "{when_ko}. 최대 {longest}, 전체 구간의 {share_ko}이며 나머지는 {usual} 안팎입니다."
+                "{when_ko}. 최대 {longest}, 전체 구간의 {share_ko}이며 나머지는 {usual} 안팎입니다.{ours_ko}"
             ),
         ),
         advice: Some(Both::new(

@@ -7,6 +7,7 @@ mod answer;
 mod front;
 mod gather;
 mod http1;
+mod http2;
 mod ramp;
 mod run;
 mod tally;
@@ -64,10 +65,33 @@ pub struct HttpTest {
     pub threads: u32,
     /// Decides arrivals and what is asked.
     pub seed: u64,
-    /// How TLS is spoken; needed for `https`.
+    /// Which HTTP.
+    pub version: Version,
+    /// How TLS is spoken, the protocol of [`version`](Self::version) offered; that of this machine where none is given.
     pub tls: Option<Arc<ClientConfig>>,
     /// What the outcome says of how it was started.
     pub settings: BTreeMap<String, Value>,
+}
+
+/// A version of HTTP.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Version {
+    /// HTTP/1.1: a request at a time on each connection.
+    #[default]
+    Http1,
+    /// HTTP/2: requests side by side, 100 on a connection; in the clear without asking first.
+    Http2,
+}
+
+impl Version {
+    /// Its name where TLS is agreed on.
+    #[must_use]
+    pub const fn alpn(self) -> &'static str {
+        match self {
+            Self::Http1 => "http/1.1",
+            Self::Http2 => "h2",
+        }
+    }
 }
 
 impl HttpTest {
@@ -169,11 +193,16 @@ impl HttpTest {
                 let (shared, tls, done) = (&shared, place.as_ref(), done.clone());
                 let exchange = &exchanges[number as usize];
                 let (addresses, size) = (&*self.addresses, self.share(number));
+                let version = self.version;
                 let work = move || {
                     let front = Front::new(shared, exchange, number);
                     let pool = Pool { addresses, tls, size, start, clock };
                     // Who gathers has room for a word of each.
-                    let _ = done.send((number as usize, http1::run(front, pool)));
+                    let counted = match version {
+                        Version::Http1 => http1::run(front, pool),
+                        Version::Http2 => http2::run(front, pool),
+                    };
+                    let _ = done.send((number as usize, counted));
                 };
                 let thread = std::thread::Builder::new().name(format!("stress {number}"));
                 thread.spawn_scoped(scope, work).map_err(|e| {
@@ -201,7 +230,7 @@ impl HttpTest {
         }
         let config = match &self.tls {
             Some(config) => Arc::clone(config),
-            None => tls::configuration(tls::Trust::Machine, &["http/1.1"])?,
+            None => tls::configuration(tls::Trust::Machine, &[self.version.alpn()])?,
         };
         Ok(Some(TlsPlace { config, name: tls::server_name(&self.target)? }))
     }

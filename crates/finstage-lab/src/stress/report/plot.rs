@@ -49,7 +49,8 @@ pub(super) enum Scale {
 impl Scale {
     /// From nothing to the greatest.
     pub(super) fn linear(values: impl Iterator<Item = f64>) -> Self {
-        Self::Linear(values.filter(|v| v.is_finite()).fold(0.0, f64::max).max(1e-9) * 1.05)
+        let most = values.filter(|v| v.is_finite()).fold(0.0, f64::max);
+        Self::Linear(if most > 0.0 { most * 1.05 } else { 1.0 })
     }
 
     /// From the least to the greatest, of what is more than nothing.

@@ -1,6 +1,8 @@
 //! Load tests against servers whose behaviour is known.
 
 mod behaviour;
+mod server;
+mod spoken;
 mod truth;
 
 use std::collections::BTreeMap;
@@ -8,7 +10,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use finstage_lab::stress::arrival::Schedule;
-use finstage_lab::stress::http::HttpTest;
+use finstage_lab::stress::http::{HttpTest, Version};
 use finstage_lab::stress::mix::Mix;
 use finstage_lab::stress::{Ceilings, Target};
 
@@ -27,6 +29,7 @@ fn test(address: SocketAddr, schedule: Schedule, connections: u32) -> HttpTest {
         timeout: Duration::from_secs(5),
         threads: 1,
         seed: 1,
+        version: Version::Http1,
         tls: None,
         settings: BTreeMap::new(),
     }

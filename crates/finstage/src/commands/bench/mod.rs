@@ -15,6 +15,7 @@ mod seal;
 mod server;
 mod stopwatch;
 mod streaming;
+mod stress;
 mod sweep;
 mod tasks;
 mod verify;
@@ -50,6 +51,7 @@ const GROUPS: [(&str, Group); 12] = [
     ("client", client::measure),
     ("llm", models::measure),
     ("server", server::measure),
+    ("stress", stress::measure),
 ];
 
 /// What to add so that ours can be compared.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use finstage_lab::stress::arrival::{Schedule, Spacing};
-use finstage_lab::stress::http::{HttpTest, Ramp};
+use finstage_lab::stress::http::{HttpTest, Ramp, Version};
 use finstage_lab::stress::mix::{Endpoint, Mix, Signer};
 use finstage_lab::stress::scenario::{self, Scenario};
 use finstage_lab::stress::venues;
@@ -67,8 +67,8 @@ fn test(
     (target, load, wanted): (&StressTarget, &StressLoad, &StressResult),
     how: How,
 ) -> Result<Exit> {
-    let alpn: &[&str] = if load.http2 { &["h2"] } else { &["http/1.1"] };
-    let place = Place::find(target, Door::Rest, alpn)?;
+    let version = if load.http2 { Version::Http2 } else { Version::Http1 };
+    let place = Place::find(target, Door::Rest, &[version.alpn()])?;
     let mix = mix(target, load, (&how.scenario, &place))?;
     let timeout = load.timeout.or(how.scenario.timeout).unwrap_or(how.timeout);
     let test = HttpTest {
@@ -84,6 +84,7 @@ fn test(
         timeout,
         threads: load.threads.min(how.connections),
         seed: load.seed,
+        version,
         tls: place.tls,
     };
     test.check().map_err(failure)?;

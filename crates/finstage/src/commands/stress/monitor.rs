@@ -87,7 +87,10 @@ impl Show {
                 Ok(wish) => return wish != Wish::Nothing,
                 Err(_) => self.screen = None,
             }
-        } else if self.lined.is_none_or(|at| at.elapsed() >= LINES) && !self.global.json {
+        } else if status.sent > 0
+            && self.lined.is_none_or(|at| at.elapsed() >= LINES)
+            && !self.global.json
+        {
             self.lined = Some(Moment::now());
             say(&self.global, format_args!("{}", status.line(self.language)));
         }
