@@ -38,7 +38,7 @@ use peer::Peer;
 type Group = fn(&mut Session<'_>) -> Result<()>;
 
 /// All groups, in the order in which they run.
-const GROUPS: [(&str, Group); 12] = [
+const GROUPS: [(&str, Group); 13] = [
     ("indicators", indicators::measure),
     ("streaming", streaming::measure),
     ("backtest", backtest::measure),
