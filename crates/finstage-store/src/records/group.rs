@@ -119,7 +119,7 @@ impl Db {
         let committed = self.write(doing, Durability::Kept, |tx| {
             calls.iter_mut().try_for_each(|call| call.work(tx))
         });
-        calls.iter_mut().for_each(|call| call.settle(committed.as_ref().map(|()| ())));
+        calls.iter_mut().for_each(|call| call.settle(committed.as_ref().copied()));
     }
 }
 
