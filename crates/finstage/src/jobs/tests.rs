@@ -333,11 +333,11 @@ fn jobs_types_and_handlers_have_the_same_names() {
         clock: Arc::clone(&clock),
         safe: Default::default(),
         notifiers: Vec::new(),
-        engine: settings.engine.clone(),
+        engine: settings.engine,
         feeds: Vec::new(),
         report: crate::report::job::Job {
             records: store.records.clone(),
-            history: store.history.clone(),
+            history: store.history,
             zone: jiff::tz::TimeZone::UTC,
             daily: None,
             language: Default::default(),

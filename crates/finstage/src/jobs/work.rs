@@ -72,7 +72,7 @@ pub fn registry(means: &Means, doors: &Doors) -> Registry {
             let fetching = Arc::clone(&fetching);
             async move { backfill(&fetching.0, &fetching.1, (series, ticket)).await }
         })
-        .blocking("verify", move |series, ticket| verify(&judging, series, ticket))
+        .blocking("verify", move |series: Series, ticket| verify(&judging, &series, ticket))
         .blocking("replay_check", move |day, ticket| replay_check(&checking, day, ticket))
 }
 
@@ -166,7 +166,7 @@ async fn backfill(filler: &Filler, means: &Means, (series, ticket): (Series, Tic
     }))
 }
 
-fn verify(means: &Means, series: Series, ticket: &Ticket) -> Given {
+fn verify(means: &Means, series: &Series, ticket: &Ticket) -> Given {
     let strategies = &means.engine.strategies;
     let mut intervals: Vec<Interval> = strategies.iter().map(|spec| spec.interval).collect();
     intervals.sort();
@@ -184,7 +184,7 @@ fn verify(means: &Means, series: Series, ticket: &Ticket) -> Given {
         let of_interval = |spec: &&StrategySpec| spec.interval == *interval;
         let specs: Vec<StrategySpec> = strategies.iter().filter(of_interval).cloned().collect();
         let mut instruments = Vec::new();
-        for (symbol, interval) in asked(&means.feeds, &series, &[*interval]) {
+        for (symbol, interval) in asked(&means.feeds, series, &[*interval]) {
             instruments.extend(evidence::series(&means.history, &symbol, interval)?);
         }
         if instruments.is_empty() {

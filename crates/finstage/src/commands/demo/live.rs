@@ -216,7 +216,8 @@ impl Desk {
                 _ = signal.wait_for(|stop| *stop), if !*stop.borrow() => {
                     let _ = stop.send(true);
                 }
-                Ok(gauges) = &mut told, if self.gauges.sessions.is_empty() => self.gauges = gauges,
+                // A service that ends early tells nothing, and is not asked twice.
+                Ok(gauges) = &mut told, if !told.is_terminated() => self.gauges = gauges,
                 _ = frame.tick() => {
                     self.drain();
                     if clock.now() >= until {

@@ -57,11 +57,14 @@ struct Seen {
     cancel_asked: bool,
 }
 
+/// What an answer that counts does to a task, at a moment.
+type Then = fn(&mut Seen, i64);
+
 #[derive(Debug, Default)]
 struct World {
     now: i64,
     tasks: Vec<Seen>,
-    /// Every lease that was ever given, with whether the model still honours it.
+    /// Every lease that was ever given, with the place of its task.
     leases: Vec<(TaskLease, usize)>,
 }
 
@@ -175,7 +178,7 @@ impl World {
         (lease, held): (TaskLease, Option<usize>),
     ) -> Option<ErrorKind> {
         let now = at(self.now);
-        let (result, then): (Result<(), Error>, fn(&mut Seen, i64)) = match op {
+        let (result, then): (Result<(), Error>, Then) = match op {
             Op::Complete(_) => (records.task_complete(lease, now, "1".into()), |seen, _| {
                 seen.state = TaskState::Done;
             }),
