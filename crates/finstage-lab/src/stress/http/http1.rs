@@ -142,11 +142,11 @@ impl Worker<'_> {
                 &mut events,
                 (now, if is_backlogged { now } else { until }),
             )?;
-            for event in &events {
-                if event.token() != ALARM {
-                    let is_closed = event.is_read_closed() || event.is_error();
-                    self.event(event.token().0, is_closed);
-                }
+            self.heard(&events);
+            if !self.done.is_empty() {
+                // What came meanwhile is answered together with it: see `done`.
+                alarm.wait(&mut self.poll, &mut events, (0, 0))?;
+                self.heard(&events);
             }
             while let Some(at) = self.done.pop() {
                 self.go_on(at);
@@ -157,6 +157,15 @@ impl Worker<'_> {
             transport.close(registry);
         }
         Ok(self.front.into_tally(self.pool.start.nanos()))
+    }
+
+    fn heard(&mut self, events: &Events) {
+        for event in events {
+            if event.token() != ALARM {
+                let is_closed = event.is_read_closed() || event.is_error();
+                self.event(event.token().0, is_closed);
+            }
+        }
     }
 
     /// Sends what is due; whether more is due than was sent at once.
@@ -223,7 +232,9 @@ impl Worker<'_> {
                 self.front.tally.no_port += 1;
             }
             // EMFILE and ENFILE.
-            _ if matches!(error.raw_os_error(), Some(23 | 24)) => self.front.tally.no_file += 1,
+            _ if matches!(error.raw_os_error(), Some(23 | 24)) => {
+                self.front.tally.no_file += 1;
+            }
             _ => {}
         }
         self.address = self.address.wrapping_add(1);
