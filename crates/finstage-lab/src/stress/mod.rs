@@ -14,11 +14,14 @@
 pub mod arrival;
 mod histogram;
 mod listener;
+mod machine;
 mod outcome;
 pub mod target;
+pub mod ws;
 
 pub use histogram::Latencies;
 pub use listener::{Listener, Snapshot, Stop};
+pub use machine::raise_descriptors;
 pub use outcome::{
     EndpointOutcome, Finding, Generator, Kind, Messages, Outcome, Percentiles, Phase, QuotaSeen,
     Recommendation, Severity, Slice,
