@@ -15,7 +15,7 @@ use finstage_net::SystemClock;
 use tokio::net::TcpListener;
 
 /// As many connections as anyone wants: a venue allows 300 in five minutes.
-const OPEN_HOUSE: &str = "name = \"open house\"\n[[fault]]\nat = \"0s\"\nfor = \"1d\"\nkind = \"limit_factor\"\nfactor = 1000\n";
+const OPEN_HOUSE: &str = "name = \"open house\"\n[[faults]]\nat = \"0s\"\nfor = \"1d\"\nkind = \"limit_factor\"\nfactor = 1000\n";
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();

@@ -16,6 +16,7 @@ mod histogram;
 mod listener;
 mod machine;
 mod outcome;
+pub mod probe;
 pub mod target;
 pub mod ws;
 

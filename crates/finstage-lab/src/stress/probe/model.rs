@@ -1,0 +1,232 @@
+//! What a server of each shape would let in of a pattern of requests: twenty lines each.
+
+use std::collections::VecDeque;
+
+use super::report::Shape;
+
+/// Lengths that windows are taken to have, in seconds; all divide the longer grids.
+pub(super) const WINDOWS_S: [f64; 18] = [
+    0.1, 0.2, 0.25, 0.5, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 10.0, 12.0, 15.0, 20.0, 30.0, 60.0, 300.0, 900.0,
+];
+/// Neighbouring drain times of buckets differ by this.
+pub(super) const BUCKET_STEP: f64 = 1.08;
+const SHORTEST_DRAIN_S: f64 = 0.2;
+const LONGEST_DRAIN_S: f64 = 4.0 * 3_600.0;
+/// A group of requests is looked at in so many pieces.
+const PIECES: u32 = 6;
+
+/// A way in which the server may count.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Hypothesis {
+    pub(super) shape: Shape,
+    /// The window, or the time in which a whole bucket comes back, in seconds.
+    pub(super) window: f64,
+    pub(super) limit: f64,
+    pub(super) weight: f64,
+}
+
+impl Hypothesis {
+    /// Whether both say the same of the server: a bucket is one whatever its rate.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        self.shape == other.shape && (self.shape == Shape::Bucket || self.window == other.window)
+    }
+}
+
+/// What the first burst said.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Burst {
+    /// Requests that were let in before the first refusal.
+    pub(super) count: u32,
+    /// How long that took, in seconds.
+    pub(super) length: f64,
+}
+
+/// All ways in which a server may count that refused after this burst, up to a longest window.
+pub(super) fn all(burst: Burst, (shortest, longest): (f64, f64)) -> Vec<Hypothesis> {
+    let limit = f64::from(burst.count);
+    let mut all = Vec::new();
+    for window in WINDOWS_S.into_iter().filter(|w| (shortest..=longest).contains(w)) {
+        let is_usual = [1.0, 10.0, 60.0].contains(&window);
+        for shape in [Shape::Aligned, Shape::Anchored, Shape::Sliding] {
+            // A window that is over before the burst is cannot have refused it.
+            if window > burst.length * 1.02 {
+                all.push(Hypothesis { shape, window, limit, weight: if is_usual { 2.0 } else { 1.0 } });
+            }
+        }
+    }
+    let mut window = SHORTEST_DRAIN_S.max(shortest).max(burst.length * 1.1);
+    while window < LONGEST_DRAIN_S {
+        all.push(bucket(burst, window));
+        window *= BUCKET_STEP;
+    }
+    all
+}
+
+/// A bucket that drains in `window` seconds and refused after this burst.
+pub(super) fn bucket(burst: Burst, window: f64) -> Hypothesis {
+    // While the burst went on, some of it came back.
+    let limit = f64::from(burst.count) / (1.0 + burst.length / window);
+    Hypothesis { shape: Shape::Bucket, window, limit, weight: 0.2 }
+}
+
+/// Requests that are sent one after another from a moment on.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Group {
+    /// Seconds since the start of the pattern, which is on the grid of the server's clock.
+    pub(super) at: f64,
+    pub(super) count: u32,
+    /// How long they take.
+    pub(super) length: f64,
+}
+
+/// What is not known of moments.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Noise {
+    /// The server's clock less what we take it for, in seconds.
+    pub(super) clock: f64,
+    /// How much later groups arrive than they are taken to, alternately.
+    pub(super) late: [f64; 2],
+}
+
+/// The state of a server that counts in one way.
+#[derive(Debug, Clone)]
+pub(super) struct Server {
+    how: Hypothesis,
+    noise: Noise,
+    entries: VecDeque<(f64, f64)>,
+    used: f64,
+    /// When the window began, or the bucket was last looked at.
+    since: Option<f64>,
+}
+
+impl Server {
+    pub(super) fn new(how: Hypothesis, noise: Noise) -> Self {
+        Self { how, noise, entries: VecDeque::new(), used: 0.0, since: None }
+    }
+
+    /// How many are let in of `count` that come at `at`.
+    fn admit(&mut self, at: f64, count: f64) -> f64 {
+        let window = self.how.window;
+        match self.how.shape {
+            Shape::Aligned => {
+                let begun = ((at + self.noise.clock) / window).floor();
+                if self.since != Some(begun) {
+                    (self.since, self.used) = (Some(begun), 0.0);
+                }
+            }
+            Shape::Anchored => {
+                if self.since.is_none_or(|since| at - since >= window) {
+                    (self.since, self.used) = (Some(at), 0.0);
+                }
+            }
+            Shape::Sliding => {
+                while let Some((_, gone)) = self.entries.front().filter(|(t, _)| at - t >= window) {
+                    self.used -= gone;
+                    self.entries.pop_front();
+                }
+            }
+            Shape::Bucket => {
+                let passed = at - self.since.replace(at).unwrap_or(at);
+                self.used = (self.used - passed * self.how.limit / window).max(0.0);
+            }
+        }
+        let room = (self.how.limit - self.used + 1e-9).floor().max(0.0);
+        let admitted = count.min(room);
+        self.used += admitted;
+        if self.how.shape == Shape::Sliding && admitted > 0.0 {
+            self.entries.push_back((at, admitted));
+        }
+        admitted
+    }
+
+    /// What was let in before, whatever it was: only a bucket remembers it over a rest.
+    pub(super) fn remember(&mut self, history: &[Group]) {
+        if self.how.shape == Shape::Bucket {
+            for group in history {
+                self.admit(group.at, 0.0);
+                self.used = (self.used + f64::from(group.count)).min(self.how.limit);
+            }
+        }
+    }
+
+    /// The place of the first request that is refused in all groups; their sum if none is.
+    pub(super) fn first_refused(&mut self, groups: &[Group]) -> u32 {
+        let mut before = 0;
+        for (i, group) in groups.iter().enumerate() {
+            let late = self.noise.late[i % 2];
+            let pieces = group.count.clamp(1, PIECES);
+            for piece in 0..pieces {
+                let (from, to) = (share(group.count, piece, pieces), share(group.count, piece + 1, pieces));
+                let at = group.at + late + group.length * f64::from(piece) / f64::from(pieces);
+                let admitted = self.admit(at, f64::from(to - from)) as u32;
+                if admitted < to - from {
+                    return before + from + admitted;
+                }
+            }
+            before += group.count;
+        }
+        before
+    }
+}
+
+fn share(count: u32, piece: u32, pieces: u32) -> u32 {
+    (u64::from(count) * u64::from(piece) / u64::from(pieces)) as u32
+}
+
+/// How exactly moments are known.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Exactness {
+    /// The error of the server's clock, in seconds.
+    pub(super) clock: f64,
+    /// How much later than another a request may arrive, in seconds.
+    pub(super) delay: f64,
+}
+
+/// How much of its surroundings a hypothesis speaks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Grain {
+    /// A bucket for all rates up to its neighbours.
+    Coarse,
+    /// For itself alone.
+    Fine,
+}
+
+/// A pattern, and what was let in before it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) history: &'a [Group],
+    pub(super) groups: &'a [Group],
+}
+
+/// Where the first refusal may fall.
+pub(super) fn range(how: &Hypothesis, asked: Asked<'_>, (exact, grain): (Exactness, Grain)) -> (u32, u32) {
+    let groups = asked.groups;
+    let Exactness { clock, delay } = exact;
+    let noises = [
+        Noise::default(),
+        Noise { clock, late: [0.0, delay] },
+        Noise { clock: -clock, late: [delay, 0.0] },
+        Noise { clock, late: [delay, 0.0] },
+        Noise { clock: -clock, late: [0.0, delay] },
+    ];
+    let total: u32 = groups.iter().map(|group| group.count).sum();
+    let is_bucket = how.shape == Shape::Bucket;
+    let widths: &[f64] =
+        if is_bucket && grain == Grain::Coarse { &[0.963, 1.0, 1.039] } else { &[1.0] };
+    let (mut low, mut high) = (u32::MAX, 0);
+    for (noise, width) in noises.iter().flat_map(|noise| widths.iter().map(move |w| (noise, w))) {
+        let how = Hypothesis { window: how.window * width, ..*how };
+        let mut server = Server::new(how, *noise);
+        server.remember(asked.history);
+        let at = server.first_refused(groups);
+        (low, high) = (low.min(at), high.max(at));
+    }
+    // Fractions of a token, and what comes back within a piece.
+    if is_bucket && low < total {
+        (low, high) = (low.saturating_sub(1), (high + 1).min(total));
+    } else if low != high {
+        // Between two moments anything may happen.
+        (low, high) = (low.saturating_sub(1), (high + 1).min(total));
+    }
+    (low, high)
+}

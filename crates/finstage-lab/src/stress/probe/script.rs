@@ -1,0 +1,413 @@
+//! What a probe does, from the first request to the last, as one straight story.
+
+mod finding;
+
+use std::time::Duration;
+
+use finstage_model::Timestamp;
+
+use super::design::{Situation, choose, guard};
+use super::desk::Hand;
+use super::model::{self, Asked, Burst, Exactness, Grain, Group, Hypothesis, range};
+use super::report::{Found, Shape, Stopped};
+use super::timing::Timing;
+use super::{Answer, Beyond, MAX_AT_ONCE, MAX_EXPERIMENTS, Options, Said};
+use crate::rng::Rng;
+
+/// Requests before the first burst that find out how far the server's clock is from ours.
+const CLOCK_QUESTIONS: u32 = 8;
+/// So well the server's clock is to be known, in seconds.
+const CLOCK_GOAL: f64 = 0.008;
+/// Grids of the clock on which patterns begin, in seconds.
+const GRIDS_S: [f64; 9] = [1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 300.0, 900.0];
+/// How long somebody who was shut out stays away, in seconds.
+const SHUT_OUT_REST_S: f64 = 960.0;
+/// The longest windows that are looked for after that.
+const SHUT_OUT_LONGEST_S: f64 = 900.0;
+/// How close to the documented limit requests still go out together.
+const CLOSE_TO_LIMIT: u64 = 64;
+
+/// Runs a probe to its end.
+pub(super) async fn run(hand: Hand, options: Options) -> Found {
+    let mut story = Story::new(hand, options);
+    let stopped = match story.tell().await {
+        Ok(stopped) | Err(stopped) => stopped,
+    };
+    story.found(stopped)
+}
+
+/// A pattern that was sent, and what came of it.
+#[derive(Debug)]
+struct Experiment {
+    history: Vec<Group>,
+    groups: Vec<Group>,
+    /// The place of the first refusal.
+    outcome: u32,
+    exact: Exactness,
+}
+
+struct Story {
+    hand: Hand,
+    options: Options,
+    started: Timestamp,
+    timing: Timing,
+    refusals: u32,
+    requests: u64,
+    /// What is let in of a burst from rest, and how long it took.
+    burst: Option<Burst>,
+    /// Requests that were let in, at the most at once, and no refusal came.
+    reached: u64,
+    hypotheses: Vec<Hypothesis>,
+    experiments: Vec<Experiment>,
+    /// What was let in so far, in seconds of the server's clock.
+    history: Vec<Group>,
+    /// The last request, and the last refusal, in seconds of the server's clock.
+    last: f64,
+    last_refusal: f64,
+    retry_after: Option<Duration>,
+    shut_out: Option<f64>,
+    refused_count: Option<bool>,
+    cost: u64,
+    longest: f64,
+    rng: Rng,
+}
+
+/// A group that was sent: how many were let in, and whether all were.
+struct Sent {
+    group: Group,
+    admitted: u32,
+    was_refused: bool,
+}
+
+impl Story {
+    fn new(hand: Hand, options: Options) -> Self {
+        let started = hand.now();
+        Self {
+            hand,
+            started,
+            timing: Timing::new(started),
+            refusals: 0,
+            requests: 0,
+            burst: None,
+            reached: 0,
+            hypotheses: Vec::new(),
+            experiments: Vec::new(),
+            history: Vec::new(),
+            last: 0.0,
+            last_refusal: 0.0,
+            retry_after: None,
+            shut_out: None,
+            refused_count: None,
+            cost: options.cost.max(1),
+            longest: options.longest.as_secs_f64(),
+            rng: Rng::named(options.seed, "probe"),
+            options,
+        }
+    }
+
+    async fn tell(&mut self) -> Result<Stopped, Stopped> {
+        self.begin().await?;
+        self.tune_clock().await?;
+        self.rest_until_grid(self.longest * 1.02, 60.0).await;
+        if let Some(stopped) = self.first_burst().await? {
+            return Ok(stopped);
+        }
+        for _ in 0..MAX_EXPERIMENTS {
+            if self.is_decided() {
+                self.count_refused().await?;
+                return Ok(Stopped::Known);
+            }
+            if self.left() == 0 {
+                return Ok(Stopped::RefusalsSpent);
+            }
+            let situation = Situation {
+                hypotheses: &self.hypotheses,
+                limit: self.burst.map_or(1, |burst| burst.count),
+                gap: self.timing.gap(),
+                exact: self.timing.exactness(),
+                left: self.left(),
+                requests: self.options.requests.saturating_sub(self.requests),
+            };
+            let Some((groups, safe)) = choose(&situation, &mut self.rng) else {
+                return Ok(Stopped::Undecidable);
+            };
+            self.experiment(groups, safe).await?;
+            if self.hypotheses.is_empty() {
+                return Ok(Stopped::FitsNothing);
+            }
+        }
+        Ok(Stopped::Undecidable)
+    }
+
+    /// Two requests that show that it works and what one costs.
+    async fn begin(&mut self) -> Result<(), Stopped> {
+        let mut used = Vec::new();
+        for _ in 0..2 {
+            let sent = self.group(1, 0, &mut |answer| used.extend(answer.used)).await?;
+            if sent.was_refused {
+                // Somebody was here before us: once more, after a rest.
+                let rest = self.longest.max(self.retry_after.unwrap_or_default().as_secs_f64());
+                self.rest_until_grid(rest * 1.05, 1.0).await;
+                if self.group(1, 0, &mut |_| {}).await?.was_refused {
+                    return Err(Stopped::FitsNothing);
+                }
+            }
+        }
+        if let [first, second] = used[..]
+            && second > first
+            && self.options.cost <= 1
+        {
+            self.cost = second - first;
+        }
+        Ok(())
+    }
+
+    /// Asks around the ends of the server's seconds until its clock is known well.
+    async fn tune_clock(&mut self) -> Result<(), Stopped> {
+        for _ in 0..CLOCK_QUESTIONS {
+            let Some(until) = self.timing.next_question(self.hand.now(), CLOCK_GOAL) else { break };
+            self.hand.wait(until).await;
+            if self.group(1, 0, &mut |_| {}).await?.was_refused {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// One after another until the first refusal.
+    async fn first_burst(&mut self) -> Result<Option<Stopped>, Stopped> {
+        let documented = self.options.documented.map(|limit| limit / self.cost);
+        let ceiling = documented.filter(|_| self.options.beyond == Beyond::Never);
+        let most = ceiling.unwrap_or(u64::MAX).min(self.options.requests - self.requests.min(self.options.requests));
+        let safe = documented.unwrap_or(0).saturating_sub(CLOSE_TO_LIMIT);
+        let mut whole: Option<Group> = None;
+        let mut count = 0_u64;
+        while count < most {
+            // In pieces, so that a server without a limit is left in time.
+            let piece = (most - count).min(256);
+            let safe = safe.saturating_sub(count).min(piece) as u32;
+            let sent = self.group(piece as u32, safe, &mut |_| {}).await?;
+            count += u64::from(sent.admitted);
+            let end = sent.group.at + sent.group.length;
+            let first = whole.get_or_insert(sent.group);
+            first.length = end - first.at;
+            if sent.was_refused {
+                let burst = Burst { count: count as u32, length: first.length };
+                return Ok(self.refused_after(burst));
+            }
+            self.reached = count;
+            if first.length > self.longest {
+                break;
+            }
+        }
+        let at_ceiling = ceiling.is_some_and(|ceiling| count >= ceiling);
+        Ok(Some(if at_ceiling { Stopped::AtDocumentedLimit } else { Stopped::NotReached }))
+    }
+
+    /// Writes down all that may have refused after a burst.
+    fn refused_after(&mut self, burst: Burst) -> Option<Stopped> {
+        self.burst = Some(burst);
+        self.reached = u64::from(burst.count);
+        if burst.count == 0 {
+            return Some(Stopped::FitsNothing);
+        }
+        let shortest = 6.0 * self.timing.exactness().delay;
+        self.hypotheses = model::all(burst, (shortest, self.longest));
+        if let Some(said) = self.retry_after.map(|wait| wait.as_secs_f64()) {
+            // A server knows when it lets in again, though it may round.
+            for h in &mut self.hypotheses {
+                let expected = match h.shape {
+                    Shape::Bucket => h.window / h.limit,
+                    _ => h.window - burst.length,
+                };
+                if said >= expected * 0.99 && said <= expected + 1.01 {
+                    h.weight *= 10.0;
+                }
+            }
+        }
+        None
+    }
+
+    async fn experiment(&mut self, groups: Vec<Group>, safe: u32) -> Result<(), Stopped> {
+        let windows = self.hypotheses.iter().filter(|h| h.shape != Shape::Bucket);
+        let longest = windows.map(|h| h.window).fold(0.5, f64::max);
+        let mut rest = longest * 1.02 + self.timing.exactness().delay;
+        if self.experiments.is_empty() {
+            rest = rest.max(self.retry_after.unwrap_or_default().as_secs_f64());
+        }
+        let start = self.rest_until_grid(rest, self.grid()).await;
+        let history = self.history.clone();
+        let (mut real, mut before, mut outcome) = (Vec::new(), 0, None);
+        for group in groups {
+            self.wait_until(start + group.at).await;
+            let safe = safe.saturating_sub(before + 1).min(group.count);
+            let sent = self.group(group.count, safe, &mut |_| {}).await?;
+            let planned = if sent.was_refused { group.length.max(sent.group.length) } else { sent.group.length };
+            real.push(Group { at: sent.group.at - start, count: group.count, length: planned });
+            if sent.was_refused {
+                outcome = Some(before + sent.admitted);
+                break;
+            }
+            before += group.count;
+        }
+        let history = history.iter().map(|g| Group { at: g.at - start, ..*g }).collect();
+        let exact = self.timing.exactness();
+        let outcome = outcome.unwrap_or(before);
+        if outcome == 0 && self.shut_out.is_none() && self.left() > 0 {
+            self.is_shut_out();
+            return Ok(());
+        }
+        let seen = Experiment { history, groups: real, outcome, exact };
+        self.hypotheses.retain(|h| seen.fits(h, Grain::Coarse));
+        self.experiments.push(seen);
+        Ok(())
+    }
+
+    /// Refused after a rest in which every window passes: a longer one, or a punishment.
+    fn is_shut_out(&mut self) {
+        self.shut_out = Some(self.longest);
+        self.longest = SHUT_OUT_LONGEST_S;
+        let burst = self.burst.expect("experiments come after the burst");
+        self.hypotheses = model::all(burst, (6.0 * self.timing.exactness().delay, self.longest));
+    }
+
+    /// Whether refused requests count, where another refusal may be had: after a window of sliding
+    /// costs was used up in two parts, what the first frees is one less if the refusal counts.
+    async fn count_refused(&mut self) -> Result<(), Stopped> {
+        let Some(best) = self.hypotheses.first().copied() else { return Ok(()) };
+        let Some(burst) = self.burst else { return Ok(()) };
+        if best.shape != Shape::Sliding || self.left() == 0 || burst.count < 2 || self.shut_out.is_some() {
+            return Ok(());
+        }
+        let Some(seen) = self.experiments.last().filter(|seen| seen.was_refused()) else { return Ok(()) };
+        let (last, earlier) = seen.groups.split_last().expect("a refusal has a group");
+        let start = self.last_refusal - last.at - last.length;
+        let freed: Vec<&Group> = earlier.iter().filter(|g| g.at + best.window > last.at).collect();
+        let (Some(newest), count) = (freed.last(), freed.iter().map(|g| g.count).sum::<u32>()) else {
+            return Ok(());
+        };
+        let exact = self.timing.exactness();
+        let from = start + newest.at + newest.length + best.window + exact.delay;
+        let until = start + last.at + best.window - exact.delay;
+        let margin = 0.1 * (until - from);
+        if margin <= exact.delay || self.timing.server_s(self.hand.now()) > from + margin {
+            return Ok(());
+        }
+        self.wait_until(from + margin).await;
+        let sent = self.group(count, count.saturating_sub(1), &mut |_| {}).await?;
+        let expected = if sent.was_refused { sent.admitted + 1 } else { sent.admitted };
+        if expected == count {
+            self.refused_count = Some(sent.was_refused);
+        }
+        Ok(())
+    }
+
+    /// Sends `count` requests, the first `safe` of them together, until one is refused.
+    async fn group(
+        &mut self,
+        count: u32,
+        safe: u32,
+        look: &mut impl FnMut(&Answer),
+    ) -> Result<Sent, Stopped> {
+        let (mut admitted, mut first, mut end) = (0, None, 0.0);
+        while admitted < count {
+            let together = safe.saturating_sub(admitted).min(MAX_AT_ONCE).min(count - admitted).max(1);
+            let answers = self.hand.send(together).await;
+            let (mut passed, mut refused) = (0, 0);
+            for answer in &answers {
+                self.requests += 1;
+                self.timing.hear(answer, together);
+                look(answer);
+                let at = self.timing.arrived(answer);
+                self.last = self.last.max(at);
+                first.get_or_insert(at);
+                match answer.said {
+                    Said::Admitted => {
+                        passed += 1;
+                        end = f64::max(end, at);
+                    }
+                    Said::Refused => {
+                        refused += 1;
+                        self.last_refusal = at;
+                        self.retry_after = answer.retry_after.or(self.retry_after);
+                    }
+                    Said::Banned => {
+                        self.refusals += 1;
+                        return Err(Stopped::Banned);
+                    }
+                    Said::Failed(_) => return Err(Stopped::Failed),
+                }
+            }
+            if answers.is_empty() {
+                return Err(Stopped::Failed);
+            }
+            admitted += passed;
+            self.refusals += refused;
+            if refused > 0 {
+                return Ok(self.sent((first, end), admitted, true));
+            }
+        }
+        Ok(self.sent((first, end), admitted, false))
+    }
+
+    fn sent(&mut self, (first, end): (Option<f64>, f64), admitted: u32, was_refused: bool) -> Sent {
+        let at = first.unwrap_or(self.last);
+        let group = Group { at, count: admitted, length: (end - at).max(0.0) };
+        if admitted > 0 {
+            self.history.push(group);
+        }
+        Sent { group, admitted, was_refused }
+    }
+
+    /// Waits until nothing of the last `rest` seconds is younger than that, and then for the next
+    /// place on a grid of the server's clock; gives that place.
+    async fn rest_until_grid(&mut self, rest: f64, grid: f64) -> f64 {
+        let mut from = self.last + rest;
+        if self.shut_out.is_some() {
+            from = from.max(self.last_refusal + SHUT_OUT_REST_S);
+        }
+        let from = from.max(self.timing.server_s(self.hand.now()));
+        let start = (from / grid).ceil() * grid;
+        self.wait_until(start).await;
+        // The burst itself begins behind the error of the clock.
+        self.wait_until(start + guard(self.timing.exactness())).await;
+        start
+    }
+
+    async fn wait_until(&self, server_s: f64) {
+        self.hand.wait(self.timing.local(server_s)).await;
+    }
+
+    /// The smallest grid on which all windows of the clock that are possible begin.
+    fn grid(&self) -> f64 {
+        let aligned = || self.hypotheses.iter().filter(|h| h.shape == Shape::Aligned);
+        let fits = |grid: &f64| {
+            aligned().all(|h| {
+                let windows = grid / h.window;
+                windows >= 1.0 - 1e-9 && (windows - windows.round()).abs() < 1e-6
+            })
+        };
+        GRIDS_S.into_iter().find(fits).unwrap_or(GRIDS_S[GRIDS_S.len() - 1])
+    }
+
+    fn left(&self) -> u32 {
+        self.options.refusals.saturating_sub(self.refusals)
+    }
+
+    fn is_decided(&self) -> bool {
+        let Some(first) = self.hypotheses.first() else { return false };
+        self.hypotheses.iter().all(|h| h.is_like(first)) && !self.experiments.is_empty()
+    }
+}
+
+impl Experiment {
+    fn was_refused(&self) -> bool {
+        self.outcome < self.groups.iter().map(|group| group.count).sum()
+    }
+
+    fn fits(&self, how: &Hypothesis, grain: Grain) -> bool {
+        let asked = Asked { history: &self.history, groups: &self.groups };
+        let (low, high) = range(how, asked, (self.exact, grain));
+        (low..=high).contains(&self.outcome)
+    }
+}
