@@ -2,14 +2,14 @@
 //!
 //! The first refusal comes from a burst that begins on the server's clock, when nothing is used: it
 //! gives the number. After that nothing is guessed by knocking: admissions cost nothing, so each
-//! further [experiment](design) is a pattern of requests whose first refusal falls on another request
-//! under each shape and length that are still possible. One refusal then tells most of them apart.
+//! further experiment is a pattern of requests that is let in as a whole unless the window has the
+//! one length, or the one shape, that it asks about. So one refusal tells the length and one the shape.
 //!
 //! [`Probe`] is pure: it is told the time and the answers, and says what to do next. It reads no
 //! clock and opens no socket, so that it can be held against servers in virtual time.
 //!
-//! Windows are taken to have round lengths, from a tenth of a second to an hour; a bucket may have
-//! any rate.
+//! Windows are taken to have round lengths, from a tenth of a second to a quarter of an hour; a bucket
+//! may have any rate.
 
 mod design;
 mod desk;
@@ -49,8 +49,6 @@ pub struct Options {
     pub documented: Option<u64>,
     /// Whether the documented limit may be passed; where not, no refusal is sought.
     pub beyond: Beyond,
-    /// Seed of the patterns.
-    pub seed: u64,
 }
 
 /// Whether a probe goes beyond what is documented.
@@ -71,7 +69,6 @@ impl Default for Options {
             cost: 1,
             documented: None,
             beyond: Beyond::Allowed,
-            seed: 1,
         }
     }
 }

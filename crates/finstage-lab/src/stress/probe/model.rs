@@ -5,11 +5,10 @@ use std::collections::VecDeque;
 use super::report::Shape;
 
 /// Lengths that windows are taken to have, in seconds; all divide the longer grids.
-pub(super) const WINDOWS_S: [f64; 18] = [
-    0.1, 0.2, 0.25, 0.5, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 10.0, 12.0, 15.0, 20.0, 30.0, 60.0, 300.0, 900.0,
-];
+pub(super) const WINDOWS_S: [f64; 13] =
+    [0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 60.0, 300.0, 900.0];
 /// Neighbouring drain times of buckets differ by this.
-pub(super) const BUCKET_STEP: f64 = 1.08;
+pub(super) const BUCKET_STEP: f64 = 1.15;
 const SHORTEST_DRAIN_S: f64 = 0.2;
 const LONGEST_DRAIN_S: f64 = 4.0 * 3_600.0;
 /// A group of requests is looked at in so many pieces.
@@ -21,11 +20,21 @@ pub(super) struct Hypothesis {
     pub(super) shape: Shape,
     /// The window, or the time in which a whole bucket comes back, in seconds.
     pub(super) window: f64,
-    pub(super) limit: f64,
+    pub(super) burst: Burst,
     pub(super) weight: f64,
 }
 
 impl Hypothesis {
+    /// What is let in from rest.
+    pub(super) fn limit(&self) -> f64 {
+        let count = f64::from(self.burst.count);
+        match self.shape {
+            // While the burst went on, some of it came back.
+            Shape::Bucket => (count / (1.0 + self.burst.length / self.window) - 1e-6).ceil(),
+            _ => count,
+        }
+    }
+
     /// Whether both say the same of the server: a bucket is one whatever its rate.
     pub(super) fn is_like(&self, other: &Self) -> bool {
         self.shape == other.shape && (self.shape == Shape::Bucket || self.window == other.window)
@@ -33,7 +42,7 @@ impl Hypothesis {
 }
 
 /// What the first burst said.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Burst {
     /// Requests that were let in before the first refusal.
     pub(super) count: u32,
@@ -43,14 +52,13 @@ pub(super) struct Burst {
 
 /// All ways in which a server may count that refused after this burst, up to a longest window.
 pub(super) fn all(burst: Burst, (shortest, longest): (f64, f64)) -> Vec<Hypothesis> {
-    let limit = f64::from(burst.count);
     let mut all = Vec::new();
     for window in WINDOWS_S.into_iter().filter(|w| (shortest..=longest).contains(w)) {
         let is_usual = [1.0, 10.0, 60.0].contains(&window);
         for shape in [Shape::Aligned, Shape::Anchored, Shape::Sliding] {
             // A window that is over before the burst is cannot have refused it.
             if window > burst.length * 1.02 {
-                all.push(Hypothesis { shape, window, limit, weight: if is_usual { 2.0 } else { 1.0 } });
+                all.push(Hypothesis { shape, window, burst, weight: if is_usual { 2.0 } else { 1.0 } });
             }
         }
     }
@@ -64,9 +72,7 @@ pub(super) fn all(burst: Burst, (shortest, longest): (f64, f64)) -> Vec<Hypothes
 
 /// A bucket that drains in `window` seconds and refused after this burst.
 pub(super) fn bucket(burst: Burst, window: f64) -> Hypothesis {
-    // While the burst went on, some of it came back.
-    let limit = f64::from(burst.count) / (1.0 + burst.length / window);
-    Hypothesis { shape: Shape::Bucket, window, limit, weight: 0.2 }
+    Hypothesis { shape: Shape::Bucket, window, burst, weight: 0.3 }
 }
 
 /// Requests that are sent one after another from a moment on.
@@ -86,12 +92,15 @@ pub(super) struct Noise {
     pub(super) clock: f64,
     /// How much later groups arrive than they are taken to, alternately.
     pub(super) late: [f64; 2],
+    /// What a bucket that is not full holds more than it is taken to.
+    pub(super) more: f64,
 }
 
 /// The state of a server that counts in one way.
 #[derive(Debug, Clone)]
 pub(super) struct Server {
     how: Hypothesis,
+    limit: f64,
     noise: Noise,
     entries: VecDeque<(f64, f64)>,
     used: f64,
@@ -101,7 +110,22 @@ pub(super) struct Server {
 
 impl Server {
     pub(super) fn new(how: Hypothesis, noise: Noise) -> Self {
-        Self { how, noise, entries: VecDeque::new(), used: 0.0, since: None }
+        Self { how, limit: how.limit(), noise, entries: VecDeque::new(), used: 0.0, since: None }
+    }
+
+    /// How many are let in of a group that comes at a bucket, which fills while they come.
+    fn admit_flowing(&mut self, at: f64, group: &Group) -> u32 {
+        self.admit(at, 0.0);
+        let count = f64::from(group.count);
+        let back = group.length / count.max(1.0) * self.limit / self.how.window;
+        // A bucket that is full is known to be.
+        let used = if self.used > 0.0 { (self.used - self.noise.more).max(0.0) } else { 0.0 };
+        let room = self.limit - used;
+        // What is nearly a whole token is one, since rates are no round numbers.
+        let admitted = if back >= 1.0 { count } else { (room / (1.0 - back) + 1e-6).floor().clamp(0.0, count) };
+        self.used = (self.used + admitted * (1.0 - back)).max(0.0);
+        self.since = Some(at + group.length * admitted / count.max(1.0));
+        admitted as u32
     }
 
     /// How many are let in of `count` that come at `at`.
@@ -127,10 +151,10 @@ impl Server {
             }
             Shape::Bucket => {
                 let passed = at - self.since.replace(at).unwrap_or(at);
-                self.used = (self.used - passed * self.how.limit / window).max(0.0);
+                self.used = (self.used - passed * self.limit / window).max(0.0);
             }
         }
-        let room = (self.how.limit - self.used + 1e-9).floor().max(0.0);
+        let room = (self.limit - self.used + 1e-9).floor().max(0.0);
         let admitted = count.min(room);
         self.used += admitted;
         if self.how.shape == Shape::Sliding && admitted > 0.0 {
@@ -144,7 +168,7 @@ impl Server {
         if self.how.shape == Shape::Bucket {
             for group in history {
                 self.admit(group.at, 0.0);
-                self.used = (self.used + f64::from(group.count)).min(self.how.limit);
+                self.used = (self.used + f64::from(group.count)).min(self.limit);
             }
         }
     }
@@ -154,7 +178,16 @@ impl Server {
         let mut before = 0;
         for (i, group) in groups.iter().enumerate() {
             let late = self.noise.late[i % 2];
-            let pieces = group.count.clamp(1, PIECES);
+            if self.how.shape == Shape::Bucket {
+                let admitted = self.admit_flowing(group.at + late, group);
+                if admitted < group.count {
+                    return before + admitted;
+                }
+                before += group.count;
+                continue;
+            }
+            let is_long = group.length * 40.0 > self.how.window;
+            let pieces = if is_long { group.count.clamp(1, PIECES) } else { 1 };
             for piece in 0..pieces {
                 let (from, to) = (share(group.count, piece, pieces), share(group.count, piece + 1, pieces));
                 let at = group.at + late + group.length * f64::from(piece) / f64::from(pieces);
@@ -202,17 +235,19 @@ pub(super) struct Asked<'a> {
 pub(super) fn range(how: &Hypothesis, asked: Asked<'_>, (exact, grain): (Exactness, Grain)) -> (u32, u32) {
     let groups = asked.groups;
     let Exactness { clock, delay } = exact;
+    // Of a token, what is not known of moments and of how often one comes.
+    let some = 0.05 + delay * how.limit() / how.window;
     let noises = [
         Noise::default(),
-        Noise { clock, late: [0.0, delay] },
-        Noise { clock: -clock, late: [delay, 0.0] },
-        Noise { clock, late: [delay, 0.0] },
-        Noise { clock: -clock, late: [0.0, delay] },
+        Noise { clock, late: [0.0, delay], more: some },
+        Noise { clock: -clock, late: [delay, 0.0], more: -some },
+        Noise { clock, late: [delay, 0.0], more: some },
+        Noise { clock: -clock, late: [0.0, delay], more: -some },
     ];
     let total: u32 = groups.iter().map(|group| group.count).sum();
     let is_bucket = how.shape == Shape::Bucket;
     let widths: &[f64] =
-        if is_bucket && grain == Grain::Coarse { &[0.963, 1.0, 1.039] } else { &[1.0] };
+        if is_bucket && grain == Grain::Coarse { &[0.93, 1.0, 1.075] } else { &[1.0] };
     let (mut low, mut high) = (u32::MAX, 0);
     for (noise, width) in noises.iter().flat_map(|noise| widths.iter().map(move |w| (noise, w))) {
         let how = Hypothesis { window: how.window * width, ..*how };
@@ -221,12 +256,9 @@ pub(super) fn range(how: &Hypothesis, asked: Asked<'_>, (exact, grain): (Exactne
         let at = server.first_refused(groups);
         (low, high) = (low.min(at), high.max(at));
     }
-    // Fractions of a token, and what comes back within a piece.
-    if is_bucket && low < total {
-        (low, high) = (low.saturating_sub(1), (high + 1).min(total));
-    } else if low != high {
+    if low != high {
         // Between two moments anything may happen.
-        (low, high) = (low.saturating_sub(1), (high + 1).min(total));
+        (low, high) = (low.saturating_sub(u32::from(!is_bucket)), (high + 1).min(total));
     }
     (low, high)
 }

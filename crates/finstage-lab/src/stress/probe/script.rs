@@ -12,7 +12,6 @@ use super::model::{self, Asked, Burst, Exactness, Grain, Group, Hypothesis, rang
 use super::report::{Found, Shape, Stopped};
 use super::timing::Timing;
 use super::{Answer, Beyond, MAX_AT_ONCE, MAX_EXPERIMENTS, Options, Said};
-use crate::rng::Rng;
 
 /// Requests before the first burst that find out how far the server's clock is from ours.
 const CLOCK_QUESTIONS: u32 = 8;
@@ -59,17 +58,20 @@ struct Story {
     reached: u64,
     hypotheses: Vec<Hypothesis>,
     experiments: Vec<Experiment>,
+    /// Whether the rate of a bucket was measured.
+    is_narrow: bool,
     /// What was let in so far, in seconds of the server's clock.
     history: Vec<Group>,
     /// The last request, and the last refusal, in seconds of the server's clock.
     last: f64,
     last_refusal: f64,
     retry_after: Option<Duration>,
+    /// The use that the last header gave.
+    used: Option<u64>,
     shut_out: Option<f64>,
     refused_count: Option<bool>,
     cost: u64,
     longest: f64,
-    rng: Rng,
 }
 
 /// A group that was sent: how many were let in, and whether all were.
@@ -92,15 +94,16 @@ impl Story {
             reached: 0,
             hypotheses: Vec::new(),
             experiments: Vec::new(),
+            is_narrow: false,
             history: Vec::new(),
             last: 0.0,
             last_refusal: 0.0,
             retry_after: None,
+            used: None,
             shut_out: None,
             refused_count: None,
             cost: options.cost.max(1),
             longest: options.longest.as_secs_f64(),
-            rng: Rng::named(options.seed, "probe"),
             options,
         }
     }
@@ -114,6 +117,11 @@ impl Story {
         }
         for _ in 0..MAX_EXPERIMENTS {
             if self.is_decided() {
+                if self.hypotheses[0].shape == Shape::Bucket {
+                    let rough = self.hypotheses.clone();
+                    self.refine_buckets(&rough);
+                    self.narrow_bucket().await?;
+                }
                 self.count_refused().await?;
                 return Ok(Stopped::Known);
             }
@@ -126,14 +134,17 @@ impl Story {
                 gap: self.timing.gap(),
                 exact: self.timing.exactness(),
                 left: self.left(),
-                requests: self.options.requests.saturating_sub(self.requests),
             };
-            let Some((groups, safe)) = choose(&situation, &mut self.rng) else {
+            let Some(groups) = choose(&situation) else {
                 return Ok(Stopped::Undecidable);
             };
-            self.experiment(groups, safe).await?;
+            let before = self.hypotheses.len();
+            self.experiment(groups).await?;
             if self.hypotheses.is_empty() {
                 return Ok(Stopped::FitsNothing);
+            }
+            if self.hypotheses.len() == before {
+                break;
             }
         }
         Ok(Stopped::Undecidable)
@@ -211,13 +222,12 @@ impl Story {
         if burst.count == 0 {
             return Some(Stopped::FitsNothing);
         }
-        let shortest = 6.0 * self.timing.exactness().delay;
-        self.hypotheses = model::all(burst, (shortest, self.longest));
+        self.hypotheses = model::all(burst, (self.shortest(), self.longest));
         if let Some(said) = self.retry_after.map(|wait| wait.as_secs_f64()) {
             // A server knows when it lets in again, though it may round.
             for h in &mut self.hypotheses {
                 let expected = match h.shape {
-                    Shape::Bucket => h.window / h.limit,
+                    Shape::Bucket => h.window / h.limit(),
                     _ => h.window - burst.length,
                 };
                 if said >= expected * 0.99 && said <= expected + 1.01 {
@@ -228,10 +238,13 @@ impl Story {
         None
     }
 
-    async fn experiment(&mut self, groups: Vec<Group>, safe: u32) -> Result<(), Stopped> {
+    async fn experiment(&mut self, groups: Vec<Group>) -> Result<(), Stopped> {
         let windows = self.hypotheses.iter().filter(|h| h.shape != Shape::Bucket);
         let longest = windows.map(|h| h.window).fold(0.5, f64::max);
         let mut rest = longest * 1.02 + self.timing.exactness().delay;
+        if self.is_decided() {
+            rest = self.hypotheses.iter().map(|h| h.window).fold(rest, f64::max);
+        }
         if self.experiments.is_empty() {
             rest = rest.max(self.retry_after.unwrap_or_default().as_secs_f64());
         }
@@ -240,7 +253,7 @@ impl Story {
         let (mut real, mut before, mut outcome) = (Vec::new(), 0, None);
         for group in groups {
             self.wait_until(start + group.at).await;
-            let safe = safe.saturating_sub(before + 1).min(group.count);
+            let safe = self.safe(&group, &real, start);
             let sent = self.group(group.count, safe, &mut |_| {}).await?;
             let planned = if sent.was_refused { group.length.max(sent.group.length) } else { sent.group.length };
             real.push(Group { at: sent.group.at - start, count: group.count, length: planned });
@@ -258,9 +271,75 @@ impl Story {
             return Ok(());
         }
         let seen = Experiment { history, groups: real, outcome, exact };
-        self.hypotheses.retain(|h| seen.fits(h, Grain::Coarse));
+        #[cfg(test)]
+        if std::env::var_os("PROBE_ONLY").is_some() {
+            println!("  {:?} out {} of {} hyps {:?}", seen.groups, seen.outcome, seen.groups.iter().map(|g| g.count).sum::<u32>(), self.hypotheses.iter().map(|h| { let r = range(h, Asked { history: &seen.history, groups: &seen.groups }, (exact, Grain::Coarse)); format!("{:?}{:.2}:{}-{}", h.shape, h.window, r.0, r.1) }).collect::<Vec<_>>().join(" "));
+        }
+        let before = std::mem::take(&mut self.hypotheses);
+        self.hypotheses = before.iter().filter(|h| seen.fits(h, Grain::Coarse)).copied().collect();
         self.experiments.push(seen);
+        if before.iter().all(|h| h.shape == Shape::Bucket) {
+            self.refine_buckets(&before);
+        }
         Ok(())
+    }
+
+    /// Once it is a bucket: all rates that fit everything, in small steps.
+    fn refine_buckets(&mut self, before: &[Hypothesis]) {
+        let Some(burst) = self.burst else { return };
+        let low = before.iter().map(|h| h.window).fold(f64::MAX, f64::min) / 1.4;
+        let high = before.iter().map(|h| h.window).fold(0.0, f64::max) * 1.4;
+        let (mut window, mut fitting) = (low, Vec::new());
+        while window <= high {
+            let how = model::bucket(burst, window);
+            if self.experiments.iter().all(|seen| seen.fits(&how, Grain::Fine)) {
+                fitting.push(how);
+            }
+            window *= 1.008;
+        }
+        self.hypotheses = fitting;
+    }
+
+    /// Once it is a bucket: used up, and as much again ever sooner, until a refusal says how much of it
+    /// had come back.
+    async fn narrow_bucket(&mut self) -> Result<(), Stopped> {
+        for _ in 0..MAX_EXPERIMENTS {
+            let windows = || self.hypotheses.iter().map(|h| h.window);
+            let (low, high) = (windows().fold(f64::MAX, f64::min), windows().fold(0.0, f64::max));
+            let Some(one) = self.hypotheses.iter().max_by(|a, b| a.window.total_cmp(&b.window)) else { break };
+            if one.shape != Shape::Bucket || self.left() == 0 || (high <= low * 1.01 && self.is_narrow) {
+                break;
+            }
+            let limit = one.limit() as u32;
+            let exact = self.timing.exactness();
+            let length = f64::from(limit) * self.timing.gap();
+            let at = guard(exact);
+            let again = at + (high / 1.35).max(length * 1.1 + exact.delay);
+            let groups = vec![Group { at, count: limit, length }, Group { at: again, count: limit, length }];
+            self.experiment(groups).await?;
+            self.is_narrow = self.experiments.last().is_some_and(Experiment::was_refused);
+            if self.is_narrow {
+                break;
+            }
+            let left = || self.hypotheses.iter().map(|h| h.window).fold(0.0, f64::max);
+            // As fast as we can ask: it comes back sooner than that.
+            if left() >= high {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// So many of a group all that is possible lets in: they may go out together.
+    fn safe(&self, group: &Group, before: &[Group], start: f64) -> u32 {
+        let mut groups = before.to_vec();
+        groups.push(*group);
+        let history: Vec<Group> = self.history.iter().map(|g| Group { at: g.at - start, ..*g }).collect();
+        let asked = Asked { history: &history[..history.len() - before.len().min(history.len())], groups: &groups };
+        let exact = (self.timing.exactness(), Grain::Coarse);
+        let least = self.hypotheses.iter().map(|h| range(h, asked, exact).0).min().unwrap_or(0);
+        let sent: u32 = before.iter().map(|g| g.count).sum();
+        least.saturating_sub(sent + 1).min(group.count)
     }
 
     /// Refused after a rest in which every window passes: a longer one, or a punishment.
@@ -268,7 +347,7 @@ impl Story {
         self.shut_out = Some(self.longest);
         self.longest = SHUT_OUT_LONGEST_S;
         let burst = self.burst.expect("experiments come after the burst");
-        self.hypotheses = model::all(burst, (6.0 * self.timing.exactness().delay, self.longest));
+        self.hypotheses = model::all(burst, (self.shortest(), self.longest));
     }
 
     /// Whether refused requests count, where another refusal may be had: after a window of sliding
@@ -311,13 +390,15 @@ impl Story {
     ) -> Result<Sent, Stopped> {
         let (mut admitted, mut first, mut end) = (0, None, 0.0);
         while admitted < count {
-            let together = safe.saturating_sub(admitted).min(MAX_AT_ONCE).min(count - admitted).max(1);
+            let most = self.together();
+            let together = safe.saturating_sub(admitted).min(most).min(count - admitted).max(1);
             let answers = self.hand.send(together).await;
             let (mut passed, mut refused) = (0, 0);
             for answer in &answers {
                 self.requests += 1;
                 self.timing.hear(answer, together);
                 look(answer);
+                self.used = answer.used.or(self.used);
                 let at = self.timing.arrived(answer);
                 self.last = self.last.max(at);
                 first.get_or_insert(at);
@@ -388,6 +469,21 @@ impl Story {
             })
         };
         GRIDS_S.into_iter().find(fits).unwrap_or(GRIDS_S[GRIDS_S.len() - 1])
+    }
+
+    /// How many may be under way together: never more than may be refused, unless a header says that
+    /// the documented limit is far.
+    fn together(&self) -> u32 {
+        let documented = self.options.documented.unwrap_or(0);
+        let far = u64::from(MAX_AT_ONCE) * self.cost + CLOSE_TO_LIMIT;
+        let is_far = self.used.is_some_and(|used| used + far < documented);
+        if is_far { MAX_AT_ONCE } else { self.left().max(1) }
+    }
+
+    /// The shortest window that can be told from others, as exactly as moments are known.
+    fn shortest(&self) -> f64 {
+        let Exactness { clock, delay } = self.timing.exactness();
+        10.0 * delay + 12.0 * clock
     }
 
     fn left(&self) -> u32 {
