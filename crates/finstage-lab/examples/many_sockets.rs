@@ -66,6 +66,7 @@ fn load(port: u32, connections: u32, seconds: u32) -> Result<(), Box<dyn std::er
 
 fn status() -> String {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let lines = status.lines().filter(|line| line.starts_with("VmRSS") || line.starts_with("VmHWM"));
+    let lines =
+        status.lines().filter(|line| line.starts_with("VmRSS") || line.starts_with("VmHWM"));
     lines.collect::<Vec<_>>().join(" ")
 }

@@ -27,39 +27,48 @@ pub(super) fn choose(now: &Situation<'_>) -> Option<Vec<Group>> {
     let is_left = |shape| windows().any(|h| h.shape == shape && h.window == longest);
     let others = now.hypotheses.iter().any(|h| h.shape == Shape::Bucket || h.window < longest);
     // With two refusals left the length is asked first, and then the shape; with one, all in turn.
+    let limit = now.limit;
     let pattern = if now.left > 1 && others {
-        again_too_soon(longest, now.limit)
-    } else if is_left(Shape::Sliding) && now.limit > 1 {
-        in_two_parts(longest, now.limit)
+        again_too_soon(longest, limit)
+    } else if is_left(Shape::Sliding) && limit > 1 {
+        in_two_parts(longest, limit)
     } else if is_left(Shape::Anchored) && (others || is_left(Shape::Aligned)) {
-        across_the_clock(longest, now.limit)
+        across_the_clock(longest, limit)
     } else if others && longest > 0.0 {
-        again_too_soon(longest, now.limit)
+        again_too_soon(longest, limit)
     } else {
         return None;
     };
     Some(lay_out(&pattern, now))
 }
 
+/// So many are left out where all are used up, so that a bucket that was faster in the first burst does
+/// not refuse there.
+pub(super) const fn spare(limit: u32) -> u32 {
+    limit / 40
+}
+
 type Pattern = Vec<(f64, u32)>;
 
-/// Used up at the begin of a window, and as much again shortly before its end: refused where windows
+/// Used up, nearly, at the begin of a window, and as much again shortly before its end: refused where windows
 /// are that long, and where a bucket has not filled yet; then not at the first.
 fn again_too_soon(window: f64, limit: u32) -> Pattern {
-    vec![(0.0, limit), (0.9 * window, limit)]
+    vec![(0.0, limit - spare(limit)), (0.9 * window, limit)]
 }
 
 /// Used up in two parts. When the first has slid out and the second has not, one more than the first is
 /// refused where requests slide out one by one.
 fn in_two_parts(window: f64, limit: u32) -> Pattern {
-    let half = limit / 2;
-    vec![(0.25 * window, half), (0.5 * window, limit - half), (1.36 * window, half + 1)]
+    let (half, spare) = (limit / 2, spare(limit));
+    let rest = limit - half - spare;
+    vec![(0.25 * window, half), (0.5 * window, rest), (1.36 * window, half + spare + 1)]
 }
 
-/// Used up in the middle of a window of the clock; one more after its end is refused where the window
-/// began with the first request.
+/// Used up within a window of the clock; one more after its end is refused where the window began with
+/// the first request.
 fn across_the_clock(window: f64, limit: u32) -> Pattern {
-    vec![(0.5 * window, limit), (1.15 * window, 1)]
+    let spare = spare(limit);
+    vec![(0.13 * window, limit - spare), (1.06 * window, spare + 1)]
 }
 
 /// Gives groups the time that they take, in their order, behind the error of the clock.

@@ -84,9 +84,11 @@ impl Hand {
     async fn ask(&self, action: Action) {
         self.0.borrow_mut().wanted = Some(action);
         let mut asked = false;
-        poll_fn(|_| {
-            if std::mem::replace(&mut asked, true) { Poll::Ready(()) } else { Poll::Pending }
-        })
+        poll_fn(
+            |_| {
+                if std::mem::replace(&mut asked, true) { Poll::Ready(()) } else { Poll::Pending }
+            },
+        )
         .await;
     }
 }

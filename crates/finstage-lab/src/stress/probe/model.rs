@@ -58,7 +58,12 @@ pub(super) fn all(burst: Burst, (shortest, longest): (f64, f64)) -> Vec<Hypothes
         for shape in [Shape::Aligned, Shape::Anchored, Shape::Sliding] {
             // A window that is over before the burst is cannot have refused it.
             if window > burst.length * 1.02 {
-                all.push(Hypothesis { shape, window, burst, weight: if is_usual { 2.0 } else { 1.0 } });
+                all.push(Hypothesis {
+                    shape,
+                    window,
+                    burst,
+                    weight: if is_usual { 2.0 } else { 1.0 },
+                });
             }
         }
     }
@@ -122,7 +127,11 @@ impl Server {
         let used = if self.used > 0.0 { (self.used - self.noise.more).max(0.0) } else { 0.0 };
         let room = self.limit - used;
         // What is nearly a whole token is one, since rates are no round numbers.
-        let admitted = if back >= 1.0 { count } else { (room / (1.0 - back) + 1e-6).floor().clamp(0.0, count) };
+        let admitted = if back >= 1.0 {
+            count
+        } else {
+            (room / (1.0 - back) + 1e-6).floor().clamp(0.0, count)
+        };
         self.used = (self.used + admitted * (1.0 - back)).max(0.0);
         self.since = Some(at + group.length * admitted / count.max(1.0));
         admitted as u32
@@ -173,33 +182,47 @@ impl Server {
         }
     }
 
-    /// The place of the first request that is refused in all groups; their sum if none is.
-    pub(super) fn first_refused(&mut self, groups: &[Group]) -> u32 {
+    /// Where the first request is refused in all groups.
+    pub(super) fn first_refused(&mut self, groups: &[Group]) -> Place {
         let mut before = 0;
         for (i, group) in groups.iter().enumerate() {
-            let late = self.noise.late[i % 2];
-            if self.how.shape == Shape::Bucket {
-                let admitted = self.admit_flowing(group.at + late, group);
-                if admitted < group.count {
-                    return before + admitted;
-                }
-                before += group.count;
-                continue;
-            }
-            let is_long = group.length * 40.0 > self.how.window;
-            let pieces = if is_long { group.count.clamp(1, PIECES) } else { 1 };
-            for piece in 0..pieces {
-                let (from, to) = (share(group.count, piece, pieces), share(group.count, piece + 1, pieces));
-                let at = group.at + late + group.length * f64::from(piece) / f64::from(pieces);
-                let admitted = self.admit(at, f64::from(to - from)) as u32;
-                if admitted < to - from {
-                    return before + from + admitted;
-                }
+            let at = group.at + self.noise.late[i % 2];
+            let admitted = if self.how.shape == Shape::Bucket {
+                self.admit_flowing(at, group)
+            } else {
+                self.admit_pieces(at, group)
+            };
+            if admitted < group.count {
+                return Place { group: i, request: before + admitted };
             }
             before += group.count;
         }
-        before
+        Place { group: groups.len(), request: before }
     }
+
+    /// How many are let in of a group that comes at a window, piece by piece where it takes long.
+    fn admit_pieces(&mut self, at: f64, group: &Group) -> u32 {
+        let is_long = group.length * 40.0 > self.how.window;
+        let pieces = if is_long { group.count.clamp(1, PIECES) } else { 1 };
+        for piece in 0..pieces {
+            let (from, to) =
+                (share(group.count, piece, pieces), share(group.count, piece + 1, pieces));
+            let at = at + group.length * f64::from(piece) / f64::from(pieces);
+            let admitted = self.admit(at, f64::from(to - from)) as u32;
+            if admitted < to - from {
+                return from + admitted;
+            }
+        }
+        group.count
+    }
+}
+
+/// Where in a pattern the first refusal fell: its group, and its place among all requests. Behind both
+/// ends where there was none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) group: usize,
+    pub(super) request: u32,
 }
 
 fn share(count: u32, piece: u32, pieces: u32) -> u32 {
@@ -231,9 +254,12 @@ pub(super) struct Asked<'a> {
     pub(super) groups: &'a [Group],
 }
 
-/// Where the first refusal may fall.
-pub(super) fn range(how: &Hypothesis, asked: Asked<'_>, (exact, grain): (Exactness, Grain)) -> (u32, u32) {
-    let groups = asked.groups;
+/// Where the first refusal may fall: in each group, and behind them, from one place to another.
+pub(super) fn places(
+    how: &Hypothesis,
+    asked: Asked<'_>,
+    (exact, grain): (Exactness, Grain),
+) -> Vec<Option<(u32, u32)>> {
     let Exactness { clock, delay } = exact;
     // Of a token, what is not known of moments and of how often one comes.
     let some = 0.05 + delay * how.limit() / how.window;
@@ -244,21 +270,21 @@ pub(super) fn range(how: &Hypothesis, asked: Asked<'_>, (exact, grain): (Exactne
         Noise { clock, late: [delay, 0.0], more: some },
         Noise { clock: -clock, late: [0.0, delay], more: -some },
     ];
-    let total: u32 = groups.iter().map(|group| group.count).sum();
     let is_bucket = how.shape == Shape::Bucket;
     let widths: &[f64] =
         if is_bucket && grain == Grain::Coarse { &[0.93, 1.0, 1.075] } else { &[1.0] };
-    let (mut low, mut high) = (u32::MAX, 0);
+    let mut places: Vec<Option<(u32, u32)>> = vec![None; asked.groups.len() + 1];
     for (noise, width) in noises.iter().flat_map(|noise| widths.iter().map(move |w| (noise, w))) {
         let how = Hypothesis { window: how.window * width, ..*how };
         let mut server = Server::new(how, *noise);
         server.remember(asked.history);
-        let at = server.first_refused(groups);
-        (low, high) = (low.min(at), high.max(at));
+        let Place { group, request } = server.first_refused(asked.groups);
+        let (low, high) = places[group].get_or_insert((request, request));
+        (*low, *high) = ((*low).min(request), (*high).max(request));
     }
-    if low != high {
+    for (low, high) in places.iter_mut().flatten().filter(|(low, high)| low != high) {
         // Between two moments anything may happen.
-        (low, high) = (low.saturating_sub(u32::from(!is_bucket)), (high + 1).min(total));
+        (*low, *high) = (low.saturating_sub(1), *high + 1);
     }
-    (low, high)
+    places
 }

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use finstage_model::Timestamp;
 
-use super::design::{Situation, choose, guard};
+use super::design::{Situation, choose, guard, spare};
 use super::desk::Hand;
-use super::model::{self, Asked, Burst, Exactness, Grain, Group, Hypothesis, range};
+use super::model::{self, Asked, Burst, Exactness, Grain, Group, Hypothesis, Place, places};
 use super::report::{Found, Shape, Stopped};
 use super::timing::Timing;
 use super::{Answer, Beyond, MAX_AT_ONCE, MAX_EXPERIMENTS, Options, Said};
@@ -41,7 +41,7 @@ struct Experiment {
     history: Vec<Group>,
     groups: Vec<Group>,
     /// The place of the first refusal.
-    outcome: u32,
+    outcome: Place,
     exact: Exactness,
 }
 
@@ -189,7 +189,9 @@ impl Story {
     async fn first_burst(&mut self) -> Result<Option<Stopped>, Stopped> {
         let documented = self.options.documented.map(|limit| limit / self.cost);
         let ceiling = documented.filter(|_| self.options.beyond == Beyond::Never);
-        let most = ceiling.unwrap_or(u64::MAX).min(self.options.requests - self.requests.min(self.options.requests));
+        let most = ceiling
+            .unwrap_or(u64::MAX)
+            .min(self.options.requests - self.requests.min(self.options.requests));
         let safe = documented.unwrap_or(0).saturating_sub(CLOSE_TO_LIMIT);
         let mut whole: Option<Group> = None;
         let mut count = 0_u64;
@@ -251,30 +253,28 @@ impl Story {
         let start = self.rest_until_grid(rest, self.grid()).await;
         let history = self.history.clone();
         let (mut real, mut before, mut outcome) = (Vec::new(), 0, None);
-        for group in groups {
+        for (i, group) in groups.into_iter().enumerate() {
             self.wait_until(start + group.at).await;
             let safe = self.safe(&group, &real, start);
             let sent = self.group(group.count, safe, &mut |_| {}).await?;
-            let planned = if sent.was_refused { group.length.max(sent.group.length) } else { sent.group.length };
-            real.push(Group { at: sent.group.at - start, count: group.count, length: planned });
+            // At the pace at which it went, had it gone on.
+            let whole = f64::from(group.count) / f64::from(sent.admitted.max(1));
+            let length = if sent.admitted > 1 { sent.group.length * whole } else { group.length };
+            real.push(Group { at: sent.group.at - start, count: group.count, length });
             if sent.was_refused {
-                outcome = Some(before + sent.admitted);
+                outcome = Some(Place { group: i, request: before + sent.admitted });
                 break;
             }
             before += group.count;
         }
         let history = history.iter().map(|g| Group { at: g.at - start, ..*g }).collect();
         let exact = self.timing.exactness();
-        let outcome = outcome.unwrap_or(before);
-        if outcome == 0 && self.shut_out.is_none() && self.left() > 0 {
+        let outcome = outcome.unwrap_or(Place { group: real.len(), request: before });
+        if outcome.request == 0 && self.shut_out.is_none() && self.left() > 0 {
             self.is_shut_out();
             return Ok(());
         }
         let seen = Experiment { history, groups: real, outcome, exact };
-        #[cfg(test)]
-        if std::env::var_os("PROBE_ONLY").is_some() {
-            println!("  {:?} out {} of {} hyps {:?}", seen.groups, seen.outcome, seen.groups.iter().map(|g| g.count).sum::<u32>(), self.hypotheses.iter().map(|h| { let r = range(h, Asked { history: &seen.history, groups: &seen.groups }, (exact, Grain::Coarse)); format!("{:?}{:.2}:{}-{}", h.shape, h.window, r.0, r.1) }).collect::<Vec<_>>().join(" "));
-        }
         let before = std::mem::take(&mut self.hypotheses);
         self.hypotheses = before.iter().filter(|h| seen.fits(h, Grain::Coarse)).copied().collect();
         self.experiments.push(seen);
@@ -297,7 +297,7 @@ impl Story {
             }
             window *= 1.008;
         }
-        self.hypotheses = fitting;
+        self.hypotheses = if fitting.is_empty() { before.to_vec() } else { fitting };
     }
 
     /// Once it is a bucket: used up, and as much again ever sooner, until a refusal says how much of it
@@ -306,16 +306,25 @@ impl Story {
         for _ in 0..MAX_EXPERIMENTS {
             let windows = || self.hypotheses.iter().map(|h| h.window);
             let (low, high) = (windows().fold(f64::MAX, f64::min), windows().fold(0.0, f64::max));
-            let Some(one) = self.hypotheses.iter().max_by(|a, b| a.window.total_cmp(&b.window)) else { break };
-            if one.shape != Shape::Bucket || self.left() == 0 || (high <= low * 1.01 && self.is_narrow) {
+            let Some(one) = self.hypotheses.iter().max_by(|a, b| a.window.total_cmp(&b.window))
+            else {
+                break;
+            };
+            if one.shape != Shape::Bucket
+                || self.left() == 0
+                || (high <= low * 1.01 && self.is_narrow)
+            {
                 break;
             }
-            let limit = one.limit() as u32;
+            let Some(Burst { count, .. }) = self.burst else { break };
+            // Not quite all, so that the refusal does not come here.
+            let most = count - spare(count).max(1).min(count - 1);
             let exact = self.timing.exactness();
-            let length = f64::from(limit) * self.timing.gap();
+            let length = f64::from(count) * self.timing.gap();
             let at = guard(exact);
             let again = at + (high / 1.35).max(length * 1.1 + exact.delay);
-            let groups = vec![Group { at, count: limit, length }, Group { at: again, count: limit, length }];
+            let groups =
+                vec![Group { at, count: most, length }, Group { at: again, count, length }];
             self.experiment(groups).await?;
             self.is_narrow = self.experiments.last().is_some_and(Experiment::was_refused);
             if self.is_narrow {
@@ -334,10 +343,18 @@ impl Story {
     fn safe(&self, group: &Group, before: &[Group], start: f64) -> u32 {
         let mut groups = before.to_vec();
         groups.push(*group);
-        let history: Vec<Group> = self.history.iter().map(|g| Group { at: g.at - start, ..*g }).collect();
-        let asked = Asked { history: &history[..history.len() - before.len().min(history.len())], groups: &groups };
+        let history: Vec<Group> =
+            self.history.iter().map(|g| Group { at: g.at - start, ..*g }).collect();
+        let asked = Asked {
+            history: &history[..history.len() - before.len().min(history.len())],
+            groups: &groups,
+        };
         let exact = (self.timing.exactness(), Grain::Coarse);
-        let least = self.hypotheses.iter().map(|h| range(h, asked, exact).0).min().unwrap_or(0);
+        let firsts = self
+            .hypotheses
+            .iter()
+            .filter_map(|h| places(h, asked, exact).into_iter().flatten().next());
+        let least = firsts.map(|(low, _)| low).min().unwrap_or(0);
         let sent: u32 = before.iter().map(|g| g.count).sum();
         least.saturating_sub(sent + 1).min(group.count)
     }
@@ -355,14 +372,21 @@ impl Story {
     async fn count_refused(&mut self) -> Result<(), Stopped> {
         let Some(best) = self.hypotheses.first().copied() else { return Ok(()) };
         let Some(burst) = self.burst else { return Ok(()) };
-        if best.shape != Shape::Sliding || self.left() == 0 || burst.count < 2 || self.shut_out.is_some() {
+        if best.shape != Shape::Sliding
+            || self.left() == 0
+            || burst.count < 2
+            || self.shut_out.is_some()
+        {
             return Ok(());
         }
-        let Some(seen) = self.experiments.last().filter(|seen| seen.was_refused()) else { return Ok(()) };
+        let Some(seen) = self.experiments.last().filter(|seen| seen.was_refused()) else {
+            return Ok(());
+        };
         let (last, earlier) = seen.groups.split_last().expect("a refusal has a group");
         let start = self.last_refusal - last.at - last.length;
         let freed: Vec<&Group> = earlier.iter().filter(|g| g.at + best.window > last.at).collect();
-        let (Some(newest), count) = (freed.last(), freed.iter().map(|g| g.count).sum::<u32>()) else {
+        let (Some(newest), count) = (freed.last(), freed.iter().map(|g| g.count).sum::<u32>())
+        else {
             return Ok(());
         };
         let exact = self.timing.exactness();
@@ -483,7 +507,7 @@ impl Story {
     /// The shortest window that can be told from others, as exactly as moments are known.
     fn shortest(&self) -> f64 {
         let Exactness { clock, delay } = self.timing.exactness();
-        10.0 * delay + 12.0 * clock
+        8.0 * (delay + clock)
     }
 
     fn left(&self) -> u32 {
@@ -498,12 +522,13 @@ impl Story {
 
 impl Experiment {
     fn was_refused(&self) -> bool {
-        self.outcome < self.groups.iter().map(|group| group.count).sum()
+        self.outcome.group < self.groups.len()
     }
 
     fn fits(&self, how: &Hypothesis, grain: Grain) -> bool {
         let asked = Asked { history: &self.history, groups: &self.groups };
-        let (low, high) = range(how, asked, (self.exact, grain));
-        (low..=high).contains(&self.outcome)
+        let places = places(how, asked, (self.exact, grain));
+        let Place { group, request } = self.outcome;
+        places[group].is_some_and(|(low, high)| (low..=high).contains(&request))
     }
 }

@@ -106,7 +106,8 @@ impl<'a> Cursor<'a> {
     #[inline]
     fn word(&mut self) -> Option<&'a str> {
         let (bytes, start) = (self.bytes(), self.at);
-        let is_part = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'+');
+        let is_part =
+            |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'+');
         let length = bytes[start..].iter().take_while(is_part).count();
         let word = self.text.get(start..start + length)?;
         let is_value = match *word.as_bytes().first()? {

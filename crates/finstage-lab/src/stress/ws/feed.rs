@@ -72,12 +72,20 @@ mod tests {
 
     #[test]
     fn symbols_go_round() {
-        let feed = Feed::binance("", SYMBOLS.map(str::to_owned).to_vec(), &STREAMS.map(str::to_owned));
+        let feed =
+            Feed::binance("", SYMBOLS.map(str::to_owned).to_vec(), &STREAMS.map(str::to_owned));
         assert_eq!(feed.path_of(0), "/stream?streams=btcusdt@ticker/btcusdt@depth/btcusdt@trade");
         assert_eq!(feed.path_of(6), "/stream?streams=ethusdt@ticker/ethusdt@depth/ethusdt@trade");
         let feed = Feed::coinbase("/", vec!["BTC-USD".into()]);
         assert!(feed.subscribe_of(3).next().unwrap().contains(r#""product_ids":["BTC-USD"]"#));
-        let any = Feed::template("/x?id={n}", vec![r#"{"op":"s","id":{n}}"#.into()], FieldPaths::default());
-        assert_eq!((any.path_of(7).as_str(), any.subscribe_of(7).next().unwrap().as_str()), ("/x?id=7", r#"{"op":"s","id":7}"#));
+        let any = Feed::template(
+            "/x?id={n}",
+            vec![r#"{"op":"s","id":{n}}"#.into()],
+            FieldPaths::default(),
+        );
+        assert_eq!(
+            (any.path_of(7).as_str(), any.subscribe_of(7).next().unwrap().as_str()),
+            ("/x?id=7", r#"{"op":"s","id":7}"#)
+        );
     }
 }

@@ -76,10 +76,7 @@ fn io(what: &str, error: std::io::Error) -> Error {
 fn check(plan: &Plan) -> Result<(), Error> {
     let refused = |words: String| Err(Error::new(ErrorKind::Plan, words));
     if plan.connections == 0 || plan.connections > MAX_CONNECTIONS {
-        return refused(format!(
-            "connections {}: write 1 to {MAX_CONNECTIONS}",
-            plan.connections
-        ));
+        return refused(format!("connections {}: write 1 to {MAX_CONNECTIONS}", plan.connections));
     }
     let wanted = u64::from(plan.connections) + SPARE_DESCRIPTORS;
     let has = machine::descriptors();
@@ -176,7 +173,11 @@ impl Total {
         }
     }
 
-    fn gather(&mut self, heard: &Receiver<Report>, (listener, origin): (&mut dyn Listener, Instant)) {
+    fn gather(
+        &mut self,
+        heard: &Receiver<Report>,
+        (listener, origin): (&mut dyn Listener, Instant),
+    ) {
         // A thread that says nothing for so long hangs; what was heard is reported.
         let patience = self.planned + CLOSE_WITHIN + Duration::from_secs(30);
         let mut left = self.threads;

@@ -12,13 +12,13 @@ use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep};
 
+use super::Plan;
 use super::frame::{self, Opcode};
-use super::opening::{self, NotOpened, Place, Stream};
 use super::offset::Offset;
+use super::opening::{self, NotOpened, Place, Stream};
 use super::reader::{Heard, Reader};
 use super::sequences::Sequences;
 use super::tally::Tally;
-use super::Plan;
 use crate::rng::Rng;
 
 /// What a connection waits before it is opened again, at first; doubled each time, until it stays open.

@@ -81,7 +81,10 @@ mod tests {
     #[test]
     fn clocks_that_may_agree_are_not_corrected() {
         let mut offset = Offset::default();
-        offset.hear(Timestamp::from_secs(1_700_000_000), (1_700_000_000_400_000, 1_700_000_000_500_000));
+        offset.hear(
+            Timestamp::from_secs(1_700_000_000),
+            (1_700_000_000_400_000, 1_700_000_000_500_000),
+        );
         assert_eq!(offset.correction_us(), 0);
     }
 }

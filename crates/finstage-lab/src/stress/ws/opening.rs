@@ -144,10 +144,7 @@ async fn opened(place: &Place, path: &str, nonce: [u8; 16]) -> Result<Opened, No
 }
 
 /// Reads the answer to an upgrade: the server's second, and what came behind it.
-async fn answer(
-    stream: &mut Stream,
-    key: &str,
-) -> Result<(Option<Timestamp>, Vec<u8>), NotOpened> {
+async fn answer(stream: &mut Stream, key: &str) -> Result<(Option<Timestamp>, Vec<u8>), NotOpened> {
     let mut head = Vec::with_capacity(512);
     loop {
         if stream.read_buf(&mut head).await.map_err(|_| NotOpened::Connect)? == 0 {

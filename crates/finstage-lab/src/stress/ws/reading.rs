@@ -312,7 +312,8 @@ mod tests {
         // An ask price is no number of an aggregate, and the best bid and ask have no time.
         let ticker = r#"{"e":"24hrTicker","E":1672515782136,"s":"BNBBTC","a":"0.0026","u":1}"#;
         assert_eq!(numbers(&Dialect::Binance, ticker), None);
-        let book = r#"{"u":400900217,"s":"BNBUSDT","b":"25.35190000","B":"31.2","a":"25.3","A":"4"}"#;
+        let book =
+            r#"{"u":400900217,"s":"BNBUSDT","b":"25.35190000","B":"31.2","a":"25.3","A":"4"}"#;
         assert_eq!(Dialect::Binance.read(book), Some(Reading::default()));
         assert_eq!(Dialect::Binance.read(r#"{"result":null,"id":1}"#), Some(Reading::default()));
         assert_eq!(Dialect::Binance.read(r#"[{"e":"24hrMiniTicker"}]"#), Some(Reading::default()));
@@ -346,7 +347,8 @@ mod tests {
             ("1672515782136123456", 1_672_515_782_136_123),
             ("\"2022-12-31T19:43:02.136Z\"", 1_672_515_782_136_000),
         ] {
-            let text = format!(r#"{{"topic":"a","dataset":{{"seq":1}},"data":{{"seq":8,"ts":{time}}}}}"#);
+            let text =
+                format!(r#"{{"topic":"a","dataset":{{"seq":1}},"data":{{"seq":8,"ts":{time}}}}}"#);
             let reading = dialect.read(&text).unwrap();
 
             assert_eq!(reading.at_us, Some(us), "{time}");
@@ -358,9 +360,15 @@ mod tests {
     fn a_ticker_is_borrowed_from_its_message() {
         let text = r#"{"stream":"bnbbtc@ticker","data":{"e":"24hrTicker","E":1672515782136,"s":"BNBBTC","p":"0.0015","P":"250.00","w":"0.0018","x":"0.0009","c":"0.0025","Q":"10","b":"0.0024","B":"10","a":"0.0026","A":"100","o":"0.0010","h":"0.0025","l":"0.0010","v":"10000","q":"18","O":0,"C":86400000,"F":0,"L":18150,"n":18151}}"#;
         let ticker = Ticker::read(text).unwrap();
-        assert_eq!((ticker.symbol, ticker.last, ticker.at_ms), ("BNBBTC", "0.0025", 1_672_515_782_136));
+        assert_eq!(
+            (ticker.symbol, ticker.last, ticker.at_ms),
+            ("BNBBTC", "0.0025", 1_672_515_782_136)
+        );
         assert_eq!((ticker.bid, ticker.ask), (("0.0024", "10"), ("0.0026", "100")));
-        assert_eq!((ticker.high, ticker.low, ticker.volume, ticker.trades), ("0.0025", "0.0010", "10000", 18_151));
+        assert_eq!(
+            (ticker.high, ticker.low, ticker.volume, ticker.trades),
+            ("0.0025", "0.0010", "10000", 18_151)
+        );
         assert_eq!(Ticker::read(&text.replace("24hrTicker", "trade")), None);
         assert_eq!(Ticker::read("{}"), None);
     }

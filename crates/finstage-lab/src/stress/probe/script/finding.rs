@@ -8,6 +8,9 @@ use super::Story;
 const REACH: f64 = 1.6;
 const STEP: f64 = 1.004;
 
+/// A window that is shorter than so many bursts is not seen well.
+const MANY_BURSTS: f64 = 5.0;
+
 impl Story {
     pub(super) fn found(&self, stopped: Stopped) -> Found {
         let all: f64 = self.hypotheses.iter().map(|h| h.weight).sum();
@@ -57,11 +60,17 @@ impl Story {
         if let Some(burst) = self.burst.filter(|_| is_bucket) {
             // What came back while the burst went on is not part of it.
             let of = |drain: f64, more: f64| {
-                ((f64::from(burst.count) + more) / (1.0 + burst.length / drain) - 1e-6).ceil().max(1.0) as u64
+                ((f64::from(burst.count) + more) / (1.0 + burst.length / drain) - 1e-6)
+                    .ceil()
+                    .max(1.0) as u64
             };
             found.limit = Some(of(window, 0.0) * self.cost);
             found.limit_low = of(low, 0.0) * self.cost;
             found.limit_high = Some(of(high, 0.0).max(of(window, 0.0)) * self.cost + self.cost - 1);
+        }
+        if let Some(burst) = self.burst.filter(|burst| window < MANY_BURSTS * burst.length) {
+            // We asked too slowly to see it well.
+            found.confidence *= 0.5 * (1.0 + burst.length / window);
         }
         found.rate_per_s = found.limit.map(|limit| limit as f64 / window);
         let mut others: Vec<&Hypothesis> = Vec::new();
