@@ -16,6 +16,7 @@ mod seal;
 mod server;
 mod setup;
 mod sim;
+mod stress;
 mod sweep;
 mod track;
 mod verify;
@@ -44,6 +45,9 @@ pub use self::seal::{Open, Seal};
 pub use self::server::{Serve, Token};
 pub use self::setup::{Health, Init, Preset};
 pub use self::sim::{OpenAiArgs, Sim, SimHints, SimVenue};
+pub use self::stress::{
+    Stress, StressBurst, StressHttp, StressLoad, StressResult, StressTarget, StressVenue,
+};
 pub use self::sweep::{Search, Sweep, WalkForward};
 pub use self::track::TrackRecord;
 pub use self::verify::{Trials, Verify};
@@ -140,6 +144,9 @@ pub enum Command {
     WalkForward(Box<WalkForward>),
     /// Run the simulator: a Binance, a Yahoo and a Telegram on this machine, with faults on demand
     Sim(Box<Sim>),
+    /// Load tests that know venues: how much a server takes, and when it refuses
+    #[command(subcommand)]
+    Stress(Stress),
     /// Signals in the store
     #[command(subcommand)]
     Signals(Signals),

@@ -31,6 +31,7 @@ pub mod logging;
 pub mod pace;
 mod polled;
 pub mod recorded;
+mod rendezvous;
 pub mod report;
 mod rewarm;
 pub mod sealed;

@@ -11,20 +11,41 @@
 //! What it deliberately does not do: send orders, hold keys that could trade, or decide whether a
 //! host may be tested; the command line asks for that.
 
+mod alarm;
 pub mod arrival;
+pub mod compare;
+pub mod figures;
+pub mod findings;
+pub mod frozen;
+pub mod health;
 mod histogram;
+pub mod http;
+pub mod knee;
+mod language;
 mod listener;
 mod machine;
+pub mod merge;
+pub mod mix;
+pub mod moment;
 mod outcome;
 pub mod probe;
+pub mod report;
+pub mod scenario;
+#[cfg(test)]
+pub(crate) mod scene;
 pub mod target;
+pub mod threshold;
+pub mod tls;
+pub mod venues;
 pub mod ws;
 
 pub use histogram::Latencies;
+pub use language::Language;
 pub use listener::{Listener, Snapshot, Stop};
 pub use machine::raise_descriptors;
 pub use outcome::{
-    EndpointOutcome, Finding, Generator, Kind, Messages, Outcome, Percentiles, Phase, QuotaSeen,
-    Recommendation, Severity, Slice,
+    Burst, EndpointOutcome, Finding, Generator, Kind, Knee, Messages, Outcome, Percentiles, Phase,
+    QuotaSeen, Recommendation, Severity, Slice, Step,
 };
 pub use target::{Ceilings, Scheme, Target};
+pub use threshold::{Checked, Threshold};

@@ -4,7 +4,7 @@ use finstage_model::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Latencies;
+use super::{Checked, Latencies};
 
 /// What a load test found: one JSON document with all that reports, comparisons and thresholds need.
 ///
@@ -50,16 +50,60 @@ pub struct Outcome {
     /// What came over connections that stay open; of [`Kind::Ws`] only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub messages: Option<Messages>,
+    /// Burst by burst; of [`Kind::Burst`] only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bursts: Vec<Burst>,
+    /// Up to which rate all was well; of a ramp only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub knee: Option<Knee>,
     /// What follows from the figures.
     pub findings: Vec<Finding>,
     /// What to do about it.
     pub recommendations: Vec<Recommendation>,
+    /// What had to hold, and whether it does; empty where nothing was asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub thresholds: Vec<Checked>,
     /// The settings that it ran with, as named on the command line.
     pub settings: BTreeMap<String, Value>,
     /// Second by second; of runs over ten minutes in longer slices, all of one length.
     pub slices: Vec<Slice>,
     /// How long all that were answered took from when they were due: HdrHistogram V2, base64.
     pub histogram: Latencies,
+}
+
+impl Outcome {
+    /// A test of which nothing is known yet: for filling in.
+    #[must_use]
+    pub fn new(kind: Kind, target: impl Into<String>) -> Self {
+        Self {
+            kind,
+            target: target.into(),
+            started_at: Timestamp::from_secs(0),
+            elapsed_s: 0.0,
+            sent: 0,
+            ok: 0,
+            failed: 0,
+            rate_limited: 0,
+            shed: 0,
+            rps: 0.0,
+            latency: Percentiles::default(),
+            service: Percentiles::default(),
+            phases: BTreeMap::new(),
+            errors: BTreeMap::new(),
+            endpoints: Vec::new(),
+            quota: QuotaSeen::default(),
+            generator: Generator::default(),
+            messages: None,
+            bursts: Vec::new(),
+            knee: None,
+            findings: Vec::new(),
+            recommendations: Vec::new(),
+            thresholds: Vec::new(),
+            settings: BTreeMap::new(),
+            slices: Vec::new(),
+            histogram: Latencies::new(),
+        }
+    }
 }
 
 /// What kind of test an [`Outcome`] is of.
@@ -115,6 +159,19 @@ pub enum Phase {
     FirstByte,
     /// From the first byte to the last.
     Body,
+}
+
+impl Phase {
+    /// All, in the order in which they follow each other.
+    pub const ALL: [Self; 7] = [
+        Self::Queue,
+        Self::Dns,
+        Self::Connect,
+        Self::Tls,
+        Self::Upgrade,
+        Self::FirstByte,
+        Self::Body,
+    ];
 }
 
 /// One endpoint's part.
@@ -211,6 +268,55 @@ pub struct Messages {
     pub unread: u64,
     /// Our memory for one connection, in bytes; kernel buffers are not in it.
     pub bytes_per_connection: u64,
+}
+
+/// One burst.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Burst {
+    /// Its number, from 1.
+    pub cycle: u32,
+    /// When it was due, since the test's start, in seconds.
+    pub at_s: f64,
+    /// From when it was due to its last answer.
+    pub duration_ms: f64,
+    /// Requests that were due.
+    pub total: u64,
+    /// Answers of 2xx and 3xx.
+    pub ok: u64,
+    /// 429 and 418.
+    pub rate_limited: u64,
+    /// Requests by its duration.
+    pub rps: f64,
+}
+
+/// Where a rate that rises step by step became too much.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Knee {
+    /// The highest step that held, in requests a second; 0 where none did.
+    pub rps: f64,
+    /// Its p99.
+    pub p99_ms: Option<f64>,
+    /// The step that broke; `None` where all held, and the limit is above.
+    pub broke_at_rps: Option<f64>,
+    /// Why it broke, in words: `p99 120 ms is over 5 times that of the first step`.
+    pub why: Option<String>,
+    /// Every step that was tried.
+    pub steps: Vec<Step>,
+}
+
+/// A step of a ramp.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// The rate that was planned.
+    pub rps: f64,
+    /// Answers a second.
+    pub answered_rps: f64,
+    /// See [`Percentiles`].
+    pub p50_ms: Option<f64>,
+    /// See [`Percentiles`].
+    pub p99_ms: Option<f64>,
+    /// Share that failed or was shed, 0 to 1.
+    pub failed: f64,
 }
 
 /// What follows from the figures.

@@ -7,5 +7,7 @@ mod kis;
 mod kraken;
 mod messenger;
 mod openai;
+mod probe;
 mod sealed;
+mod stress;
 mod venue;

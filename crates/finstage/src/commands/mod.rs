@@ -34,6 +34,7 @@ mod serve;
 mod signals;
 mod sim;
 pub(crate) mod strategies;
+mod stress;
 mod sweep;
 mod token;
 pub(crate) mod track_record;
@@ -125,6 +126,7 @@ fn run(cli: &Cli) -> Result<Exit> {
         Command::Sweep(args) => sweep::run(global, args),
         Command::WalkForward(args) => walk_forward::run(global, args),
         Command::Sim(args) => sim::run(global, args),
+        Command::Stress(args) => stress::run(global, args),
         Command::Signals(args) => signals::run(global, args),
         Command::Alerts(args) => alerts::run(global, args),
         Command::Watch(args) => watch::run(global, args),

@@ -180,6 +180,12 @@ pub(crate) fn default_file() -> Option<PathBuf> {
     file.is_file().then_some(file)
 }
 
+/// Where programs of this user leave notes for each other while they run.
+pub(crate) fn runtime_folder() -> PathBuf {
+    let folder = environment(|name| name == "XDG_RUNTIME_DIR").pop().map(|(_, v)| PathBuf::from(v));
+    folder.filter(|folder| folder.is_dir()).unwrap_or_else(std::env::temp_dir)
+}
+
 fn read(file: &Path) -> Result<String> {
     let shown = file.display();
     let failed = |e: std::io::Error| {

@@ -13,6 +13,7 @@
 
 mod design;
 mod desk;
+mod drive;
 mod model;
 mod report;
 mod script;
@@ -23,6 +24,7 @@ use std::time::Duration;
 use finstage_model::Timestamp;
 
 pub use self::desk::Probe;
+pub use self::drive::{ByItself, Date, Driver, Waits, documented, documented_by_binance};
 pub use self::report::{Found, Shape, Stopped};
 
 /// Refusals that a probe takes at most.

@@ -318,7 +318,10 @@ impl Story {
             }
             let Some(Burst { count, .. }) = self.burst else { break };
             // Not quite all, so that the refusal does not come here.
-            let most = count - spare(count).max(1).min(count - 1);
+            let least =
+                self.hypotheses.iter().map(Hypothesis::limit).fold(f64::from(count), f64::min)
+                    as u32;
+            let most = least.saturating_sub(spare(count).max(1)).max(1);
             let exact = self.timing.exactness();
             let length = f64::from(count) * self.timing.gap();
             let at = guard(exact);

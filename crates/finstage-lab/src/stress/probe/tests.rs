@@ -115,7 +115,7 @@ fn wrong(found: &Found, (shape, window, limit): (Shape, Duration, u32)) -> Optio
     let same =
         |a: Shape| a == shape || (limit == 1 && a != Shape::Aligned && shape != Shape::Aligned);
     let is_shape = found.shape.is_some_and(same);
-    let is_limit = found.limit.is_some_and(|n| near(n as f64, f64::from(limit), 0.01));
+    let is_limit = found.limit.is_some_and(|n| near(n as f64, f64::from(limit), 0.0101));
     // The rate of a bucket is told as well as what is left of refusals lets it; it says how well.
     let slack = if shape == Shape::Bucket { 0.35 } else { 0.02 };
     let is_window = found.window_s.is_some_and(|w| near(w, window.as_secs_f64(), slack));

@@ -7,9 +7,6 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
 use finstage_model::{Clock, Timestamp};
-use rustls::ClientConfig;
-use rustls::pki_types::ServerName;
-use rustls_platform_verifier::ConfigVerifierExt as _;
 use tokio::time::Instant;
 
 use super::offset::Offset;
@@ -18,9 +15,10 @@ use super::tally::Tally;
 use super::work::{REPORT_EVERY, Report, Share, work};
 use super::{CLOSE_WITHIN, MAX_CONNECTIONS, Plan};
 use crate::error::{Error, ErrorKind};
+use crate::stress::tls::Trust;
 use crate::stress::{
     Generator, Kind, Latencies, Listener, Messages, Outcome, Phase, QuotaSeen, Slice, Snapshot,
-    Stop, machine,
+    Stop, machine, tls,
 };
 
 /// Slices that are kept; then each is as long as two were.
@@ -93,16 +91,10 @@ fn check(plan: &Plan) -> Result<(), Error> {
 
 fn place(plan: &Plan, address: SocketAddr) -> Result<Place, Error> {
     let tls = if plan.target.scheme.is_tls() {
-        let name = ServerName::try_from(plan.target.host.clone()).map_err(|e| {
-            let words = format!("target {}: no name of a certificate: {e}", plan.target.host);
-            Error::new(ErrorKind::Target, words)
-        })?;
-        finstage_net::install_crypto();
+        let name = tls::server_name(&plan.target)?;
         let config = match &plan.tls {
             Some(config) => Arc::clone(config),
-            None => Arc::new(ClientConfig::with_platform_verifier().map_err(|e| {
-                Error::new(ErrorKind::Io, format!("reading the system's certificates: {e}"))
-            })?),
+            None => tls::configuration(Trust::Machine, &["http/1.1"])?,
         };
         Some((name, config))
     } else {
@@ -295,8 +287,6 @@ impl Total {
         // What people wait for is messages; where they carry no time, it is connections.
         let main = if tally.latency.count() > 0 { &tally.latency } else { &opening.whole };
         Outcome {
-            kind: Kind::Ws,
-            target: plan.target.with_path(plan.feed.path.as_str()).url(),
             started_at,
             elapsed_s: elapsed.as_secs_f64(),
             sent: tally.tried,
@@ -309,7 +299,6 @@ impl Total {
             service: opening.whole.percentiles(),
             phases: occurred.map(|(phase, times)| (phase, times.percentiles())).collect(),
             errors: tally.errors.clone(),
-            endpoints: Vec::new(),
             quota: QuotaSeen {
                 used: BTreeMap::new(),
                 retry_after_s: tally.retry_after_s,
@@ -318,11 +307,10 @@ impl Total {
             },
             generator,
             messages: Some(messages),
-            findings: Vec::new(),
-            recommendations: Vec::new(),
             settings: plan.settings.clone(),
             histogram: main.clone(),
             slices,
+            ..Outcome::new(Kind::Ws, plan.target.with_path(plan.feed.path.as_str()).url())
         }
     }
 

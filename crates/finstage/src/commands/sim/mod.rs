@@ -26,6 +26,7 @@ use super::serve::stop_on_signal;
 use super::{print_line, say};
 use crate::cli::{Global, Sim, SimVenue};
 use crate::exit::{Exit, Failure, Result};
+use crate::rendezvous::Note;
 
 pub(super) fn run(global: &Global, args: &Sim) -> Result<Exit> {
     if !args.listen.ip().is_loopback() {
@@ -84,6 +85,10 @@ async fn serve(global: &Global, args: &Sim, faults: Scenario, ledger: Arc<Ledger
             port += 1;
         }
     }
+    let note = Note::leave(&addresses);
+    if let Err(error) = &note {
+        say(global, format_args!("load tests must name a --target: leaving a note: {error}"));
+    }
     print_line(&Value::Object(addresses).to_string())?;
     let seed = args.seed;
     say(global, format_args!("simulating with seed {seed}, scenario {name}; Ctrl-C ends"));
@@ -96,6 +101,7 @@ async fn serve(global: &Global, args: &Sim, faults: Scenario, ledger: Arc<Ledger
             counts.ok, counts.refused, counts.errors
         ),
     );
+    drop(note);
     stop_all(global, running).await;
     Ok(())
 }
