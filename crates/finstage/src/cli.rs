@@ -46,7 +46,8 @@ pub use self::server::{Serve, Token};
 pub use self::setup::{Health, Init, Preset};
 pub use self::sim::{OpenAiArgs, Sim, SimHints, SimVenue};
 pub use self::stress::{
-    Stress, StressBurst, StressHttp, StressLoad, StressResult, StressTarget, StressVenue,
+    Stress, StressBurst, StressHttp, StressLoad, StressOpening, StressProbe, StressResult,
+    StressTarget, StressVenue, StressWs,
 };
 pub use self::sweep::{Search, Sweep, WalkForward};
 pub use self::track::TrackRecord;

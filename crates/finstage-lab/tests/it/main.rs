@@ -9,5 +9,6 @@ mod messenger;
 mod openai;
 mod probe;
 mod sealed;
+mod sockets;
 mod stress;
 mod venue;

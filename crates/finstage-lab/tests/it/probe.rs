@@ -156,3 +156,21 @@ async fn kis_counts_the_second_of_its_clock_and_refuses_with_status_500() {
     let limit = u64::from(CALLS_PER_SECOND);
     assert_eq!(said(&found), (Some(Shape::Aligned), Some(limit), 1.0), "{found:?}");
 }
+
+#[tokio::test]
+async fn openai_is_a_bucket_of_a_minute_whose_headers_say_the_limit() {
+    use finstage_lab::sim::openai::{Limits, Manners};
+    let manners =
+        Manners { limits: Limits { rpm: Some(120), tpm: None, ..Limits::default() }, ..Manners::default() };
+    let wish = crate::openai::Wish { manners, ..Default::default() };
+    let server = crate::openai::Server::start(wish).await;
+    let body = serde_json::json!({"model": "gpt-4o-mini", "max_tokens": 1,
+        "messages": [{"role": "user", "content": "hello"}]});
+    let request = Request::post(format!("{}/v1/chat/completions", server.sim.rest_url()))
+        .header("authorization", format!("Bearer {}", crate::openai::KEY))
+        .json(body.to_string());
+    let found = probe(&server.clock, request, Options::default()).await;
+    assert_eq!((found.shape, found.limit), (Some(Shape::Bucket), Some(120)), "{found:?}");
+    assert!((found.window_s.unwrap() / 60.0 - 1.0).abs() < 0.05, "{found:?}");
+    assert!(found.refusals <= 3);
+}

@@ -7,7 +7,7 @@ use clap::Args;
 /// `finstage bench`
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Groups: indicators, streaming, backtest, sweep, verify, history, engine, seal, client, llm, server.\nFigures are processor times, the least of all rounds, those of verify and server times to wait,\nthose of seal as each says; columns exist before the clock starts. With --python, TA-Lib's C\nlibrary and backtesting.py take turns with ours round by round, on the same bars, and cryptography\nopens the same sealed messages; with --sweep-python vectorbt runs the same 10,000 crosses over ten\nyears of days, on one core as ours does; ratios say how many times as fast ours is. These are\nfigures, not tests: nothing fails because of them, and they vary with the machine and what else it\ndoes."
+    after_help = "Groups: indicators, streaming, backtest, sweep, verify, history, engine, seal, client, llm, server,\nstress.\nFigures are processor times, the least of all rounds, those of verify and server times to wait,\nthose of seal as each says; columns exist before the clock starts. With --python, TA-Lib's C\nlibrary and backtesting.py take turns with ours round by round, on the same bars, and cryptography\nopens the same sealed messages; stress runs beside oha and wrk where they are on PATH; with --sweep-python vectorbt runs the same 10,000 crosses over ten\nyears of days, on one core as ours does; ratios say how many times as fast ours is. These are\nfigures, not tests: nothing fails because of them, and they vary with the machine and what else it\ndoes."
 )]
 pub struct Bench {
     /// Only these groups

@@ -163,7 +163,7 @@ impl<'a> Front<'a> {
         };
         if now >= self.next_hand {
             self.next_hand = now + HANDED_OVER_EVERY;
-            self.settle(in_flight, open);
+            self.settle(now, in_flight, open);
             let counts_bursts = self.tally.counts_bursts;
             self.exchange.swap(&mut self.tally);
             self.tally.counts_bursts = counts_bursts;
@@ -171,15 +171,16 @@ impl<'a> Front<'a> {
     }
 
     /// The counts so far, at the end.
-    pub(crate) fn into_tally(mut self) -> Box<Tally> {
-        self.settle(0, 0);
+    pub(crate) fn into_tally(mut self, now: u64) -> Box<Tally> {
+        self.settle(now, 0, 0);
         self.tally
     }
 
-    fn settle(&mut self, in_flight: usize, open: usize) {
+    fn settle(&mut self, now: u64, in_flight: usize, open: usize) {
         let cpu = crate::stress::moment::thread_cpu();
         self.tally.cpu += cpu.saturating_sub(self.cpu).as_nanos() as u64;
         self.cpu = cpu;
+        self.tally.until = now;
         (self.tally.in_flight, self.tally.open) = (in_flight as u64, open as u64);
     }
 

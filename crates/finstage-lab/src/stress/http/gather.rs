@@ -16,6 +16,8 @@ const LAG_SHARE: f64 = 0.05;
 const LAG_FLOOR_MS: f64 = 1.0;
 /// The share of a processor above which a thread has no time left.
 const CPU_SHARE: f64 = 0.85;
+/// The shortest stretch, in ns, of which that share is judged.
+const JUDGED_FROM: u64 = 100_000_000;
 
 /// See the module.
 #[derive(Debug)]
@@ -42,7 +44,7 @@ pub(crate) struct Gathered {
     no_file: u64,
     pub(crate) last_answer: u64,
     descriptors: u64,
-    /// Of each thread: in flight, and when it was last heard.
+    /// Of each thread: in flight, and until when it was heard.
     threads: Vec<(u64, u64)>,
 }
 
@@ -148,9 +150,11 @@ impl Gathered {
 
     /// Holds what a thread took against the time since it was last heard.
     fn note_thread(&mut self, number: usize, tally: &Tally, now: u64) {
-        let (_, heard) = self.threads[number];
-        self.threads[number] = (tally.in_flight, now);
-        let share = tally.cpu as f64 / now.saturating_sub(heard).max(1) as f64;
+        let (_, before) = self.threads[number];
+        self.threads[number] = (tally.in_flight, tally.until);
+        let passed = tally.until.saturating_sub(before);
+        // Of a short stretch at the end the share says nothing.
+        let share = if passed >= JUDGED_FROM { tally.cpu as f64 / passed as f64 } else { 0.0 };
         let in_flight = self.in_flight();
         let second = u32::try_from(now / 1_000_000_000).unwrap_or(u32::MAX);
         let at = (second / self.length) as usize;

@@ -52,6 +52,7 @@ pub(crate) fn run(front: Front<'_>, pool: Pool<'_>) -> io::Result<Box<Tally>> {
         links: (0..size).map(|_| Link::default()).collect(),
         idle: Vec::with_capacity(size),
         vacant: (0..size).rev().collect(),
+        done: Vec::with_capacity(size),
         in_flight: 0,
         address: 0,
         next_sweep: 0,
@@ -70,6 +71,9 @@ struct Worker<'a> {
     idle: Vec<usize>,
     /// Links without a connection.
     vacant: Vec<usize>,
+    /// Links whose requests ended in this round: they get the next ones together, behind it. A server
+    /// that is asked one by one wakes for each, and so do we for its answers.
+    done: Vec<usize>,
     in_flight: usize,
     /// Which address is tried.
     address: usize,
@@ -144,12 +148,15 @@ impl Worker<'_> {
                     self.event(event.token().0, is_closed);
                 }
             }
+            while let Some(at) = self.done.pop() {
+                self.go_on(at);
+            }
         }
         let registry = self.poll.registry();
         for transport in self.links.drain(..).filter_map(|link| link.transport) {
             transport.close(registry);
         }
-        Ok(self.front.into_tally())
+        Ok(self.front.into_tally(self.pool.start.nanos()))
     }
 
     /// Sends what is due; whether more is due than was sent at once.
@@ -353,7 +360,7 @@ impl Worker<'_> {
             Step::Broken(why) => {
                 let now = self.pool.start.nanos();
                 self.give_up(at, why, now);
-                self.go_on(at, now);
+                self.done.push(at);
             }
         }
     }
@@ -418,11 +425,12 @@ impl Worker<'_> {
         } else {
             self.links[at].stage = Stage::Idle;
         }
-        self.go_on(at, now);
+        self.done.push(at);
     }
 
     /// Gives a link that is done its next request, or lets it rest.
-    fn go_on(&mut self, at: usize, now: u64) {
+    fn go_on(&mut self, at: usize) {
+        let now = self.pool.start.nanos();
         let next = match self.front.next_waiting(now) {
             Some(flight) => Some(flight),
             None if self.front.is_closed() && !self.front.is_over() => Some(self.front.make(now)),
@@ -431,9 +439,10 @@ impl Worker<'_> {
         match (next, self.links[at].stage) {
             (Some(flight), Stage::Idle) => self.send(at, flight, now),
             (Some(flight), _) => {
-                // It was closed just now, so it is the last of those without a connection.
-                let last = self.vacant.pop();
-                debug_assert_eq!(last, Some(at), "invariant: what is closed is vacant");
+                // It was closed in this round, so it is among the last of those without a connection.
+                if let Some(place) = self.vacant.iter().rposition(|other| *other == at) {
+                    self.vacant.swap_remove(place);
+                }
                 self.connect(at, flight, now);
             }
             (None, Stage::Idle) => self.idle.push(at),

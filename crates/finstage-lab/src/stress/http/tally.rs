@@ -40,6 +40,8 @@ pub(crate) struct Tally {
     pub(crate) last_answer: u64,
     /// Processor time of the thread, in ns.
     pub(crate) cpu: u64,
+    /// When it was handed over, since the start in ns.
+    pub(crate) until: u64,
     pub(crate) in_flight: u64,
     pub(crate) open: u64,
 }

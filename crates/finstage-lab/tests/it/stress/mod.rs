@@ -1,6 +1,8 @@
 //! Load tests against servers whose behaviour is known.
 
 mod behaviour;
+mod server;
+mod spoken;
 mod truth;
 
 use std::collections::BTreeMap;

@@ -1,12 +1,16 @@
 //! Arguments of `stress`.
 
 mod http;
+mod probe;
+mod ws;
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use finstage_lab::stress::Threshold;
 
+pub use self::probe::StressProbe;
+pub use self::ws::{StressOpening, StressWs};
 pub use self::http::{StressBurst, StressHttp, StressLoad};
 
 /// `finstage stress`
@@ -16,6 +20,10 @@ pub enum Stress {
     Http(Box<StressHttp>),
     /// Many requests at once, a pause, and again
     Burst(Box<StressBurst>),
+    /// Connections that stay open, thousands of them: opening, messages, what is late and missing
+    Ws(Box<StressWs>),
+    /// How much a server lets in and how it counts, found with at most three refusals
+    Probe(Box<StressProbe>),
 }
 
 /// What is tested.

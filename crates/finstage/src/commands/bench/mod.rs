@@ -15,6 +15,7 @@ mod seal;
 mod server;
 mod stopwatch;
 mod streaming;
+mod stress;
 mod sweep;
 mod verify;
 mod walk;
@@ -36,7 +37,7 @@ use peer::Peer;
 type Group = fn(&mut Session<'_>) -> Result<()>;
 
 /// All groups, in the order in which they run.
-const GROUPS: [(&str, Group); 11] = [
+const GROUPS: [(&str, Group); 12] = [
     ("indicators", indicators::measure),
     ("streaming", streaming::measure),
     ("backtest", backtest::measure),
@@ -48,6 +49,7 @@ const GROUPS: [(&str, Group); 11] = [
     ("client", client::measure),
     ("llm", models::measure),
     ("server", server::measure),
+    ("stress", stress::measure),
 ];
 
 /// What to add so that ours can be compared.

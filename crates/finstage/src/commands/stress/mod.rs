@@ -3,7 +3,9 @@
 mod http;
 mod lines;
 mod place;
+mod probe;
 mod result;
+mod ws;
 
 use finstage_lab::stress::Stop;
 
@@ -14,6 +16,8 @@ pub(super) fn run(global: &Global, args: &Stress) -> Result<Exit> {
     match args {
         Stress::Http(args) => http::run(global, args),
         Stress::Burst(args) => http::burst(global, args),
+        Stress::Ws(args) => ws::run(global, args),
+        Stress::Probe(args) => probe::run(global, args),
     }
 }
 

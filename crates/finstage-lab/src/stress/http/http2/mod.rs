@@ -91,7 +91,7 @@ impl Worker<'_> {
             }
         }
         (0..self.lines.len()).for_each(|at| self.close(at));
-        Ok(self.front.into_tally())
+        Ok(self.front.into_tally(self.pool.start.nanos()))
     }
 
     /// Opens what is not open, unless that failed just now.
