@@ -1,6 +1,8 @@
 //! Holds connections to the simulated venue and says what they cost: `many_sockets serve PORT` in one
 //! process, `many_sockets load PORT [CONNECTIONS] [SECONDS]` in another.
 
+#![expect(clippy::print_stdout, reason = "prints what it measured")]
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -14,6 +14,7 @@
 mod alarm;
 pub mod arrival;
 pub mod compare;
+mod descriptors;
 pub mod figures;
 pub mod findings;
 pub mod frozen;
@@ -23,7 +24,6 @@ pub mod http;
 pub mod knee;
 mod language;
 mod listener;
-mod machine;
 pub mod merge;
 pub mod mix;
 pub mod moment;
@@ -39,10 +39,10 @@ pub mod tls;
 pub mod venues;
 pub mod ws;
 
+pub use descriptors::raise_descriptors;
 pub use histogram::Latencies;
 pub use language::Language;
 pub use listener::{Listener, Snapshot, Stop};
-pub use machine::raise_descriptors;
 pub use outcome::{
     Burst, EndpointOutcome, Finding, Generator, Kind, Knee, Messages, Outcome, Percentiles, Phase,
     QuotaSeen, Recommendation, Severity, Slice, Step,

@@ -56,8 +56,9 @@ async fn probe(clock: &Arc<ManualClock>, request: Request, options: Options) -> 
     };
     let moved = Arc::clone(clock);
     let mut step = |_: &_| moved.advance(Duration::from_micros(100));
+    let first = client.send(&request).await.unwrap();
+    assert!(first.status < 400, "{} {}", first.status, first.text());
     let found = driver.run(options, &waits, &mut step).await.unwrap();
-    println!("{found:?}");
     found
 }
 
@@ -160,13 +161,15 @@ async fn kis_counts_the_second_of_its_clock_and_refuses_with_status_500() {
 #[tokio::test]
 async fn openai_is_a_bucket_of_a_minute_whose_headers_say_the_limit() {
     use finstage_lab::sim::openai::{Limits, Manners};
-    let manners =
-        Manners { limits: Limits { rpm: Some(120), tpm: None, ..Limits::default() }, ..Manners::default() };
+    let manners = Manners {
+        limits: Limits { rpm: Some(120), tpm: None, ..Limits::default() },
+        ..Manners::default()
+    };
     let wish = crate::openai::Wish { manners, ..Default::default() };
     let server = crate::openai::Server::start(wish).await;
     let body = serde_json::json!({"model": "gpt-4o-mini", "max_tokens": 1,
         "messages": [{"role": "user", "content": "hello"}]});
-    let request = Request::post(format!("{}/v1/chat/completions", server.sim.rest_url()))
+    let request = Request::post(format!("{}/chat/completions", server.sim.rest_url()))
         .header("authorization", format!("Bearer {}", crate::openai::KEY))
         .json(body.to_string());
     let found = probe(&server.clock, request, Options::default()).await;

@@ -220,7 +220,7 @@ impl Worker<'_> {
     fn not_connected(&mut self, at: usize, error: &io::Error, now: u64) {
         match error.kind() {
             io::ErrorKind::AddrNotAvailable | io::ErrorKind::AddrInUse => {
-                self.front.tally.no_port += 1
+                self.front.tally.no_port += 1;
             }
             // EMFILE and ENFILE.
             _ if matches!(error.raw_os_error(), Some(23 | 24)) => self.front.tally.no_file += 1,

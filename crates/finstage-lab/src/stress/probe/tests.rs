@@ -139,7 +139,7 @@ fn shapes_limits_and_windows_are_found_whatever_the_way() {
                 for way in WAYS {
                     for (s, shape) in SHAPES.into_iter().enumerate() {
                         let round = Duration::from_micros((way.0 + way.1) * u64::from(limit));
-                        let share = if shape == Shape::Bucket { 0.08 } else { 0.15 };
+                        let share = if shape == Shape::Bucket { 0.06 } else { 0.15 };
                         if round > window.mul_f64(share) {
                             continue;
                         }

@@ -18,7 +18,7 @@ use crate::error::{Error, ErrorKind};
 use crate::stress::tls::Trust;
 use crate::stress::{
     Generator, Kind, Latencies, Listener, Messages, Outcome, Phase, QuotaSeen, Slice, Snapshot,
-    Stop, machine, tls,
+    Stop, descriptors, health, moment, tls,
 };
 
 /// Slices that are kept; then each is as long as two were.
@@ -77,8 +77,10 @@ fn check(plan: &Plan) -> Result<(), Error> {
         return refused(format!("connections {}: write 1 to {MAX_CONNECTIONS}", plan.connections));
     }
     let wanted = u64::from(plan.connections) + SPARE_DESCRIPTORS;
-    let has = machine::descriptors();
-    if let Some(limit) = machine::raise_descriptors(wanted).filter(|limit| *limit < has + wanted) {
+    let has = health::descriptors();
+    if let Some(limit) =
+        descriptors::raise_descriptors(wanted).filter(|limit| *limit < has + wanted)
+    {
         let possible = limit.saturating_sub(has + SPARE_DESCRIPTORS);
         return refused(format!(
             "connections {}: this process may have {limit} files and sockets, enough for {possible}; \
@@ -139,7 +141,7 @@ struct Total {
 impl Total {
     fn new(plan: &Plan, started_at: Timestamp) -> Self {
         let threads = plan.threads.max(1);
-        let cpu = machine::cpu();
+        let cpu = moment::process_cpu();
         Self {
             tally: Tally::default(),
             slices: Vec::new(),
@@ -158,8 +160,8 @@ impl Total {
             planned: plan.length(),
             started_at,
             cpu,
-            rss: machine::memory().0,
-            descriptors: machine::descriptors(),
+            rss: health::memory(),
+            descriptors: health::descriptors(),
             rss_open: 0,
             slice_cpu: (cpu, Duration::ZERO),
         }
@@ -208,7 +210,7 @@ impl Total {
         if all >= self.connections && self.all_open.is_none() {
             self.all_open = Some((at, self.tally.received));
             self.ramp = Some(self.newest);
-            self.rss_open = machine::memory().0;
+            self.rss_open = health::memory();
         }
         if !is_last {
             self.held = (at, self.tally.received);
@@ -240,7 +242,7 @@ impl Total {
 
     /// Judges the youngest slice before the next one begins.
     fn close_slice(&mut self, at: Duration) {
-        let (cpu, since) = std::mem::replace(&mut self.slice_cpu, (machine::cpu(), at));
+        let (cpu, since) = std::mem::replace(&mut self.slice_cpu, (moment::process_cpu(), at));
         let Some(slice) = self.slices.last_mut() else { return };
         let spent = self.slice_cpu.0.saturating_sub(cpu).as_secs_f64();
         let whole = at.saturating_sub(since).as_secs_f64() * f64::from(self.threads);
@@ -346,19 +348,19 @@ impl Total {
     }
 
     fn generator(&self) -> Generator {
-        let cpu = machine::cpu().saturating_sub(self.cpu).as_secs_f64();
+        let cpu = moment::process_cpu().saturating_sub(self.cpu).as_secs_f64();
         let work = self.tally.received + self.tally.tried;
         let bound = self.slices.iter().filter(|slice| slice.generator_bound).count();
         Generator {
             threads: self.threads,
             cpu_s: cpu,
             cpu_us_per_request: if work > 0 { cpu * 1e6 / work as f64 } else { 0.0 },
-            rss_bytes: machine::memory().1,
+            rss_bytes: health::peak_memory(),
             connections: self.tally.opened,
             reconnects: self.tally.reconnects,
             lag: self.tally.lag.percentiles(),
             descriptors: self.descriptors + self.peak,
-            descriptor_limit: machine::raise_descriptors(0).unwrap_or(u64::MAX),
+            descriptor_limit: health::descriptor_limit(),
             bound_slices: bound as u32,
             bound_by: if bound > 0 { vec!["processor".to_owned()] } else { Vec::new() },
         }

@@ -94,30 +94,29 @@ impl<'a> Ticker<'a> {
     pub fn read(text: &'a str) -> Option<Self> {
         let (mut cursor, mut ticker, mut kind) = (Cursor::new(text), Self::default(), "");
         cursor.object(|cursor, name| match name {
-            "data" => cursor.object(|cursor, name| ticker.member(cursor, name, &mut kind)),
+            b"data" => cursor.object(|cursor, name| ticker.member(cursor, name, &mut kind)),
             _ => ticker.member(cursor, name, &mut kind),
         })?;
         (kind == "24hrTicker" && cursor.is_at_end()).then_some(ticker)
     }
 
     #[inline]
-    fn member(&mut self, cursor: &mut Cursor<'a>, name: &str, kind: &mut &'a str) -> Option<()> {
-        let value = cursor.scalar()?;
-        let [letter] = *name.as_bytes() else { return Some(()) };
+    fn member(&mut self, cursor: &mut Cursor<'a>, name: &[u8], kind: &mut &'a str) -> Option<()> {
+        let [letter] = *name else { return cursor.pass() };
         match letter {
-            b'e' => *kind = value,
-            b'E' => self.at_ms = integer(value)?,
-            b's' => self.symbol = value,
-            b'c' => self.last = value,
-            b'b' => self.bid.0 = value,
-            b'B' => self.bid.1 = value,
-            b'a' => self.ask.0 = value,
-            b'A' => self.ask.1 = value,
-            b'h' => self.high = value,
-            b'l' => self.low = value,
-            b'v' => self.volume = value,
-            b'n' => self.trades = integer(value)?,
-            _ => {}
+            b'e' => *kind = cursor.scalar()?,
+            b'E' => self.at_ms = integer(cursor.scalar()?)?,
+            b's' => self.symbol = cursor.scalar()?,
+            b'c' => self.last = cursor.scalar()?,
+            b'b' => self.bid.0 = cursor.scalar()?,
+            b'B' => self.bid.1 = cursor.scalar()?,
+            b'a' => self.ask.0 = cursor.scalar()?,
+            b'A' => self.ask.1 = cursor.scalar()?,
+            b'h' => self.high = cursor.scalar()?,
+            b'l' => self.low = cursor.scalar()?,
+            b'v' => self.volume = cursor.scalar()?,
+            b'n' => self.trades = integer(cursor.scalar()?)?,
+            _ => return cursor.pass(),
         }
         Some(())
     }
@@ -137,19 +136,19 @@ struct Event<'a> {
 
 impl<'a> Event<'a> {
     #[inline]
-    fn member(&mut self, cursor: &mut Cursor<'a>, name: &str) -> Option<()> {
-        let value = cursor.scalar()?;
-        let [letter] = *name.as_bytes() else { return Some(()) };
-        match letter {
-            b'e' => self.kind = value,
-            b'E' => self.at = value,
-            b's' => self.symbol = value,
-            b't' => self.trade = value,
-            b'a' => self.aggregate = value,
-            b'U' => self.from = value,
-            b'u' => self.to = value,
-            _ => {}
-        }
+    fn member(&mut self, cursor: &mut Cursor<'a>, name: &[u8]) -> Option<()> {
+        let [letter] = *name else { return cursor.pass() };
+        let slot = match letter {
+            b'e' => &mut self.kind,
+            b'E' => &mut self.at,
+            b's' => &mut self.symbol,
+            b't' => &mut self.trade,
+            b'a' => &mut self.aggregate,
+            b'U' => &mut self.from,
+            b'u' => &mut self.to,
+            _ => return cursor.pass(),
+        };
+        *slot = cursor.scalar()?;
         Some(())
     }
 }
@@ -157,7 +156,7 @@ impl<'a> Event<'a> {
 fn binance(cursor: &mut Cursor<'_>) -> Option<Reading> {
     let mut event = Event::default();
     cursor.object(|cursor, name| {
-        if name == "data" && cursor.is_object() {
+        if name == b"data" && cursor.is_object() {
             cursor.object(|cursor, name| event.member(cursor, name))
         } else {
             event.member(cursor, name)
@@ -179,11 +178,11 @@ fn coinbase(cursor: &mut Cursor<'_>) -> Option<Reading> {
     cursor.object(|cursor, name| {
         let value = cursor.scalar()?;
         match name {
-            "type" => kind = value,
-            "product_id" => product = value,
-            "trade_id" => trade = value,
-            "time" | "timestamp" => time = value,
-            "sequence_num" => sequence = value,
+            b"type" => kind = value,
+            b"product_id" => product = value,
+            b"trade_id" => trade = value,
+            b"time" | b"timestamp" => time = value,
+            b"sequence_num" => sequence = value,
             _ => {}
         }
         Some(())
@@ -221,6 +220,7 @@ fn walk<'a>(
     (paths, found): (&FieldPaths, &mut Found<'a>),
 ) -> Option<()> {
     cursor.object(|cursor, name| {
+        let name = std::str::from_utf8(name).ok()?;
         let rest = |path: &Option<String>| -> Option<String> {
             Some(path.as_deref()?.strip_prefix(prefix)?.strip_prefix(name)?.to_owned())
         };
@@ -269,8 +269,9 @@ const fn micros(number: i64) -> Option<i64> {
 #[inline]
 fn integer(text: &str) -> Option<i64> {
     let digits = text.strip_prefix('-').unwrap_or(text);
-    if digits.is_empty() || digits.len() > 19 {
-        return None;
+    // One more digit may be too much: that is left to those who count carefully.
+    if digits.is_empty() || digits.len() > 18 {
+        return text.parse().ok();
     }
     let mut number = 0_i64;
     for byte in digits.bytes() {
@@ -278,7 +279,7 @@ fn integer(text: &str) -> Option<i64> {
         if digit > 9 {
             return None;
         }
-        number = number.checked_mul(10)?.checked_add(i64::from(digit))?;
+        number = number * 10 + i64::from(digit);
     }
     Some(if digits.len() == text.len() { number } else { -number })
 }

@@ -9,9 +9,9 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use finstage_lab::stress::Threshold;
 
+pub use self::http::{StressBurst, StressHttp, StressLoad};
 pub use self::probe::StressProbe;
 pub use self::ws::{StressOpening, StressWs};
-pub use self::http::{StressBurst, StressHttp, StressLoad};
 
 /// `finstage stress`
 #[derive(Debug, Subcommand)]

@@ -57,7 +57,8 @@ impl Effort {
 
 pub(super) fn measure(session: &mut Session<'_>) -> Result<()> {
     let effort = Effort::of(session.bars(), session.rounds());
-    let tools: Vec<Tool> = Tool::ALL.into_iter().filter(|tool| effort.has_peers() && tool.is_there()).collect();
+    let tools: Vec<Tool> =
+        Tool::ALL.into_iter().filter(|tool| effort.has_peers() && tool.is_there()).collect();
     for tool in Tool::ALL.iter().filter(|tool| !tools.contains(tool)) {
         session.say(&format!("{} is left out: it is not on PATH", tool.name()));
     }
@@ -81,7 +82,9 @@ fn cost(session: &mut Session<'_>, tools: &[Tool], effort: Effort) -> Result<()>
             ours.push(outcome.ok as f64 / outcome.generator.cpu_s.max(1e-9));
             for (tool, figures) in tools.iter().zip(&mut theirs) {
                 let spent = tool.run(&url, (connections, effort.length), None);
-                figures.extend(session.or_say(spent).map(|spent| spent.requests / spent.cpu_s.max(1e-9)));
+                figures.extend(
+                    session.or_say(spent).map(|spent| spent.requests / spent.cpu_s.max(1e-9)),
+                );
             }
         }
         let median = |figures: &mut Vec<f64>| {
@@ -118,7 +121,9 @@ fn truth(session: &mut Session<'_>, tools: &[Tool], effort: Effort) -> Result<()
         };
         let name = format!("stress.truth.{connections}");
         let latency = &outcome.latency;
-        for (which, quantile, ours) in [("p95", 0.95, latency.p95_ms), ("p99", 0.99, latency.p99_ms)] {
+        for (which, quantile, ours) in
+            [("p95", 0.95, latency.p95_ms), ("p99", 0.99, latency.p99_ms)]
+        {
             let (so, ours) = (at(quantile), ours.unwrap_or(0.0));
             session.row(format!("{name}.{which}.computed"), so, "ms");
             session.row(format!("{name}.{which}"), ours, "ms");
@@ -215,7 +220,9 @@ impl Tool {
         let seconds = length.as_secs();
         let pace = rate.map_or(String::new(), |rate| format!("-q {rate}"));
         let line = match self {
-            Self::Oha => format!("oha --no-tui --output-format json -z {seconds}s -c {connections} {pace} {url}"),
+            Self::Oha => format!(
+                "oha --no-tui --output-format json -z {seconds}s -c {connections} {pace} {url}"
+            ),
             Self::Wrk => format!("wrk -t1 -c{connections} -d{seconds}s {url}"),
         };
         // `times` prints the shell's own time, and below it that of its children.
@@ -229,7 +236,8 @@ impl Tool {
         let cpu_s = text.lines().next_back().and_then(children).ok_or_else(unread)?;
         match self {
             Self::Wrk => {
-                let line = text.lines().find(|line| line.contains(" requests in ")).ok_or_else(unread)?;
+                let line =
+                    text.lines().find(|line| line.contains(" requests in ")).ok_or_else(unread)?;
                 let requests = line.split_whitespace().next().and_then(|n| n.parse().ok());
                 let requests = requests.ok_or_else(unread)?;
                 Ok(Spent { requests, cpu_s, p95_ms: 0.0, p99_ms: 0.0 })
@@ -238,7 +246,8 @@ impl Tool {
                 let end = text.rfind('}').ok_or_else(unread)?;
                 let said: Value = serde_json::from_str(&text[..=end]).map_err(|_| unread())?;
                 let count = said["statusCodeDistribution"]["200"].as_f64().ok_or_else(unread)?;
-                let ms = |name: &str| said["latencyPercentiles"][name].as_f64().unwrap_or(0.0) * 1e3;
+                let ms =
+                    |name: &str| said["latencyPercentiles"][name].as_f64().unwrap_or(0.0) * 1e3;
                 Ok(Spent { requests: count, cpu_s, p95_ms: ms("p95"), p99_ms: ms("p99") })
             }
         }

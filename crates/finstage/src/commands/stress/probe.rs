@@ -10,7 +10,7 @@ use finstage_net::{Client, ClientOptions, Request, SystemClock};
 
 use super::super::{print_json, print_line, say};
 use super::place::{Door, Place};
-use super::{failure, stop_on_signal};
+use super::stop_on_signal;
 use crate::cli::{Global, StressProbe, StressVenue};
 use crate::config::{DotEnv, Reference, dereference};
 use crate::exit::{Exit, Failure, Result};
@@ -152,9 +152,8 @@ fn words(found: &Found) -> String {
             "what came fits nothing we know: does somebody else use the limit?".to_owned()
         }
     };
-    let mut text = format!(
-        "{first}\n{why}; {refusals} refusals, {requests} requests, {elapsed_s:.0} s"
-    );
+    let mut text =
+        format!("{first}\n{why}; {refusals} refusals, {requests} requests, {elapsed_s:.0} s");
     if let Some(count) = found.refused_count {
         let not = if count { "" } else { " not" };
         text += &format!("\nrefused requests do{not} count");

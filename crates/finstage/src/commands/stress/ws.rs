@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use finstage_lab::stress::ws::{self, FieldPaths, Feed, PRODUCTS, Plan, Ramp, SYMBOLS};
+use finstage_lab::stress::ws::{self, Feed, FieldPaths, PRODUCTS, Plan, Ramp, SYMBOLS};
 use finstage_lab::stress::{Ceilings, Listener, Snapshot, figures};
 use finstage_model::format_duration;
 use finstage_net::SystemClock;

@@ -8,6 +8,8 @@ use super::Story;
 const REACH: f64 = 1.6;
 const STEP: f64 = 1.004;
 
+/// A bucket whose time is known no better than this is not known well.
+const ROUGH: f64 = 1.5;
 /// A window that is shorter than so many bursts is not seen well.
 const MANY_BURSTS: f64 = 5.0;
 
@@ -67,6 +69,9 @@ impl Story {
             found.limit = Some(of(window, 0.0) * self.cost);
             found.limit_low = of(low, 0.0) * self.cost;
             found.limit_high = Some(of(high, 0.0).max(of(window, 0.0)) * self.cost + self.cost - 1);
+        }
+        if is_bucket && high > ROUGH * low {
+            found.confidence *= 0.5;
         }
         if let Some(burst) = self.burst.filter(|burst| window < MANY_BURSTS * burst.length) {
             // We asked too slowly to see it well.
