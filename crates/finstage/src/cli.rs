@@ -48,7 +48,7 @@ pub use self::setup::{Health, Init, Preset};
 pub use self::sim::{OpenAiArgs, Sim, SimHints, SimVenue};
 pub use self::stress::{
     Fail, Stress, StressBurst, StressCompare, StressFormat, StressHttp, StressLoad, StressMonitor,
-    StressReport, StressResult, StressTarget, StressVenue,
+    StressOpening, StressProbe, StressReport, StressResult, StressTarget, StressVenue, StressWs,
 };
 pub use self::sweep::{Search, Sweep, WalkForward};
 pub use self::tasks::{Schedule, TaskList, TaskSubmit, Tasks};

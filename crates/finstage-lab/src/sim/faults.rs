@@ -333,8 +333,8 @@ impl RawFault {
             return Err("status: write one of 400 to 599".to_owned());
         }
         let factor = self.factor.unwrap_or(0.5);
-        if !(0.0..=10.0).contains(&factor) {
-            return Err("factor: write a number from 0 to 10".to_owned());
+        if !(0.0..=1_000.0).contains(&factor) {
+            return Err("factor: write a number from 0 to 1000".to_owned());
         }
         Ok(Fault {
             kind: self.kind,

@@ -14,6 +14,7 @@
 mod alarm;
 pub mod arrival;
 pub mod compare;
+mod descriptors;
 pub mod figures;
 pub mod findings;
 pub mod frozen;
@@ -27,6 +28,7 @@ pub mod merge;
 pub mod mix;
 pub mod moment;
 mod outcome;
+pub mod probe;
 pub mod report;
 pub mod scenario;
 #[cfg(test)]
@@ -36,7 +38,9 @@ pub mod target;
 pub mod threshold;
 pub mod tls;
 pub mod venues;
+pub mod ws;
 
+pub use descriptors::raise_descriptors;
 pub use histogram::Latencies;
 pub use language::Language;
 pub use listener::{Listener, Snapshot, Stop};

@@ -7,6 +7,8 @@ mod kis;
 mod kraken;
 mod messenger;
 mod openai;
+mod probe;
 mod sealed;
+mod sockets;
 mod stress;
 mod venue;

@@ -13,7 +13,7 @@ use finstage_model::Timestamp;
 use futures_util::SinkExt as _;
 use serde_json::{Value, json};
 use tokio::sync::mpsc::Receiver;
-use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout};
 
 use super::limits;
 use super::server::Shared;
@@ -33,8 +33,6 @@ pub const WRITE_WITHIN: Duration = Duration::from_secs(10);
 
 /// Frames written before the socket is flushed.
 const WRITE_BATCH: usize = 256;
-/// How often faults and deadlines are looked at.
-const CHECK_EVERY: Duration = Duration::from_millis(20);
 
 /// A stream connection.
 pub(super) struct Connection {
@@ -72,8 +70,8 @@ impl Connection {
         socket: WebSocket,
         (form, names): (FrameForm, Vec<String>),
     ) {
-        let (id, queue) = shared.hub.join(form);
         let opened = shared.clock.now();
+        let (id, queue) = shared.hub.join(form, opened);
         let begun = |kind| shared.faults.begun(kind, opened);
         let before = (begun(FaultKind::Reset), begun(FaultKind::Close));
         let mut connection = Self {
@@ -97,13 +95,17 @@ impl Connection {
     async fn run(&mut self) -> End {
         let now = Instant::now();
         let mut ping = interval_at(now + PING_EVERY, PING_EVERY);
-        let mut check = interval_at(now + CHECK_EVERY, CHECK_EVERY);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        check.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut stop = self.shared.stop.subscribe();
-        let mut frames = Vec::with_capacity(WRITE_BATCH);
+        let mut news = self.shared.news.subscribe();
+        let mut frames = Vec::new();
+        // What changed before it subscribed is no news.
+        if let Err(end) = self.check() {
+            return end;
+        }
         loop {
             let is_silent = self.is_silent();
+            let overdue = self.unanswered.front().map(|(_, sent)| *sent + PONG_WITHIN);
             let result = tokio::select! {
                 count = self.queue.recv_many(&mut frames, WRITE_BATCH) => {
                     if count == 0 { Err(End::Close(1008, "slow reader")) }
@@ -115,7 +117,11 @@ impl Connection {
                     Some(Err(_)) | None => Err(End::Gone),
                 },
                 _ = ping.tick() => self.ping().await,
-                _ = check.tick() => self.check(),
+                // An error means that the venue is gone: `stopped` says so.
+                Ok(()) = news.changed() => self.check(),
+                () = sleep_until(overdue.unwrap_or(now)), if overdue.is_some() => {
+                    Err(End::Close(1008, "Pong timeout"))
+                }
                 () = stopped(&mut stop) => Err(End::Close(1001, "going away")),
             };
             if let Err(end) = result {
@@ -139,10 +145,6 @@ impl Connection {
         }
         if now.since(self.opened) >= LIFETIME {
             return Err(End::Close(1001, "connected for 24 hours"));
-        }
-        let overdue = |(_, sent): &(String, Instant)| sent.elapsed() >= PONG_WITHIN;
-        if self.unanswered.front().is_some_and(overdue) {
-            return Err(End::Close(1008, "Pong timeout"));
         }
         Ok(())
     }

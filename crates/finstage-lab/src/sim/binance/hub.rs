@@ -4,7 +4,7 @@
 //! that somebody listens in, and puts the frames into the bounded queues of the connections. A full
 //! queue makes the venue wait a moment, once; a reader that is still behind then is disconnected.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -40,8 +40,9 @@ pub(super) struct Hub {
 #[derive(Debug, Default)]
 struct Inner {
     next_id: u64,
-    connections: HashMap<u64, Connection>,
-    listeners: HashMap<StreamKey, Vec<u64>>,
+    /// By number, so that the oldest is in front.
+    connections: BTreeMap<u64, Connection>,
+    listeners: HashMap<StreamKey, BTreeSet<u64>>,
     /// When a stream that speaks on a beat spoke last.
     said: HashMap<StreamKey, Timestamp>,
 }
@@ -50,6 +51,9 @@ struct Inner {
 struct Connection {
     frames: Sender<Utf8Bytes>,
     form: FrameForm,
+    opened: Timestamp,
+    /// What it listens to.
+    keys: Vec<StreamKey>,
 }
 
 /// Frames with the connection they go to.
@@ -66,22 +70,17 @@ impl Hub {
     }
 
     /// Admits a connection; its queue ends when the hub drops it.
-    pub(super) fn join(&self, form: FrameForm) -> (u64, Receiver<Utf8Bytes>) {
+    pub(super) fn join(&self, form: FrameForm, opened: Timestamp) -> (u64, Receiver<Utf8Bytes>) {
         let (frames, queue) = mpsc::channel(QUEUED_FRAMES);
         let mut inner = self.lock();
         inner.next_id += 1;
         let id = inner.next_id;
-        inner.connections.insert(id, Connection { frames, form });
+        inner.connections.insert(id, Connection { frames, form, opened, keys: Vec::new() });
         (id, queue)
     }
 
     pub(super) fn leave(&self, id: u64) {
-        let mut inner = self.lock();
-        inner.connections.remove(&id);
-        inner.listeners.retain(|_, ids| {
-            ids.retain(|other| *other != id);
-            !ids.is_empty()
-        });
+        self.lock().leave(id);
     }
 
     pub(super) fn set_form(&self, id: u64, form: FrameForm) {
@@ -92,16 +91,26 @@ impl Hub {
 
     pub(super) fn listen(&self, id: u64, key: StreamKey) {
         let mut inner = self.lock();
-        let ids = inner.listeners.entry(key).or_default();
-        if !ids.contains(&id) {
-            ids.push(id);
+        let Inner { connections, listeners, .. } = &mut *inner;
+        let Some(connection) = connections.get_mut(&id) else { return };
+        if listeners.entry(key).or_default().insert(id) {
+            connection.keys.push(key);
         }
     }
 
     pub(super) fn ignore(&self, id: u64, key: StreamKey) {
-        if let Some(ids) = self.lock().listeners.get_mut(&key) {
-            ids.retain(|other| *other != id);
+        let mut inner = self.lock();
+        if let Some(ids) = inner.listeners.get_mut(&key) {
+            ids.remove(&id);
         }
+        if let Some(connection) = inner.connections.get_mut(&id) {
+            connection.keys.retain(|own| *own != key);
+        }
+    }
+
+    /// When the oldest connection that is open was opened.
+    pub(super) fn oldest(&self) -> Option<Timestamp> {
+        self.lock().connections.first_key_value().map(|(_, connection)| connection.opened)
     }
 
     pub(super) fn open_connections(&self) -> usize {
@@ -146,37 +155,55 @@ impl Hub {
 
     /// Puts frames into queues; waits a moment for a full one, then drops its connection.
     pub(super) async fn deliver(&self, batch: Batch) {
-        if batch.is_empty() {
-            return;
-        }
-        let mut queues: HashMap<u64, Sender<Utf8Bytes>> = {
-            let inner = self.lock();
-            inner.connections.iter().map(|(id, c)| (*id, c.frames.clone())).collect()
-        };
-        for (id, frame) in batch {
-            let Some(queue) = queues.get(&id) else { continue };
-            let in_time = match queue.try_send(frame) {
-                Ok(()) => true,
-                Err(TrySendError::Closed(_)) => false,
-                Err(TrySendError::Full(frame)) => {
-                    let sent = tokio::time::timeout(SLOW_READER_GRACE, queue.send(frame)).await;
-                    if sent.is_err() {
-                        self.slow.fetch_add(1, Ordering::Relaxed);
-                    }
-                    matches!(sent, Ok(Ok(())))
+        let (mut behind, mut waiting) = (HashMap::new(), Vec::new());
+        if !batch.is_empty() {
+            let mut inner = self.lock();
+            let mut delivered = 0;
+            for (id, frame) in batch {
+                if behind.contains_key(&id) {
+                    waiting.push((id, frame));
+                    continue;
                 }
-            };
-            if in_time {
-                self.frames.fetch_add(1, Ordering::Relaxed);
-            } else {
-                queues.remove(&id);
-                self.leave(id);
+                let Some(connection) = inner.connections.get(&id) else { continue };
+                match connection.frames.try_send(frame) {
+                    Ok(()) => delivered += 1,
+                    Err(TrySendError::Closed(_)) => inner.leave(id),
+                    Err(TrySendError::Full(frame)) => {
+                        behind.insert(id, connection.frames.clone());
+                        waiting.push((id, frame));
+                    }
+                }
+            }
+            self.frames.fetch_add(delivered, Ordering::Relaxed);
+        }
+        for (id, frame) in waiting {
+            let Some(queue) = behind.get(&id) else { continue };
+            match tokio::time::timeout(SLOW_READER_GRACE, queue.send(frame)).await {
+                Ok(Ok(())) => {
+                    self.frames.fetch_add(1, Ordering::Relaxed);
+                }
+                end => {
+                    self.slow.fetch_add(u64::from(end.is_err()), Ordering::Relaxed);
+                    behind.remove(&id);
+                    self.leave(id);
+                }
             }
         }
     }
 }
 
 impl Inner {
+    fn leave(&mut self, id: u64) {
+        let Some(connection) = self.connections.remove(&id) else { return };
+        for key in connection.keys {
+            let Some(ids) = self.listeners.get_mut(&key) else { continue };
+            ids.remove(&id);
+            if ids.is_empty() {
+                self.listeners.remove(&key);
+            }
+        }
+    }
+
     /// Writes what an event means on every stream that has listeners.
     fn say(&self, market: &Market, listings: &[Listing], sent: &Sent, batch: &mut Batch) {
         let symbol = sent.event.symbol();

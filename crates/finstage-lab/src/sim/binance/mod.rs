@@ -187,5 +187,6 @@ async fn pump(shared: Arc<Shared>) {
     loop {
         beat.tick().await;
         shared.catch_up().await;
+        shared.tell();
     }
 }

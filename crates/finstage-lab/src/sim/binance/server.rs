@@ -14,7 +14,7 @@ use axum::routing::get;
 use finstage_model::{Clock, Timestamp};
 use tokio::sync::watch;
 
-use super::connection::Connection;
+use super::connection::{Connection, LIFETIME};
 use super::hub::Hub;
 use super::limits::{Admission, Limits, WEIGHT_PER_MINUTE};
 use super::rest::{self, ApiError, Question};
@@ -27,6 +27,9 @@ use crate::sim::rulebook::whole_secs;
 /// The largest command of a client.
 pub const MAX_COMMAND_BYTES: usize = 64 * 1_024;
 
+/// What is held to read commands into; they are small, and connections may be ten thousand.
+const READ_BUFFER_BYTES: usize = 2 * 1_024;
+
 /// What all requests and connections share.
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -34,6 +37,8 @@ pub(super) struct Shared {
     pub(super) faults: Faults,
     pub(super) hub: Hub,
     pub(super) stop: watch::Sender<bool>,
+    /// Wakes connections when one of them may have to end, or to fall silent.
+    pub(super) news: watch::Sender<News>,
     pub(super) resets: AtomicU64,
     pub(super) connects: AtomicU64,
     pub(super) ledger: Arc<Ledger>,
@@ -41,6 +46,16 @@ pub(super) struct Shared {
     limits: Mutex<Limits>,
     /// Whoever holds it lets the market happen.
     pump: tokio::sync::Mutex<Distortion>,
+}
+
+/// What connections must look at when it changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct News {
+    /// Resets and closes that have begun.
+    begun: (u64, u64),
+    is_silent: bool,
+    /// The oldest connection, if its life is over.
+    expired: Option<Timestamp>,
 }
 
 impl Shared {
@@ -56,6 +71,7 @@ impl Shared {
             faults,
             hub: Hub::new(market.listings().cloned().collect()),
             stop: watch::Sender::new(false),
+            news: watch::Sender::new(News::default()),
             resets: AtomicU64::new(0),
             connects: AtomicU64::new(0),
             ledger,
@@ -92,6 +108,18 @@ impl Shared {
             }
             tokio::task::yield_now().await;
         }
+    }
+
+    /// Tells connections what they must look at: one look for all of them.
+    pub(super) fn tell(&self) {
+        let now = self.clock.now();
+        let begun = |kind| self.faults.begun(kind, now);
+        let news = News {
+            begun: (begun(FaultKind::Reset), begun(FaultKind::Close)),
+            is_silent: self.faults.active(FaultKind::Silent, now).is_some(),
+            expired: self.hub.oldest().filter(|opened| now.since(*opened) >= LIFETIME),
+        };
+        self.news.send_if_modified(|old| std::mem::replace(old, news) != news);
     }
 
     fn enter(&self, path: &str, weight: u32, status: u16) {
@@ -152,6 +180,7 @@ fn connect(
     shared.connects.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
     let names = streams.split('/').filter(|name| !name.is_empty()).map(str::to_owned).collect();
     upgrade
+        .read_buffer_size(READ_BUFFER_BYTES)
         .max_message_size(MAX_COMMAND_BYTES)
         .on_upgrade(move |socket| Connection::serve(shared, socket, (form, names)))
 }

@@ -1,7 +1,9 @@
 //! Arguments of `stress`.
 
 mod http;
+mod probe;
 mod view;
+mod ws;
 
 use std::path::PathBuf;
 
@@ -11,7 +13,9 @@ use finstage_lab::stress::Threshold;
 use crate::report::Language;
 
 pub use self::http::{StressBurst, StressHttp, StressLoad};
+pub use self::probe::StressProbe;
 pub use self::view::{Fail, StressCompare, StressFormat, StressMonitor, StressReport};
+pub use self::ws::{StressOpening, StressWs};
 
 /// `finstage stress`
 #[derive(Debug, Subcommand)]
@@ -26,6 +30,10 @@ pub enum Stress {
     Report(StressReport),
     /// Two results side by side, with a verdict: better, same, worse or unclear
     Compare(StressCompare),
+    /// Connections that stay open, thousands of them: opening, messages, what is late and missing
+    Ws(Box<StressWs>),
+    /// How much a server lets in and how it counts, found with at most three refusals
+    Probe(Box<StressProbe>),
 }
 
 /// What is tested.

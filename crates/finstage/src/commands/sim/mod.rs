@@ -28,6 +28,9 @@ use crate::cli::{Global, Sim, SimVenue};
 use crate::exit::{Exit, Failure, Result};
 use crate::rendezvous::Note;
 
+/// Sockets that a simulator may have, if the system lets it.
+const MAX_SOCKETS: u64 = 60_000;
+
 pub(super) fn run(global: &Global, args: &Sim) -> Result<Exit> {
     if !args.listen.ip().is_loopback() {
         return Err(Failure::usage(format!(
@@ -47,6 +50,8 @@ pub(super) fn run(global: &Global, args: &Sim) -> Result<Exit> {
         Some(file) => Ledger::to_file(file).map_err(Failure::usage)?,
         None => Ledger::in_memory(),
     };
+    // Load tests open thousands of connections; what the system does not give is missed when it is used up.
+    finstage_lab::stress::raise_descriptors(MAX_SOCKETS);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(serve(global, args, faults, Arc::new(ledger)))?;
     runtime.shutdown_timeout(std::time::Duration::from_secs(2));

@@ -6,9 +6,11 @@ mod keyboard;
 mod live;
 mod monitor;
 mod place;
+mod probe;
 mod report;
 mod result;
 mod screen;
+mod ws;
 
 use std::path::Path;
 
@@ -30,6 +32,8 @@ pub(super) fn run(global: &Global, args: &Stress) -> Result<Exit> {
         Stress::Monitor(args) => monitor::run(global, args),
         Stress::Report(args) => report::run(global, args),
         Stress::Compare(args) => compare::run(global, args),
+        Stress::Ws(args) => ws::run(global, args),
+        Stress::Probe(args) => probe::run(global, args),
     }
 }
 

@@ -28,12 +28,14 @@ pub(super) struct Place {
 #[derive(Clone, Copy)]
 pub(super) enum Door {
     Rest,
+    Ws,
 }
 
 impl Door {
     const fn key(self) -> &'static str {
         match self {
             Self::Rest => "rest",
+            Self::Ws => "ws",
         }
     }
 }
