@@ -58,8 +58,7 @@ async fn probe(clock: &Arc<ManualClock>, request: Request, options: Options) -> 
     let mut step = |_: &_| moved.advance(Duration::from_micros(100));
     let first = client.send(&request).await.unwrap();
     assert!(first.status < 400, "{} {}", first.status, first.text());
-    let found = driver.run(options, &waits, &mut step).await.unwrap();
-    found
+    driver.run(options, &waits, &mut step).await.unwrap()
 }
 
 fn said(found: &Found) -> (Option<Shape>, Option<u64>, f64) {
