@@ -41,7 +41,7 @@ pub(super) fn run(global: &Global, args: &StressWs) -> Result<Exit> {
         tls: place.tls.clone(),
         heed_refusals: place.ceilings.heed_refusals,
         settings: settings(args),
-        ..Plan::new(place.target.clone(), feed)
+        ..Plan::new(place.target, feed)
     };
     let stop = stop_on_signal()?;
     let mut lines = Lines { global, next_s: SAID_EVERY_S };
