@@ -38,7 +38,7 @@ pub(super) fn run(global: &Global, args: &StressWs) -> Result<Exit> {
         tls: place.tls.clone(),
         heed_refusals: place.ceilings.heed_refusals,
         settings: settings(args),
-        ..Plan::new(place.target.clone(), feed)
+        ..Plan::new(place.target, feed)
     };
     let telling = Telling::new(global, args.result.lang)?;
     let stop = stop_on_signal()?;
