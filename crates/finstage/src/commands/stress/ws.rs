@@ -27,6 +27,12 @@ pub(super) fn run(global: &Global, args: &StressWs) -> Result<Exit> {
         false => Ramp { batch: opening.batch, pause: opening.pause, ..Ramp::GENTLE },
     };
     let feed = feed(args, &place)?;
+    let telling = Telling::new(global, args.result.lang)?;
+    let hearing = Hearing {
+        target: place.target.url(),
+        language: telling.language,
+        status: args.result.status.clone(),
+    };
     let plan = Plan {
         connections: args.connections,
         ramp,
@@ -40,13 +46,7 @@ pub(super) fn run(global: &Global, args: &StressWs) -> Result<Exit> {
         settings: settings(args),
         ..Plan::new(place.target, feed)
     };
-    let telling = Telling::new(global, args.result.lang)?;
     let stop = stop_on_signal()?;
-    let hearing = Hearing {
-        target: place.target.url(),
-        language: telling.language,
-        status: args.result.status.clone(),
-    };
     let mut live = Live::new(global, hearing, &stop)?;
     let outcome = ws::run(&plan, &SystemClock, (&mut live, &stop)).map_err(failure)?;
     let ending = live.finish(&stop);
