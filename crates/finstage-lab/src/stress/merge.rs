@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{
-    EndpointOutcome, Generator, Latencies, Messages, Outcome, Percentiles, QuotaSeen, Slice,
-};
+use super::{EndpointOutcome, Generator, Messages, Outcome, Percentiles, QuotaSeen, Slice};
 
 /// Adds results up; `None` of none. Histograms and counts are exact sums. Percentiles that come without a
 /// histogram (of service times, phases, endpoints) are left out, because percentiles cannot be added;
@@ -88,19 +86,9 @@ fn slices(outcomes: &[Outcome], places: &[f64]) -> Vec<Slice> {
         for slice in &outcome.slices {
             // To the nearest: two starts within a second are the same second.
             let place = ((at_s.round() + slice.at_s) / length_s + 1e-6).floor() as u64;
-            let own = slices.entry(place).or_insert_with(|| Slice {
-                at_s: place as f64 * length_s,
-                length_s,
-                due: 0,
-                sent: 0,
-                ok: 0,
-                failed: 0,
-                rate_limited: 0,
-                shed: 0,
-                in_flight: 0,
-                generator_bound: false,
-                latency: Latencies::new(),
-            });
+            let own = slices
+                .entry(place)
+                .or_insert_with(|| Slice::empty(place as f64 * length_s, length_s));
             own.due += slice.due;
             own.sent += slice.sent;
             own.ok += slice.ok;

@@ -388,3 +388,23 @@ pub struct Slice {
     /// From when each was due.
     pub latency: Latencies,
 }
+
+impl Slice {
+    /// One in which nothing was due, from `at_s` for `length_s` seconds.
+    #[must_use]
+    pub fn empty(at_s: f64, length_s: f64) -> Self {
+        Self {
+            at_s,
+            length_s,
+            due: 0,
+            sent: 0,
+            ok: 0,
+            failed: 0,
+            rate_limited: 0,
+            shed: 0,
+            in_flight: 0,
+            generator_bound: false,
+            latency: Latencies::new(),
+        }
+    }
+}

@@ -148,19 +148,7 @@ impl<'a> Play<'a> {
 }
 
 fn empty(at_s: f64) -> Slice {
-    Slice {
-        at_s,
-        length_s: 1.0,
-        due: 0,
-        sent: 0,
-        ok: 0,
-        failed: 0,
-        rate_limited: 0,
-        shed: 0,
-        in_flight: 0,
-        generator_bound: false,
-        latency: Latencies::new(),
-    }
+    Slice::empty(at_s, 1.0)
 }
 
 fn endpoint(name: &str) -> EndpointOutcome {

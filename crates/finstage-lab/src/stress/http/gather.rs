@@ -180,7 +180,7 @@ impl Gathered {
         let at = (second / self.length) as usize;
         while self.slices.len() <= at {
             let at_s = self.slices.len() as f64 * f64::from(self.length);
-            self.slices.push(empty_slice(at_s, f64::from(self.length)));
+            self.slices.push(Slice::empty(at_s, f64::from(self.length)));
             self.beside.push(Beside::default());
         }
         at
@@ -372,22 +372,6 @@ impl BurstTally {
         self.total += other.total;
         self.ok += other.ok;
         self.rate_limited += other.rate_limited;
-    }
-}
-
-fn empty_slice(at_s: f64, length_s: f64) -> Slice {
-    Slice {
-        at_s,
-        length_s,
-        due: 0,
-        sent: 0,
-        ok: 0,
-        failed: 0,
-        rate_limited: 0,
-        shed: 0,
-        in_flight: 0,
-        generator_bound: false,
-        latency: Latencies::new(),
     }
 }
 

@@ -369,17 +369,5 @@ impl Total {
 
 fn empty(index: usize, length: Duration) -> Slice {
     let length_s = length.as_secs_f64();
-    Slice {
-        at_s: index as f64 * length_s,
-        length_s,
-        due: 0,
-        sent: 0,
-        ok: 0,
-        failed: 0,
-        rate_limited: 0,
-        shed: 0,
-        in_flight: 0,
-        generator_bound: false,
-        latency: Latencies::new(),
-    }
+    Slice::empty(index as f64 * length_s, length_s)
 }
