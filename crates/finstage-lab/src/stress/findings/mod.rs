@@ -1,7 +1,7 @@
 //! What follows from the figures of a load test, and what to do about it.
 //!
 //! A pure function of an [`Outcome`]: each finding names the figure it comes from, its value and what
-//! it was held against, so that nothing has to be believed. Every rule is one function; [`RULES`] is
+//! it was held against, so that nothing has to be believed. Every rule is one function; `RULES` is
 //! their list.
 
 mod errors;
