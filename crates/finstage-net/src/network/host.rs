@@ -2,7 +2,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::Instant;
 
 use super::line::Line;
 
@@ -52,9 +51,4 @@ impl Host {
         }
         idle
     }
-}
-
-/// Since when a connection waits.
-pub(super) fn now() -> Instant {
-    Instant::now()
 }

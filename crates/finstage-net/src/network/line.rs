@@ -89,7 +89,7 @@ impl Line {
                     }
                 }
                 None => {
-                    self.idle_since = Some(super::host::now());
+                    self.idle_since = Some(Instant::now());
                     return Ok(None);
                 }
             }
