@@ -54,6 +54,15 @@ fn tls_and_http2_are_spoken_and_their_phases_told() {
 }
 
 #[test]
+fn a_server_without_http2_is_not_stormed_with_connections() {
+    let address = scripted(|_| Some(reply(200, "", "x")));
+    let outcome = run(&HttpTest { version: Version::Http2, ..test(address, at(100.0, 1_000), 8) });
+    assert_eq!((outcome.sent, outcome.ok), (100, 0), "{:?}", outcome.errors);
+    let made = outcome.generator.connections;
+    assert!(made <= 12, "one in a tenth of a second, not {made}");
+}
+
+#[test]
 fn a_certificate_that_nobody_signed_is_refused_where_it_must_be_good() {
     let address = speaking(Spoken::TlsHttp1);
     let target = Target::parse(&format!("https://localhost:{}/", address.port())).unwrap();

@@ -50,7 +50,14 @@ fn exit(global: &Global, outcome: &Outcome, ending: Ending) -> Exit {
     if ending == Ending::Interrupted && !has_knee {
         return Exit::Interrupted;
     }
-    let unreachable = outcome.errors.get("ConnectionError").copied().unwrap_or(0);
+    let count = |error: &str| outcome.errors.get(error).copied().unwrap_or(0);
+    let unreachable = count("ConnectionError");
+    let is_http2 = outcome.settings.get("http2").is_some_and(|value| value == true);
+    if is_http2 && outcome.sent > 0 && unreachable + count("ProtocolError") == outcome.sent {
+        let target = &outcome.target;
+        say(global, format_args!("no answer in HTTP/2 from {target}: try without --http2"));
+        return Exit::Remote;
+    }
     if outcome.sent > 0 && unreachable == outcome.sent {
         say(global, format_args!("nobody answers at {}: is the server up?", outcome.target));
         return Exit::Remote;

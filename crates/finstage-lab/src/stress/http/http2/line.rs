@@ -16,6 +16,7 @@ use h2::client::{self, Connection, ResponseFuture, SendRequest};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::super::front::Flight;
+use super::super::tally::Failed;
 use super::super::transport::Transport;
 
 /// Requests side by side on a connection, where the server lets them.
@@ -30,6 +31,8 @@ pub(super) struct Line {
     pub(super) streams: Vec<Slot>,
     /// Streams that are under way.
     pub(super) busy: usize,
+    /// Whether anything was answered on it.
+    pub(super) was_heard: bool,
     flag: Arc<Flag>,
     waker: Waker,
 }
@@ -80,7 +83,7 @@ impl Line {
         let waker = Waker::from(Arc::clone(&flag));
         let wire = Wire(Rc::new(RefCell::new(transport)));
         let streams = (0..STREAMS).map(|_| Slot::new()).collect();
-        Self { wire, state: State::Connecting, streams, busy: 0, flag, waker }
+        Self { wire, state: State::Connecting, streams, busy: 0, was_heard: false, flag, waker }
     }
 
     /// Begins to speak HTTP/2.
@@ -95,7 +98,7 @@ impl Line {
     }
 
     /// Goes on; an error where the connection is over.
-    pub(super) fn drive(&mut self) -> Result<(), ()> {
+    pub(super) fn drive(&mut self) -> Result<(), Failed> {
         loop {
             self.flag.0.store(false, Ordering::Relaxed);
             let mut context = Context::from_waker(&self.waker);
@@ -107,15 +110,17 @@ impl Line {
                         self.state = State::Open(send, Box::new(connection));
                         continue;
                     }
-                    Poll::Ready(Err(_)) => return Err(()),
+                    Poll::Ready(Err(error)) => return Err(failed(&error)),
                 },
                 State::Open(_, connection) => {
-                    if Pin::new(&mut **connection).poll(&mut context).is_ready() {
-                        return Err(());
+                    match Pin::new(&mut **connection).poll(&mut context) {
+                        Poll::Pending => {}
+                        Poll::Ready(Ok(())) => return Err(Failed::Connection),
+                        Poll::Ready(Err(error)) => return Err(failed(&error)),
                     }
                 }
             }
-            self.wire.0.borrow_mut().flush().map_err(drop)?;
+            self.wire.0.borrow_mut().flush().map_err(|_| Failed::Connection)?;
             if !self.flag.0.load(Ordering::Relaxed) {
                 return Ok(());
             }
@@ -160,6 +165,10 @@ impl Line {
         self.busy += 1;
         Ok(())
     }
+}
+
+fn failed(error: &h2::Error) -> Failed {
+    if error.is_io() { Failed::Connection } else { Failed::Malformed }
 }
 
 impl Slot {

@@ -231,7 +231,6 @@ impl Worker<'_> {
                     return self.not_connected(at, Failed::Tls, now);
                 }
             }
-            self.failed_at = None;
         }
         self.drive(at);
         self.send_waiting(self.pool.start.nanos());
@@ -240,23 +239,26 @@ impl Worker<'_> {
     /// Lets a connection go on, and looks what came for its streams.
     fn drive(&mut self, at: usize) {
         let Some(line) = &mut self.lines[at] else { return };
-        let is_over = line.drive().is_err();
+        let over = line.drive().err();
         let now = self.pool.start.nanos();
         for slot in 0..STREAMS {
-            self.look(at, slot, now);
+            self.look(at, slot, over.unwrap_or(Failed::Connection), now);
         }
-        if is_over {
-            self.broken(at, now);
+        if let Some(why) = over {
+            self.broken(at, why, now);
         }
     }
 
-    fn look(&mut self, at: usize, slot: usize, now: u64) {
+    /// Takes what came for a stream; `why` it failed where it broke.
+    fn look(&mut self, at: usize, slot: usize, why: Failed, now: u64) {
         loop {
             let Some(line) = &mut self.lines[at] else { return };
             let place = &mut line.streams[slot];
             match place.poll() {
                 Came::Nothing => return,
                 Came::Head(lines) => {
+                    line.was_heard = true;
+                    self.failed_at = None;
                     if let Some(stream) = &mut place.stream {
                         stream.flight.first = now;
                     }
@@ -276,7 +278,7 @@ impl Worker<'_> {
                     if let Some(stream) = place.stream.take() {
                         line.busy -= 1;
                         self.in_flight -= 1;
-                        self.front.failed(&stream.flight, Failed::Connection, now);
+                        self.front.failed(&stream.flight, why, now);
                     }
                     return;
                 }
@@ -284,14 +286,17 @@ impl Worker<'_> {
         }
     }
 
-    /// A connection is over: so are its requests.
-    fn broken(&mut self, at: usize, now: u64) {
+    /// A connection is over: so are its requests. One that never answered was none: the next is made later.
+    fn broken(&mut self, at: usize, why: Failed, now: u64) {
         let Some(line) = &mut self.lines[at] else { return };
         for slot in &mut line.streams {
             if let Some(stream) = slot.stream.take() {
                 self.in_flight -= 1;
-                self.front.failed(&stream.flight, Failed::Connection, now);
+                self.front.failed(&stream.flight, why, now);
             }
+        }
+        if !line.was_heard {
+            return self.not_connected(at, why, now);
         }
         if !self.front.is_over() {
             self.front.tally.reconnects += 1;
