@@ -27,14 +27,19 @@ pub(crate) fn ensure_node() -> Result<()> {
     })
 }
 
-/// Checks source and page.
-pub(crate) fn check() -> Result<()> {
+/// Has a browser, Node, and the page's packages.
+pub(crate) fn install() -> Result<()> {
     ensure_node()?;
     debian::ensure("Chromium", &["chromium"], || {
         debian::runs(Path::new("chromium"), &["--version"])
     })?;
+    packages(&root()?.join(FOLDER))
+}
+
+/// Checks source and page.
+pub(crate) fn check() -> Result<()> {
+    install()?;
     let folder = root()?.join(FOLDER);
-    packages(&folder)?;
     if node()? >= NODE_THAT_BUILDS {
         is_built(&folder)?;
         run(npm(&folder).args(["test", "--silent"]))?;

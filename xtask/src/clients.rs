@@ -37,8 +37,16 @@ const PATIENCE: Duration = Duration::from_secs(90);
 /// How often a client is looked at.
 const LOOK: Duration = Duration::from_millis(50);
 
+/// Has what the clients are written with.
+pub(crate) fn install() -> Result<()> {
+    python::CLIENTS.python()?;
+    browser::ensure_node()?;
+    browser::packages(&root()?.join(NODE))
+}
+
 /// Starts the simulator and runs every client against it.
 pub(crate) fn run() -> Result<()> {
+    install()?;
     let python = python::CLIENTS.python()?;
     let program = pages::build()?;
     let mut simulator = Running::start(
@@ -99,9 +107,7 @@ fn through_the_gateway(program: &Path, python: &Path) -> Result<()> {
         let said = tell(python, &script, &places).with_context(|| format!("client {client}"))?;
         eprintln!("    {said}");
     }
-    browser::ensure_node()?;
     let node = root()?.join(NODE);
-    browser::packages(&node)?;
     let said = tell(Path::new("node"), &node.join("openai.mjs"), &places).context("npm openai")?;
     eprintln!("    {said}");
     let text = fs::read_to_string(&ledger).context("reading the ledger")?;

@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::thread;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 
 use crate::steps::{Step, step};
 use crate::{bench, browser, clients, day, failure, output_of, pages, python};
@@ -45,11 +46,16 @@ pub(crate) fn run(options: Options) -> Result<ExitCode> {
         pythons.push(("FINSTAGE_SWEEP_PEER", python::SWEEP_PEER.python()?));
     }
     Step::cargo("format", "fmt --all --check")?.run()?.done()?;
-    let clippy = "clippy --workspace --all-targets --locked -- -D warnings";
-    Step::cargo("clippy", clippy)?.run()?.done()?;
-
     let mut counts = Counts::default();
-    let outcome = tests(&options, &pythons, &mut counts).and_then(|()| the_rest(&options));
+    let outcome = thread::scope(|scope| {
+        // What comes over the network comes while the compiler works.
+        let coming = scope.spawn(|| browser::install().and_then(|()| clients::install()));
+        let clippy = "clippy --workspace --all-targets --locked -- -D warnings";
+        Step::cargo("clippy", clippy)?.run()?.done()?;
+        tests(&options, &pythons, &mut counts)?;
+        coming.join().map_err(|_| anyhow!("installing packages panicked"))??;
+        the_rest(&options)
+    });
     let exit = outcome.map_or_else(|error| failure(&error), |()| ExitCode::SUCCESS);
     println!("{} passed, {} failed", counts.passed, counts.failed);
     Ok(exit)

@@ -11,11 +11,11 @@ use crate::cli::shell::{Shell, shared, skipped, wave, waves};
 /// Real series, with whether their demo is quick: daily ones have a journal day for every bar.
 const SERIES: [(&str, Length); 10] = [
     ("aapl_d_1998_2021", Length::Long),
-    ("aapl_h_2017_2021", Length::Short),
+    ("aapl_h_2017_2021", Length::Long),
     ("bac_d_1998_2021", Length::Long),
-    ("btcperp_m_202201a", Length::Short),
+    ("btcperp_m_202201a", Length::Long),
     ("btcusd_mo_2012_2024", Length::Short),
-    ("eurusd_h_2017_2018", Length::Short),
+    ("eurusd_h_2017_2018", Length::Long),
     ("goog_d_2004_2013", Length::Long),
     ("gspc_d_1999_2018", Length::Long),
     ("nvda_d_1999_2014", Length::Long),
@@ -84,10 +84,17 @@ pub(crate) fn is_long() -> bool {
 
 #[test]
 fn crosses_of_the_index_are_those_of_plain_sums() {
-    let Some((path, rows)) = series("gspc_d_1999_2018") else { return };
+    let Some((path, _)) = series("gspc_d_1999_2018") else { return };
     let shell = Shell::new();
-    play(&shell, &path.display().to_string(), "--data-dir kept", rows);
-    let text = std::fs::read_to_string(&path).unwrap();
+    let mut text = std::fs::read_to_string(&path).unwrap();
+    if !is_long() {
+        // Seven years instead of twenty.
+        let kept =
+            |line: &&str| line.starts_with("timestamp") || ("2004".."2011").contains(&&line[..4]);
+        text = text.lines().filter(kept).map(|line| format!("{line}\n")).collect();
+    }
+    shell.write("index.csv", &text);
+    play(&shell, "index.csv", "--data-dir kept", text.lines().count() - 1);
     let bars: Vec<(&str, i128)> = text
         .lines()
         .skip(1)
@@ -117,7 +124,7 @@ fn crosses_of_the_index_are_those_of_plain_sums() {
             .collect();
         said.reverse();
         assert_eq!(said, crossings(side), "{strategy}");
-        assert!(said.len() > 5, "{strategy}: {said:?}");
+        assert!(said.len() > 2, "{strategy}: {said:?}");
         assert_eq!(side > 0, said.contains(&"2009-06-23".to_owned()));
     }
 }
