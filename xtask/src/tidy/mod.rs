@@ -7,6 +7,7 @@
 mod floors;
 mod house;
 mod licences;
+mod links;
 mod lists;
 mod sizes;
 mod source;
@@ -124,6 +125,16 @@ const RULES: &[Rule] = &[
         name: "no-foreign-places",
         reason: "the project names no place that it does not need",
         check: words::no_foreign_places,
+    },
+    Rule {
+        name: "links-lead-somewhere",
+        reason: "who follows a link wants to read, not to search",
+        check: links::links_lead_somewhere,
+    },
+    Rule {
+        name: "pages-are-in-the-book",
+        reason: "a page without a place in the book is read by nobody",
+        check: links::pages_are_in_the_book,
     },
     Rule {
         name: "licences",

@@ -7,6 +7,7 @@ mod campaign;
 mod capture;
 mod cli;
 mod demo;
+mod docs;
 mod errors;
 mod evidence;
 mod gateway;
