@@ -158,6 +158,15 @@ impl Db {
             .map_err(|trouble| self.error(doing, trouble))
     }
 
+    /// Does what no transaction may surround.
+    pub(super) fn outside_transactions<T>(
+        &self,
+        doing: &str,
+        work: impl FnOnce(&Connection) -> Result<T, Trouble>,
+    ) -> Result<T, Error> {
+        work(&lock(&self.write)).map_err(|trouble| self.error(doing, trouble))
+    }
+
     /// Leaves syncing to the system from now on.
     pub(super) fn stop_syncing(&self) -> Result<(), Error> {
         self.is_synced.store(false, Ordering::Relaxed);

@@ -22,6 +22,7 @@ mod mutes;
 mod notices;
 mod outbox;
 mod pages;
+mod retention;
 mod schema;
 mod signals;
 mod spend;
@@ -29,6 +30,7 @@ mod tasks;
 mod touched;
 mod track;
 mod trials;
+mod upkeep;
 mod watches;
 mod writer;
 
@@ -56,6 +58,7 @@ pub use notices::{
 };
 pub use outbox::{Item, Leased, OutboxCounts, Sent};
 pub use pages::{AlertPage, OutcomePage, SaidPlace, SignalPage};
+pub use retention::{FORGET_PAGE, Forgettable, Old, OldRow};
 pub use signals::SignalRow;
 pub use spend::{MAX_SPEND, SpendRow, Spent};
 pub use tasks::{
@@ -67,6 +70,7 @@ pub use tasks::{
 pub use touched::Touched;
 pub use track::{MAX_TRACK, OpenSignal, TrackEntry, TrackOutcome, TrackRow, TrackSignal};
 pub use trials::{MAX_TRIALS, TrialRow};
+pub use upkeep::MAX_FAULTS;
 pub use watches::{AddedWatch, MAX_ADDED_WATCHES};
 pub use writer::{GROUP_BATCHES, RecordsWriter};
 

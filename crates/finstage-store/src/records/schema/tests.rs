@@ -108,3 +108,37 @@ fn alerts_on_their_way_stay_so_when_the_outbox_learns_to_carry_notices() {
     let id: i64 = connection.query_row(next, (), |row| row.get(0)).unwrap();
     assert!(id > 9, "no number of a row is used again");
 }
+
+#[test]
+fn places_of_the_stream_survive_the_upgrade_a_vacuum_and_the_loss_of_all_rows() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("records.db");
+    let mut connection = Connection::open(&path).unwrap();
+    connection.pragma_update(None, "foreign_keys", true).unwrap();
+    let old = MIGRATIONS.iter().take_while(|step| step.version < 12).count();
+    migrate(&mut connection, &path, &MIGRATIONS[..old]).unwrap();
+    let signals = "INSERT INTO signals (rowid, id, position, symbol, interval, strategy, direction,
+            open_time, at, price, facts)
+        VALUES (3, 'x', 5, 's:x', '1m', 'r', 'long', 0, 1, 1, '[]'),
+            (8, 'a', 6, 's:x', '1m', 'r', 'long', 1, 2, 1, '[]');
+        INSERT INTO alerts (rowid, id, position, json, kind, rule, symbol, at, said_at, decision, status)
+        VALUES (4, 'b', 5, '{}', 'watch', 'r', 's:x', 1, 2, 'send', 'queued');
+        INSERT INTO outbox (alert, notifier, position) VALUES ('b', 'log', 5);";
+    connection.execute_batch(signals).unwrap();
+    migrate(&mut connection, &path, MIGRATIONS).unwrap();
+    let places = |connection: &Connection| -> String {
+        let sql = "SELECT group_concat(place, ' ') FROM (
+            SELECT number || id place FROM signals UNION ALL SELECT number || id FROM alerts ORDER BY 1)";
+        connection.query_row(sql, (), |row| row.get(0)).unwrap()
+    };
+    assert_eq!(places(&connection), "3x 4b 8a");
+    connection.execute_batch("DELETE FROM signals WHERE id = 'x'; VACUUM").unwrap();
+    assert_eq!(places(&connection), "4b 8a", "SQLite's own row numbers would be 1 and 1");
+    let refused = connection.execute("DELETE FROM alerts", ());
+    assert!(refused.is_err(), "the outbox still refers to it");
+    let next = "DELETE FROM signals;
+        INSERT INTO signals (id, position, symbol, interval, strategy, direction, open_time, at, price, facts)
+        VALUES ('n', 7, 's:x', '1m', 'r', 'long', 2, 3, 1, '[]')";
+    connection.execute_batch(next).unwrap();
+    assert_eq!(places(&connection), "4b 9n");
+}
