@@ -16,6 +16,7 @@ mod seal;
 mod server;
 mod setup;
 mod sim;
+mod store;
 mod stress;
 mod sweep;
 mod tasks;
@@ -46,6 +47,7 @@ pub use self::seal::{Open, Seal};
 pub use self::server::{Serve, Token};
 pub use self::setup::{Health, Init, Preset};
 pub use self::sim::{OpenAiArgs, Sim, SimHints, SimVenue};
+pub use self::store::{Store, StorePrune};
 pub use self::stress::{
     Fail, Stress, StressBurst, StressCompare, StressFormat, StressHttp, StressLoad, StressMonitor,
     StressOpening, StressProbe, StressReport, StressResult, StressTarget, StressVenue, StressWs,
@@ -144,6 +146,9 @@ pub enum Command {
     /// What a service does by itself, and when next; run it now
     #[command(subcommand)]
     Schedule(Schedule),
+    /// Backup, restore, check and tidy the data folder
+    #[command(subcommand)]
+    Store(Store),
     /// Indicators, and their values over a bar file
     #[command(subcommand)]
     Indicators(Indicators),

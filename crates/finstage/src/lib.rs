@@ -40,6 +40,7 @@ pub mod service;
 pub mod serving;
 pub mod track;
 pub mod unsynced;
+pub mod upkeep;
 pub mod venues;
 pub mod virtual_time;
 pub mod watches;

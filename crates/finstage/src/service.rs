@@ -30,6 +30,7 @@ use crate::pace::Pace;
 use crate::polled::{self, Want};
 use crate::report::job::Job;
 use crate::serving::{self, Opened, Running, Telling};
+use crate::upkeep::prune::Policy;
 use crate::venues::{self, Door, Doors, Means};
 use crate::wiring::{self, Store};
 
@@ -211,7 +212,8 @@ fn build_house(plan: &Plan, notifiers: &[Arc<dyn Notifier>], wake: &Arc<Notify>)
         fsync: Some(settings.fsync),
         notifiers: notifiers.iter().map(|n| n.name().to_owned()).collect(),
         max_age: settings.max_age,
-        keep: Some(settings.keep),
+        // Where days are archived, the job of retention forgets them.
+        keep: settings.retention.archive.is_none().then_some(settings.keep),
         renewal: Renewal::Daily,
         imports: Some(TICK),
     };
@@ -253,6 +255,8 @@ fn jobs(plan: &Plan, house: &House) -> Result<(jobs::Means, Vec<jobs::Job>)> {
         engine: house.settings.clone(),
         feeds: plan.settings.feeds.clone(),
         report: report_job(plan, house)?,
+        dir: plan.store.dir.clone(),
+        retention: Policy::of(&plan.settings),
     };
     let is_demo = house.records.meta("kind")?.as_deref() == Some("demo");
     let world = if is_demo { StoreKind::Demo } else { StoreKind::Real };

@@ -23,6 +23,7 @@ mod notices;
 mod outbox;
 mod pages;
 mod retention;
+mod salvage;
 mod schema;
 mod signals;
 mod spend;
@@ -59,6 +60,7 @@ pub use notices::{
 pub use outbox::{Item, Leased, OutboxCounts, Sent};
 pub use pages::{AlertPage, OutcomePage, SaidPlace, SignalPage};
 pub use retention::{FORGET_PAGE, Forgettable, Old, OldRow};
+pub use salvage::Salvaged;
 pub use signals::SignalRow;
 pub use spend::{MAX_SPEND, SpendRow, Spent};
 pub use tasks::{

@@ -14,6 +14,9 @@ pub(crate) struct Raw {
     /// `[journal]`
     #[serde(default)]
     pub(crate) journal: RawJournal,
+    /// `[retention]`
+    #[serde(default)]
+    pub(crate) retention: RawRetention,
     /// `[alerts]`
     #[serde(default)]
     pub(crate) alerts: RawAlerts,
@@ -71,6 +74,15 @@ pub(crate) struct RawStore {
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawJournal {
     pub(crate) keep: Option<String>,
+}
+
+/// `[retention]`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawRetention {
+    pub(crate) said: Option<String>,
+    pub(crate) notices: Option<String>,
+    pub(crate) archive: Option<String>,
 }
 
 /// `[alerts]`

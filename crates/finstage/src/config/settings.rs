@@ -17,7 +17,7 @@ pub use super::channels::NotifySettings;
 pub use super::jobs::JobSettings;
 pub use super::llm::{GatewayClient, GatewaySettings, LlmSettings};
 use super::place::Place;
-use super::raw::{Raw, RawAlerts, RawFeed, RawLog, RawReport, RawStrategy};
+use super::raw::{Raw, RawAlerts, RawFeed, RawLog, RawReport, RawRetention, RawStrategy};
 pub use super::sealed::SealedSettings;
 pub use super::server::ServerSettings;
 pub use super::venues::{AccountSettings, Key};
@@ -40,6 +40,8 @@ pub struct Settings {
     pub fsync: Duration,
     /// How long whole days of the journal are kept.
     pub keep: Duration,
+    /// How long what was said is kept.
+    pub retention: RetentionSettings,
     /// An older alert is recorded as expired.
     pub max_age: Duration,
     /// IANA zone of times in messages.
@@ -72,6 +74,17 @@ pub struct Settings {
     pub engine: EngineSettings,
     /// Things that work and should be changed all the same.
     pub warnings: Vec<String>,
+}
+
+/// `[retention]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RetentionSettings {
+    /// Signals and alerts.
+    pub said: Duration,
+    /// Reports and other notices.
+    pub notices: Duration,
+    /// Where they go then, with days of the journal.
+    pub archive: Option<PathBuf>,
 }
 
 /// `[report]`
@@ -206,6 +219,7 @@ impl Resolver<'_> {
                 raw.journal.keep.as_deref(),
                 minutes(7 * 24 * 60),
             )?,
+            retention: self.retention(&raw.retention)?,
             max_age: self.duration("alerts.max_age", raw.alerts.max_age.as_deref(), minutes(15))?,
             timezone,
             server: ServerSettings::resolve(&raw.server, self.place)?,
@@ -222,6 +236,15 @@ impl Resolver<'_> {
             notify,
             engine,
             warnings: self.warnings,
+        })
+    }
+
+    fn retention(&self, raw: &RawRetention) -> Result<RetentionSettings> {
+        let days = |n: u64| Duration::from_secs(n * 86_400);
+        Ok(RetentionSettings {
+            said: self.duration("retention.said", raw.said.as_deref(), days(365))?,
+            notices: self.duration("retention.notices", raw.notices.as_deref(), days(90))?,
+            archive: raw.archive.as_ref().filter(|dir| !dir.is_empty()).map(PathBuf::from),
         })
     }
 

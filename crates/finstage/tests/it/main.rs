@@ -27,4 +27,5 @@ mod setup;
 mod sweep;
 mod tasks;
 mod track;
+mod upkeep;
 mod yahoo;

@@ -40,6 +40,27 @@ pub const KEYS: &[Key] = &[
         "how long whole days of events are kept for `finstage replay`",
     ),
     key(
+        "retention",
+        "said",
+        Kind::Duration,
+        "\"365d\"",
+        "how long signals and alerts are kept; the track record keeps its own for good",
+    ),
+    key(
+        "retention",
+        "notices",
+        Kind::Duration,
+        "\"90d\"",
+        "how long reports that were sent are kept",
+    ),
+    asked(
+        "retention",
+        "archive",
+        Kind::Text,
+        "\"/backup/finstage-old\"",
+        "folder that takes what is forgotten, days of the journal too; without it, it is gone",
+    ),
+    key(
         "alerts",
         "send",
         Kind::OneOf(&["verified", "unproven"]),
@@ -491,6 +512,7 @@ pub const KEYS: &[Key] = &[
 pub(super) const SECTIONS: &[(&str, &str)] = &[
     ("store", "where things are kept"),
     ("journal", "the log of everything that happened"),
+    ("retention", "how long what was said is kept"),
     ("alerts", "what is sent, and how often"),
     ("display", "how people read it"),
     ("report", "the daily report, which comes even when nothing was sent"),
