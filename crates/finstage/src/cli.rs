@@ -9,6 +9,7 @@ mod instruments;
 mod keys;
 mod llm;
 mod man;
+mod metrics;
 mod prices;
 mod replay;
 mod report;
@@ -40,6 +41,7 @@ pub use self::llm::{
     LlmProvider, LlmRun, LlmTarget,
 };
 pub use self::man::Man;
+pub use self::metrics::Metrics;
 pub use self::prices::Prices;
 pub use self::replay::{Replay, Speed};
 pub use self::report::{Report, ReportDaily, ReportFormat};
@@ -149,6 +151,9 @@ pub enum Command {
     /// Backup, restore, check and tidy the data folder
     #[command(subcommand)]
     Store(Store),
+    /// Files for Prometheus and Grafana, made of the same table as /metrics
+    #[command(subcommand)]
+    Metrics(Metrics),
     /// Indicators, and their values over a bar file
     #[command(subcommand)]
     Indicators(Indicators),

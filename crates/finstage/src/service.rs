@@ -26,6 +26,7 @@ use crate::explain::Explainer;
 use crate::gateway::Gateway;
 use crate::jobs;
 use crate::live::{BATCH_MAX_EVENTS, Names, Observer, Safe};
+use crate::monitor::{self, Monitor, Started};
 use crate::pace::Pace;
 use crate::polled::{self, Want};
 use crate::report::job::Job;
@@ -93,12 +94,19 @@ pub async fn run(
     let wake = Arc::new(Notify::new());
     let notifiers = wiring::notifiers(&plan.settings)?;
     let house = build_house(&plan, &notifiers, &wake)?;
+    let monitor = Arc::new(monitor(&plan, &house));
     // Before history is fetched, which may take long: people can see that it does.
     let gateway = plan.server.as_ref().and_then(|opened| opened.gateway.clone());
-    let server =
-        plan.server.take().map(|opened| start_server(opened, &plan, &house)).transpose()?;
+    let server = plan
+        .server
+        .take()
+        .map(|opened| start_server(opened, &plan, (&house, &monitor)))
+        .transpose()?;
     let (server, running) = server.unzip();
-    let beside = Beside { running, gateway: gateway.clone() };
+    if let Some(server) = &server {
+        monitor.follow(server.meter());
+    }
+    let beside = Beside { running, gateway: gateway.clone(), monitor };
     let ended = run_beside(plan, (house, notifiers, wake), beside, (stop, ready)).await;
     if let Some(server) = server {
         server.stop().await;
@@ -114,6 +122,7 @@ pub async fn run(
 struct Beside {
     running: Option<Arc<OnceLock<Running>>>,
     gateway: Option<Arc<Gateway>>,
+    monitor: Arc<Monitor>,
 }
 
 impl Beside {
@@ -171,7 +180,10 @@ async fn run_beside(
     // Only now: what a power cut took was taken back, and missing history was fetched.
     let pace = Pace { clock: Arc::clone(&plan.clock), speed: plan.speed };
     let (works, due) = jobs(&plan, &house)?;
-    tasks.extend(jobs::start((&works, due), &doors, pace, &quitting)?);
+    let scheduling = jobs::start((&works, due), &doors, pace, &quitting)?;
+    let scheduled = scheduling.iter().map(JoinHandle::abort_handle).collect();
+    tasks.extend(scheduling);
+    tasks.push(tokio::spawn(Arc::clone(&beside.monitor).run(quitting.clone())));
     tasks.extend(beside.keep(&quitting));
     let (deliver, delivering) = watch::channel(false);
     let explain = explainer(&plan, &house);
@@ -183,6 +195,8 @@ async fn run_beside(
         tasks.push(tokio::spawn(dispatcher.run(delivering.clone())));
     }
     let engine = start_engine(house, received)?;
+    let watched = (gauges.clone(), feeds.clone());
+    beside.monitor.begin(Started { gauges: watched.0, feeds: watched.1, scheduling: scheduled });
     if let Some(running) = beside.running {
         let gateway = beside.gateway;
         let _ = running.set(Running { gauges: gauges.clone(), feeds, queue, gateway });
@@ -227,10 +241,24 @@ fn build_house(plan: &Plan, notifiers: &[Arc<dyn Notifier>], wake: &Arc<Notify>)
     })
 }
 
+/// Who looks after the service.
+fn monitor(plan: &Plan, house: &House) -> Monitor {
+    let pace = Pace { clock: Arc::clone(&plan.clock), speed: plan.speed };
+    let sources = monitor::Sources {
+        records: house.records.clone(),
+        safe: house.rim.safe.clone(),
+        pace,
+        dir: plan.store.dir.clone(),
+        notifiers: house.rim.notifiers.clone(),
+    };
+    finstage_store::records::set_slow(plan.settings.slow_query);
+    Monitor::new(&plan.settings, sources)
+}
+
 fn start_server(
     opened: Opened,
     plan: &Plan,
-    house: &House,
+    (house, monitor): (&House, &Arc<Monitor>),
 ) -> Result<(Server, Arc<OnceLock<Running>>)> {
     let service = serving::Service {
         settings: &plan.settings,
@@ -239,6 +267,7 @@ fn start_server(
         journal: &house.journal,
         clock: &plan.clock,
         safe: &house.rim.safe,
+        monitor: Some(monitor),
     };
     serving::start(opened, &service)
 }

@@ -23,6 +23,7 @@ mod ledger;
 mod lines;
 mod llm;
 mod man;
+mod metrics;
 mod open;
 mod prices;
 mod progress;
@@ -128,6 +129,7 @@ fn run(cli: &Cli) -> Result<Exit> {
         Command::Tasks(args) => tasks::run(global, args),
         Command::Schedule(args) => schedule::run(global, args),
         Command::Store(args) => store::run(global, args),
+        Command::Metrics(args) => metrics::run(*args),
         Command::Indicators(args) => indicators::run(global, args),
         Command::Sweep(args) => sweep::run(global, args),
         Command::WalkForward(args) => walk_forward::run(global, args),

@@ -16,6 +16,7 @@ use jiff::civil::Time;
 pub use super::channels::NotifySettings;
 pub use super::jobs::JobSettings;
 pub use super::llm::{GatewayClient, GatewaySettings, LlmSettings};
+pub use super::monitor::MonitorSettings;
 use super::place::Place;
 use super::raw::{Raw, RawAlerts, RawFeed, RawLog, RawReport, RawRetention, RawStrategy};
 pub use super::sealed::SealedSettings;
@@ -38,6 +39,10 @@ pub struct Settings {
     pub data_dir: Option<PathBuf>,
     /// Longest time until a written event is safe from a power cut.
     pub fsync: Duration,
+    /// From how long on a statement of the records is said to be slow.
+    pub slow_query: Duration,
+    /// Limits of the service that are watched, and statistics as files.
+    pub monitor: MonitorSettings,
     /// How long whole days of the journal are kept.
     pub keep: Duration,
     /// How long what was said is kept.
@@ -124,6 +129,8 @@ pub struct LogSettings {
     pub rotate_bytes: u64,
     /// How many that were put aside are kept.
     pub keep: u32,
+    /// A file that takes errors and warnings as well, put aside in the same way.
+    pub errors: Option<PathBuf>,
 }
 
 /// The levels of the log.
@@ -214,6 +221,12 @@ impl Resolver<'_> {
                 raw.store.fsync.as_deref(),
                 Duration::from_millis(100),
             )?,
+            slow_query: self.duration(
+                "store.slow_query",
+                raw.store.slow_query.as_deref(),
+                Duration::from_secs(1),
+            )?,
+            monitor: self.monitor(&raw.monitor, &raw.stats)?,
             keep: self.duration(
                 "journal.keep",
                 raw.journal.keep.as_deref(),
@@ -283,7 +296,8 @@ impl Resolver<'_> {
             return self.refuse("log.keep", format!("{keep}: write {MAX_KEPT} at most"));
         }
         let file = raw.file.as_ref().filter(|file| !file.is_empty()).map(PathBuf::from);
-        Ok(LogSettings { file, is_json, level, rotate_bytes, keep })
+        let errors = raw.errors.as_ref().filter(|file| !file.is_empty()).map(PathBuf::from);
+        Ok(LogSettings { file, is_json, level, rotate_bytes, keep, errors })
     }
 
     fn report(&self, raw: &RawReport, language: Option<&str>) -> Result<ReportSettings> {

@@ -79,3 +79,13 @@ CREATE INDEX outbox_open ON outbox (notifier, id) WHERE state IN ('ready', 'send
 CREATE INDEX alerts_by_time ON alerts (said_at, id);
 CREATE INDEX alerts_by_symbol ON alerts (symbol, said_at, id);
 CREATE INDEX alerts_by_moment ON alerts (at, id);
+
+-- Minutes of a UTC day in which a service ran, and in which it was ready: what availability is computed of.
+CREATE TABLE uptime (
+    day      INTEGER PRIMARY KEY,            -- in days since 1970-01-01
+    alive    INTEGER NOT NULL,               -- minutes
+    ready    INTEGER NOT NULL,               -- minutes
+    first    INTEGER NOT NULL,               -- the first minute that was noted, from 0
+    last     INTEGER NOT NULL,               -- the last one
+    is_ready INTEGER NOT NULL                -- whether that one counts as ready
+) STRICT;
