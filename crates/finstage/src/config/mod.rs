@@ -11,6 +11,7 @@ mod monitor;
 mod place;
 mod raw;
 pub mod reference;
+mod retention;
 mod sealed;
 mod server;
 pub mod settings;

@@ -16,7 +16,7 @@ pub(crate) struct Raw {
     pub(crate) journal: RawJournal,
     /// `[retention]`
     #[serde(default)]
-    pub(crate) retention: RawRetention,
+    pub(crate) retention: super::retention::RawRetention,
     /// `[alerts]`
     #[serde(default)]
     pub(crate) alerts: RawAlerts,
@@ -81,15 +81,6 @@ pub(crate) struct RawStore {
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawJournal {
     pub(crate) keep: Option<String>,
-}
-
-/// `[retention]`
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct RawRetention {
-    pub(crate) said: Option<String>,
-    pub(crate) notices: Option<String>,
-    pub(crate) archive: Option<String>,
 }
 
 /// `[alerts]`

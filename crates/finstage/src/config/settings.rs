@@ -18,7 +18,8 @@ pub use super::jobs::JobSettings;
 pub use super::llm::{GatewayClient, GatewaySettings, LlmSettings};
 pub use super::monitor::MonitorSettings;
 use super::place::Place;
-use super::raw::{Raw, RawAlerts, RawFeed, RawLog, RawReport, RawRetention, RawStrategy};
+use super::raw::{Raw, RawAlerts, RawFeed, RawLog, RawReport, RawStrategy};
+pub use super::retention::RetentionSettings;
 pub use super::sealed::SealedSettings;
 pub use super::server::ServerSettings;
 pub use super::venues::{AccountSettings, Key};
@@ -79,17 +80,6 @@ pub struct Settings {
     pub engine: EngineSettings,
     /// Things that work and should be changed all the same.
     pub warnings: Vec<String>,
-}
-
-/// `[retention]`
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RetentionSettings {
-    /// Signals and alerts.
-    pub said: Duration,
-    /// Reports and other notices.
-    pub notices: Duration,
-    /// Where they go then, with days of the journal.
-    pub archive: Option<PathBuf>,
 }
 
 /// `[report]`
@@ -214,24 +204,13 @@ impl Resolver<'_> {
         if let Err(why) = Engine::new(&engine, CATALOG) {
             return self.refuse("strategies", why);
         }
+        let [fsync, slow_query, keep] = self.store(raw)?;
         Ok(Settings {
             data_dir: raw.store.path.as_ref().map(PathBuf::from),
-            fsync: self.duration(
-                "store.fsync",
-                raw.store.fsync.as_deref(),
-                Duration::from_millis(100),
-            )?,
-            slow_query: self.duration(
-                "store.slow_query",
-                raw.store.slow_query.as_deref(),
-                Duration::from_secs(1),
-            )?,
+            fsync,
+            slow_query,
+            keep,
             monitor: self.monitor(&raw.monitor, &raw.stats)?,
-            keep: self.duration(
-                "journal.keep",
-                raw.journal.keep.as_deref(),
-                minutes(7 * 24 * 60),
-            )?,
             retention: self.retention(&raw.retention)?,
             max_age: self.duration("alerts.max_age", raw.alerts.max_age.as_deref(), minutes(15))?,
             timezone,
@@ -249,15 +228,6 @@ impl Resolver<'_> {
             notify,
             engine,
             warnings: self.warnings,
-        })
-    }
-
-    fn retention(&self, raw: &RawRetention) -> Result<RetentionSettings> {
-        let days = |n: u64| Duration::from_secs(n * 86_400);
-        Ok(RetentionSettings {
-            said: self.duration("retention.said", raw.said.as_deref(), days(365))?,
-            notices: self.duration("retention.notices", raw.notices.as_deref(), days(90))?,
-            archive: raw.archive.as_ref().filter(|dir| !dir.is_empty()).map(PathBuf::from),
         })
     }
 
