@@ -43,7 +43,7 @@ const TICK: Duration = Duration::from_secs(1);
 const TICK_MIN_REAL: Duration = Duration::from_millis(10);
 /// After an absence longer than this, missed bars are fetched as history and say nothing.
 const ABSENCE_MAX: Duration = Duration::from_secs(24 * 3600);
-/// A stop takes no longer than this.
+/// Each of the two parts of a stop, the engine's and the others', takes no longer than this.
 const STOP_MAX: Duration = Duration::from_secs(9);
 
 /// What a service is made of.
@@ -206,8 +206,10 @@ async fn run_beside(
     let _ = quit.send(true);
     // Only now: what the engine said last is tried as well.
     let _ = deliver.send(true);
+    // All of them together, however many there are.
+    let until = tokio::time::Instant::now() + STOP_MAX;
     for task in tasks {
-        let _ = tokio::time::timeout(STOP_MAX, task).await;
+        let _ = tokio::time::timeout_at(until, task).await;
     }
     ended
 }
