@@ -183,7 +183,6 @@ async fn run_beside(
     let scheduling = jobs::start((&works, due), &doors, pace, &quitting)?;
     let scheduled = scheduling.iter().map(JoinHandle::abort_handle).collect();
     tasks.extend(scheduling);
-    tasks.push(tokio::spawn(Arc::clone(&beside.monitor).run(quitting.clone())));
     tasks.extend(beside.keep(&quitting));
     let (deliver, delivering) = watch::channel(false);
     let explain = explainer(&plan, &house);
@@ -197,6 +196,7 @@ async fn run_beside(
     let engine = start_engine(house, received)?;
     let watched = (gauges.clone(), feeds.clone());
     beside.monitor.begin(Started { gauges: watched.0, feeds: watched.1, scheduling: scheduled });
+    tasks.push(tokio::spawn(Arc::clone(&beside.monitor).run(quitting.clone())));
     if let Some(running) = beside.running {
         let gateway = beside.gateway;
         let _ = running.set(Running { gauges: gauges.clone(), feeds, queue, gateway });

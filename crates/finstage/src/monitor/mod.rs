@@ -24,7 +24,7 @@ use finstage_server::{HealthCheck, HttpTotals, MonitorGauges};
 use finstage_store::records::Records;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::Instant;
 
 use self::health::judge;
 use self::limits::{Limit, limits};
@@ -38,8 +38,10 @@ use crate::service::Gauges;
 
 /// How often one looks.
 pub const LOOK: Duration = Duration::from_secs(10);
-/// Figures and limits are taken at every so many looks: each 30 s.
-const FIGURES_EVERY: u32 = 3;
+/// How often while the service is not ready.
+const LOOK_SOON: Duration = Duration::from_secs(1);
+/// How often figures and limits are taken.
+const FIGURES_EVERY: Duration = Duration::from_secs(30);
 
 /// What a monitor looks at.
 #[derive(Debug)]
@@ -89,7 +91,8 @@ struct State {
     checks: Vec<HealthCheck>,
     gauges: MonitorGauges,
     filed_at: Option<Timestamp>,
-    looks: u32,
+    /// When figures were last taken, since the first look.
+    figured: Option<Duration>,
 }
 
 impl fmt::Debug for Monitor {
@@ -114,7 +117,7 @@ impl Monitor {
             checks: judge(&health::Seen::nothing(now)),
             gauges: MonitorGauges::default(),
             filed_at: None,
-            looks: 0,
+            figured: None,
         };
         Self {
             sources,
@@ -153,18 +156,18 @@ impl Monitor {
     /// Looks until `quit` turns true.
     pub async fn run(self: Arc<Self>, mut quit: watch::Receiver<bool>) {
         let began = Instant::now();
-        let mut every = tokio::time::interval(LOOK);
-        every.set_missed_tick_behavior(MissedTickBehavior::Skip);
         loop {
-            tokio::select! {
-                _ = every.tick() => {}
-                _ = quit.wait_for(|quit| *quit) => return,
-            }
             let (this, passed) = (Arc::clone(&self), began.elapsed());
             let look = move || this.look(SystemClock.now(), passed);
             if tokio::task::spawn_blocking(look).await.is_err() {
                 tracing::error!("the monitor broke off: this is a bug; readiness stays as it was");
                 return;
+            }
+            let is_ready = self.state().checks.iter().all(|check| check.ok || !check.required);
+            let wait = if is_ready { LOOK } else { LOOK_SOON };
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                _ = quit.wait_for(|quit| *quit) => return,
             }
         }
     }
@@ -184,8 +187,11 @@ impl Monitor {
         let is_due = {
             let mut state = self.state();
             state.checks = checks;
-            state.looks += 1;
-            state.looks % FIGURES_EVERY == 1
+            let is_due = state.figured.is_none_or(|at| passed.saturating_sub(at) >= FIGURES_EVERY);
+            if is_due {
+                state.figured = Some(passed);
+            }
+            is_due
         };
         if is_due {
             let gauges = self.figures(now, passed);
