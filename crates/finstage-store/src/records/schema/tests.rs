@@ -142,3 +142,35 @@ fn places_of_the_stream_survive_the_upgrade_a_vacuum_and_the_loss_of_all_rows() 
     connection.execute_batch(next).unwrap();
     assert_eq!(places(&connection), "4b 9n");
 }
+
+#[test]
+fn an_older_data_folder_is_upgraded_behind_a_copy_and_goes_on() {
+    use crate::records::{Filter, SaidPlace};
+    use crate::suite::records::{batch, signal};
+
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("records.db");
+    let mut connection = Connection::open(&path).unwrap();
+    let old = MIGRATIONS.iter().take_while(|step| step.version < 10).count();
+    migrate(&mut connection, &path, &MIGRATIONS[..old]).unwrap();
+    let first = signal(0).signal;
+    let row = format!(
+        "INSERT INTO signals (rowid, id, position, symbol, interval, strategy, direction, open_time, at,
+                price, strength, facts)
+            VALUES (41, '{}', 1, 'sim:ONE', '1m', 'rsi_levels(period=14)', 'long', {}, {}, 0, 0.0, '[]')",
+        first.id,
+        first.open_time.nanos(),
+        first.at.nanos(),
+    );
+    connection.execute_batch(&row).unwrap();
+    drop(connection);
+    let records = crate::Records::open(&path).unwrap();
+    assert!(dir.path().join(format!("records.db.bak-{old}")).exists(), "the copy is there");
+    assert_eq!(records.signals(&Filter::newest(9)).unwrap()[0].id, first.id);
+    let everywhere = finstage_model::Position::from_i64(i64::MAX);
+    assert_eq!(records.said_end(everywhere).unwrap(), SaidPlace { signal: 41, alert: 0 });
+    records.apply(&batch(1, 0, 12)).unwrap();
+    records.vacuum().unwrap();
+    assert_eq!(records.signals_behind(41, everywhere, 9).unwrap().len(), 3, "the first was there");
+    assert_eq!(records.faults().unwrap(), Vec::<String>::new());
+}
