@@ -131,6 +131,12 @@ impl Beside {
         self.gateway.as_ref().map_or(Ok(()), |gateway| gateway.open(doors, means))
     }
 
+    /// The service is looked after.
+    fn watch(&self, started: Started, quitting: &watch::Receiver<bool>) -> JoinHandle<()> {
+        self.monitor.begin(started);
+        tokio::spawn(Arc::clone(&self.monitor).run(quitting.clone()))
+    }
+
     /// What they spend is written down.
     fn keep(&self, quitting: &watch::Receiver<bool>) -> Option<JoinHandle<()>> {
         let gateway = Arc::clone(self.gateway.as_ref()?);
@@ -194,9 +200,8 @@ async fn run_beside(
         tasks.push(tokio::spawn(dispatcher.run(delivering.clone())));
     }
     let engine = start_engine(house, received)?;
-    let watched = (gauges.clone(), feeds.clone());
-    beside.monitor.begin(Started { gauges: watched.0, feeds: watched.1, scheduling: scheduled });
-    tasks.push(tokio::spawn(Arc::clone(&beside.monitor).run(quitting.clone())));
+    let started = Started { gauges: gauges.clone(), feeds: feeds.clone(), scheduling: scheduled };
+    tasks.push(beside.watch(started, &quitting));
     if let Some(running) = beside.running {
         let gateway = beside.gateway;
         let _ = running.set(Running { gauges: gauges.clone(), feeds, queue, gateway });

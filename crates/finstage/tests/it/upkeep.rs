@@ -16,7 +16,7 @@ use finstage_store::suite::journal::{DAY, events};
 use finstage_store::suite::records::batch;
 use serde_json::Value;
 
-use crate::cli::shell::Shell;
+use crate::cli::shell::{Shell, waves};
 
 fn hash(shell: &Shell, dir: &str) -> Value {
     let replayed = shell.run(&format!("replay --check --json -q --data-dir {dir}")).ok().json();
@@ -33,7 +33,8 @@ fn flip(path: &Path, at: usize) {
 #[test]
 fn a_backup_in_another_folder_says_the_same_and_damage_has_a_name() {
     let shell = Shell::new();
-    shell.run("demo --fast --exit -q --data-dir d").ok();
+    shell.write("bars.csv", waves(150));
+    shell.run("demo --fast --exit -q --input bars.csv --data-dir d").ok();
     let said = hash(&shell, "d");
     let track = shell.run("track-record export -q --data-dir d").ok().out;
     for to in ["b.tar.zst", "b"] {
@@ -57,7 +58,8 @@ fn a_backup_in_another_folder_says_the_same_and_damage_has_a_name() {
 
     let day = shell.names("d/journal").into_iter().find(|name| name.len() == 10).unwrap();
     let segment = format!("from-b/journal/{day}/001/000000.log");
-    flip(&shell.path(&segment), 5_000);
+    // Behind the first record's length and checksum.
+    flip(&shell.path(&segment), 20);
     let damaged = shell.run("store check --data-dir from-b");
     assert_eq!(damaged.code, 1, "{damaged}");
     assert!(damaged.out.contains("000000.log is damaged"), "{damaged}");
