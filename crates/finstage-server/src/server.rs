@@ -66,7 +66,6 @@ pub struct Server {
 
 impl Server {
     /// Tells what was answered so far, whenever it is asked.
-    #[must_use]
     pub fn meter(&self) -> impl Fn() -> HttpTotals + Send + Sync + 'static {
         let app = Arc::clone(&self.app);
         move || HttpTotals {

@@ -215,21 +215,21 @@ mod tests {
         assert_eq!(
             failing(|seen| {
                 silent(seen);
-                seen.feeds[0].is_open = false
+                seen.feeds[0].is_open = false;
             }),
             [""; 0]
         );
         assert_eq!(
             failing(|seen| {
                 silent(seen);
-                seen.feeds[0].is_polled = true
+                seen.feeds[0].is_polled = true;
             }),
             [""; 0]
         );
         assert_eq!(
             failing(|seen| {
                 seen.feeds[0].is_up = false;
-                seen.feeds[0].is_open = false
+                seen.feeds[0].is_open = false;
             }),
             [""; 0]
         );

@@ -248,3 +248,55 @@ impl Monitor {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use finstage_model::{ManualClock, Position};
+    use finstage_store::records::{Item, NoticeKind};
+
+    use super::*;
+
+    #[test]
+    fn a_limit_that_is_passed_is_told_to_a_channel_once_and_noted_in_the_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let stats = folder.path().join("stats");
+        let text = format!(
+            "[monitor]\ndisk = 0.000001\n[stats]\npath = \"{}\"\nevery = \"1s\"\n",
+            stats.display()
+        );
+        let settings = crate::config::parse("test", &text, &[]).unwrap();
+        let start = SystemClock.now();
+        let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(start));
+        let records = Records::open_in_memory().unwrap();
+        let sources = Sources {
+            records: records.clone(),
+            safe: Safe::default(),
+            pace: Pace { clock, speed: 1.0 },
+            dir: folder.path().to_owned(),
+            notifiers: vec!["log".to_owned()],
+        };
+        let monitor = Monitor::new(&settings, sources);
+        let end = Position::from_i64(i64::MAX);
+        let lease = || records.outbox_lease("log", start, Duration::from_secs(60), end).unwrap();
+        for minute in 0..10 {
+            let passed = Duration::from_secs(60 * minute);
+            monitor.look(start.plus(passed), passed);
+        }
+        assert!(lease().is_none(), "it has not lasted ten minutes");
+        for minute in 10..15 {
+            let passed = Duration::from_secs(60 * minute);
+            monitor.look(start.plus(passed), passed);
+        }
+        let leased = lease().unwrap();
+        let Item::Notice(notice) = &leased.item else { panic!("{leased:?}") };
+        assert_eq!(notice.kind, NoticeKind::Threshold);
+        assert!(notice.lines[0][0].text.ends_with("disk"), "{notice:?}");
+        assert!(lease().is_none(), "it is said once");
+        assert!(monitor.gauges().thresholds.contains(&("disk", 2)));
+        let text = std::fs::read_to_string(stats.join("stats.jsonl")).unwrap();
+        assert_eq!(text.lines().count(), 15);
+        assert!(monitor.health().iter().any(|check| !check.ok), "nothing was started");
+        let days = records.uptime_since(start.day()).unwrap();
+        assert!(!days.is_empty() && days.iter().all(|day| day.ready == 0 && day.alive > 0));
+    }
+}

@@ -81,7 +81,7 @@ fn a_backup_beside_a_service_at_work_is_whole() {
     let store = Store::open(&dir, StoreKind::Real, disk()).unwrap();
     let run = store.journal.create_run(DAY, &Origin::new("0.0.0", "{}"), &[]).unwrap();
     let stop = Arc::new(AtomicBool::new(false));
-    let (working, is_over) = (store.clone(), Arc::clone(&stop));
+    let (working, is_over) = (store, Arc::clone(&stop));
     let worker = std::thread::spawn(move || {
         let mut writer = working.journal.writer(DAY, run).unwrap();
         let mut number = 0;
