@@ -33,7 +33,7 @@ fn flip(path: &Path, at: usize) {
 #[test]
 fn a_backup_in_another_folder_says_the_same_and_damage_has_a_name() {
     let shell = Shell::new();
-    shell.write("bars.csv", waves(150));
+    shell.write("bars.csv", waves(40));
     shell.run("demo --fast --exit -q --input bars.csv --data-dir d").ok();
     let said = hash(&shell, "d");
     let track = shell.run("track-record export -q --data-dir d").ok().out;
