@@ -112,7 +112,7 @@ fn files(folder: &Path) -> Result<Vec<(PathBuf, Vec<u8>)>> {
 
 /// Does in a browser what people do.
 fn page(folder: &Path) -> Result<()> {
-    let mut demo = Demo::start(&pages::build()?)?;
+    let mut demo = Demo::start(&pages::build()?, &[])?;
     let link = demo.link()?;
     let shots = python::target_folder()?.join("screenshots");
     fs::create_dir_all(&shots)?;
@@ -121,14 +121,16 @@ fn page(folder: &Path) -> Result<()> {
 }
 
 /// The program with its simulator, ended when it is dropped.
-struct Demo {
+pub(crate) struct Demo {
     child: Child,
 }
 
 impl Demo {
-    fn start(program: &Path) -> Result<Self> {
+    /// Starts it with these arguments besides its own.
+    pub(crate) fn start(program: &Path, more: &[&str]) -> Result<Self> {
         let child = Command::new(program)
             .args(["demo", "--seed", "7", "--port", "0"])
+            .args(more)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -138,7 +140,7 @@ impl Demo {
     }
 
     /// The link that signs in. What is said later is read and dropped: a full pipe would stop it.
-    fn link(&mut self) -> Result<String> {
+    pub(crate) fn link(&mut self) -> Result<String> {
         let said = self.child.stderr.take().context("stderr was piped")?;
         let mut lines = BufReader::new(said).lines();
         let mut kept = String::new();

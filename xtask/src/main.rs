@@ -21,6 +21,7 @@ mod debian;
 mod dist;
 mod lines;
 mod pages;
+mod prometheus;
 mod python;
 mod steps;
 mod suite;

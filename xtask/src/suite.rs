@@ -7,7 +7,7 @@ use std::thread;
 use anyhow::{Context, Result, anyhow, bail};
 
 use crate::steps::{Step, step};
-use crate::{bench, browser, clients, day, failure, output_of, pages, python};
+use crate::{bench, browser, clients, day, failure, output_of, pages, prometheus, python};
 
 /// What is to be run.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -104,6 +104,7 @@ fn the_rest(options: &Options) -> Result<()> {
     step("generated pages", pages::check)?;
     step("one simulated day, twice", day::same_twice)?;
     step("the dashboard in a browser", browser::check)?;
+    step("promtool on metrics and rules", prometheus::check)?;
     step("public clients against the simulator", clients::run)?;
     if options.all {
         step("one simulated day, release", day::timed_release)?;

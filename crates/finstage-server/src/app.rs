@@ -1,6 +1,7 @@
 //! Everything that routes read.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use finstage_model::{Clock, Timestamp};
@@ -96,18 +97,26 @@ impl App {
 
 /// Answers of lists, kept until the lists may have changed.
 #[derive(Debug, Default)]
-pub(crate) struct Kept(Mutex<(u64, HashMap<String, Answer>)>);
+pub(crate) struct Kept {
+    answers: Mutex<(u64, HashMap<String, Answer>)>,
+    /// How often an answer was there, and how often one was looked for.
+    pub(crate) hits: AtomicU64,
+    pub(crate) asked: AtomicU64,
+}
 
 impl Kept {
     /// The answer to an address, if it was given in this generation.
     pub(crate) fn get(&self, generation: u64, address: &str) -> Option<Answer> {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.0 == generation { kept.1.get(address).cloned() } else { None }
+        let kept = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = if kept.0 == generation { kept.1.get(address).cloned() } else { None };
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        self.hits.fetch_add(u64::from(found.is_some()), Ordering::Relaxed);
+        found
     }
 
     /// Keeps an answer that was found in a generation.
     pub(crate) fn keep(&self, generation: u64, address: &str, answer: &Answer) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.0 != generation {
             if kept.0 > generation {
                 return;

@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::Error;
+use crate::monitor::{HealthCheck, MonitorGauges};
 use crate::tasks::{ScheduleItem, TaskAsked};
 
 /// Answers questions about the running service. Calls may block: the server makes them where that
@@ -82,6 +83,11 @@ pub trait Desk: Send + Sync + fmt::Debug {
 
     /// Counters of this moment.
     fn gauges(&self) -> Gauges;
+
+    /// Whether the service can do its work, check by check; none where nobody looks.
+    fn health(&self) -> Vec<HealthCheck> {
+        Vec::new()
+    }
 }
 
 /// An instrument as lists have it.
@@ -172,6 +178,9 @@ pub struct Gauges {
     pub records_bytes: u64,
     /// What waits for the engine.
     pub queue: QueueGauge,
+    /// What the monitor saw; only the page of metrics shows it.
+    #[serde(skip)]
+    pub monitor: MonitorGauges,
 }
 
 /// A connection to a venue.

@@ -14,8 +14,9 @@ pub fn memory_bytes() -> Option<u64> {
     Some(kib << 10)
 }
 
-/// Seconds of processor time, of the process and for it.
-pub(crate) fn cpu_seconds() -> Option<f64> {
+/// Seconds of processor time, of the process and for it; `None` as for memory.
+#[must_use]
+pub fn cpu_seconds() -> Option<f64> {
     let stat = fs::read_to_string("/proc/self/stat").ok()?;
     // The name in parentheses may hold anything; fields are counted behind it.
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();

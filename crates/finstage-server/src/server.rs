@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use finstage_model::{Clock, Interval};
@@ -19,6 +20,7 @@ use crate::auth::Keys;
 use crate::guard::Hosts;
 use crate::live::Live;
 use crate::metrics::Metrics;
+use crate::monitor::HttpTotals;
 use crate::options::ServerOptions;
 use crate::stream::{Hub, HubParts, Synced};
 use crate::{Desk, Error, ErrorKind, tls};
@@ -63,6 +65,16 @@ pub struct Server {
 }
 
 impl Server {
+    /// Tells what was answered so far, whenever it is asked.
+    pub fn meter(&self) -> impl Fn() -> HttpTotals + Send + Sync + 'static {
+        let app = Arc::clone(&self.app);
+        move || HttpTotals {
+            cache_hits: app.kept.hits.load(Ordering::Relaxed),
+            cache_asked: app.kept.asked.load(Ordering::Relaxed),
+            ..app.metrics.totals()
+        }
+    }
+
     /// Serves on a listener that is bound already, until [`Server::stop`].
     ///
     /// # Errors

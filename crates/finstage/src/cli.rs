@@ -9,6 +9,7 @@ mod instruments;
 mod keys;
 mod llm;
 mod man;
+mod metrics;
 mod prices;
 mod replay;
 mod report;
@@ -16,6 +17,7 @@ mod seal;
 mod server;
 mod setup;
 mod sim;
+mod store;
 mod stress;
 mod sweep;
 mod tasks;
@@ -39,6 +41,7 @@ pub use self::llm::{
     LlmProvider, LlmRun, LlmTarget,
 };
 pub use self::man::Man;
+pub use self::metrics::Metrics;
 pub use self::prices::Prices;
 pub use self::replay::{Replay, Speed};
 pub use self::report::{Report, ReportDaily, ReportFormat};
@@ -46,6 +49,7 @@ pub use self::seal::{Open, Seal};
 pub use self::server::{Serve, Token};
 pub use self::setup::{Health, Init, Preset};
 pub use self::sim::{OpenAiArgs, Sim, SimHints, SimVenue};
+pub use self::store::{Store, StorePrune};
 pub use self::stress::{
     Fail, Stress, StressBurst, StressCompare, StressFormat, StressHttp, StressLoad, StressMonitor,
     StressOpening, StressProbe, StressReport, StressResult, StressTarget, StressVenue, StressWs,
@@ -144,6 +148,12 @@ pub enum Command {
     /// What a service does by itself, and when next; run it now
     #[command(subcommand)]
     Schedule(Schedule),
+    /// Backup, restore, check and tidy the data folder
+    #[command(subcommand)]
+    Store(Store),
+    /// Files for Prometheus and Grafana, made of the same table as /metrics
+    #[command(subcommand)]
+    Metrics(Metrics),
     /// Indicators, and their values over a bar file
     #[command(subcommand)]
     Indicators(Indicators),

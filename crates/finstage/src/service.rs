@@ -26,10 +26,12 @@ use crate::explain::Explainer;
 use crate::gateway::Gateway;
 use crate::jobs;
 use crate::live::{BATCH_MAX_EVENTS, Names, Observer, Safe};
+use crate::monitor::{self, Monitor, Started};
 use crate::pace::Pace;
 use crate::polled::{self, Want};
 use crate::report::job::Job;
 use crate::serving::{self, Opened, Running, Telling};
+use crate::upkeep::prune::Policy;
 use crate::venues::{self, Door, Doors, Means};
 use crate::wiring::{self, Store};
 
@@ -41,7 +43,7 @@ const TICK: Duration = Duration::from_secs(1);
 const TICK_MIN_REAL: Duration = Duration::from_millis(10);
 /// After an absence longer than this, missed bars are fetched as history and say nothing.
 const ABSENCE_MAX: Duration = Duration::from_secs(24 * 3600);
-/// A stop takes no longer than this.
+/// Each of the two parts of a stop, the engine's and the others', takes no longer than this.
 const STOP_MAX: Duration = Duration::from_secs(9);
 
 /// What a service is made of.
@@ -92,12 +94,19 @@ pub async fn run(
     let wake = Arc::new(Notify::new());
     let notifiers = wiring::notifiers(&plan.settings)?;
     let house = build_house(&plan, &notifiers, &wake)?;
+    let monitor = Arc::new(monitor(&plan, &house));
     // Before history is fetched, which may take long: people can see that it does.
     let gateway = plan.server.as_ref().and_then(|opened| opened.gateway.clone());
-    let server =
-        plan.server.take().map(|opened| start_server(opened, &plan, &house)).transpose()?;
+    let server = plan
+        .server
+        .take()
+        .map(|opened| start_server(opened, &plan, (&house, &monitor)))
+        .transpose()?;
     let (server, running) = server.unzip();
-    let beside = Beside { running, gateway: gateway.clone() };
+    if let Some(server) = &server {
+        monitor.follow(server.meter());
+    }
+    let beside = Beside { running, gateway: gateway.clone(), monitor };
     let ended = run_beside(plan, (house, notifiers, wake), beside, (stop, ready)).await;
     if let Some(server) = server {
         server.stop().await;
@@ -113,12 +122,19 @@ pub async fn run(
 struct Beside {
     running: Option<Arc<OnceLock<Running>>>,
     gateway: Option<Arc<Gateway>>,
+    monitor: Arc<Monitor>,
 }
 
 impl Beside {
     /// Programs may ask the venues.
     fn open(&self, doors: &Doors, means: Means<'_>) -> Result<()> {
         self.gateway.as_ref().map_or(Ok(()), |gateway| gateway.open(doors, means))
+    }
+
+    /// The service is looked after.
+    fn watch(&self, started: Started, quitting: &watch::Receiver<bool>) -> JoinHandle<()> {
+        self.monitor.begin(started);
+        tokio::spawn(Arc::clone(&self.monitor).run(quitting.clone()))
     }
 
     /// What they spend is written down.
@@ -170,7 +186,9 @@ async fn run_beside(
     // Only now: what a power cut took was taken back, and missing history was fetched.
     let pace = Pace { clock: Arc::clone(&plan.clock), speed: plan.speed };
     let (works, due) = jobs(&plan, &house)?;
-    tasks.extend(jobs::start((&works, due), &doors, pace, &quitting)?);
+    let scheduling = jobs::start((&works, due), &doors, pace, &quitting)?;
+    let scheduled = scheduling.iter().map(JoinHandle::abort_handle).collect();
+    tasks.extend(scheduling);
     tasks.extend(beside.keep(&quitting));
     let (deliver, delivering) = watch::channel(false);
     let explain = explainer(&plan, &house);
@@ -182,6 +200,8 @@ async fn run_beside(
         tasks.push(tokio::spawn(dispatcher.run(delivering.clone())));
     }
     let engine = start_engine(house, received)?;
+    let started = Started { gauges: gauges.clone(), feeds: feeds.clone(), scheduling: scheduled };
+    tasks.push(beside.watch(started, &quitting));
     if let Some(running) = beside.running {
         let gateway = beside.gateway;
         let _ = running.set(Running { gauges: gauges.clone(), feeds, queue, gateway });
@@ -191,8 +211,10 @@ async fn run_beside(
     let _ = quit.send(true);
     // Only now: what the engine said last is tried as well.
     let _ = deliver.send(true);
+    // All of them together, however many there are.
+    let until = tokio::time::Instant::now() + STOP_MAX;
     for task in tasks {
-        let _ = tokio::time::timeout(STOP_MAX, task).await;
+        let _ = tokio::time::timeout_at(until, task).await;
     }
     ended
 }
@@ -211,7 +233,8 @@ fn build_house(plan: &Plan, notifiers: &[Arc<dyn Notifier>], wake: &Arc<Notify>)
         fsync: Some(settings.fsync),
         notifiers: notifiers.iter().map(|n| n.name().to_owned()).collect(),
         max_age: settings.max_age,
-        keep: Some(settings.keep),
+        // Where days are archived, the job of retention forgets them.
+        keep: settings.retention.archive.is_none().then_some(settings.keep),
         renewal: Renewal::Daily,
         imports: Some(TICK),
     };
@@ -225,10 +248,24 @@ fn build_house(plan: &Plan, notifiers: &[Arc<dyn Notifier>], wake: &Arc<Notify>)
     })
 }
 
+/// Who looks after the service.
+fn monitor(plan: &Plan, house: &House) -> Monitor {
+    let pace = Pace { clock: Arc::clone(&plan.clock), speed: plan.speed };
+    let sources = monitor::Sources {
+        records: house.records.clone(),
+        safe: house.rim.safe.clone(),
+        pace,
+        dir: plan.store.dir.clone(),
+        notifiers: house.rim.notifiers.clone(),
+    };
+    finstage_store::records::set_slow(plan.settings.slow_query);
+    Monitor::new(&plan.settings, sources)
+}
+
 fn start_server(
     opened: Opened,
     plan: &Plan,
-    house: &House,
+    (house, monitor): (&House, &Arc<Monitor>),
 ) -> Result<(Server, Arc<OnceLock<Running>>)> {
     let service = serving::Service {
         settings: &plan.settings,
@@ -237,6 +274,7 @@ fn start_server(
         journal: &house.journal,
         clock: &plan.clock,
         safe: &house.rim.safe,
+        monitor: Some(monitor),
     };
     serving::start(opened, &service)
 }
@@ -253,6 +291,8 @@ fn jobs(plan: &Plan, house: &House) -> Result<(jobs::Means, Vec<jobs::Job>)> {
         engine: house.settings.clone(),
         feeds: plan.settings.feeds.clone(),
         report: report_job(plan, house)?,
+        dir: plan.store.dir.clone(),
+        retention: Policy::of(&plan.settings),
     };
     let is_demo = house.records.meta("kind")?.as_deref() == Some("demo");
     let world = if is_demo { StoreKind::Demo } else { StoreKind::Real };

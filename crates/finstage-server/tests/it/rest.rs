@@ -105,12 +105,19 @@ async fn a_signal_is_shown_whole_and_can_be_verified() {
     let names: Vec<&str> =
         checks["checks"].as_array().unwrap().iter().map(|c| c["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["id", "bar", "card", "track_record"]);
-    // The suite's ids do not follow from their content: the check must see that.
+    assert_eq!(checks["checks"][0]["ok"], true, "{checks}");
+    assert_eq!(checks["checks"][1]["ok"], true, "{checks}");
+    // An id that does not follow from what the signal says: the check must see that.
+    let mut odd = finstage_store::suite::records::batch(1, 102, 103);
+    odd.signals[0].signal.id = finstage_model::SignalId(7);
+    scene.records.apply(&odd).unwrap();
+    let path = format!("/api/v1/signals/{}/verify", finstage_model::SignalId(7));
+    let reply = scene.ask("POST", &path, &[("Authorization", &bearer)], "").await;
+    let checks: Value = serde_json::from_str(&reply.body).unwrap();
     assert_eq!(
         (&checks["ok"], &checks["checks"][0]["ok"]),
         (&Value::Bool(false), &Value::Bool(false))
     );
-    assert_eq!(checks["checks"][1]["ok"], true, "{checks}");
     for missing in ["ffffffff", "zz", "..", "%00"] {
         assert!(matches!(scene.get(&format!("/api/v1/signals/{missing}")).await.status, 400 | 404));
     }

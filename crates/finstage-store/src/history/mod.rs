@@ -18,6 +18,8 @@
 //! file open in an editor. Text files are those with our header
 //! `timestamp,open,high,low,close,volume` and those that yfinance, TradingView and Binance write.
 
+mod adopt;
+mod check;
 mod columns;
 mod compact;
 mod csv;
@@ -38,6 +40,8 @@ mod table;
 mod tests;
 
 pub use self::parquet::ROW_GROUP;
+pub use adopt::Adopted;
+pub use check::ShelfCheck;
 pub use columns::{Adjust, BarColumns};
 pub use compact::{Compacted, SETTLED_AFTER};
 pub use csv::{

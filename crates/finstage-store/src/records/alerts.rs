@@ -169,7 +169,9 @@ pub(super) fn insert(
     };
     let id = alert.id.to_string();
     let json = serde_json::to_string(alert).expect("an alert is always JSON");
-    let sql = "INSERT INTO alerts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING";
+    let sql = "INSERT INTO alerts (id, position, json, kind, rule, symbol, at, said_at, decision,
+            status, reason)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING";
     let added = tx.prepare_cached(sql)?.execute(params![
         id,
         position.to_i64(),

@@ -12,7 +12,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use super::group::Group;
-use super::schema;
+use super::{schema, statements};
 use crate::{Error, ErrorKind};
 
 /// How long a statement waits for another process before it gives up with `Held`.
@@ -158,6 +158,15 @@ impl Db {
             .map_err(|trouble| self.error(doing, trouble))
     }
 
+    /// Does what no transaction may surround.
+    pub(super) fn outside_transactions<T>(
+        &self,
+        doing: &str,
+        work: impl FnOnce(&Connection) -> Result<T, Trouble>,
+    ) -> Result<T, Error> {
+        work(&lock(&self.write)).map_err(|trouble| self.error(doing, trouble))
+    }
+
     /// Leaves syncing to the system from now on.
     pub(super) fn stop_syncing(&self) -> Result<(), Error> {
         self.is_synced.store(false, Ordering::Relaxed);
@@ -217,6 +226,7 @@ fn lock(connection: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
 fn prepare(connection: Connection) -> rusqlite::Result<Connection> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    statements::watch(&connection);
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
     Ok(connection)

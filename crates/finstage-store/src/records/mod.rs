@@ -22,13 +22,18 @@ mod mutes;
 mod notices;
 mod outbox;
 mod pages;
+mod retention;
+mod salvage;
 mod schema;
 mod signals;
 mod spend;
+mod statements;
 mod tasks;
 mod touched;
 mod track;
 mod trials;
+mod upkeep;
+mod uptime;
 mod watches;
 mod writer;
 
@@ -56,8 +61,13 @@ pub use notices::{
 };
 pub use outbox::{Item, Leased, OutboxCounts, Sent};
 pub use pages::{AlertPage, OutcomePage, SaidPlace, SignalPage};
+pub use retention::{FORGET_PAGE, Forgettable, Old, OldRow};
+pub use salvage::Salvaged;
 pub use signals::SignalRow;
 pub use spend::{MAX_SPEND, SpendRow, Spent};
+pub use statements::{
+    Cost, MAX_STATEMENTS, SLOW, STATEMENT_SECONDS, Statement, set_slow, slow_statements, statements,
+};
 pub use tasks::{
     Again, Failed, KindStats, LeasedTask, MAX_BACKOFF, MAX_KINDS, MAX_PAYLOAD_BYTES,
     MAX_REASON_CHARS, MAX_RESULT_BYTES, MAX_TASK_PAGE, MAX_TRIES, Mark, NewTask, Priority,
@@ -67,6 +77,8 @@ pub use tasks::{
 pub use touched::Touched;
 pub use track::{MAX_TRACK, OpenSignal, TrackEntry, TrackOutcome, TrackRow, TrackSignal};
 pub use trials::{MAX_TRIALS, TrialRow};
+pub use upkeep::MAX_FAULTS;
+pub use uptime::UptimeDay;
 pub use watches::{AddedWatch, MAX_ADDED_WATCHES};
 pub use writer::{GROUP_BATCHES, RecordsWriter};
 

@@ -40,10 +40,12 @@ pub enum NoticeKind {
     Report,
     /// A strategy says nothing any more.
     Muted,
+    /// A limit of the service was passed, or that is over.
+    Threshold,
 }
 
 impl NoticeKind {
-    const ALL: [Self; 2] = [Self::Report, Self::Muted];
+    const ALL: [Self; 3] = [Self::Report, Self::Muted, Self::Threshold];
 
     /// The machine word.
     #[must_use]
@@ -51,6 +53,7 @@ impl NoticeKind {
         match self {
             Self::Report => "report",
             Self::Muted => "muted",
+            Self::Threshold => "threshold",
         }
     }
 

@@ -1,10 +1,10 @@
 //! Lists page by page, and what was said since a place: what a server asks for.
 //!
 //! A page goes on behind the last row of the one before, by its key, so rows that are added
-//! meanwhile neither repeat nor hide one. What was said is numbered by SQLite's own row numbers: rows
-//! are inserted in the order of their journal positions, and a rewind takes away only what is not on
-//! disk yet. So a reader that stays at or below the synced position never sees a number again. The
-//! numbers would change if the database were vacuumed in place; nothing here does.
+//! meanwhile neither repeat nor hide one. What was said has numbers of its own: rows are inserted in
+//! the order of their journal positions, no number is given twice, and a rewind takes away only what is
+//! not on disk yet. So a reader that stays at or below the synced position never sees a number again,
+//! whatever retention or a vacuum does to the rows.
 
 use std::collections::BTreeSet;
 
@@ -209,7 +209,7 @@ impl Records {
         self.0.read("listing signals in", |tx| {
             let values = params![after, until.to_i64(), bound(limit)];
             let sql =
-                "SELECT * FROM signals WHERE rowid > ? AND position <= ? ORDER BY rowid LIMIT ?";
+                "SELECT * FROM signals WHERE number > ? AND position <= ? ORDER BY number LIMIT ?";
             let rows = signals::rows(tx, sql, values)?;
             Ok(numbers(tx, "signals", values)?.into_iter().zip(rows).collect())
         })
@@ -229,7 +229,7 @@ impl Records {
         self.0.read("listing alerts in", |tx| {
             let values = params![after, until.to_i64(), bound(limit)];
             let sql =
-                "SELECT * FROM alerts WHERE rowid > ? AND position <= ? ORDER BY rowid LIMIT ?";
+                "SELECT * FROM alerts WHERE number > ? AND position <= ? ORDER BY number LIMIT ?";
             let rows = alerts::rows(tx, sql, values)?;
             Ok(numbers(tx, "alerts", values)?.into_iter().zip(rows).collect())
         })
@@ -253,7 +253,8 @@ fn bound(limit: usize) -> i64 {
 
 fn end_of(tx: &Connection, table: &str, until: Position) -> Result<i64, Trouble> {
     // From the end: what is not on disk yet is little.
-    let sql = format!("SELECT rowid FROM {table} WHERE position <= ? ORDER BY rowid DESC LIMIT 1");
+    let sql =
+        format!("SELECT number FROM {table} WHERE position <= ? ORDER BY number DESC LIMIT 1");
     let mut query = tx.prepare_cached(&sql)?;
     let mut rows = query.query([until.to_i64()])?;
     Ok(rows.next()?.map(|row| row.get(0)).transpose()?.unwrap_or(0))
@@ -261,7 +262,7 @@ fn end_of(tx: &Connection, table: &str, until: Position) -> Result<i64, Trouble>
 
 fn numbers(tx: &Connection, table: &str, values: &[&dyn ToSql]) -> Result<Vec<i64>, Trouble> {
     let sql = format!(
-        "SELECT rowid FROM {table} WHERE rowid > ? AND position <= ? ORDER BY rowid LIMIT ?"
+        "SELECT number FROM {table} WHERE number > ? AND position <= ? ORDER BY number LIMIT ?"
     );
     let mut query = tx.prepare_cached(&sql)?;
     let numbers: rusqlite::Result<Vec<i64>> = query.query_map(values, |row| row.get(0))?.collect();

@@ -197,6 +197,18 @@ impl Records {
         })
     }
 
+    /// How many signals have outcomes to come.
+    ///
+    /// # Errors
+    /// As every reading call: `Corrupt`, `Held` or `Io`.
+    pub fn track_open_count(&self) -> Result<u64, Error> {
+        self.0.read("counting open signals in", |tx| {
+            let sql = "SELECT count(*) FROM track WHERE is_open = 1";
+            let count: i64 = tx.prepare_cached(sql)?.query_row((), |row| row.get(0))?;
+            Ok(count.unsigned_abs())
+        })
+    }
+
     /// Entries in their order, from the one after `number` on, at most `limit`.
     ///
     /// # Errors

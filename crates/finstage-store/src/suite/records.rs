@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use finstage_model::{
-    Alert, AlertId, AlertKind, Bar, Decision, Direction, Facts, IdHasher, InstrumentId, Interval,
-    Position, Price, Qty, Reason, Ruling, RunNumber, Signal, SignalId, StrategyId, Symbol,
-    Timestamp, Verdict,
+    Alert, AlertId, AlertKind, Bar, Decision, Direction, Facts, InstrumentId, Interval, Position,
+    Price, Qty, Reason, Ruling, RunNumber, Signal, SignalId, StrategyId, Symbol, Timestamp,
+    Verdict,
 };
 
 use super::journal::{DAY, events, read_all};
@@ -30,20 +30,22 @@ pub fn symbol() -> Symbol {
 /// A signal that follows from event `n`.
 #[must_use]
 pub fn signal(n: u64) -> NewSignal {
+    const STRATEGY: &str = "rsi_levels(period=14)";
     let open_time = DAY.start().plus(Duration::from_secs(60 * n));
+    let direction = if n.is_multiple_of(2) { Direction::Long } else { Direction::Short };
     let signal = Signal {
-        id: SignalId(IdHasher::new().number(n as i64).finish()),
+        id: SignalId::of(STRATEGY, &symbol(), Interval::M1, open_time, direction),
         instrument: InstrumentId(0),
         interval: Interval::M1,
         strategy: StrategyId(0),
-        direction: if n.is_multiple_of(2) { Direction::Long } else { Direction::Short },
+        direction,
         open_time,
         at: Interval::M1.close_of(open_time),
         price: Price::from_nanos(n as i64),
         strength: n as f64 / 7.0,
         facts: Facts::new(&[("rsi", 70.0 + n as f64 / 3.0), ("level", 70.0)]),
     };
-    NewSignal { signal, symbol: symbol(), strategy: "rsi_levels(period=14)".to_owned() }
+    NewSignal { signal, symbol: symbol(), strategy: STRATEGY.to_owned() }
 }
 
 /// An alert that follows from event `n`.

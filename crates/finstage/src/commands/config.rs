@@ -76,6 +76,11 @@ fn shown(settings: &Settings, data_dir: &Path) -> Value {
     json!({
         "store": {"path": data_dir, "fsync": format_duration(settings.fsync)},
         "journal": {"keep": format_duration(settings.keep)},
+        "retention": {
+            "said": format_duration(settings.retention.said),
+            "notices": format_duration(settings.retention.notices),
+            "archive": settings.retention.archive,
+        },
         "alerts": {
             "send": if settings.engine.alerts.send_unproven { "unproven" } else { "verified" },
             "cooldown": format_duration(std::time::Duration::from_millis(settings.engine.alerts.cooldown_ms)),

@@ -23,6 +23,7 @@ mod ledger;
 mod lines;
 mod llm;
 mod man;
+mod metrics;
 mod open;
 mod prices;
 mod progress;
@@ -34,6 +35,7 @@ mod search;
 mod serve;
 mod signals;
 mod sim;
+mod store;
 pub(crate) mod strategies;
 mod stress;
 mod sweep;
@@ -126,6 +128,8 @@ fn run(cli: &Cli) -> Result<Exit> {
         Command::Report(args) => report::run(global, args),
         Command::Tasks(args) => tasks::run(global, args),
         Command::Schedule(args) => schedule::run(global, args),
+        Command::Store(args) => store::run(global, args),
+        Command::Metrics(args) => metrics::run(*args),
         Command::Indicators(args) => indicators::run(global, args),
         Command::Sweep(args) => sweep::run(global, args),
         Command::WalkForward(args) => walk_forward::run(global, args),

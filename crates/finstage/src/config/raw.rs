@@ -14,6 +14,9 @@ pub(crate) struct Raw {
     /// `[journal]`
     #[serde(default)]
     pub(crate) journal: RawJournal,
+    /// `[retention]`
+    #[serde(default)]
+    pub(crate) retention: super::retention::RawRetention,
     /// `[alerts]`
     #[serde(default)]
     pub(crate) alerts: RawAlerts,
@@ -53,6 +56,12 @@ pub(crate) struct Raw {
     /// `[jobs.NAME]`
     #[serde(default)]
     pub(crate) jobs: BTreeMap<String, super::jobs::RawJob>,
+    /// `[monitor]`
+    #[serde(default)]
+    pub(crate) monitor: super::monitor::RawMonitor,
+    /// `[stats]`
+    #[serde(default)]
+    pub(crate) stats: super::monitor::RawStats,
     /// `[gateway]`
     #[serde(default)]
     pub(crate) gateway: super::llm::RawGateway,
@@ -64,6 +73,7 @@ pub(crate) struct Raw {
 pub(crate) struct RawStore {
     pub(crate) path: Option<String>,
     pub(crate) fsync: Option<String>,
+    pub(crate) slow_query: Option<String>,
 }
 
 /// `[journal]`
@@ -106,6 +116,7 @@ pub(crate) struct RawLog {
     pub(crate) format: Option<String>,
     pub(crate) level: Option<String>,
     pub(crate) rotate_bytes: Option<u64>,
+    pub(crate) errors: Option<String>,
     pub(crate) keep: Option<u32>,
 }
 

@@ -3,12 +3,13 @@
 
 mod keys;
 mod schema;
+mod sections;
 
 use std::fmt::Write as _;
 
 pub use keys::KEYS;
-use keys::SECTIONS;
 pub use schema::schema;
+use sections::SECTIONS;
 
 /// One setting.
 #[derive(Debug, Clone, Copy)]

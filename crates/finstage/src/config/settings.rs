@@ -16,8 +16,10 @@ use jiff::civil::Time;
 pub use super::channels::NotifySettings;
 pub use super::jobs::JobSettings;
 pub use super::llm::{GatewayClient, GatewaySettings, LlmSettings};
+pub use super::monitor::MonitorSettings;
 use super::place::Place;
 use super::raw::{Raw, RawAlerts, RawFeed, RawLog, RawReport, RawStrategy};
+pub use super::retention::RetentionSettings;
 pub use super::sealed::SealedSettings;
 pub use super::server::ServerSettings;
 pub use super::venues::{AccountSettings, Key};
@@ -38,8 +40,14 @@ pub struct Settings {
     pub data_dir: Option<PathBuf>,
     /// Longest time until a written event is safe from a power cut.
     pub fsync: Duration,
+    /// From how long on a statement of the records is said to be slow.
+    pub slow_query: Duration,
+    /// Limits of the service that are watched, and statistics as files.
+    pub monitor: MonitorSettings,
     /// How long whole days of the journal are kept.
     pub keep: Duration,
+    /// How long what was said is kept.
+    pub retention: RetentionSettings,
     /// An older alert is recorded as expired.
     pub max_age: Duration,
     /// IANA zone of times in messages.
@@ -111,6 +119,8 @@ pub struct LogSettings {
     pub rotate_bytes: u64,
     /// How many that were put aside are kept.
     pub keep: u32,
+    /// A file that takes errors and warnings as well, put aside in the same way.
+    pub errors: Option<PathBuf>,
 }
 
 /// The levels of the log.
@@ -194,18 +204,14 @@ impl Resolver<'_> {
         if let Err(why) = Engine::new(&engine, CATALOG) {
             return self.refuse("strategies", why);
         }
+        let [fsync, slow_query, keep] = self.store(raw)?;
         Ok(Settings {
             data_dir: raw.store.path.as_ref().map(PathBuf::from),
-            fsync: self.duration(
-                "store.fsync",
-                raw.store.fsync.as_deref(),
-                Duration::from_millis(100),
-            )?,
-            keep: self.duration(
-                "journal.keep",
-                raw.journal.keep.as_deref(),
-                minutes(7 * 24 * 60),
-            )?,
+            fsync,
+            slow_query,
+            keep,
+            monitor: self.monitor(&raw.monitor, &raw.stats)?,
+            retention: self.retention(&raw.retention)?,
             max_age: self.duration("alerts.max_age", raw.alerts.max_age.as_deref(), minutes(15))?,
             timezone,
             server: ServerSettings::resolve(&raw.server, self.place)?,
@@ -260,7 +266,8 @@ impl Resolver<'_> {
             return self.refuse("log.keep", format!("{keep}: write {MAX_KEPT} at most"));
         }
         let file = raw.file.as_ref().filter(|file| !file.is_empty()).map(PathBuf::from);
-        Ok(LogSettings { file, is_json, level, rotate_bytes, keep })
+        let errors = raw.errors.as_ref().filter(|file| !file.is_empty()).map(PathBuf::from);
+        Ok(LogSettings { file, is_json, level, rotate_bytes, keep, errors })
     }
 
     fn report(&self, raw: &RawReport, language: Option<&str>) -> Result<ReportSettings> {

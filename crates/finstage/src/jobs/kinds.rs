@@ -135,7 +135,11 @@ pub const KINDS: &[Kind] = &[
     kind("report", "send the daily report that is due, if it was not sent", nothing)
         .tried(30, 30, 600),
     kind("compact", "move closed months of bars to Parquet files", nothing),
-    kind("retention", "forget tasks that ended long ago", nothing),
+    kind(
+        "retention",
+        "forget tasks, alerts and signals of long ago, and old days of the journal",
+        nothing,
+    ),
     kind("backfill", "fetch bars that are missing and fill holes", series)
         .taking(SERIES)
         .tried(3, 600, 7_200),

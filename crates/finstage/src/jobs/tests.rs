@@ -344,6 +344,13 @@ fn jobs_types_and_handlers_have_the_same_names() {
             watched: Vec::new(),
             notifiers: Vec::new(),
         },
+        dir: dir.path().to_owned(),
+        retention: crate::upkeep::prune::Policy {
+            journal: Duration::MAX,
+            said: Duration::MAX,
+            notices: Duration::MAX,
+            archive: None,
+        },
     };
     let registry = work::registry(&means, &Doors::new());
     let mut kinds: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();

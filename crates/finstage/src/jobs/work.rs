@@ -1,6 +1,7 @@
 //! What each type of task does in a service. The pieces are those that commands use.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use finstage_engine::{EngineSettings, SinkError, StrategySpec};
@@ -21,6 +22,7 @@ use crate::drift::{announce, message, mute_drifted};
 use crate::live::{Names, Safe};
 use crate::report::job::Job as ReportJob;
 use crate::track::{self, Reach};
+use crate::upkeep::prune::{self, Kept, Policy};
 use crate::venues::Doors;
 use crate::{evidence, wiring};
 
@@ -52,6 +54,10 @@ pub struct Means {
     pub feeds: Vec<FeedSettings>,
     /// The daily report.
     pub report: ReportJob,
+    /// The data folder.
+    pub dir: PathBuf,
+    /// How long things are kept.
+    pub retention: Policy,
 }
 
 /// All types of tasks, as this service does them.
@@ -117,8 +123,13 @@ fn report(means: &Means, _: &Ticket) -> Given {
 }
 
 fn retention(means: &Means, _: &Ticket) -> Given {
-    let pruned = means.records.task_prune(means.clock.now(), TaskKeep::default())?;
-    Ok(json!({"done": pruned.done, "dead": pruned.dead}))
+    let now = means.clock.now();
+    let tasks = means.records.task_prune(now, TaskKeep::default())?;
+    let kept = Kept { dir: &means.dir, records: &means.records, journal: &means.journal };
+    let pruned = prune::prune(kept, &means.retention, now, prune::Mode::Forget)?;
+    let mut told = json!({"done": tasks.done, "dead": tasks.dead});
+    pruned.iter().filter(|one| one.count > 0).for_each(|one| told[one.what] = json!(one.count));
+    Ok(told)
 }
 
 /// The series that a task is about: those that are named, of the watched ones where none is.

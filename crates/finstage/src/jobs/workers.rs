@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use finstage_model::Timestamp;
+use finstage_server::memory_bytes;
 use finstage_store::ErrorKind;
 use finstage_store::records::{Failed, LeasedTask, Records, Renewed, TaskLease};
 use tokio::sync::{Notify, watch};
@@ -28,6 +29,10 @@ const LEASE_MIN_REAL: Duration = Duration::from_secs(3);
 const LOOK: Duration = Duration::from_secs(1);
 /// A handler that is called off has so long to end before its task is given back.
 pub const GRACE: Duration = Duration::from_secs(5);
+
+/// A task is called off when the process grew by so much since it began. Memory is the process's: of tasks that
+/// run together, each may be the one.
+pub const MEMORY_MAX: u64 = 1 << 30;
 
 /// After that, what has ended has so long to be written down.
 const STOP: Duration = Duration::from_secs(7);
@@ -124,10 +129,8 @@ impl Workers {
         };
         match self.attend(&task, &ticket, (&mut handle, quit)).await {
             End::Gave(given) => self.settle(&task, given).await,
-            End::TooLong => {
-                let limit = finstage_model::format_duration(task.task.timeout);
-                let fault = Fault::passing(format!("it took longer than {limit}"));
-                self.settle(&task, Err(fault)).await;
+            End::TooMuch(why) => {
+                self.settle(&task, Err(Fault::passing(why))).await;
                 // Its place stays taken until it has ended.
                 let _ = handle.await;
             }
@@ -147,13 +150,15 @@ impl Workers {
     ) -> End {
         let limit = tokio::time::sleep(task.task.timeout);
         tokio::pin!(limit);
+        let before = memory_bytes().unwrap_or(u64::MAX);
         let mut beat = tokio::time::interval_at(Instant::now() + self.beat(), self.beat());
         loop {
             tokio::select! {
                 ended = &mut *handle => return End::Gave(given(ended)),
                 () = &mut limit => {
                     ticket.call_off();
-                    return End::TooLong;
+                    let limit = finstage_model::format_duration(task.task.timeout);
+                    return End::TooMuch(format!("it took longer than {limit}"));
                 }
                 () = is_true(&mut quit) => {
                     ticket.call_off();
@@ -163,7 +168,16 @@ impl Workers {
                     };
                 }
                 _ = beat.tick() => match self.renew(task, ticket).await {
-                    Some(Renewed::GoOn) => {}
+                    Some(Renewed::GoOn) => {
+                        let grown = memory_bytes().unwrap_or(0).saturating_sub(before);
+                        if grown > MEMORY_MAX {
+                            ticket.call_off();
+                            let (grown, most) = (grown >> 20, MEMORY_MAX >> 20);
+                            return End::TooMuch(format!(
+                                "the process grew by {grown} MiB while it ran: at most {most} are allowed"
+                            ));
+                        }
+                    }
                     Some(Renewed::Cancel) => ticket.call_off(),
                     None => {
                         ticket.call_off();
@@ -248,7 +262,8 @@ async fn is_true(quit: &mut watch::Receiver<bool>) {
 /// How a handler ended.
 enum End {
     Gave(Given),
-    TooLong,
+    /// It took too much time or memory, in words.
+    TooMuch(String),
     /// The service stops.
     Stopped,
     /// Another has the task.

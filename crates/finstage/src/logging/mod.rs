@@ -3,6 +3,7 @@
 //! Whatever is written goes through [`mask`]: neither a secret of the configuration nor anything
 //! that looks like a token leaves by the log, whoever put it into a message.
 
+mod counts;
 mod json;
 mod mask;
 mod rotate;
@@ -15,6 +16,7 @@ use finstage_seal::Secret;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
+pub use self::counts::counts;
 pub use self::mask::mask;
 pub use self::rotate::RotatingFile;
 
@@ -52,8 +54,17 @@ pub fn start(options: LogOptions<'_>) -> Result<()> {
         None => Target::Stderr,
     };
     let level = level.or(settings.map(|log| log.level)).unwrap_or("warn");
+    let errors = settings.and_then(|log| Some((log.errors.as_ref()?, log)));
+    let errors = errors
+        .map(|(path, log)| {
+            RotatingFile::open(path, log.rotate_bytes, log.keep).map_err(|e| {
+                Failure::new(Exit::Store, format!("log.errors {}: {e}", path.display()))
+            })
+        })
+        .transpose()?
+        .map(|file| Arc::new(Mutex::new(file)));
     let is_bright = matches!(target, Target::Stderr) && io::stderr().is_terminal();
-    let sink = Sink { target: Arc::new(Mutex::new(target)), secrets: secrets.into() };
+    let sink = Sink { target: Arc::new(Mutex::new(target)), errors, secrets: secrets.into() };
     let builder = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(format!("{level},{QUIET}")))
         .with_target(false);
@@ -71,6 +82,8 @@ pub fn start(options: LogOptions<'_>) -> Result<()> {
 #[derive(Debug, Clone)]
 struct Sink {
     target: Arc<Mutex<Target>>,
+    /// Takes errors and warnings as well.
+    errors: Option<Arc<Mutex<RotatingFile>>>,
     secrets: Arc<[Secret<String>]>,
 }
 
@@ -84,19 +97,33 @@ impl<'a> MakeWriter<'a> for Sink {
     type Writer = Line<'a>;
 
     fn make_writer(&'a self) -> Line<'a> {
-        Line(self)
+        Line { sink: self, is_bad: false }
+    }
+
+    fn make_writer_for(&'a self, about: &tracing::Metadata<'_>) -> Line<'a> {
+        counts::count(about);
+        Line { sink: self, is_bad: *about.level() <= tracing::Level::WARN }
     }
 }
 
 /// Writes one line of the log: the subscriber gives each in one piece.
-struct Line<'a>(&'a Sink);
+struct Line<'a> {
+    sink: &'a Sink,
+    /// Whether it is an error or a warning.
+    is_bad: bool,
+}
 
 impl Write for Line<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(bytes);
-        let masked = mask(&text, &self.0.secrets);
+        let masked = mask(&text, &self.sink.secrets);
+        if let Some(errors) = self.sink.errors.as_ref().filter(|_| self.is_bad) {
+            let mut errors = errors.lock().unwrap_or_else(PoisonError::into_inner);
+            // The log itself matters more.
+            let _ = errors.write_all(masked.as_bytes());
+        }
         // A writer that panicked once is asked again.
-        let mut target = self.0.target.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut target = self.sink.target.lock().unwrap_or_else(PoisonError::into_inner);
         match &mut *target {
             Target::Stderr => io::stderr().lock().write_all(masked.as_bytes())?,
             Target::File(file) => file.write_all(masked.as_bytes())?,

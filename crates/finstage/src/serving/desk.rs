@@ -12,9 +12,9 @@ use finstage_feeds::sealed::SealedSnapshot;
 use finstage_feeds::{LinkState, MarketHours};
 use finstage_model::{Clock, Event, Interval, Symbol, Timestamp};
 use finstage_server::{
-    Desk, Error, ErrorKind, FeedGauge, Gauges, InstrumentItem, JournalGauge, NotifierGauge,
-    QueueGauge, RemoteGauge, ReportAsked, ReportForm, ReportPage, Rules, ScheduleItem, SealedGauge,
-    SeriesGauge, TaskAsked,
+    Desk, Error, ErrorKind, FeedGauge, Gauges, HealthCheck, InstrumentItem, JournalGauge,
+    NotifierGauge, QueueGauge, RemoteGauge, ReportAsked, ReportForm, ReportPage, Rules,
+    ScheduleItem, SealedGauge, SeriesGauge, TaskAsked,
 };
 use finstage_store::history::History;
 use finstage_store::records::{AddedWatch, NewTask, Records, StoreKind, TaskId};
@@ -31,6 +31,7 @@ use crate::exit::{Exit, Failure, Result};
 use crate::gateway::Gateway;
 use crate::jobs::{self, Job};
 use crate::live::Safe;
+use crate::monitor::Monitor;
 use crate::report::{Asked, Language, day_of, gather, html, rule_words, text};
 use crate::service;
 use crate::watches::{self, KnownWatch};
@@ -61,6 +62,7 @@ pub struct ServiceDesk {
     jobs: Vec<Job>,
     journal_dir: PathBuf,
     running: Arc<OnceLock<Running>>,
+    monitor: Option<Arc<Monitor>>,
     counted: Mutex<Option<(Timestamp, Counted)>>,
 }
 
@@ -113,6 +115,7 @@ impl ServiceDesk {
             ),
             journal_dir: service.journal.root().to_owned(),
             running,
+            monitor: service.monitor.cloned(),
             counted: Mutex::default(),
         })
     }
@@ -452,6 +455,10 @@ impl Desk for ServiceDesk {
         })
     }
 
+    fn health(&self) -> Vec<HealthCheck> {
+        self.monitor.as_ref().map(|monitor| monitor.health()).unwrap_or_default()
+    }
+
     fn gauges(&self) -> Gauges {
         let counted = self.counted();
         let queue = self.running.get().and_then(|running| running.queue.upgrade());
@@ -465,6 +472,7 @@ impl Desk for ServiceDesk {
                 bytes: counted.journal_bytes,
             },
             records_bytes: counted.records_bytes,
+            monitor: self.monitor.as_ref().map(|monitor| monitor.gauges()).unwrap_or_default(),
             queue: queue.map_or_else(QueueGauge::default, |queue| QueueGauge {
                 depth: queue.max_capacity() - queue.capacity(),
                 bound: queue.max_capacity(),

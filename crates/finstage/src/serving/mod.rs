@@ -23,6 +23,7 @@ use crate::config::settings::Settings;
 use crate::exit::{Exit, Failure, Result};
 use crate::gateway::Gateway;
 use crate::live::Safe;
+use crate::monitor::Monitor;
 
 /// How many ports a demo tries, one after the other.
 const PORTS_TRIED: u16 = 20;
@@ -124,6 +125,7 @@ pub(crate) struct Service<'a> {
     pub(crate) journal: &'a Journal,
     pub(crate) clock: &'a Arc<dyn Clock>,
     pub(crate) safe: &'a Safe,
+    pub(crate) monitor: Option<&'a Arc<Monitor>>,
 }
 
 /// Starts the server; the cell is filled when the service has started its feeds.

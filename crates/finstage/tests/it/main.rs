@@ -28,4 +28,5 @@ mod setup;
 mod sweep;
 mod tasks;
 mod track;
+mod upkeep;
 mod yahoo;

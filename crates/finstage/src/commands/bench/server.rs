@@ -85,6 +85,7 @@ async fn all(session: &mut Session<'_>) -> Result<()> {
         journal: &journal,
         clock: &clock,
         safe: &Safe::default(),
+        monitor: None,
     };
     let (server, _) = serving::start(opened, &service)?;
     let token = load_token(&token_file(folder.path())).map_err(|e| Failure::new(Exit::Store, e))?;

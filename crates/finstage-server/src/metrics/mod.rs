@@ -1,5 +1,10 @@
 //! Counters in the text form of Prometheus. Label values come from lists of ours or are bounded.
 
+mod dashboard;
+mod families;
+mod rules;
+mod watch;
+
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write as _};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,7 +14,11 @@ use finstage_store::records::{AlertRow, AlertStatus, SignalRow};
 
 use crate::desk::{Gauges, QuotaGauge, RemoteGauge, SealedGauge};
 use crate::live::Live;
+use crate::monitor::HttpTotals;
 use crate::process;
+
+pub use self::dashboard::metrics_dashboard;
+pub use self::rules::metrics_rules;
 
 /// Upper ends of the histogram of requests, in seconds.
 const DURATIONS: [f64; 9] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 0.5, 2.5];
@@ -70,6 +79,20 @@ impl Metrics {
         durations.entry(route).or_insert_with(|| Histogram::new(&DURATIONS)).observe(seconds);
     }
 
+    /// What was answered so far.
+    pub(crate) fn totals(&self) -> HttpTotals {
+        let requests = lock(&self.requests);
+        let failures = requests.iter().filter(|((_, _, status), _)| *status >= 500);
+        let seconds = lock(&self.durations);
+        let seconds = seconds.values().map(|one| one.sum_ns.load(Ordering::Relaxed) as f64 / 1e9);
+        HttpTotals {
+            answers: requests.values().sum(),
+            failures: failures.map(|(_, count)| count).sum(),
+            seconds: seconds.sum(),
+            ..HttpTotals::default()
+        }
+    }
+
     /// Counts a signal that is in the records.
     pub(crate) fn signal(&self, row: &SignalRow) {
         let name = row.strategy.split(['(', ':']).next().unwrap_or_default().trim();
@@ -95,7 +118,7 @@ impl Metrics {
     /// The whole page.
     pub(crate) fn page(&self, live: &Live, gauges: &Gauges, version: &str) -> String {
         let mut page = Sheet::default();
-        page.family("finstage_info", "gauge", "The version that runs.");
+        page.family("finstage_info");
         page.sample("finstage_info", &[("version", version)], 1);
         self.own(&mut page);
         self.said(&mut page);
@@ -104,63 +127,40 @@ impl Metrics {
         sealed(&mut page, gauges);
         remotes(&mut page, gauges);
         notifiers(&mut page, gauges);
+        watch::watch(&mut page, &gauges.monitor);
         process_of(&mut page);
         page.0
     }
 
     fn own(&self, page: &mut Sheet) {
-        page.family(
-            "finstage_http_requests_total",
-            "counter",
-            "Requests by method, route and status.",
-        );
+        page.family("finstage_http_requests_total");
         for ((method, endpoint, status), count) in &*lock(&self.requests) {
             let status = status.to_string();
             let labels = [("method", *method), ("endpoint", *endpoint), ("status", &status)];
             page.sample("finstage_http_requests_total", &labels, count);
         }
         let name = "finstage_http_request_duration_seconds";
-        page.family(name, "histogram", "Time from the head of a request to its answer.");
+        page.family(name);
         for (endpoint, histogram) in &*lock(&self.durations) {
             page.histogram(name, &[("endpoint", endpoint)], histogram);
         }
-        for (name, help, counter) in [
-            (
-                "finstage_http_refused_connections_total",
-                "Connections refused because too many were open.",
-                &self.refused_connections,
-            ),
-            (
-                "finstage_http_unauthorized_total",
-                "Requests without a valid token or session.",
-                &self.unauthorized,
-            ),
-            (
-                "finstage_websocket_pushes_total",
-                "Messages put into clients' mailboxes.",
-                &self.pushes,
-            ),
-            (
-                "finstage_websocket_conflated_total",
-                "Prices that a newer one replaced before a slow client took them.",
-                &self.conflated,
-            ),
-            (
-                "finstage_websocket_dropped_clients_total",
-                "Clients closed because they were too slow.",
-                &self.dropped_clients,
-            ),
+        for (name, counter) in [
+            ("finstage_http_refused_connections_total", &self.refused_connections),
+            ("finstage_http_unauthorized_total", &self.unauthorized),
+            ("finstage_websocket_pushes_total", &self.pushes),
+            ("finstage_websocket_conflated_total", &self.conflated),
+            ("finstage_websocket_dropped_clients_total", &self.dropped_clients),
         ] {
-            page.family(name, "counter", help);
+            page.family(name);
             page.sample(name, &[], counter.load(Ordering::Relaxed));
         }
-        page.family("finstage_websocket_clients", "gauge", "Connected clients.");
+        page.family("finstage_websocket_clients");
         page.sample("finstage_websocket_clients", &[], self.clients.load(Ordering::Relaxed));
     }
 
     fn said(&self, page: &mut Sheet) {
         let name = "finstage_signals_generated_total";
-        page.family(name, "counter", "Signals since the start, by their verdict.");
+        page.family(name);
         for (key, count) in &*lock(&self.signals) {
             let [symbol, kind, direction, verdict] = key.each_ref().map(String::as_str);
             let labels = [
@@ -172,7 +172,7 @@ impl Metrics {
             page.sample(name, &labels, count);
         }
         let name = "finstage_alerts_total";
-        page.family(name, "counter", "Alerts since the start, by what was decided.");
+        page.family(name);
         for (key, count) in &*lock(&self.alerts) {
             let [kind, status] = key.each_ref().map(String::as_str);
             page.sample(name, &[("kind", kind), ("status", status)], count);
@@ -181,55 +181,53 @@ impl Metrics {
 }
 
 fn engine(page: &mut Sheet, live: &Live, gauges: &Gauges) {
-    page.family("finstage_events_total", "counter", "Events applied by the engine, by kind.");
+    page.family("finstage_events_total");
     for (kind, count) in live.events() {
         page.sample("finstage_events_total", &[("kind", kind)], count);
     }
     let name = "finstage_trade_delay_seconds";
-    page.family(name, "histogram", "From a trade at the venue to its receipt here.");
+    page.family(name);
     page.histogram(name, &[], live.delay());
-    page.family("finstage_bars_not_pushed_total", "counter", "Closed bars dropped before a push.");
+    page.family("finstage_bars_not_pushed_total");
     page.sample("finstage_bars_not_pushed_total", &[], live.lost_bars());
-    page.family("finstage_queue_depth", "gauge", "Frames that wait for the engine.");
+    page.family("finstage_queue_depth");
     page.sample("finstage_queue_depth", &[], gauges.queue.depth);
-    page.family("finstage_queue_bound", "gauge", "The most frames that may wait.");
+    page.family("finstage_queue_bound");
     page.sample("finstage_queue_bound", &[], gauges.queue.bound);
-    page.family("finstage_store_bytes", "gauge", "Bytes on disk, by part of the store.");
+    page.family("finstage_store_bytes");
     page.sample("finstage_store_bytes", &[("part", "journal")], gauges.journal.bytes);
     page.sample("finstage_store_bytes", &[("part", "records")], gauges.records_bytes);
 }
 
 fn feeds(page: &mut Sheet, gauges: &Gauges) {
     type Read = fn(&crate::desk::FeedGauge) -> u64;
-    let counters: [(&str, &str, Read); 12] = [
-        ("finstage_feed_messages_total", "Messages of a venue.", |f| f.messages),
-        ("finstage_feed_events_total", "Events made of a venue's messages.", |f| f.events),
-        ("finstage_feed_reconnects_total", "Connections after the first.", |f| f.reconnects),
-        ("finstage_feed_gaps_total", "Losses reported.", |f| f.gaps),
-        ("finstage_feed_repaired_total", "Losses whose bars were fetched.", |f| f.repaired),
-        ("finstage_feed_duplicates_total", "Things that came twice.", |f| f.duplicates),
-        ("finstage_feed_undecoded_total", "Messages not understood.", |f| f.undecoded),
-        ("finstage_feed_revisions_total", "Settled bars that changed later.", |f| f.revisions),
-        ("finstage_feed_trades_filled_total", "Lost trades that were fetched.", |f| {
-            f.trades_filled
-        }),
-        ("finstage_feed_trades_lost_total", "Lost trades that were not.", |f| f.trades_lost),
-        ("finstage_feed_overlaps_total", "Lines replaced while they worked.", |f| f.overlaps),
-        ("finstage_feed_stalls_total", "Lines that went silent.", |f| f.stalls),
+    let counters: [(&str, Read); 12] = [
+        ("finstage_feed_messages_total", |f| f.messages),
+        ("finstage_feed_events_total", |f| f.events),
+        ("finstage_feed_reconnects_total", |f| f.reconnects),
+        ("finstage_feed_gaps_total", |f| f.gaps),
+        ("finstage_feed_repaired_total", |f| f.repaired),
+        ("finstage_feed_duplicates_total", |f| f.duplicates),
+        ("finstage_feed_undecoded_total", |f| f.undecoded),
+        ("finstage_feed_revisions_total", |f| f.revisions),
+        ("finstage_feed_trades_filled_total", |f| f.trades_filled),
+        ("finstage_feed_trades_lost_total", |f| f.trades_lost),
+        ("finstage_feed_overlaps_total", |f| f.overlaps),
+        ("finstage_feed_stalls_total", |f| f.stalls),
     ];
     let places: Vec<String> = (0..gauges.feeds.len()).map(|place| place.to_string()).collect();
-    for (name, help, read) in counters {
-        page.family(name, "counter", help);
+    for (name, read) in counters {
+        page.family(name);
         for (feed, place) in gauges.feeds.iter().zip(&places) {
             page.sample(name, &[("venue", &feed.venue), ("feed", place)], read(feed));
         }
     }
-    page.family("finstage_feed_up", "gauge", "1 while data flows.");
+    page.family("finstage_feed_up");
     for (feed, place) in gauges.feeds.iter().zip(&places) {
         let labels = [("venue", feed.venue.as_str()), ("feed", place.as_str())];
         page.sample("finstage_feed_up", &labels, u8::from(feed.connected));
     }
-    page.family("finstage_feed_age_seconds", "gauge", "Since the last message of a venue.");
+    page.family("finstage_feed_age_seconds");
     for (feed, place) in gauges.feeds.iter().zip(&places) {
         if let Some(age) = feed.age_ms {
             let labels = [("venue", feed.venue.as_str()), ("feed", place.as_str())];
@@ -241,30 +239,19 @@ fn feeds(page: &mut Sheet, gauges: &Gauges) {
 /// Only where a feed comes sealed: everywhere else nothing could be refused.
 fn sealed(page: &mut Sheet, gauges: &Gauges) {
     type Read = fn(&SealedGauge) -> u64;
-    let families: [(&str, &str, &str, Read); 5] = [
-        ("finstage_sealed_opened_total", "counter", "Sealed frames opened.", |s| s.opened),
-        ("finstage_sealed_failed_total", "counter", "Sealed frames that were none of ours.", |s| {
-            s.failed
-        }),
-        ("finstage_sealed_replayed_total", "counter", "Sealed frames that came before.", |s| {
-            s.replayed
-        }),
-        (
-            "finstage_sealed_slow_total",
-            "counter",
-            "Sealed frames that took longer than 5 ms.",
-            |s| s.slow,
-        ),
-        ("finstage_sealed_fallback", "gauge", "1 while they come from the fallback.", |s| {
-            u64::from(s.fallback)
-        }),
+    let families: [(&str, Read); 5] = [
+        ("finstage_sealed_opened_total", |s| s.opened),
+        ("finstage_sealed_failed_total", |s| s.failed),
+        ("finstage_sealed_replayed_total", |s| s.replayed),
+        ("finstage_sealed_slow_total", |s| s.slow),
+        ("finstage_sealed_fallback", |s| u64::from(s.fallback)),
     ];
     let feeds = gauges.feeds.iter().enumerate();
     let feeds =
         feeds.filter_map(|(place, feed)| Some((place.to_string(), feed, feed.sealed.as_ref()?)));
     let feeds: Vec<_> = feeds.collect();
-    for (name, kind, help, read) in families.into_iter().filter(|_| !feeds.is_empty()) {
-        page.family(name, kind, help);
+    for (name, read) in families.into_iter().filter(|_| !feeds.is_empty()) {
+        page.family(name);
         for (place, feed, sealed) in &feeds {
             page.sample(name, &[("venue", &feed.venue), ("feed", place)], read(sealed));
         }
@@ -273,48 +260,42 @@ fn sealed(page: &mut Sheet, gauges: &Gauges) {
 
 fn remotes(page: &mut Sheet, gauges: &Gauges) {
     type Read = fn(&RemoteGauge) -> u64;
-    let counters: [(&str, &str, Read); 5] = [
-        ("finstage_remote_requests_total", "Requests sent to a server.", |r| r.sent),
-        ("finstage_remote_retries_total", "Requests sent again.", |r| r.retries),
-        ("finstage_remote_refused_total", "Answers that said \"too many\".", |r| r.refused),
-        ("finstage_remote_failed_total", "Requests without a usable answer.", |r| r.failed),
-        ("finstage_remote_breaker_opens_total", "Times that the breaker opened.", |r| r.opens),
+    let counters: [(&str, Read); 5] = [
+        ("finstage_remote_requests_total", |r| r.sent),
+        ("finstage_remote_retries_total", |r| r.retries),
+        ("finstage_remote_refused_total", |r| r.refused),
+        ("finstage_remote_failed_total", |r| r.failed),
+        ("finstage_remote_breaker_opens_total", |r| r.opens),
     ];
-    for (name, help, read) in counters {
-        page.family(name, "counter", help);
+    for (name, read) in counters {
+        page.family(name);
         for one in &gauges.remotes {
             page.sample(name, &[("remote", &one.name)], read(one));
         }
     }
     type Level = fn(&RemoteGauge) -> f64;
-    let levels: [(&str, &str, Level); 5] = [
-        ("finstage_remote_up", "0 while the breaker lets nothing through.", |r| {
-            f64::from(u8::from(r.breaker != "open"))
-        }),
-        ("finstage_remote_blocked", "1 while nothing is sent because the server said so.", |r| {
-            f64::from(u8::from(r.blocked_until.is_some()))
-        }),
-        ("finstage_remote_in_flight", "Requests that are out.", |r| r.in_flight as f64),
-        ("finstage_remote_waiting", "Requests that wait for their turn.", |r| r.waiting as f64),
-        ("finstage_remote_longest_wait_seconds", "The longest wait for a turn.", |r| {
-            r.longest_wait_ms / 1e3
-        }),
+    let levels: [(&str, Level); 5] = [
+        ("finstage_remote_up", |r| f64::from(u8::from(r.breaker != "open"))),
+        ("finstage_remote_blocked", |r| f64::from(u8::from(r.blocked_until.is_some()))),
+        ("finstage_remote_in_flight", |r| r.in_flight as f64),
+        ("finstage_remote_waiting", |r| r.waiting as f64),
+        ("finstage_remote_longest_wait_seconds", |r| r.longest_wait_ms / 1e3),
     ];
-    for (name, help, read) in levels {
-        page.family(name, "gauge", help);
+    for (name, read) in levels {
+        page.family(name);
         for one in &gauges.remotes {
             page.sample(name, &[("remote", &one.name)], read(one));
         }
     }
     type Share = fn(&QuotaGauge) -> u64;
-    let shares: [(&str, &str, Share); 4] = [
-        ("finstage_quota_limit", "The most in one window.", |q| q.limit),
-        ("finstage_quota_used", "What is used, by others with the same key too.", |q| q.used),
-        ("finstage_quota_used_by_others", "What others with the same key use.", |q| q.by_others),
-        ("finstage_quota_headroom", "What is left.", |q| q.headroom),
+    let shares: [(&str, Share); 4] = [
+        ("finstage_quota_limit", |q| q.limit),
+        ("finstage_quota_used", |q| q.used),
+        ("finstage_quota_used_by_others", |q| q.by_others),
+        ("finstage_quota_headroom", |q| q.headroom),
     ];
-    for (name, help, read) in shares {
-        page.family(name, "gauge", help);
+    for (name, read) in shares {
+        page.family(name);
         for one in &gauges.remotes {
             for quota in &one.quotas {
                 let window = quota.window_s.to_string();
@@ -328,7 +309,7 @@ fn remotes(page: &mut Sheet, gauges: &Gauges) {
 
 fn notifiers(page: &mut Sheet, gauges: &Gauges) {
     let name = "finstage_notifications_sent_total";
-    page.family(name, "counter", "Messages since the start, by channel and what became of them.");
+    page.family(name);
     for one in &gauges.notifiers {
         for (status, count) in [
             ("delivered", one.delivered),
@@ -339,7 +320,7 @@ fn notifiers(page: &mut Sheet, gauges: &Gauges) {
             page.sample(name, &[("channel", &one.name), ("status", status)], count);
         }
     }
-    page.family("finstage_notifier_up", "gauge", "0 when a channel gave up for good.");
+    page.family("finstage_notifier_up");
     for one in &gauges.notifiers {
         let up = u8::from(one.disabled.is_none());
         page.sample("finstage_notifier_up", &[("channel", &one.name)], up);
@@ -348,11 +329,11 @@ fn notifiers(page: &mut Sheet, gauges: &Gauges) {
 
 fn process_of(page: &mut Sheet) {
     if let Some(bytes) = process::memory_bytes() {
-        page.family("finstage_process_memory_bytes", "gauge", "Resident memory.");
+        page.family("finstage_process_memory_bytes");
         page.sample("finstage_process_memory_bytes", &[], bytes);
     }
     if let Some(seconds) = process::cpu_seconds() {
-        page.family("finstage_process_cpu_seconds_total", "counter", "Processor time.");
+        page.family("finstage_process_cpu_seconds_total");
         page.sample("finstage_process_cpu_seconds_total", &[], seconds);
     }
 }
@@ -362,7 +343,10 @@ fn process_of(page: &mut Sheet) {
 struct Sheet(String);
 
 impl Sheet {
-    fn family(&mut self, name: &str, kind: &str, help: &str) {
+    /// Describes a family, which its samples follow.
+    fn family(&mut self, name: &str) {
+        let family = families::find(name).expect("a test holds the page and the table together");
+        let (kind, help) = (family.kind, family.help);
         let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
     }
 
@@ -443,6 +427,57 @@ mod tests {
                 assert!(described.last().is_some_and(of), "{line}");
                 assert!(name.starts_with("finstage_"));
             }
+        }
+    }
+
+    #[test]
+    fn dashboard_and_rules_name_families_of_the_table_only() {
+        let lines =
+            dashboard::PANELS.iter().flat_map(|panel| panel.lines.iter().map(|(expr, _)| *expr));
+        for expr in lines.chain(rules::ALERTS.iter().map(|alert| alert.expr)) {
+            for word in expr.split(|c: char| !c.is_ascii_alphanumeric() && c != '_') {
+                let name =
+                    ["_bucket", "_sum", "_count"].iter().find_map(|end| word.strip_suffix(end));
+                let name = name.unwrap_or(word);
+                let is_known = !name.starts_with("finstage_") || families::find(name).is_some();
+                assert!(is_known, "{name} of {expr} is in no page");
+            }
+        }
+        for alert in rules::ALERTS {
+            assert!(
+                metrics_rules().contains(&format!("alert: {}\n", alert.name))
+                    && alert.lasts.ends_with('m') | alert.lasts.ends_with('h')
+            );
+        }
+        assert_eq!(
+            metrics_dashboard()["panels"].as_array().unwrap().len(),
+            dashboard::PANELS.len()
+        );
+    }
+
+    #[test]
+    fn every_figure_of_the_monitor_has_a_family_and_errors_are_by_component() {
+        let cost = finstage_store::records::Cost { count: 2, ..Default::default() };
+        let monitor = crate::MonitorGauges {
+            figures: vec![("finstage_cpu_percent", 12.5)],
+            statements: vec![crate::StatementGauge {
+                operation: "select",
+                table: "meta".into(),
+                cost,
+            }],
+            errors: vec![("finstage_net".into(), "warning", 3)],
+            thresholds: vec![("cpu", 1)],
+            ..Default::default()
+        };
+        let gauges = Gauges { monitor, ..Gauges::default() };
+        let page = Metrics::default().page(&Live::default(), &gauges, "1");
+        for line in [
+            "finstage_cpu_percent 12.5",
+            "finstage_db_operations_total{operation=\"select\",table=\"meta\"} 2",
+            "finstage_errors_total{type=\"warning\",component=\"finstage_net\"} 3",
+            "finstage_threshold_state{rule=\"cpu\"} 1",
+        ] {
+            assert!(page.lines().any(|found| found == line), "{line} is not in\n{page}");
         }
     }
 

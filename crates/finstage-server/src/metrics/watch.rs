@@ -1,0 +1,65 @@
+//! What the monitor saw.
+
+use std::collections::BTreeMap;
+
+use finstage_store::records::{Cost, STATEMENT_SECONDS};
+
+use super::Sheet;
+use crate::monitor::MonitorGauges;
+
+pub(super) fn watch(page: &mut Sheet, seen: &MonitorGauges) {
+    for (name, value) in &seen.figures {
+        page.family(name);
+        page.sample(name, &[], value);
+    }
+    page.family("finstage_tasks");
+    for (state, count) in &seen.tasks {
+        page.sample("finstage_tasks", &[("state", state)], count);
+    }
+    statements(page, seen);
+    let name = "finstage_errors_total";
+    page.family(name);
+    for (component, kind, count) in &seen.errors {
+        page.sample(name, &[("type", kind), ("component", component)], count);
+    }
+    let name = "finstage_availability_ratio";
+    page.family(name);
+    for (span, ratio) in &seen.availability {
+        page.sample(name, &[("span", span)], ratio);
+    }
+    let name = "finstage_health_check";
+    page.family(name);
+    for check in &seen.checks {
+        page.sample(name, &[("check", check.name)], u8::from(check.ok));
+    }
+    let name = "finstage_threshold_state";
+    page.family(name);
+    for (rule, state) in &seen.thresholds {
+        page.sample(name, &[("rule", rule)], state);
+    }
+}
+
+fn statements(page: &mut Sheet, seen: &MonitorGauges) {
+    let name = "finstage_db_operations_total";
+    page.family(name);
+    let mut by_operation: BTreeMap<&str, Cost> = BTreeMap::new();
+    for one in &seen.statements {
+        let labels = [("operation", one.operation), ("table", &*one.table)];
+        page.sample(name, &labels, one.cost.count);
+        by_operation.entry(one.operation).or_default().join(&one.cost);
+    }
+    let name = "finstage_db_operation_duration_seconds";
+    page.family(name);
+    for (operation, cost) in &by_operation {
+        let mut total = 0;
+        let ends = STATEMENT_SECONDS.iter().map(f64::to_string).chain(["+Inf".to_owned()]);
+        for (end, count) in ends.zip(cost.within) {
+            total += count;
+            let labels = [("operation", *operation), ("le", &*end)];
+            page.sample(&format!("{name}_bucket"), &labels, total);
+        }
+        let labels = [("operation", *operation)];
+        page.sample(&format!("{name}_sum"), &labels, cost.total.as_secs_f64());
+        page.sample(&format!("{name}_count"), &labels, total);
+    }
+}

@@ -1,0 +1,202 @@
+//! What SQL costs: how often each statement ran and how long, as SQLite measured it.
+//!
+//! Statements here have no values in them, so the text of a statement is its template. Counted is per
+//! process: SQLite tells a plain function, so the counts stand in one place.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rusqlite::Connection;
+use rusqlite::trace::{TraceEvent, TraceEventCodes};
+
+/// The most statements that are told apart; the others count as one.
+pub const MAX_STATEMENTS: usize = 1_000;
+/// From how long on a statement is slow where nothing else is said.
+pub const SLOW: Duration = Duration::from_secs(1);
+/// Upper ends of the histogram of durations, in seconds.
+pub const STATEMENT_SECONDS: [f64; 6] = [0.001, 0.005, 0.025, 0.1, 0.5, 2.5];
+/// Digits of a statement's hash.
+const HASH_DIGITS: usize = 12;
+/// The most characters of a statement that are shown.
+const SHOWN_CHARS: usize = 200;
+
+static SEEN: Mutex<BTreeMap<String, Cost>> = Mutex::new(BTreeMap::new());
+static SLOW_NS: AtomicU64 = AtomicU64::new(SLOW.as_nanos() as u64);
+static SLOW_COUNT: AtomicU64 = AtomicU64::new(0);
+
+/// What a statement, or all of a kind, cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Cost {
+    /// How often it ran.
+    pub count: u64,
+    /// How long, all together.
+    pub total: Duration,
+    /// The longest.
+    pub longest: Duration,
+    /// How many ended within each of [`STATEMENT_SECONDS`], and how many later.
+    pub within: [u64; STATEMENT_SECONDS.len() + 1],
+}
+
+/// A statement and what it cost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Statement {
+    /// The first digits of the hash of its text.
+    pub hash: String,
+    /// Its text, in one line.
+    pub text: String,
+    /// What it does: `select`, `insert`, `update`, `delete`, `commit` or `other`.
+    pub operation: &'static str,
+    /// The table that it is about first; empty where there is none.
+    pub table: String,
+    /// What it cost.
+    pub cost: Cost,
+}
+
+/// Every statement that ran in this process, those that cost most first.
+#[must_use]
+pub fn statements() -> Vec<Statement> {
+    let mut all: Vec<Statement> =
+        seen().iter().map(|(text, cost)| statement(text, *cost)).collect();
+    all.sort_by_key(|one| std::cmp::Reverse(one.cost.total));
+    all
+}
+
+/// How many statements took longer than [`set_slow`] allows.
+#[must_use]
+pub fn slow_statements() -> u64 {
+    SLOW_COUNT.load(Ordering::Relaxed)
+}
+
+/// From how long on a statement is slow: it is then said in the log.
+pub fn set_slow(limit: Duration) {
+    SLOW_NS.store(u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+}
+
+/// Watches what runs on a connection.
+pub(super) fn watch(connection: &Connection) {
+    connection.trace_v2(TraceEventCodes::SQLITE_TRACE_PROFILE, Some(ended));
+}
+
+fn ended(event: TraceEvent<'_>) {
+    if let TraceEvent::Profile(statement, took) = event {
+        count(&statement.sql(), took);
+    }
+}
+
+fn count(sql: &str, took: Duration) {
+    {
+        let mut seen = seen();
+        let is_full = seen.len() >= MAX_STATEMENTS && !seen.contains_key(sql);
+        let key = if is_full { "" } else { sql };
+        match seen.get_mut(key) {
+            Some(cost) => cost.add(took),
+            None => {
+                let mut cost = Cost::default();
+                cost.add(took);
+                seen.insert(key.to_owned(), cost);
+            }
+        }
+    }
+    if took.as_nanos() > u128::from(SLOW_NS.load(Ordering::Relaxed)) {
+        SLOW_COUNT.fetch_add(1, Ordering::Relaxed);
+        let Statement { hash, text, .. } = statement(sql, Cost::default());
+        tracing::warn!("slow statement {hash}: {} ms: {text}", took.as_millis());
+    }
+}
+
+impl Cost {
+    fn add(&mut self, took: Duration) {
+        self.count += 1;
+        self.total += took;
+        self.longest = self.longest.max(took);
+        let seconds = took.as_secs_f64();
+        let place = STATEMENT_SECONDS.iter().position(|end| seconds <= *end);
+        self.within[place.unwrap_or(STATEMENT_SECONDS.len())] += 1;
+    }
+
+    /// Counts another's as well.
+    pub fn join(&mut self, other: &Self) {
+        self.count += other.count;
+        self.total += other.total;
+        self.longest = self.longest.max(other.longest);
+        self.within.iter_mut().zip(other.within).for_each(|(sum, more)| *sum += more);
+    }
+}
+
+fn statement(sql: &str, cost: Cost) -> Statement {
+    let words: Vec<&str> = sql.split_whitespace().collect();
+    let first = words.first().map(|word| word.to_ascii_lowercase()).unwrap_or_default();
+    let operation = match first.as_str() {
+        "select" => "select",
+        "insert" => "insert",
+        "update" => "update",
+        "delete" => "delete",
+        "commit" => "commit",
+        _ => "other",
+    };
+    let text = words.join(" ");
+    let hash = super::chain::sha256(&text).chars().take(HASH_DIGITS).collect();
+    let text: String = text.chars().take(SHOWN_CHARS).collect();
+    Statement { hash, text, operation, table: table(&words, operation), cost }
+}
+
+fn table(words: &[&str], operation: &str) -> String {
+    let after = |word: &str| {
+        let place = words.iter().position(|w| w.eq_ignore_ascii_case(word))?;
+        words.get(place + 1).copied()
+    };
+    let found = match operation {
+        "select" | "delete" => after("from"),
+        "insert" => after("into"),
+        "update" => words.get(1).copied(),
+        _ => None,
+    };
+    let name = found.unwrap_or_default();
+    let end = name.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(name.len());
+    name[..end].to_ascii_lowercase()
+}
+
+fn seen() -> MutexGuard<'static, BTreeMap<String, Cost>> {
+    SEEN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_statement_is_told_by_its_template_operation_and_table() {
+        let sql = "SELECT id,\n    json FROM alerts_seen WHERE id = ?";
+        count(sql, Duration::from_millis(3));
+        count(sql, Duration::from_secs(3));
+        let all = statements();
+        let one = all.iter().find(|one| one.table == "alerts_seen").unwrap();
+        assert_eq!((one.operation, one.cost.count), ("select", 2));
+        assert_eq!(one.text, "SELECT id, json FROM alerts_seen WHERE id = ?");
+        assert_eq!(one.hash.len(), HASH_DIGITS);
+        assert_eq!(one.cost.within, [0, 1, 0, 0, 0, 0, 1]);
+        assert!(slow_statements() >= 1, "three seconds are slow");
+        for (sql, operation, of) in [
+            ("INSERT INTO a_b (x) VALUES (?)", "insert", "a_b"),
+            ("UPDATE t SET x = 1", "update", "t"),
+            ("DELETE FROM t", "delete", "t"),
+            ("SELECT 1 FROM (SELECT 2)", "select", ""),
+            ("COMMIT", "commit", ""),
+            ("PRAGMA synchronous = FULL", "other", ""),
+        ] {
+            let one = statement(sql, Cost::default());
+            assert_eq!((one.operation, one.table.as_str()), (operation, of), "{sql}");
+        }
+    }
+
+    #[test]
+    fn what_runs_on_records_is_counted() {
+        let dir = tempfile::tempdir().unwrap();
+        let records = crate::Records::open(&dir.path().join("records.db")).unwrap();
+        records.meta("x").unwrap();
+        let all = statements();
+        assert!(all.iter().any(|one| (one.operation, one.table.as_str()) == ("select", "meta")));
+    }
+}

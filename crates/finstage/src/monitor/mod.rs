@@ -1,0 +1,302 @@
+//! How the service is: readiness, limits, memory, availability, and statistics as files.
+//!
+//! One task looks every [`LOOK`] of real time, also where the service's clock is a simulated one, and keeps
+//! what it saw; the server shows that and asks nobody. What is decided is pure: [`thresholds`], [`health`],
+//! [`memory`].
+
+pub mod files;
+pub mod health;
+pub mod limits;
+mod machine;
+pub mod memory;
+mod seen;
+pub mod thresholds;
+mod words;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use finstage_model::{Clock, Timestamp};
+use finstage_net::SystemClock;
+use finstage_server::{HealthCheck, HttpTotals, MonitorGauges};
+use finstage_store::records::Records;
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+
+use self::health::judge;
+use self::limits::{Limit, limits};
+use self::machine::Processor;
+use self::thresholds::{Turn, Watcher};
+use crate::config::settings::{FeedSettings, MonitorSettings, Settings};
+use crate::live::Safe;
+use crate::pace::Pace;
+use crate::report::Language;
+use crate::service::Gauges;
+
+/// How often one looks.
+pub const LOOK: Duration = Duration::from_secs(10);
+/// How often while the service is not ready.
+const LOOK_SOON: Duration = Duration::from_secs(1);
+/// How often figures and limits are taken.
+const FIGURES_EVERY: Duration = Duration::from_secs(30);
+
+/// What a monitor looks at.
+#[derive(Debug)]
+pub struct Sources {
+    /// What was said.
+    pub records: Records,
+    /// How far the journal is on disk.
+    pub safe: Safe,
+    /// The service's clock.
+    pub pace: Pace,
+    /// The data folder.
+    pub dir: PathBuf,
+    /// Who is told.
+    pub notifiers: Vec<String>,
+}
+
+/// What there is to look at once a service has started.
+#[derive(Debug)]
+pub struct Started {
+    /// Sessions and channels.
+    pub gauges: Gauges,
+    /// What each session brings, in the same order.
+    pub feeds: Vec<FeedSettings>,
+    /// Scheduler and workers.
+    pub scheduling: Vec<AbortHandle>,
+}
+
+/// Looks after a service. Cheap to ask at any time.
+pub struct Monitor {
+    sources: Sources,
+    settings: MonitorSettings,
+    language: Language,
+    limits: Vec<Limit>,
+    started: OnceLock<Started>,
+    meter: OnceLock<Box<dyn Fn() -> HttpTotals + Send + Sync>>,
+    state: Mutex<State>,
+}
+
+/// What was seen so far.
+struct State {
+    watcher: Watcher,
+    processor: Processor,
+    memory: memory::History,
+    http: HttpTotals,
+    synced: (finstage_model::Position, Option<Timestamp>),
+    written: (Option<Timestamp>, Option<String>),
+    checks: Vec<HealthCheck>,
+    gauges: MonitorGauges,
+    filed_at: Option<Timestamp>,
+    /// When figures were last taken, since the first look.
+    figured: Option<Duration>,
+}
+
+impl fmt::Debug for Monitor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Monitor").field("sources", &self.sources).finish_non_exhaustive()
+    }
+}
+
+impl Monitor {
+    /// One that has seen nothing yet.
+    #[must_use]
+    pub fn new(settings: &Settings, sources: Sources) -> Self {
+        let limits = limits(&settings.monitor);
+        let now = SystemClock.now();
+        let state = State {
+            watcher: Watcher::new(limits.iter().map(|limit| limit.rule), now),
+            processor: Processor::default(),
+            memory: memory::History::default(),
+            http: HttpTotals::default(),
+            synced: (finstage_model::Position::START, None),
+            written: (None, None),
+            checks: judge(&health::Seen::nothing(now)),
+            gauges: MonitorGauges::default(),
+            filed_at: None,
+            figured: None,
+        };
+        Self {
+            sources,
+            settings: settings.monitor.clone(),
+            language: settings.report.language,
+            limits,
+            started: OnceLock::new(),
+            meter: OnceLock::new(),
+            state: Mutex::new(state),
+        }
+    }
+
+    /// From now on the server's answers are counted.
+    pub fn follow(&self, meter: impl Fn() -> HttpTotals + Send + Sync + 'static) {
+        let _ = self.meter.set(Box::new(meter));
+    }
+
+    /// From now on feeds, channels and jobs are looked at.
+    pub fn begin(&self, started: Started) {
+        let _ = self.started.set(started);
+    }
+
+    /// The checks of the last look.
+    #[must_use]
+    pub fn health(&self) -> Vec<HealthCheck> {
+        self.state().checks.clone()
+    }
+
+    /// The figures of the last look.
+    #[must_use]
+    pub fn gauges(&self) -> MonitorGauges {
+        let state = self.state();
+        MonitorGauges { checks: state.checks.clone(), ..state.gauges.clone() }
+    }
+
+    /// Looks until `quit` turns true.
+    pub async fn run(self: Arc<Self>, mut quit: watch::Receiver<bool>) {
+        let began = Instant::now();
+        loop {
+            let (this, passed) = (Arc::clone(&self), began.elapsed());
+            let look = move || this.look(SystemClock.now(), passed);
+            if tokio::task::spawn_blocking(look).await.is_err() {
+                tracing::error!("the monitor broke off: this is a bug; readiness stays as it was");
+                return;
+            }
+            let is_ready = self.state().checks.iter().all(|check| check.ok || !check.required);
+            let wait = if is_ready { LOOK } else { LOOK_SOON };
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                _ = quit.wait_for(|quit| *quit) => return,
+            }
+        }
+    }
+
+    /// One look at `now`; `passed` is the time since the first.
+    fn look(&self, now: Timestamp, passed: Duration) {
+        self.note_synced(now);
+        self.note_written(now);
+        let checks = judge(&self.seen(now));
+        for check in &checks {
+            let before =
+                self.state().checks.iter().find(|old| old.name == check.name).map(|old| old.ok);
+            if before == Some(true) && !check.ok {
+                tracing::warn!("not ready: {}: {}", check.name, check.detail);
+            }
+        }
+        let is_due = {
+            let mut state = self.state();
+            state.checks = checks;
+            let is_due = state.figured.is_none_or(|at| passed.saturating_sub(at) >= FIGURES_EVERY);
+            if is_due {
+                state.figured = Some(passed);
+            }
+            is_due
+        };
+        if is_due {
+            let gauges = self.figures(now, passed);
+            let turns = self.turns(now, &gauges);
+            self.tell(now, &turns);
+            self.file(now, &gauges);
+            self.state().gauges = gauges;
+        }
+    }
+
+    fn turns(&self, now: Timestamp, gauges: &MonitorGauges) -> Vec<Turn> {
+        let value = |name: &str| {
+            let limit = self.limits.iter().find(|limit| limit.rule.name == name)?;
+            let figure = gauges.figures.iter().find(|(family, _)| *family == limit.family)?;
+            Some(figure.1 * limit.scale)
+        };
+        self.state().watcher.look(now, value)
+    }
+
+    fn tell(&self, now: Timestamp, turns: &[Turn]) {
+        for turn in turns {
+            let Some(limit) = self.limits.iter().find(|limit| limit.rule.name == turn.rule) else {
+                continue;
+            };
+            let (title, text) = words::words(turn, &limit.rule, Language::En);
+            tracing::warn!("{title}: {text}");
+            if !self.settings.notify {
+                continue;
+            }
+            // Messages are dated by the service's clock, which decides when they are too old.
+            let said_at = self.sources.pace.clock.now();
+            let notice = words::notice(turn, &limit.rule, (self.language, said_at));
+            if let Err(error) = self.sources.records.announce(&notice, &self.sources.notifiers) {
+                tracing::warn!("a limit was passed at {now}, and nobody was told: {error}");
+            }
+        }
+    }
+
+    fn file(&self, now: Timestamp, gauges: &MonitorGauges) {
+        let Some((files, every)) = &self.settings.stats else { return };
+        {
+            let mut state = self.state();
+            if state.filed_at.is_some_and(|at| now.since(at) < *every) {
+                return;
+            }
+            state.filed_at = Some(now);
+        }
+        if let Err(error) = files.add(&seen::flat(now, gauges)) {
+            tracing::warn!("statistics in {}: {error}", files.dir.display());
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use finstage_model::{ManualClock, Position};
+    use finstage_store::records::{Item, NoticeKind};
+
+    use super::*;
+
+    #[test]
+    fn a_limit_that_is_passed_is_told_to_a_channel_once_and_noted_in_the_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let stats = folder.path().join("stats");
+        let text = format!(
+            "[monitor]\ndisk = 0.000001\n[stats]\npath = \"{}\"\nevery = \"1s\"\n",
+            stats.display()
+        );
+        let settings = crate::config::parse("test", &text, &[]).unwrap();
+        let start = SystemClock.now();
+        let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(start));
+        let records = Records::open_in_memory().unwrap();
+        let sources = Sources {
+            records: records.clone(),
+            safe: Safe::default(),
+            pace: Pace { clock, speed: 1.0 },
+            dir: folder.path().to_owned(),
+            notifiers: vec!["log".to_owned()],
+        };
+        let monitor = Monitor::new(&settings, sources);
+        let end = Position::from_i64(i64::MAX);
+        let lease = || records.outbox_lease("log", start, Duration::from_secs(60), end).unwrap();
+        for minute in 0..10 {
+            let passed = Duration::from_secs(60 * minute);
+            monitor.look(start.plus(passed), passed);
+        }
+        assert!(lease().is_none(), "it has not lasted ten minutes");
+        for minute in 10..15 {
+            let passed = Duration::from_secs(60 * minute);
+            monitor.look(start.plus(passed), passed);
+        }
+        let leased = lease().unwrap();
+        let Item::Notice(notice) = &leased.item else { panic!("{leased:?}") };
+        assert_eq!(notice.kind, NoticeKind::Threshold);
+        assert!(notice.lines[0][0].text.ends_with("disk"), "{notice:?}");
+        assert!(lease().is_none(), "it is said once");
+        assert!(monitor.gauges().thresholds.contains(&("disk", 2)));
+        let text = std::fs::read_to_string(stats.join("stats.jsonl")).unwrap();
+        assert_eq!(text.lines().count(), 15);
+        assert!(monitor.health().iter().any(|check| !check.ok), "nothing was started");
+        let days = records.uptime_since(start.day()).unwrap();
+        assert!(!days.is_empty() && days.iter().all(|day| day.ready == 0 && day.alive > 0));
+    }
+}

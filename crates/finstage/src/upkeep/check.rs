@@ -1,0 +1,170 @@
+//! Whether everything in a data folder is as it was written. Reads only, also beside a running service.
+
+use std::fs;
+use std::path::Path;
+
+use finstage_store::Records;
+use finstage_store::journal::{Journal, JournalOptions};
+use finstage_store::records::ChainCheck;
+use serde::Serialize;
+
+use super::{HEADS, HISTORY, JOURNAL, RECORDS};
+use crate::exit::Result;
+use crate::wiring;
+
+/// What was found of one part.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Part {
+    /// Its name.
+    pub part: &'static str,
+    /// Whether it is as it was written.
+    pub ok: bool,
+    /// What was looked at, in words.
+    pub detail: String,
+    /// What is wrong.
+    pub faults: Vec<String>,
+    /// What belongs to nothing; left alone.
+    pub orphans: Vec<String>,
+}
+
+impl Part {
+    fn new(part: &'static str, detail: String, faults: Vec<String>) -> Self {
+        Self { part, ok: faults.is_empty(), detail, faults, orphans: Vec::new() }
+    }
+}
+
+/// Looks at every part of the data folder `dir`.
+///
+/// # Errors
+/// Exit 2 when there are no records, exit 6 when the folder cannot be read; what is damaged is no error but
+/// the result.
+pub fn check(dir: &Path) -> Result<Vec<Part>> {
+    let opened = wiring::read_records(dir);
+    let records = match opened {
+        Ok(records) => records,
+        Err(failure) if failure.exit == crate::exit::Exit::Usage => return Err(failure),
+        Err(failure) => {
+            let detail = "cannot be opened".to_owned();
+            return Ok(vec![Part::new("records", detail, vec![failure.to_string()]), folder(dir)?]);
+        }
+    };
+    let journal = Journal::open(wiring::disk(), dir.join(JOURNAL), JournalOptions::default());
+    let mut parts = vec![of_records(&records)];
+    parts.push(ledger("trials", records.check_trials()));
+    parts.push(ledger("track", records.check_track()));
+    parts.push(of_journal(&journal, &records, dir)?);
+    parts.push(of_history(&records, dir));
+    parts.push(folder(dir)?);
+    Ok(parts)
+}
+
+fn of_records(records: &Records) -> Part {
+    let faults = records.faults().unwrap_or_else(|error| vec![error.to_string()]);
+    let counted = |counts: usize| format!("{counts} instruments; every page, index and reference");
+    let detail = records.instruments().map_or(0, |all| all.len());
+    Part::new("records", counted(detail), faults)
+}
+
+fn ledger(part: &'static str, check: Result<ChainCheck, finstage_store::Error>) -> Part {
+    match check {
+        Err(error) => Part::new(part, "cannot be read".to_owned(), vec![error.to_string()]),
+        Ok(check) => {
+            let head = check.head.get(..12).unwrap_or("none");
+            let detail = format!("{} entries, head {head}", check.entries);
+            let fault = check.fault.map(|(number, why)| format!("entry {number}: {why}"));
+            Part::new(part, detail, fault.into_iter().collect())
+        }
+    }
+}
+
+fn of_journal(journal: &Journal, records: &Records, dir: &Path) -> Result<Part> {
+    let (mut runs, mut events, mut faults) = (0_u64, 0_u64, Vec::new());
+    let days = journal.days()?;
+    let mut batch = Vec::new();
+    for day in &days {
+        for number in journal.runs(*day)? {
+            runs += 1;
+            let mut read = || -> Result<_, finstage_store::Error> {
+                let mut reader = journal.reader(*day, number)?;
+                while reader.next_batch(&mut batch)?.is_some() {
+                    events += batch.len() as u64;
+                }
+                Ok(reader.position())
+            };
+            let end = match read() {
+                Ok(end) => end,
+                Err(error) => {
+                    faults.push(error.to_string());
+                    continue;
+                }
+            };
+            let said = records.last_position(*day, number)?;
+            if let Some(said) = said.filter(|said| *said > end) {
+                faults.push(format!(
+                    "{day} run {number} ends at {end}, but something was said up to {said}"
+                ));
+            }
+        }
+    }
+    let mut orphans = Vec::new();
+    for name in names(&dir.join(JOURNAL))? {
+        let is_ours = name == "reserve" || days.iter().any(|day| day.to_string() == name);
+        if !is_ours {
+            orphans.push(format!("{JOURNAL}/{name}"));
+        }
+    }
+    let detail = format!("{} days, {runs} runs, {events} events", days.len());
+    Ok(Part { orphans, ..Part::new("journal", detail, faults) })
+}
+
+fn of_history(records: &Records, dir: &Path) -> Part {
+    match wiring::history(dir, records).check() {
+        Err(error) => Part::new("history", "cannot be read".to_owned(), vec![error.to_string()]),
+        Ok(found) => {
+            let detail = format!("{} files, {} bars", found.files, found.bars);
+            let orphans = found.orphans.iter().map(|path| path.display().to_string()).collect();
+            Part { orphans, ..Part::new("history", detail, found.faults) }
+        }
+    }
+}
+
+/// What lies in the data folder and belongs to nothing.
+fn folder(dir: &Path) -> Result<Part> {
+    let known = [
+        RECORDS,
+        JOURNAL,
+        HISTORY,
+        "lock",
+        "token",
+        "limits",
+        "answers.db",
+        "metrics",
+        "stats",
+        HEADS[0],
+        HEADS[1],
+    ];
+    let is_known = |name: &String| {
+        let stem = name.strip_suffix("-wal").or(name.strip_suffix("-shm")).unwrap_or(name);
+        known.contains(&stem)
+            || name.starts_with("records.db.bak-")
+            || name.ends_with(".toml")
+            || name.contains(".log")
+    };
+    let names = names(dir)?;
+    let detail = format!("{} names", names.len());
+    let orphans = names.into_iter().filter(|name| !is_known(name)).collect();
+    Ok(Part { orphans, ..Part::new("folder", detail, Vec::new()) })
+}
+
+fn names(dir: &Path) -> std::io::Result<Vec<String>> {
+    let entries = match fs::read_dir(dir) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other?,
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        names.push(entry?.file_name().to_string_lossy().into_owned());
+    }
+    names.sort_unstable();
+    Ok(names)
+}

@@ -1,0 +1,66 @@
+//! Whether Prometheus accepts what we write for it: the page of metrics of a running service, and the alert
+//! rules. Asked is Debian's promtool.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::browser::Demo;
+use crate::{debian, output_of, pages, python};
+
+/// The longest that a page of metrics may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Asks promtool about metrics and rules; skips with words where it cannot be had.
+pub(crate) fn check() -> Result<()> {
+    let program = Path::new("promtool");
+    let got = debian::ensure("promtool", &["prometheus"], || debian::runs(program, &["--version"]));
+    if let Err(why) = got {
+        eprintln!("    skipped: {why}");
+        return Ok(());
+    }
+    let finstage = pages::build()?;
+    let folder = python::target_folder()?.join("prometheus");
+    fs::create_dir_all(&folder)?;
+    let rules = folder.join("rules.yml");
+    fs::write(&rules, output_of(&finstage.to_string_lossy(), &["metrics", "rules"])?)?;
+    debian::run(Command::new(program).args(["check", "rules"]).arg(&rules))?;
+    let data = folder.join("data");
+    if data.exists() {
+        fs::remove_dir_all(&data)?;
+    }
+    let mut demo = Demo::start(&finstage, &["--data-dir", &data.to_string_lossy()])?;
+    let page = metrics(&demo.link()?, &fs::read_to_string(data.join("token"))?)?;
+    let mut promtool = Command::new(program);
+    promtool.args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = promtool.stderr(Stdio::piped()).spawn()?;
+    child.stdin.take().context("stdin was piped")?.write_all(page.as_bytes())?;
+    let done = child.wait_with_output()?;
+    let said = String::from_utf8_lossy(&done.stderr);
+    ensure!(done.status.success(), "promtool does not accept the page of metrics:\n{said}");
+    eprintln!("    {} lines of metrics and the rules are accepted", page.lines().count());
+    Ok(())
+}
+
+/// The page of metrics of the service that `link` leads to.
+fn metrics(link: &str, token: &str) -> Result<String> {
+    let host = link.split('/').nth(2).context("the link has no host")?;
+    let mut stream = TcpStream::connect(host).with_context(|| format!("connecting to {host}"))?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let token = token.trim();
+    write!(
+        stream,
+        "GET /metrics HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\r\n"
+    )?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let (head, body) = answer.split_once("\r\n\r\n").context("the answer has no head")?;
+    ensure!(head.starts_with("HTTP/1.1 200"), "/metrics says {head}");
+    ensure!(!head.to_lowercase().contains("transfer-encoding"), "/metrics comes in chunks: {head}");
+    Ok(body.to_owned())
+}
