@@ -71,6 +71,7 @@ pub const PAIRS: &[(&str, &str)] = &[
     ("trend_agreement_up", "trend_agreement_down"),
     ("squeeze_break_up", "squeeze_break_down"),
     ("golden_cross_volume", "dead_cross_volume"),
+    ("news_confirmed_up", "news_confirmed_down"),
     ("oversold_breakout", "overbought_breakdown"),
     ("supertrend_up", "supertrend_down"),
     ("donchian_breakout_up", "donchian_breakout_down"),
