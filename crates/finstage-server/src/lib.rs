@@ -26,6 +26,7 @@ mod front;
 mod guard;
 mod live;
 mod metrics;
+mod news;
 mod openapi;
 mod options;
 mod problem;
@@ -51,6 +52,7 @@ pub use desk::{
 pub use error::{Error, ErrorKind};
 pub use front::Front;
 pub use live::{Live, MAX_INSTRUMENTS};
+pub use news::NewsItem;
 pub use options::{Limits, ServerOptions};
 pub use process::memory_bytes;
 pub use rows::{AlertItem, Evidence, SignalItem, alert_items, signal_items};

@@ -9,6 +9,7 @@ mod instruments;
 mod keys;
 mod llm;
 mod man;
+mod news;
 mod prices;
 mod replay;
 mod report;
@@ -39,13 +40,14 @@ pub use self::llm::{
     LlmProvider, LlmRun, LlmTarget,
 };
 pub use self::man::Man;
+pub use self::news::{News, NewsFetch, NewsLift, NewsList};
 pub use self::prices::Prices;
 pub use self::replay::{Replay, Speed};
 pub use self::report::{Report, ReportDaily, ReportFormat};
 pub use self::seal::{Open, Seal};
 pub use self::server::{Serve, Token};
 pub use self::setup::{Health, Init, Preset};
-pub use self::sim::{OpenAiArgs, Sim, SimHints, SimVenue};
+pub use self::sim::{OpenAiArgs, RssArgs, Sim, SimHints, SimVenue};
 pub use self::stress::{
     Fail, Stress, StressBurst, StressCompare, StressFormat, StressHttp, StressLoad, StressMonitor,
     StressOpening, StressProbe, StressReport, StressResult, StressTarget, StressVenue, StressWs,
@@ -138,6 +140,9 @@ pub enum Command {
     /// The daily report: what happened, what was withheld and why, what became of earlier signals
     #[command(subcommand)]
     Report(Report),
+    /// Headlines about what is watched: collect, list, and what prices did after them
+    #[command(subcommand)]
+    News(News),
     /// The queue of what a service is to do: list, submit, cancel, retry
     #[command(subcommand)]
     Tasks(Tasks),

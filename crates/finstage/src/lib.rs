@@ -28,6 +28,7 @@ pub mod jobs;
 pub mod live;
 mod llm;
 pub mod logging;
+pub mod news;
 pub mod pace;
 mod polled;
 pub mod recorded;

@@ -105,28 +105,41 @@ impl Lexicon {
     #[must_use]
     pub fn read(&self, text: &str) -> Reading {
         let valence = self.valence(text);
-        let (mut is_of_markets, mut is_urgent) = (false, false);
+        Reading {
+            valence,
+            impact: valence.compound * self.urgency(text),
+            confidence: (1.0 - valence.neutral).max(LEAST_CONFIDENCE),
+        }
+    }
+
+    /// What a score of a document is multiplied with for its impact: 1.3 where it is urgent, 1.2 where it
+    /// has words of markets.
+    #[must_use]
+    pub fn weight_of(&self, document: &Document) -> f64 {
+        self.urgency(&text_of(document))
+    }
+
+    fn urgency(&self, text: &str) -> f64 {
+        let (mut of_markets, mut urgent) = (1.0, 1.0);
         for word in rules::words(text) {
             let word = word.to_lowercase();
             let kind = self.kinds.get(word.as_str()).or_else(|| self.kinds.get(self.stem(&word)?));
             let kind = kind.copied().unwrap_or_default();
-            is_of_markets |= kind.is_of_markets;
-            is_urgent |= kind.is_urgent;
+            if kind.is_of_markets {
+                of_markets = OF_MARKETS;
+            }
+            if kind.is_urgent {
+                urgent = URGENT;
+            }
         }
-        let weight =
-            if is_urgent { URGENT } else { 1.0 } * if is_of_markets { OF_MARKETS } else { 1.0 };
-        Reading {
-            valence,
-            impact: valence.compound * weight,
-            confidence: (1.0 - valence.neutral).max(LEAST_CONFIDENCE),
-        }
+        urgent * of_markets
     }
 
     /// An insight into a document, known at `known_at`.
     #[must_use]
     pub fn insight(&self, document: &Document, known_at: Timestamp) -> Insight {
-        let Document { id, title, summary, symbols, .. } = document;
-        let reading = self.read(&format!("{title}. {summary}"));
+        let Document { id, symbols, .. } = document;
+        let reading = self.read(&text_of(document));
         Insight {
             document: *id,
             known_at,
@@ -152,6 +165,11 @@ impl Lexicon {
         let known = |end| self.kinds.get_key_value(&word[..end]).map(|(stem, _)| *stem);
         ends.find_map(known)
     }
+}
+
+/// Headline and text as one.
+fn text_of(document: &Document) -> String {
+    format!("{}. {}", document.title, document.summary)
 }
 
 fn rows(table: &'static str) -> impl Iterator<Item = (&'static str, &'static str)> {

@@ -25,12 +25,12 @@ struct Name {
 
 impl Tagger {
     /// A tagger that knows these instruments by symbol and, where they are in the list, by name.
-    pub fn new<'a>(
+    pub fn new<'a, 'b>(
         symbols: impl IntoIterator<Item = &'a Symbol>,
-        listings: impl Iterator<Item = &'a Listing> + Clone,
+        listings: impl Iterator<Item = &'b Listing>,
     ) -> Self {
         let mut tagger = Self::default();
-        let by_symbol: BTreeMap<&Symbol, &Listing> =
+        let by_symbol: BTreeMap<&'b Symbol, &'b Listing> =
             listings.map(|listing| (&listing.symbol, listing)).collect();
         for symbol in symbols {
             let bare = symbol.name().split(['.', '=']).next().unwrap_or_default();
@@ -42,6 +42,11 @@ impl Tagger {
                     let name = class.iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
                     tagger.add(name, symbol);
                     tagger.add(&name.to_uppercase(), symbol);
+                    // Papers write Nvidia where the company writes NVIDIA; short ones are said by letter.
+                    let is_shouted = name.len() > 4 && name.bytes().all(|b| b.is_ascii_uppercase());
+                    if let Some((first, rest)) = name.split_at_checked(1).filter(|_| is_shouted) {
+                        tagger.add(&format!("{first}{}", rest.to_lowercase()), symbol);
+                    }
                 }
             }
         }

@@ -7,6 +7,7 @@ mod channels;
 pub(crate) mod dotenv;
 mod jobs;
 pub(crate) mod llm;
+mod news;
 mod place;
 mod raw;
 pub mod reference;

@@ -53,6 +53,9 @@ pub(crate) struct Raw {
     /// `[jobs.NAME]`
     #[serde(default)]
     pub(crate) jobs: BTreeMap<String, super::jobs::RawJob>,
+    /// `[news]`
+    #[serde(default)]
+    pub(crate) news: super::news::RawNews,
     /// `[gateway]`
     #[serde(default)]
     pub(crate) gateway: super::llm::RawGateway,

@@ -26,14 +26,14 @@ fn scores_equal_the_reference() {
 #[test]
 fn words_of_markets_count_and_urgency_weighs() {
     let lexicon = Lexicon::markets();
-    let calm = lexicon.read("Shares surge");
+    let calm = lexicon.read("Prices surge");
     assert_eq!(calm.impact, calm.valence.compound * 1.2);
-    let urgent = lexicon.read("Breaking: shares surge");
+    let urgent = lexicon.read("Breaking: prices surge");
     assert!((urgent.impact - urgent.valence.compound * 1.3 * 1.2).abs() < 1e-12);
-    assert_eq!(Lexicon::plain().valence("Shares surge").compound, 0.0);
+    assert_eq!(Lexicon::plain().valence("Prices surge").compound, 0.0);
     // It says how soon, and not how good.
     assert_eq!(lexicon.valence("Breaking news").compound, 0.0);
-    assert_eq!(lexicon.read("Shares").confidence, 0.3);
+    assert_eq!(lexicon.read("Prices").confidence, 0.3);
 }
 
 #[test]
