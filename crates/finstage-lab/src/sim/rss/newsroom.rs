@@ -11,8 +11,11 @@ pub const SHARED_ONE_IN: u64 = 7;
 /// The most stories that one feed lists, whatever is asked for.
 pub const MAX_LISTED: usize = 2_000;
 
+/// The most stories among which one is looked for.
+const MAX_SEARCHED: u64 = 20_000;
+
 /// How much is written.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct NewsroomSpec {
     /// Where its stories come from.
     pub seed: u64,
@@ -131,7 +134,7 @@ impl Newsroom {
 
     /// The newest stories at `now` that `wanted` wants, newest first, from the latest day.
     pub(super) fn list(&self, now: Timestamp, wanted: &dyn Fn(&Story) -> bool) -> Vec<Story> {
-        let day = (86_400_000_000_000 / self.step()).max(MAX_LISTED as u64);
+        let day = (86_400_000_000_000 / self.step()).clamp(MAX_LISTED as u64, MAX_SEARCHED);
         let count = self.count(now);
         let numbers = (count.saturating_sub(day)..count).rev();
         let most = self.spec.listed.min(MAX_LISTED);

@@ -69,8 +69,13 @@ impl Shared {
         } else if path == "/rss/search" {
             // Operators of the search are not words to look for: `when:1d`.
             let is_word = |word: &&str| !word.is_empty() && !word.contains(':');
-            let words: Vec<String> =
-                ask.param("q").split(' ').filter(is_word).map(str::to_lowercase).collect();
+            let words: Vec<String> = ask
+                .param("q")
+                .replace('"', "")
+                .split(' ')
+                .filter(is_word)
+                .map(str::to_lowercase)
+                .collect();
             let has = |title: &str| words.iter().all(|word| title.to_lowercase().contains(word));
             Some((3, Shape::Google, newsroom.list(now, &|story| has(&story.title))))
         } else if path.starts_with("/rss/") && path.ends_with(".rss") {

@@ -60,31 +60,31 @@ impl Shape {
         let (title, summary) = (escaped(&story.title), escaped(&story.summary));
         let (number, date) = (story.number, story.at);
         let written = match self {
-            Self::Plain => write!(
+            Self::Plain => writeln!(
                 out,
-                "<item><title><![CDATA[{}]]></title><link>https://wire{feed}.example/a/{number}?utm_source=rss</link><description><![CDATA[<p>{summary}</p>]]></description><guid>https://wire{feed}.example/a/{number}</guid><pubDate>{}</pubDate><dc:creator>Desk</dc:creator></item>\n",
+                "<item><title><![CDATA[{}]]></title><link>https://wire{feed}.example/a/{number}?utm_source=rss</link><description><![CDATA[<p>{summary}</p>]]></description><guid>https://wire{feed}.example/a/{number}</guid><pubDate>{}</pubDate><dc:creator>Desk</dc:creator></item>",
                 story.title,
                 rfc822(date)
             ),
-            Self::Atom => write!(
+            Self::Atom => writeln!(
                 out,
-                "<entry><id>urn:wire{feed}:{number}</id><title type=\"html\">{}</title><link rel=\"self\" href=\"x\"/><link href=\"{feed}/{number}\"/><published>{date}</published><updated>{date}</updated><summary>{summary}</summary></entry>\n",
+                "<entry><id>urn:wire{feed}:{number}</id><title type=\"html\">{}</title><link rel=\"self\" href=\"x\"/><link href=\"{feed}/{number}\"/><published>{date}</published><updated>{date}</updated><summary>{summary}</summary></entry>",
                 escaped(&title)
             ),
-            Self::Investing => write!(
+            Self::Investing => writeln!(
                 out,
-                "<item><enclosure url=\"https://i.example/{number}.jpg\" length=\"1\" type=\"image/jpeg\"/><title>{title}</title><pubDate>{}</pubDate><author>Investing.com</author><link>https://www.investing.example/news/stock-market-news/story-{feed}-{number}</link></item>\n",
+                "<item><enclosure url=\"https://i.example/{number}.jpg\" length=\"1\" type=\"image/jpeg\"/><title>{title}</title><pubDate>{}</pubDate><author>Investing.com</author><link>https://www.investing.example/news/stock-market-news/story-{feed}-{number}</link></item>",
                 date.to_string().replace('T', " ").trim_end_matches('Z')
             ),
-            Self::Google => write!(
+            Self::Google => writeln!(
                 out,
-                "<item><title>{title} - Wire {feed}</title><link>https://news.example/rss/articles/CBM{feed}x{number}?oc=5</link><guid isPermaLink=\"false\">CBM{feed}x{number}</guid><pubDate>{}</pubDate><description>&lt;a href=\"https://news.example/rss/articles/CBM{feed}x{number}?oc=5\" target=\"_blank\"&gt;{}&lt;/a&gt;&amp;nbsp;&amp;nbsp;Wire {feed}</description><source url=\"https://wire{feed}.example\">Wire {feed}</source></item>\n",
+                "<item><title>{title} - Wire {feed}</title><link>https://news.example/rss/articles/CBM{feed}x{number}?oc=5</link><guid isPermaLink=\"false\">CBM{feed}x{number}</guid><pubDate>{}</pubDate><description>&lt;a href=\"https://news.example/rss/articles/CBM{feed}x{number}?oc=5\" target=\"_blank\"&gt;{}&lt;/a&gt;&amp;nbsp;&amp;nbsp;Wire {feed}</description><source url=\"https://wire{feed}.example\">Wire {feed}</source></item>",
                 rfc822(date),
                 escaped(&title)
             ),
-            Self::Yahoo => write!(
+            Self::Yahoo => writeln!(
                 out,
-                "<item><description>{summary}</description><guid isPermaLink=\"false\">{feed:08x}-{number:012x}</guid><link>https://finance.yahoo.example/news/story-{feed}-{number}.html?.tsrc=rss</link><pubDate>{}</pubDate><title>{title}</title></item>\n",
+                "<item><description>{summary}</description><guid isPermaLink=\"false\">{feed:08x}-{number:012x}</guid><link>https://finance.yahoo.example/news/story-{feed}-{number}.html?.tsrc=rss</link><pubDate>{}</pubDate><title>{title}</title></item>",
                 rfc822(date).replace("GMT", "+0000")
             ),
         };
