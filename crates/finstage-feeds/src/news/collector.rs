@@ -122,6 +122,7 @@ impl Collector {
                 let media = response.header("content-type").unwrap_or_default();
                 match read(&response.body, &address, media) {
                     Some(feed) => {
+                        pace.remember(response);
                         pace.rest(wait.max(feed.ttl.unwrap_or_default()), now, &mut self.jitter);
                         return self.hear(place, feed, now);
                     }

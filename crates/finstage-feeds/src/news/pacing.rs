@@ -101,8 +101,6 @@ impl Pace {
         match response.status {
             200 => {
                 self.redirects = 0;
-                let header = |name| response.header(name).unwrap_or_default().to_owned();
-                (self.etag, self.modified) = (header("etag"), header("last-modified"));
                 Meaning::Document(asked)
             }
             304 => {
@@ -134,6 +132,12 @@ impl Pace {
                 Meaning::Nothing(format!("status {status}{page}"))
             }
         }
+    }
+
+    /// Remembers what an answer is called by, now that it was read: of one that was not, 304 would be no news.
+    pub(super) fn remember(&mut self, response: &Response) {
+        let header = |name| response.header(name).unwrap_or_default().to_owned();
+        (self.etag, self.modified) = (header("etag"), header("last-modified"));
     }
 
     /// Whether the next question follows at once: the feed named another address.

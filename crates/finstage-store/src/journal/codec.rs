@@ -88,10 +88,7 @@ pub(crate) fn encode(event: &Event, previous: Timestamp, out: &mut Vec<u8>) {
         }
         Payload::Said(said) => {
             out.push(6);
-            out.extend(said.id.0.to_le_bytes());
-            put_text(out, said.symbol.as_str());
-            put_text(out, &said.rule);
-            put_difference(out, said.said_at, received);
+            put_said(out, said, received);
         }
         Payload::Tick => out.push(7),
         Payload::Reset(instrument) => {
@@ -109,10 +106,7 @@ pub(crate) fn encode(event: &Event, previous: Timestamp, out: &mut Vec<u8>) {
         }
         Payload::Watch(watch) => {
             out.push(11);
-            put_text(out, watch.symbol.as_str());
-            put_text(out, &watch.rule.to_string());
-            put_u64(out, watch.cooldown_ms);
-            out.push(u8::from(watch.is_on));
+            put_watch(out, watch);
         }
         Payload::Mute(mute) => {
             out.push(12);
@@ -303,6 +297,20 @@ fn take_feed(from: &mut Cursor<'_>, received: Timestamp) -> Result<FeedStatus, M
         _ => return Err(Malformed("unknown feed status")),
     };
     Ok(FeedStatus { instrument, kind })
+}
+
+fn put_said(out: &mut Vec<u8>, said: &Said, received: Timestamp) {
+    out.extend(said.id.0.to_le_bytes());
+    put_text(out, said.symbol.as_str());
+    put_text(out, &said.rule);
+    put_difference(out, said.said_at, received);
+}
+
+fn put_watch(out: &mut Vec<u8>, watch: &WatchNotice) {
+    put_text(out, watch.symbol.as_str());
+    put_text(out, &watch.rule.to_string());
+    put_u64(out, watch.cooldown_ms);
+    out.push(u8::from(watch.is_on));
 }
 
 /// The rule stands as people write it: a new one needs no new version.

@@ -15,7 +15,7 @@ pub enum News {
     List(NewsList),
     /// What prices did after news, by how it sounded, beside a control with the tones dealt out anew
     #[command(
-        after_help = "A position in the direction of the tone is entered at the open of the bar after the news was known, and\nleft after each of --bars. lift is its mean return less that of any bar, before cost, p the share of shuffles\nthat lift as much. The control must show no lift. Neutral news is measured as if it were good.\n\nExample:  finstage news lift --symbols yahoo:AAPL,yahoo:MSFT --interval 1d --bars 1,5"
+        after_help = "A position in the direction of the tone is entered at the open of the bar after the news was known, and\nleft after each of --bars. lift is its mean return less that after any news, before cost, p the share of\nshuffles that lift as much. The control must show no lift. Neutral news is measured as if it were good.\n\nExample:  finstage news lift --symbols yahoo:AAPL,yahoo:MSFT --interval 1d --bars 1,5"
     )]
     Lift(NewsLift),
 }

@@ -27,11 +27,34 @@ pub const HUGE_BYTES: usize = 6 << 20;
 
 /// The answer of a case; `None` where there is no such address.
 pub(super) fn answer(case: &str, opened: Timestamp, now: Timestamp) -> Option<Reply> {
+    let with = |status, text, header: Option<(&'static str, &str)>| {
+        let mut reply = Reply::page(status, text);
+        reply.headers.extend(header.map(|(name, value)| (name, value.to_owned())));
+        Some(reply)
+    };
+    match case {
+        "challenge" => {
+            let page = "<!DOCTYPE html><html><head><title>Just a moment...</title></head><body>Checking your browser</body></html>";
+            with(403, page, None)
+        }
+        "euc-kr" => Some(euc_kr()),
+        "busy" => with(429, "Too Many Requests", Some(("retry-after", "600"))),
+        "gone" => with(410, "Gone", None),
+        "moved" => with(301, "", Some(("location", "/feed/0"))),
+        _ => {
+            let body = document(case, opened, now)?;
+            Some(Reply { media: "application/rss+xml", ..Reply::page(200, &body) })
+        }
+    }
+}
+
+/// The document of a case that has one.
+fn document(case: &str, opened: Timestamp, now: Timestamp) -> Option<String> {
     let date = rfc822(opened);
     let guid = |n: u32| format!("<guid isPermaLink=\"false\">hard-{n}</guid>");
     let item = |title: &str, rest: &str| format!("<item><title>{title}</title>{rest}</item>\n");
     let dated = |n: u32| format!("{}<pubDate>{date}</pubDate>", guid(n));
-    let body = match case {
+    Some(match case {
         "no-guid" => rss(&[
             item(
                 "One without a guid",
@@ -75,10 +98,6 @@ pub(super) fn answer(case: &str, opened: Timestamp, now: Timestamp) -> Option<Re
             let whole = rss(&[item("Whole", &dated(1)), item("Cut in two", &dated(2))]);
             whole[..whole.len() - 60].to_owned()
         }
-        "challenge" => {
-            let page = "<!DOCTYPE html><html><head><title>Just a moment...</title></head><body>Checking your browser</body></html>";
-            return Some(Reply::page(403, page));
-        }
         "retitled" => {
             let minutes = now.since(opened).as_secs() / 60;
             rss(&[item(&format!("A headline, edited {minutes} times"), &dated(1))])
@@ -86,25 +105,12 @@ pub(super) fn answer(case: &str, opened: Timestamp, now: Timestamp) -> Option<Re
         "huge" => {
             rss(&[item("Huge", &format!("<description>{}</description>", "x".repeat(HUGE_BYTES)))])
         }
-        "euc-kr" => return Some(euc_kr()),
         "empty" => rss(&[]),
-        "busy" => {
-            let mut reply = Reply::page(429, "Too Many Requests");
-            reply.headers.push(("retry-after", "600".to_owned()));
-            return Some(reply);
-        }
-        "gone" => return Some(Reply::page(410, "Gone")),
-        "moved" => {
-            let mut reply = Reply::page(301, "");
-            reply.headers.push(("location", "/feed/0".to_owned()));
-            return Some(reply);
-        }
         "slow-ttl" => {
             rss(&[item("Asked for twice an hour", &dated(1))]).replace("<ttl>1<", "<ttl>30<")
         }
         _ => return None,
-    };
-    Some(Reply { media: "application/rss+xml", ..Reply::page(200, &body) })
+    })
 }
 
 /// A feed of these items behind a byte order mark and a blank line, as some are.

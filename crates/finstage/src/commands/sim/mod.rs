@@ -243,20 +243,22 @@ impl World<'_> {
                 ("openai", places)
             }
             SimVenue::Rss => {
-                // Feeds list a day: news is there from the beginning.
-                let opened = self.start.minus(std::time::Duration::from_secs(86_400));
-                let RssArgs { rss_feeds: feeds, rss_per_minute: per_minute, rss_listed } =
-                    self.args.rss;
-                let (seed, listed) = (self.args.seed, rss_listed as usize);
-                let newsroom =
-                    Newsroom::new(NewsroomSpec { seed, opened, per_minute, feeds, listed });
-                let options = NewsOptions { newsroom, clock, ledger, listener };
-                let sim = NewsSim::start(options).map_err(failed)?;
+                let sim = self.news(listener).map_err(failed)?;
                 let places = json!({"rest": sim.url()});
                 running.push(Running::Rss(sim));
                 ("rss", places)
             }
         })
+    }
+
+    /// Publishers of news. Feeds list a day: it is there from the beginning.
+    fn news(&self, listener: TcpListener) -> std::result::Result<NewsSim, finstage_lab::Error> {
+        let RssArgs { rss_feeds: feeds, rss_per_minute: per_minute, rss_listed } = self.args.rss;
+        let opened = self.start.minus(std::time::Duration::from_secs(86_400));
+        let (seed, listed) = (self.args.seed, rss_listed as usize);
+        let newsroom = Newsroom::new(NewsroomSpec { seed, opened, per_minute, feeds, listed });
+        let (clock, ledger) = (Arc::clone(&self.clock), Arc::clone(&self.ledger));
+        NewsSim::start(NewsOptions { newsroom, clock, ledger, listener })
     }
 }
 
