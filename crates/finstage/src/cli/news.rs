@@ -8,14 +8,14 @@ use finstage_model::{Interval, Symbol, Timestamp};
 pub enum News {
     /// Ask the feeds of [news] once, or these, and keep what is new
     #[command(
-        after_help = "A feed that is asked by hand is asked although its time has not come: leave a minute between.\nWhat is new is counted once, however many feeds have it: copies are stories that another feed had first.\n\nExamples:  finstage news fetch\n           finstage news fetch https://www.coindesk.com/arc/outboundfeeds/rss/ --json"
+        after_help = "A feed that is asked by hand is asked although its time has not come: leave a minute between.\nWhat is new is counted once, however many feeds have it: copies are stories that another had first.\n\nExamples:  finstage news fetch\n           finstage news fetch https://www.coindesk.com/arc/outboundfeeds/rss/ --json"
     )]
     Fetch(NewsFetch),
     /// Documents that are kept, the newest first, with how they sound
     List(NewsList),
     /// What prices did after news, by how it sounded, beside a control with the tones dealt out anew
     #[command(
-        after_help = "A position in the direction of the tone is entered at the open of the bar after the news was known, and\nleft after each of --bars. lift is its mean return less that after any news, before cost, p the share of\nshuffles that lift as much. The control must show no lift. Neutral news is measured as if it were good.\n\nExample:  finstage news lift --symbols yahoo:AAPL,yahoo:MSFT --interval 1d --bars 1,5"
+        after_help = "A position in the direction of the tone is entered at the open of the bar after the news was known,\nand left after each of --bars. lift is its mean return less that after any news, before cost, p the\nshare of shuffles that lift as much. The control must show no lift. Neutral news is measured as if\nit were good.\n\nExample:  finstage news lift --symbols yahoo:AAPL,yahoo:MSFT --interval 1d --bars 1,5"
     )]
     Lift(NewsLift),
 }
