@@ -244,7 +244,7 @@ mod tests {
             ..DocumentPage::default()
         };
         assert_eq!(page(&of), [two.clone(), one.clone()]);
-        let behind = DocumentPage { after: Some((two.seen_at, two.document.id)), ..all.clone() };
+        let behind = DocumentPage { after: Some((two.seen_at, two.document.id)), ..all };
         assert_eq!(page(&behind), std::slice::from_ref(one));
         let since = DocumentPage { since: Some(two.seen_at), limit: 1, ..DocumentPage::default() };
         assert_eq!(page(&since), std::slice::from_ref(three));
