@@ -15,7 +15,7 @@ use serde_json::Value;
 use crate::{browser, pages, python, root};
 
 /// The clients, one script each in `xtask/python/clients`.
-const CLIENTS: [&str; 9] = [
+const CLIENTS: [&str; 10] = [
     "binance_rest",
     "binance_ws",
     "ccxt_binance",
@@ -25,6 +25,7 @@ const CLIENTS: [&str; 9] = [
     "kis_pykis",
     "kraken",
     "openai_sdk",
+    "vader",
 ];
 /// The clients that ask through the gateway, faster than what is behind it allows.
 const THROUGH: [&str; 3] = ["gateway_openai", "gateway_ccxt", "gateway_curl"];

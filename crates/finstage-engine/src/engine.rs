@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use finstage_model::{
-    Event, Instrument, InstrumentId, Output, Payload, Price, Symbol, Timestamp, WatchNotice,
+    Event, Insight, Instrument, InstrumentId, Output, Payload, Price, Symbol, Timestamp,
+    WatchNotice,
 };
 
 use crate::alerts::AlertDesk;
@@ -99,6 +100,8 @@ impl Engine {
             Payload::Card(card) => return shared.on_card(card),
             Payload::Watch(watch) => return self.on_watch(watch),
             Payload::Mute(mute) => return shared.alerts.on_mute(mute, shared.timeline.now()),
+            Payload::Document(_) => return,
+            Payload::Insight(insight) => return self.on_insight(insight),
             Payload::Trade(trade) => trade.instrument,
             Payload::Bar(bar) => bar.instrument,
             Payload::Feed(status) => status.instrument,
@@ -127,6 +130,8 @@ impl Engine {
             | Payload::Card(_)
             | Payload::Watch(_)
             | Payload::Mute(_)
+            | Payload::Document(_)
+            | Payload::Insight(_)
             | Payload::Tick => {}
         }
     }
@@ -169,6 +174,14 @@ impl Engine {
             return;
         }
         self.shared.alerts.remember_for(Duration::from_millis(watch.cooldown_ms));
+    }
+
+    fn on_insight(&mut self, insight: &Insight) {
+        for symbol in &insight.symbols {
+            if let Some(&id) = self.by_symbol.get(symbol) {
+                self.shared.market.hear(id, insight);
+            }
+        }
     }
 
     fn on_instrument(&mut self, instrument: &Instrument) {

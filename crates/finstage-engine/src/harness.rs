@@ -6,12 +6,15 @@
 //! ```
 //! Rows are `open`, `high`, `low`, `close` and `volume`; a missing open is the close, a missing
 //! high or low the end of the body, a missing volume 1. `fires` has `.` for nothing, `L` and `S`
-//! for the directions, `LS` for both. `interval: 1h` makes the bars other than daily. The bars go
+//! for the directions, `LS` for both. `news` has the impact of what was read a second before the close,
+//! or `.`. `interval: 1h` makes the bars other than daily. The bars go
 //! through a whole [`Engine`], so what is drawn is what a user would see.
 
+use std::time::Duration;
+
 use finstage_model::{
-    Bar, Category, Direction, Event, Instrument, InstrumentId, Interval, Output, Payload, Price,
-    Qty, Signal, Symbol, Timestamp,
+    Bar, Category, Direction, DocumentId, Event, Insight, Instrument, InstrumentId, Interval,
+    Output, Payload, Price, Qty, Signal, Symbol, Timestamp,
 };
 
 use crate::{Catalog, Engine, EngineSettings, Entry, Origin, SeriesSpec, StrategySpec, When};
@@ -102,6 +105,8 @@ impl Voice {
 /// A drawing, read.
 struct Fixture {
     bars: Vec<Bar>,
+    /// Impact of what was read a second before each bar closed.
+    news: Vec<Option<f64>>,
     fires: Option<Vec<String>>,
 }
 
@@ -112,7 +117,7 @@ impl Fixture {
         for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
             let (name, cells) =
                 line.split_once(':').unwrap_or_else(|| panic!("no row name: {line}"));
-            let known = ["open", "high", "low", "close", "volume", "fires", "interval"];
+            let known = ["open", "high", "low", "close", "volume", "fires", "interval", "news"];
             assert!(known.contains(&name), "\"{name}\" is no row; there are {}", known.join(" "));
             rows.push((name, cells.split_whitespace().collect()));
         }
@@ -133,7 +138,10 @@ impl Fixture {
             bars.push(bar(interval, open_time, |name| cell(name, place)));
             open_time = interval.close_of(open_time);
         }
-        Self { bars, fires }
+        let impact =
+            |&cell: &&str| (cell != ".").then(|| cell.parse().expect("row news: a number"));
+        let news = row("news").map(|cells| cells.iter().map(impact).collect()).unwrap_or_default();
+        Self { bars, news, fires }
     }
 }
 
@@ -178,11 +186,22 @@ fn run(voice: &Voice, fixture: &Fixture) -> Vec<Signal> {
     let mut engine = Engine::new(&settings, voice.catalog)
         .unwrap_or_else(|why| panic!("the strategy cannot be built: {why}"));
     let (id, category) = (InstrumentId(0), Category::Other);
-    let instrument = Instrument { id, symbol, tick: None, lot: None, currency: None, category };
+    let name = symbol.clone();
+    let instrument =
+        Instrument { id, symbol: name, tick: None, lot: None, currency: None, category };
     let mut outputs = Vec::new();
     let mut apply = |ts_recv, payload| engine.apply(&Event::new(ts_recv, payload), &mut outputs);
     apply(first.open_time, Payload::Instrument(Box::new(instrument)));
+    let mut news = fixture.news.iter();
     for bar in &fixture.bars {
+        if let Some(&Some(impact)) = news.next() {
+            let known_at = bar.close_time().minus(Duration::from_secs(1));
+            let document = DocumentId(known_at.nanos().unsigned_abs().into());
+            let (by, symbols) = ("fixture".to_owned(), vec![symbol.clone()]);
+            let insight =
+                Insight { document, known_at, by, symbols, score: impact, impact, confidence: 1.0 };
+            apply(known_at, Payload::Insight(Box::new(insight)));
+        }
         apply(bar.close_time(), Payload::Bar(*bar));
     }
     let signals = outputs.into_iter().filter_map(|output| match output {

@@ -53,6 +53,7 @@ mod engine;
 mod filters;
 pub mod harness;
 mod market;
+mod news;
 mod outcomes;
 mod plan;
 mod rollup;
@@ -69,6 +70,7 @@ pub use finstage_model::{WatchRule, WatchRuleError};
 
 pub use alerts::{MAX_MUTES, MAX_REMEMBERED, MEMORY};
 pub use engine::{Counters, Engine, MAX_INSTRUMENTS};
+pub use news::{LONGEST_NEWS, MAX_HEARD, MOST_OF_ONE};
 pub use outcomes::{Course, Question, Settlement, settle, trace, trace_bars};
 pub use plan::{MAX_DEPTH, MAX_STRATEGIES, Planned, RECORD_DAYS, series_depths};
 pub use rule::{Build, Catalog, Language, Rule};

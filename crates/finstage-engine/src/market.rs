@@ -1,7 +1,8 @@
 //! What is known of the market: the closed bars of every series, newest last, as deep as the
 //! deepest reader, and the last price of every instrument.
 
-use finstage_model::{Bar, InstrumentId, Interval, Price, Timestamp};
+use crate::news::News;
+use finstage_model::{Bar, Insight, InstrumentId, Interval, Price, Timestamp};
 
 /// Closed bars and last prices by dense id.
 #[derive(Debug, Default)]
@@ -15,6 +16,7 @@ struct Shelf {
     /// By interval, in the order of [`Interval::ALL`].
     rings: [Option<Ring>; Interval::ALL.len()],
     last: Option<(Price, Timestamp)>,
+    news: News,
 }
 
 /// The newest bars of a series in one contiguous piece: up to twice `depth` are kept and the older
@@ -37,7 +39,7 @@ impl Market {
         if self.shelves.len() <= place {
             self.shelves.resize_with(place + 1, || None);
         }
-        let mut shelf = Shelf { rings: Default::default(), last: None };
+        let mut shelf = Shelf { rings: Default::default(), last: None, news: News::default() };
         for interval in intervals {
             shelf.rings[interval as usize] = Some(Ring { depth: depth.max(1), bars: Vec::new() });
         }
@@ -69,6 +71,18 @@ impl Market {
         {
             shelf.last = Some((price, at));
         }
+    }
+
+    /// Takes what was read about an instrument.
+    pub(crate) fn hear(&mut self, instrument: InstrumentId, insight: &Insight) {
+        if let Some(Some(shelf)) = self.shelves.get_mut(instrument.index()) {
+            shelf.news.hear(insight);
+        }
+    }
+
+    /// What is known of an instrument from news.
+    pub(crate) fn news(&self, instrument: InstrumentId) -> Option<&News> {
+        Some(&self.shelves.get(instrument.index())?.as_ref()?.news)
     }
 
     /// The newest price and its moment.

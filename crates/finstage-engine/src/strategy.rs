@@ -1,6 +1,7 @@
 //! What a strategy is: a rule that looks at closed bars and makes signals.
 
 use std::fmt;
+use std::time::Duration;
 
 use finstage_model::{Bar, Direction, Facts, Interval};
 
@@ -59,6 +60,15 @@ impl Context<'_> {
     #[must_use]
     pub fn series(&self, interval: Interval) -> &[Bar] {
         self.market.bars_until(self.bar.instrument, interval, self.bar.close_time())
+    }
+
+    /// The tone of the news about the instrument that was known when this bar closed, from -1 to 1;
+    /// 0 where there is none. An insight counts with its impact, at most [`crate::MOST_OF_ONE`], and
+    /// less the older it is: after `memory`, at most [`crate::LONGEST_NEWS`], not at all.
+    #[must_use]
+    pub fn news(&self, memory: Duration) -> f64 {
+        let news = self.market.news(self.bar.instrument);
+        news.map_or(0.0, |news| news.score(self.bar.close_time(), memory))
     }
 }
 

@@ -28,6 +28,7 @@
 mod account;
 mod calendars;
 mod error;
+pub mod news;
 mod poller;
 pub mod prices;
 mod public;

@@ -1,6 +1,6 @@
 use crate::{
-    Bar, CardNotice, FeedStatus, Instrument, InstrumentId, MuteNotice, Past, Said, Timestamp,
-    Trade, WatchNotice,
+    Bar, CardNotice, Document, FeedStatus, Insight, Instrument, InstrumentId, MuteNotice, Past,
+    Said, Timestamp, Trade, WatchNotice,
 };
 
 /// Something that happened, with the moment at which this process received it.
@@ -50,6 +50,10 @@ pub enum Payload {
     Watch(Box<WatchNotice>),
     /// Alerts of a rule or about an instrument are muted, or not any more.
     Mute(Box<MuteNotice>),
+    /// A headline was seen for the first time.
+    Document(Box<Document>),
+    /// A document was read. Whoever read it is not asked again by a replay.
+    Insight(Box<Insight>),
     /// Time passed.
     Tick,
 }

@@ -132,6 +132,10 @@ content_id! {
     CardId
 }
 content_id! {
+    /// Names a document: hash of its feed with the guid, its canonical address, or its headline and day.
+    DocumentId
+}
+content_id! {
     /// Names a notice, a message of the service itself: hash of its kind and a key, such as the day.
     NoticeId
 }

@@ -39,6 +39,7 @@ pub mod backtest;
 mod error;
 pub mod evidence;
 pub mod live;
+pub mod news_lift;
 pub mod proof;
 mod series;
 pub mod study;

@@ -22,7 +22,7 @@ const MAX_WAITING_BARS: usize = 16_384;
 /// Upper ends of the histogram of delays, in seconds.
 const DELAYS: [f64; 8] = [0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 10.0, 60.0];
 /// Kinds of events, as metrics name them.
-pub(crate) const EVENT_KINDS: [&str; 11] = [
+pub(crate) const EVENT_KINDS: [&str; 13] = [
     "instrument",
     "trade",
     "bar",
@@ -34,6 +34,8 @@ pub(crate) const EVENT_KINDS: [&str; 11] = [
     "tick",
     "watch",
     "mute",
+    "document",
+    "insight",
 ];
 
 /// The newest of everything, told by the engine's thread and read by everybody.
@@ -134,6 +136,8 @@ impl Live {
             Payload::Tick => 8,
             Payload::Watch(_) => 9,
             Payload::Mute(_) => 10,
+            Payload::Document(_) => 11,
+            Payload::Insight(_) => 12,
         };
         self.events[kind].fetch_add(1, Ordering::Relaxed);
     }

@@ -51,6 +51,7 @@ mod ma_breakout;
 mod macd_adx;
 mod macd_cross;
 mod mfi_levels;
+mod news_confirmed;
 mod nr7_breakout;
 mod oversold_breakout;
 mod rsi2_pullback;
@@ -124,6 +125,8 @@ const ENTRIES: &[Entry] = &[
     williams_reversal::OVERBOUGHT,
     nr7_breakout::UP,
     nr7_breakout::DOWN,
+    news_confirmed::UP,
+    news_confirmed::DOWN,
 ];
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ mod keys;
 mod llm;
 mod man;
 mod metrics;
+mod news;
 mod prices;
 mod replay;
 mod report;
@@ -42,13 +43,14 @@ pub use self::llm::{
 };
 pub use self::man::Man;
 pub use self::metrics::Metrics;
+pub use self::news::{News, NewsFetch, NewsLift, NewsList};
 pub use self::prices::Prices;
 pub use self::replay::{Replay, Speed};
 pub use self::report::{Report, ReportDaily, ReportFormat};
 pub use self::seal::{Open, Seal};
 pub use self::server::{Serve, Token};
 pub use self::setup::{Health, Init, Preset};
-pub use self::sim::{OpenAiArgs, Sim, SimHints, SimVenue};
+pub use self::sim::{OpenAiArgs, RssArgs, Sim, SimHints, SimVenue};
 pub use self::store::{Store, StorePrune};
 pub use self::stress::{
     Fail, Stress, StressBurst, StressCompare, StressFormat, StressHttp, StressLoad, StressMonitor,
@@ -142,6 +144,9 @@ pub enum Command {
     /// The daily report: what happened, what was withheld and why, what became of earlier signals
     #[command(subcommand)]
     Report(Report),
+    /// Headlines about what is watched: collect, list, and what prices did after them
+    #[command(subcommand)]
+    News(News),
     /// The queue of what a service is to do: list, submit, cancel, retry
     #[command(subcommand)]
     Tasks(Tasks),
@@ -393,6 +398,9 @@ pub struct Backtest {
     /// Take the other side where a position ends
     #[arg(long, conflicts_with = "targets")]
     pub reverse: bool,
+    /// The strategy hears the news of the store about the instrument, each from when it was known
+    #[arg(long, conflicts_with_all = ["targets", "when"])]
+    pub news: bool,
     /// Money at the start
     #[arg(long, value_name = "MONEY", default_value_t = 10_000.0)]
     pub cash: f64,

@@ -11,14 +11,16 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use finstage_engine::{Engine, EngineSettings, Planned, RunError, WatchSpec, run, series_depths};
+use finstage_engine::{
+    Engine, EngineSettings, LONGEST_NEWS, Planned, RunError, WatchSpec, run, series_depths,
+};
 use finstage_model::{
-    Bar, CardNotice, Clock, Day, Event, Instrument, Interval, Past, Payload, Position, RunNumber,
-    Symbol, Timestamp, WatchNotice,
+    Bar, CardNotice, Clock, Day, Event, Insight, Instrument, Interval, Past, Payload, Position,
+    RunNumber, Symbol, Timestamp, WatchNotice,
 };
 use finstage_store::history::History;
 use finstage_store::journal::{FORMAT, Journal, Origin, SyncThread};
-use finstage_store::records::{AddedWatch, Records, RecordsWriter, RunDigest};
+use finstage_store::records::{AddedWatch, DocumentPage, Records, RecordsWriter, RunDigest};
 use finstage_strategies::CATALOG;
 
 use crate::exit::{Exit, Failure, Result};
@@ -30,6 +32,8 @@ use crate::rewarm::Imports;
 pub const RENEWAL_DELAY: Duration = Duration::from_secs(60);
 /// How far back alerts count for cooldowns and budgets; farther where a cooldown is longer.
 const SAID_SPAN: Duration = Duration::from_secs(24 * 3600);
+/// The most documents among which a new day looks for what its instruments are named in.
+const MAX_INSIGHTS: usize = 50_000;
 /// Batches that may wait for the records before the engine waits for them.
 const WRITER_QUEUE_BATCHES: usize = 64;
 /// The key of the records' meta table that holds the last run whose journal is not read again.
@@ -282,6 +286,9 @@ impl House {
         for mute in self.records.mutes(at)? {
             say(Payload::Mute(Box::new(mute)));
         }
+        for insight in self.insights(at)? {
+            say(Payload::Insight(Box::new(insight)));
+        }
         let depths = series_depths(&self.settings, CATALOG).map_err(Failure::usage)?;
         for (symbol, interval, depth) in depths {
             let Some(instrument) = self.instruments.iter().find(|i| i.symbol == symbol) else {
@@ -317,6 +324,20 @@ impl House {
         depth: usize,
     ) -> Result<Vec<Bar>> {
         Ok(self.history.last_bars(&instrument.symbol, interval, until, depth)?)
+    }
+
+    /// What was read of late about instruments that are watched, the oldest first: its moment says
+    /// from when on it counts, so that hearing it again changes nothing.
+    fn insights(&self, now: Timestamp) -> Result<Vec<Insight>> {
+        let (since, limit) = (Some(now.minus(LONGEST_NEWS)), MAX_INSIGHTS);
+        let rows = self.records.document_page(&DocumentPage {
+            since,
+            limit,
+            ..DocumentPage::default()
+        })?;
+        let is_own = |symbol: &Symbol| self.instruments.iter().any(|own| own.symbol == *symbol);
+        let insights = rows.into_iter().rev().filter_map(|row| row.insight);
+        Ok(insights.filter(|read| read.symbols.iter().any(is_own)).collect())
     }
 
     /// The watches that were added beside the settings, of instruments that are watched.

@@ -29,6 +29,7 @@ pub mod live;
 mod llm;
 pub mod logging;
 pub mod monitor;
+pub mod news;
 pub mod pace;
 mod polled;
 pub mod recorded;

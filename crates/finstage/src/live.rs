@@ -321,6 +321,8 @@ impl Sink for LiveSink<'_> {
                 | Payload::Card(_)
                 | Payload::Watch(_)
                 | Payload::Mute(_)
+                | Payload::Document(_)
+                | Payload::Insight(_)
         );
         if !is_stored && (!self.after_midnight.is_empty() || event.ts_recv >= self.day_end) {
             self.after_midnight.push(event.clone());

@@ -27,6 +27,7 @@ use crate::gateway::Gateway;
 use crate::jobs;
 use crate::live::{BATCH_MAX_EVENTS, Names, Observer, Safe};
 use crate::monitor::{self, Monitor, Started};
+use crate::news;
 use crate::pace::Pace;
 use crate::polled::{self, Want};
 use crate::report::job::Job;
@@ -43,6 +44,8 @@ const TICK: Duration = Duration::from_secs(1);
 const TICK_MIN_REAL: Duration = Duration::from_millis(10);
 /// After an absence longer than this, missed bars are fetched as history and say nothing.
 const ABSENCE_MAX: Duration = Duration::from_secs(24 * 3600);
+/// Spreads the questions of feeds of news.
+const NEWS_SEED: u64 = 1;
 /// Each of the two parts of a stop, the engine's and the others', takes no longer than this.
 const STOP_MAX: Duration = Duration::from_secs(9);
 
@@ -182,6 +185,7 @@ async fn run_beside(
         tasks.push(task);
         gauges.sessions.push(stats);
     }
+    tasks.extend(start_news(&plan, &house, &client, (events.clone(), quitting.clone()))?);
     tasks.push(tokio::spawn(tick(events, Arc::clone(&plan.clock), plan.speed, quitting.clone())));
     // Only now: what a power cut took was taken back, and missing history was fetched.
     let pace = Pace { clock: Arc::clone(&plan.clock), speed: plan.speed };
@@ -328,6 +332,31 @@ fn explainer(plan: &Plan, house: &House) -> Option<Arc<dyn Explain>> {
             None
         }
     }
+}
+
+/// Collects news, where that is wanted.
+fn start_news(
+    plan: &Plan,
+    house: &House,
+    client: &Client,
+    (events, quit): Ends,
+) -> Result<Option<JoinHandle<()>>> {
+    let settings = &plan.settings;
+    if settings.news.is_off() {
+        return Ok(None);
+    }
+    let pace = Pace { clock: Arc::clone(&plan.clock), speed: plan.speed };
+    let watched: Vec<Symbol> = house.instruments.iter().map(|one| one.symbol.clone()).collect();
+    let begin = (NEWS_SEED, plan.clock.now());
+    let store = (house.records.clone(), plan.store.dir.as_path());
+    let desk = news::Desk {
+        collector: news::collector(&settings.news, &watched, Some(&house.records), begin)?,
+        reader: news::reader::Reader::new((&settings.news, &settings.llm), store, &plan.clock)?,
+        records: house.records.clone(),
+        client: client.clone(),
+        pace,
+    };
+    Ok(Some(tokio::spawn(desk.run(events, quit))))
 }
 
 fn build_dispatcher(

@@ -9,6 +9,7 @@ pub mod kraken;
 pub mod ledger;
 pub mod market;
 pub mod openai;
+pub mod rss;
 pub mod rulebook;
 pub mod sealed;
 pub mod telegram;

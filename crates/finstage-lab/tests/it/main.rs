@@ -8,6 +8,7 @@ mod kraken;
 mod messenger;
 mod openai;
 mod probe;
+mod rss;
 mod sealed;
 mod sockets;
 mod stress;

@@ -9,7 +9,8 @@ use finstage_engine::{
     When,
 };
 use finstage_model::{
-    Bar, Call, Category, Direction, Event, Instrument, Interval, Output, Payload, Symbol, Timestamp,
+    Bar, Call, Category, Direction, Event, Insight, Instrument, Interval, Output, Payload, Symbol,
+    Timestamp,
 };
 
 use super::arguments::named;
@@ -71,6 +72,7 @@ pub const PAIRS: &[(&str, &str)] = &[
     ("trend_agreement_up", "trend_agreement_down"),
     ("squeeze_break_up", "squeeze_break_down"),
     ("golden_cross_volume", "dead_cross_volume"),
+    ("news_confirmed_up", "news_confirmed_down"),
     ("oversold_breakout", "overbought_breakdown"),
     ("supertrend_up", "supertrend_down"),
     ("donchian_breakout_up", "donchian_breakout_down"),
@@ -98,7 +100,21 @@ impl SignalRule {
     /// When a strategy is unknown, its parameters make no sense, no exit is named and none is
     /// known, or the bars are not one series.
     pub fn plan(&self, catalog: Catalog, bars: &[Bar]) -> Result<Plan, Error> {
-        self.exit.plan(&Rule::of_call(&self.entry, catalog)?, catalog, bars)
+        self.plan_with_news(catalog, bars, &[])
+    }
+
+    /// The same with what was read of late about the instrument, in any order: each insight is heard at the
+    /// moment at which it was known, so that no bar that had closed before can tell of it.
+    ///
+    /// # Errors
+    /// As [`SignalRule::plan`].
+    pub fn plan_with_news(
+        &self,
+        catalog: Catalog,
+        bars: &[Bar],
+        news: &[Insight],
+    ) -> Result<Plan, Error> {
+        self.exit.plan(&Rule::of_call(&self.entry, catalog)?, catalog, (bars, news))
     }
 }
 
@@ -110,10 +126,15 @@ impl Exit {
         catalog: Catalog,
         bars: &[Bar],
     ) -> Result<Plan, Error> {
-        self.plan(&Rule::of_when(when, catalog)?, catalog, bars)
+        self.plan(&Rule::of_when(when, catalog)?, catalog, (bars, &[]))
     }
 
-    fn plan(&self, entry: &Rule, catalog: Catalog, bars: &[Bar]) -> Result<Plan, Error> {
+    fn plan(
+        &self,
+        entry: &Rule,
+        catalog: Catalog,
+        (bars, news): (&[Bar], &[Insight]),
+    ) -> Result<Plan, Error> {
         let exit = self.rule(entry, catalog)?;
         if let Some(hold) = self.hold
             && !(1..=MAX_HOLD).contains(&hold)
@@ -122,7 +143,7 @@ impl Exit {
         }
         check_bars(bars)?;
         let rules: Vec<&Rule> = std::iter::once(entry).chain(&exit).collect();
-        let said = listen(&rules, catalog, bars)?;
+        let said = listen(&rules, catalog, (bars, news))?;
         let targets = self.positions(entry.of.direction.sign(), &said);
         Ok(Plan {
             targets,
@@ -287,14 +308,23 @@ struct Said {
     exit: bool,
 }
 
-/// Shows the bars to an engine with these strategies: the first opens, the second ends.
-fn listen(rules: &[&Rule], catalog: Catalog, bars: &[Bar]) -> Result<Vec<Said>, Error> {
+/// Shows the bars, and the news between them, to an engine with these strategies: the first opens, the second ends.
+fn listen(
+    rules: &[&Rule],
+    catalog: Catalog,
+    (bars, news): (&[Bar], &[Insight]),
+) -> Result<Vec<Said>, Error> {
     let mut said = vec![Said::default(); bars.len()];
     let Some(first) = bars.first() else { return Ok(said) };
     let symbol: Symbol = "backtest:A".parse().expect("invariant: it has the form venue:SYMBOL");
     let mut engine = Engine::new(&settings(rules, &symbol, first.interval), catalog)?;
     let (id, category) = (first.instrument, Category::Other);
-    let instrument = Instrument { id, symbol, tick: None, lot: None, currency: None, category };
+    let mut news: Vec<&Insight> = news.iter().collect();
+    news.sort_by_key(|insight| insight.known_at);
+    let mut news = news.into_iter().peekable();
+    let name = symbol.clone();
+    let instrument =
+        Instrument { id, symbol: name, tick: None, lot: None, currency: None, category };
     // Longer bars that a strategy reads are said too.
     let mut heard = 0;
     let mut outputs = Vec::new();
@@ -304,6 +334,10 @@ fn listen(rules: &[&Rule], catalog: Catalog, bars: &[Bar]) -> Result<Vec<Said>, 
     };
     apply(first.open_time, Payload::Instrument(Box::new(instrument)), &mut outputs);
     for (bar, said) in bars.iter().zip(&mut said) {
+        while let Some(insight) = news.next_if(|insight| insight.known_at <= bar.close_time()) {
+            let heard = Insight { symbols: vec![symbol.clone()], ..insight.clone() };
+            apply(insight.known_at, Payload::Insight(Box::new(heard)), &mut outputs);
+        }
         apply(bar.close_time(), Payload::Bar(*bar), &mut outputs);
         for output in &outputs {
             match output {

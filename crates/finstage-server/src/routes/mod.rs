@@ -6,6 +6,7 @@ mod bars;
 mod health;
 mod indicators;
 mod instruments;
+mod news;
 mod paging;
 mod signals;
 mod sources;
@@ -255,6 +256,18 @@ pub(crate) static ROUTES: &[Route] = &[
         Work::Kept(signals::outcomes),
     )
     .taking(&[SYMBOL, Param::new("signal", Kind::Text, "id of a signal"), LIMIT, CURSOR]),
+    get(
+        "/api/v1/news",
+        "Documents and how they sound, the newest first",
+        Gives::List("News"),
+        Work::Store(news::list),
+    )
+    .taking(&[
+        SYMBOL,
+        Param::new("since", Kind::Time, "documents that were seen at this moment or later"),
+        LIMIT,
+        CURSOR,
+    ]),
     get(
         "/api/v1/track-record",
         "The chain of what was said: its end, whether it is whole, its statistics",

@@ -1,8 +1,8 @@
 //! What programs ask for.
 
-use finstage_model::Timestamp;
-use finstage_store::records::NewTask;
-use serde_json::Value;
+use finstage_model::{Document, DocumentId, Insight, Symbol, Timestamp};
+use finstage_store::records::{DocumentRow, NewTask};
+use serde_json::{Value, json};
 
 use super::scene::Scene;
 
@@ -289,5 +289,50 @@ async fn a_list_shows_what_was_said_a_moment_ago() {
     listener.next("signal").await;
     let after = scene.json("/api/v1/signals").await;
     assert_eq!(after["items"].as_array().unwrap().len(), 2, "a push and the list agree");
+    scene.stop().await;
+}
+
+#[tokio::test]
+async fn news_pages_through_by_instrument_with_how_it_sounds() {
+    let scene = Scene::new().await;
+    let symbol: Symbol = "sim:ONE".parse().unwrap();
+    let rows: Vec<DocumentRow> = (0..7)
+        .map(|number| {
+            let (document, at) = (DocumentId(number), Timestamp::from_secs(number as i64));
+            let symbols = if number == 3 { Vec::new() } else { vec![symbol.clone()] };
+            let text = |what: &str| format!("{what} {number}");
+            let insight = Insight {
+                document,
+                known_at: at,
+                by: text("reader"),
+                symbols: symbols.clone(),
+                score: -0.5,
+                impact: -0.6,
+                confidence: 0.3,
+            };
+            let document = Document {
+                id: document,
+                feed: text("feed"),
+                title: text("title"),
+                summary: String::new(),
+                link: String::new(),
+                source: String::new(),
+                published: None,
+                symbols,
+            };
+            let insight = (number != 5).then_some(insight);
+            DocumentRow { document, seen_at: at, sources: 1, translated: None, insight }
+        })
+        .collect();
+    scene.records.documents_add(&rows).unwrap();
+    for limit in [1, 2, 6, 7] {
+        let items = all(&scene, "/api/v1/news?symbol=sim:ONE", limit).await;
+        let titles: Vec<&str> = items.iter().map(|item| item["title"].as_str().unwrap()).collect();
+        assert_eq!(titles, ["title 6", "title 5", "title 4", "title 2", "title 1", "title 0"]);
+        assert_eq!((&items[0]["tone"], &items[0]["sensitive"]), (&json!("negative"), &json!(true)));
+        assert_eq!(items[1]["tone"], Value::Null);
+    }
+    let since = all(&scene, "/api/v1/news?since=1970-01-01T00:00:03Z", 500).await;
+    assert_eq!(since.len(), 4);
     scene.stop().await;
 }

@@ -1,4 +1,4 @@
-//! Events as bytes, version 6.
+//! Events as bytes, version 7.
 //!
 //! The journal is written once and read for years, so its bytes are this file and nothing else:
 //! no derive decides them, and a golden test holds them fixed. The form is compact (a trade takes
@@ -11,11 +11,11 @@
 //! text    := length, UTF-8      option := 0 | 1 value      id := 16 bytes, little endian
 //! float   := 8 bytes, little endian
 //! tags    := 1 Instrument  2 Trade  3 Bar  4 Feed  5 Past  6 Said  7 Tick  8 Reset  9 Card
-//!            10 Card about the size of moves  11 Watch  12 Mute
+//!            10 Card about the size of moves  11 Watch  12 Mute  13 Document  14 Insight
 //! ```
 //! Version 1 is the same without `Reset`, version 2 without `Card`, version 3 without cards about the size
-//! of moves, version 4 without `Watch` and `Mute`, version 5 without the bit of what came sealed; all are
-//! read as before.
+//! of moves, version 4 without `Watch` and `Mute`, version 5 without the bit of what came sealed, version 6
+//! without `Document` and `Insight`; all are read as before.
 //! Times inside an event are differences to its `ts_recv`; high, low and close of a bar are
 //! differences to its open. Differences wrap, so nothing is out of range.
 //!
@@ -23,6 +23,7 @@
 //! grows only with what was really read.
 
 mod card;
+mod document;
 
 use std::fmt;
 
@@ -87,10 +88,7 @@ pub(crate) fn encode(event: &Event, previous: Timestamp, out: &mut Vec<u8>) {
         }
         Payload::Said(said) => {
             out.push(6);
-            out.extend(said.id.0.to_le_bytes());
-            put_text(out, said.symbol.as_str());
-            put_text(out, &said.rule);
-            put_difference(out, said.said_at, received);
+            put_said(out, said, received);
         }
         Payload::Tick => out.push(7),
         Payload::Reset(instrument) => {
@@ -108,15 +106,20 @@ pub(crate) fn encode(event: &Event, previous: Timestamp, out: &mut Vec<u8>) {
         }
         Payload::Watch(watch) => {
             out.push(11);
-            put_text(out, watch.symbol.as_str());
-            put_text(out, &watch.rule.to_string());
-            put_u64(out, watch.cooldown_ms);
-            out.push(u8::from(watch.is_on));
+            put_watch(out, watch);
         }
         Payload::Mute(mute) => {
             out.push(12);
             put_text(out, &mute.what);
             put_difference(out, mute.until, received);
+        }
+        Payload::Document(document) => {
+            out.push(13);
+            document::put(out, document, received);
+        }
+        Payload::Insight(insight) => {
+            out.push(14);
+            document::put_insight(out, insight, received);
         }
     }
     if event.sealed {
@@ -165,6 +168,8 @@ fn take_payload(tag: u8, from: &mut Cursor<'_>, received: Timestamp) -> Result<P
             what: from.text()?.to_owned(),
             until: from.difference(received)?,
         })),
+        13 => Payload::Document(Box::new(document::take(from, received)?)),
+        14 => Payload::Insight(Box::new(document::take_insight(from, received)?)),
         _ => return Err(Malformed("unknown kind of event")),
     })
 }
@@ -292,6 +297,20 @@ fn take_feed(from: &mut Cursor<'_>, received: Timestamp) -> Result<FeedStatus, M
         _ => return Err(Malformed("unknown feed status")),
     };
     Ok(FeedStatus { instrument, kind })
+}
+
+fn put_said(out: &mut Vec<u8>, said: &Said, received: Timestamp) {
+    out.extend(said.id.0.to_le_bytes());
+    put_text(out, said.symbol.as_str());
+    put_text(out, &said.rule);
+    put_difference(out, said.said_at, received);
+}
+
+fn put_watch(out: &mut Vec<u8>, watch: &WatchNotice) {
+    put_text(out, watch.symbol.as_str());
+    put_text(out, &watch.rule.to_string());
+    put_u64(out, watch.cooldown_ms);
+    out.push(u8::from(watch.is_on));
 }
 
 /// The rule stands as people write it: a new one needs no new version.

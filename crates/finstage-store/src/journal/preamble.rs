@@ -20,7 +20,7 @@ use crate::{Error, ErrorKind};
 
 /// The version of the journal's bytes that this build writes, and the newest it reads. Those
 /// before are read as well: version 1 knew no resets.
-pub const FORMAT: u16 = 6;
+pub const FORMAT: u16 = 7;
 /// The file's name in the folder of the run.
 pub(super) const NAME: &str = "preamble";
 const UNFINISHED: &str = "preamble.tmp";

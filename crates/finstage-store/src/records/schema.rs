@@ -30,6 +30,11 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     Migration { version: 8, name: "watches", sql: include_str!("migrations/0008_watches.sql") },
     Migration { version: 9, name: "spend", sql: include_str!("migrations/0009_spend.sql") },
     Migration { version: 10, name: "tasks", sql: include_str!("migrations/0010_tasks.sql") },
+    Migration {
+        version: 11,
+        name: "documents",
+        sql: include_str!("migrations/0011_documents.sql"),
+    },
     Migration { version: 12, name: "upkeep", sql: include_str!("migrations/0012_upkeep.sql") },
 ];
 

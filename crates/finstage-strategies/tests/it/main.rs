@@ -8,8 +8,8 @@ mod own;
 
 use finstage_engine::{Engine, EngineSettings, Entry, Origin, SeriesSpec, StrategySpec};
 use finstage_model::{
-    Bar, Category, Event, Instrument, InstrumentId, Interval, Output, Payload, Price, Qty, Signal,
-    Symbol, Timestamp,
+    Bar, Category, DocumentId, Event, Insight, Instrument, InstrumentId, Interval, Output, Payload,
+    Price, Qty, Signal, Symbol, Timestamp,
 };
 use finstage_strategies::CATALOG;
 
@@ -47,7 +47,9 @@ pub fn said(strategy: StrategySpec, closes: &[Close]) -> Vec<Signal> {
     };
     let mut engine = Engine::new(&settings, CATALOG).unwrap();
     let category = Category::Other;
-    let instrument = Instrument { id, symbol, tick: None, lot: None, currency: None, category };
+    let name = symbol.clone();
+    let instrument =
+        Instrument { id, symbol: name, tick: None, lot: None, currency: None, category };
     let mut outputs = Vec::new();
     let mut apply = |ts_recv, payload| engine.apply(&Event::new(ts_recv, payload), &mut outputs);
     apply(closes[0].day, Payload::Instrument(Box::new(instrument)));
@@ -66,6 +68,18 @@ pub fn said(strategy: StrategySpec, closes: &[Close]) -> Vec<Signal> {
             volume,
             trades,
         };
+        // News of the day's own tone: a rule that waits for it has its moments too.
+        let (known_at, impact) = (bar.close_time(), if close >= open { 1.0 } else { -1.0 });
+        let insight = Insight {
+            document: DocumentId(known_at.nanos().unsigned_abs().into()),
+            known_at,
+            by: "test".to_owned(),
+            symbols: vec![symbol.clone()],
+            score: impact,
+            impact,
+            confidence: 1.0,
+        };
+        apply(known_at, Payload::Insight(Box::new(insight)));
         apply(bar.close_time(), Payload::Bar(bar));
     }
     let said = outputs.into_iter().filter_map(|output| match output {

@@ -47,6 +47,24 @@ pub struct Sim {
     /// What openai alone has
     #[command(flatten)]
     pub openai: OpenAiArgs,
+    /// What rss alone has
+    #[command(flatten)]
+    pub rss: RssArgs,
+}
+
+/// What can be chosen about the simulated news.
+#[derive(Debug, Clone, Copy, Args)]
+#[command(next_help_heading = "Options of rss")]
+pub struct RssArgs {
+    /// Feeds that there are, at /feed/0, /feed/1 …
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub rss_feeds: u32,
+    /// Stories that are written in a minute; one in seven is carried by three feeds
+    #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub rss_per_minute: u32,
+    /// Stories that a feed lists, the newest
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=2_000))]
+    pub rss_listed: u32,
 }
 
 /// What can be chosen about the simulated openai.
@@ -114,6 +132,8 @@ pub enum SimVenue {
     Kraken,
     /// The OpenAI API: chats, embeddings, files, batches.
     Openai,
+    /// News: RSS and Atom in the shapes of several publishers, and feeds that are broken.
+    Rss,
 }
 
 impl std::fmt::Display for SimVenue {
@@ -125,6 +145,7 @@ impl std::fmt::Display for SimVenue {
             Self::Kis => "kis",
             Self::Kraken => "kraken",
             Self::Openai => "openai",
+            Self::Rss => "rss",
         })
     }
 }

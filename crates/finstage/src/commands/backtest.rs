@@ -3,29 +3,33 @@
 use std::path::Path;
 
 use finstage_engine::When;
-use finstage_model::{Bar, IdHasher};
+use finstage_model::{Bar, IdHasher, Insight};
 use finstage_research::BarSeries;
 use finstage_research::backtest::{
-    self, Backtest, CloseFinal, Exit as PositionExit, OnExit, Options, Plan, Slippage, Stops,
-    Subject, parse_targets, report,
+    self, Backtest, CloseFinal, Exit as PositionExit, OnExit, Options, Plan, SignalRule, Slippage,
+    Stops, Subject, parse_targets, report,
 };
 use finstage_research::evidence::Tried;
+use finstage_store::records::DocumentPage;
 use finstage_strategies::CATALOG;
 use serde_json::{Value, json};
 
 use super::import::{read_bars, symbol_of};
 use super::ledger::Entry;
-use super::{print_json, print_table, say};
+use super::{data_dir, load_without_channels, print_json, print_table, say};
 use crate::cli::{Backtest as Args, ClosePrice, Global};
 use crate::exit::{Exit, Failure, Result};
+use crate::wiring;
 
+/// The most documents that a run hears.
+const MAX_NEWS: usize = 1_000_000;
 /// Longest list of targets that is read, in bytes.
 const TARGETS_MAX_BYTES: u64 = 256 << 20;
 
 pub(super) fn run(global: &Global, args: &Args) -> Result<Exit> {
     let file = read_bars(global, &args.input, &args.bars)?;
     let symbol = symbol_of(&args.input, &args.bars)?;
-    let plan = plan(args, &file.bars)?;
+    let plan = plan(global, args, &file.bars)?;
     let options = options(args);
     if args.size == 1.0 {
         say(global, format_args!("--size 1 is one unit; write 0.99 for nearly all of the cash"));
@@ -69,7 +73,7 @@ fn digest(done: &Backtest) -> String {
     format!("{:032x}", done.equity.iter().fold(IdHasher::new(), bytes).finish())
 }
 
-fn plan(args: &Args, bars: &[Bar]) -> Result<Plan> {
+fn plan(global: &Global, args: &Args, bars: &[Bar]) -> Result<Plan> {
     if let Some(path) = &args.targets {
         let shown = path.display();
         let length =
@@ -98,7 +102,25 @@ fn plan(args: &Args, bars: &[Bar]) -> Result<Plan> {
             "what is to be tested? write --strategy 'NAME(p=v)', --when 'EXPR' or --targets FILE",
         )
     })?;
+    if args.news {
+        let news = stored_news(global, args)?;
+        let rule = SignalRule { entry: rule.clone(), exit };
+        return rule.plan_with_news(CATALOG, bars, &news).map_err(Failure::usage);
+    }
     Plan::of_rule(rule, exit, CATALOG, bars).map_err(Failure::usage)
+}
+
+/// What was read about the instrument, as it lies in the store.
+fn stored_news(global: &Global, args: &Args) -> Result<Vec<Insight>> {
+    let symbol = symbol_of(&args.input, &args.bars)?;
+    let loaded = load_without_channels(global)?;
+    let records = wiring::read_records(&data_dir(global, &loaded))?;
+    let page =
+        DocumentPage { symbol: Some(symbol.clone()), limit: MAX_NEWS, ..DocumentPage::default() };
+    let news: Vec<Insight> =
+        records.document_page(&page)?.into_iter().filter_map(|row| row.insight).collect();
+    say(global, format_args!("{} documents about {symbol} are in the store", news.len()));
+    Ok(news)
 }
 
 fn options(args: &Args) -> Options {

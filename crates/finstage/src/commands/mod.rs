@@ -24,6 +24,7 @@ mod lines;
 mod llm;
 mod man;
 mod metrics;
+mod news;
 mod open;
 mod prices;
 mod progress;
@@ -126,6 +127,7 @@ fn run(cli: &Cli) -> Result<Exit> {
         Command::Trials(args) => trials::run(global, args),
         Command::TrackRecord(args) => track_record::run(global, args),
         Command::Report(args) => report::run(global, args),
+        Command::News(args) => news::run(global, args),
         Command::Tasks(args) => tasks::run(global, args),
         Command::Schedule(args) => schedule::run(global, args),
         Command::Store(args) => store::run(global, args),

@@ -8,6 +8,7 @@ pub(crate) mod dotenv;
 mod jobs;
 pub(crate) mod llm;
 mod monitor;
+mod news;
 mod place;
 mod raw;
 pub mod reference;

@@ -62,6 +62,9 @@ pub(crate) struct Raw {
     /// `[stats]`
     #[serde(default)]
     pub(crate) stats: super::monitor::RawStats,
+    /// `[news]`
+    #[serde(default)]
+    pub(crate) news: super::news::RawNews,
     /// `[gateway]`
     #[serde(default)]
     pub(crate) gateway: super::llm::RawGateway,

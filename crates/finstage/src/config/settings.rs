@@ -17,6 +17,7 @@ pub use super::channels::NotifySettings;
 pub use super::jobs::JobSettings;
 pub use super::llm::{GatewayClient, GatewaySettings, LlmSettings};
 pub use super::monitor::MonitorSettings;
+pub use super::news::NewsSettings;
 use super::place::Place;
 use super::raw::{Raw, RawAlerts, RawFeed, RawLog, RawReport, RawStrategy};
 pub use super::retention::RetentionSettings;
@@ -74,6 +75,8 @@ pub struct Settings {
     pub jobs: BTreeMap<String, JobSettings>,
     /// Which language models are asked, and how.
     pub llm: LlmSettings,
+    /// Which news is collected, and who reads it.
+    pub news: NewsSettings,
     /// One local address for other programs.
     pub gateway: GatewaySettings,
     /// What the engine is told.
@@ -223,6 +226,7 @@ impl Resolver<'_> {
             sealed: self.sealed(raw)?,
             jobs: self.jobs(&raw.jobs)?,
             llm: self.llm(&raw.llm)?,
+            news: self.news(&raw.news)?,
             gateway: self.gateway(&raw.gateway)?,
             feeds,
             notify,

@@ -17,6 +17,7 @@ mod kill;
 mod load_results;
 mod machine;
 mod models;
+mod news;
 mod parity;
 mod prices;
 mod recovery;

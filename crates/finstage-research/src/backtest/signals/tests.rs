@@ -148,3 +148,45 @@ fn what_a_strategy_wants_does_not_depend_on_what_comes_later() {
         assert_eq!(part, expected);
     }
 }
+
+/// Fires on every bar at whose close there is good news.
+#[derive(Debug)]
+struct Glad;
+
+impl Strategy for Glad {
+    fn warmup(&self) -> usize {
+        1
+    }
+
+    fn on_bar(&mut self, _: &Bar, ctx: &Context<'_>, out: &mut Vec<Firing>) {
+        if ctx.news(std::time::Duration::from_secs(30)) > 0.0 {
+            let facts = Facts::default();
+            out.push(Firing { direction: Direction::Long, strength: 0.0, facts });
+        }
+    }
+}
+
+#[test]
+fn news_is_heard_when_it_was_known_and_by_no_bar_that_closed_before() {
+    const GLAD: Entry = Entry { name: "glad", build: |_| Box::new(Glad), ..UP };
+    let exit = Exit { hold: Some(1), ..Exit::default() };
+    let rule = SignalRule { entry: "glad".parse().unwrap(), exit };
+    let first = |millis: i64| {
+        let insight = Insight {
+            document: finstage_model::DocumentId(1),
+            known_at: Timestamp::from_millis(millis),
+            by: "test".to_owned(),
+            symbols: vec!["yahoo:AAPL".parse().unwrap()],
+            score: 1.0,
+            impact: 1.0,
+            confidence: 1.0,
+        };
+        let plan = rule.plan_with_news(Catalog::new(&[GLAD]), &bars("11111"), &[insight]).unwrap();
+        plan.targets.first().map(|target| target.bar)
+    };
+    // The bars close at 60, 120, 180 … seconds; after half a minute it is forgotten.
+    assert_eq!(first(120_000), Some(1));
+    assert_eq!(first(120_001), None, "known a moment after the close, forgotten at the next");
+    assert_eq!(first(150_001), Some(2));
+    assert_eq!(rule.plan(Catalog::new(&[GLAD]), &bars("11111")).unwrap().targets, []);
+}

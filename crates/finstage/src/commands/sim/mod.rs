@@ -13,6 +13,7 @@ use finstage_lab::sim::kraken::{KrakenOptions, KrakenSim};
 use finstage_lab::sim::ledger::Ledger;
 use finstage_lab::sim::market::{Edge, Market, MarketSpec};
 use finstage_lab::sim::openai::OpenAiSim;
+use finstage_lab::sim::rss::{NewsOptions, NewsSim, Newsroom, NewsroomSpec};
 use finstage_lab::sim::sealed::{SealedRelay, Source};
 use finstage_lab::sim::telegram::{Chats, TelegramOptions, TelegramSim};
 use finstage_lab::sim::yahoo::{YahooOptions, YahooSim};
@@ -24,7 +25,7 @@ use tokio::net::TcpListener;
 use super::demo::scenario;
 use super::serve::stop_on_signal;
 use super::{print_line, say};
-use crate::cli::{Global, Sim, SimVenue};
+use crate::cli::{Global, RssArgs, Sim, SimVenue};
 use crate::exit::{Exit, Failure, Result};
 use crate::rendezvous::Note;
 
@@ -121,6 +122,16 @@ async fn stop_all(global: &Global, running: Vec<Running>) {
             Running::Kis(sim) => sim.stop().await,
             Running::Kraken(sim) => sim.stop().await,
             Running::OpenAi(sim) => sim.stop().await,
+            Running::Rss(sim) => {
+                say(
+                    global,
+                    format_args!(
+                        "rss: {} questions came within a minute of the one before",
+                        sim.hasty()
+                    ),
+                );
+                sim.stop().await;
+            }
             Running::Sealed(relay) => {
                 let stats = relay.stats();
                 say(
@@ -149,6 +160,7 @@ enum Running {
     Kis(KisSim),
     Kraken(KrakenSim),
     OpenAi(OpenAiSim),
+    Rss(NewsSim),
     Sealed(SealedRelay),
 }
 
@@ -230,7 +242,23 @@ impl World<'_> {
                 running.push(Running::OpenAi(sim));
                 ("openai", places)
             }
+            SimVenue::Rss => {
+                let sim = self.news(listener).map_err(failed)?;
+                let places = json!({"rest": sim.url()});
+                running.push(Running::Rss(sim));
+                ("rss", places)
+            }
         })
+    }
+
+    /// Publishers of news. Feeds list a day: it is there from the beginning.
+    fn news(&self, listener: TcpListener) -> std::result::Result<NewsSim, finstage_lab::Error> {
+        let RssArgs { rss_feeds: feeds, rss_per_minute: per_minute, rss_listed } = self.args.rss;
+        let opened = self.start.minus(std::time::Duration::from_secs(86_400));
+        let (seed, listed) = (self.args.seed, rss_listed as usize);
+        let newsroom = Newsroom::new(NewsroomSpec { seed, opened, per_minute, feeds, listed });
+        let (clock, ledger) = (Arc::clone(&self.clock), Arc::clone(&self.ledger));
+        NewsSim::start(NewsOptions { newsroom, clock, ledger, listener })
     }
 }
 

@@ -31,6 +31,7 @@ pub(super) const SECTIONS: &[(&str, &str)] = &[
         "jobs.*",
         "when a job runs, instead of as usual: outcomes report compact retention backfill verify replay_check (`finstage schedule list`)",
     ),
+    ("news", "headlines about what is watched, and how they sound (docs/guides/news.md)"),
     ("gateway", "one local address for programs in any language (docs/guides/gateway.md)"),
     ("gateway.clients[]", "who may use it; anybody on this machine where none is named"),
 ];

@@ -1,0 +1,269 @@
+//! Many feeds, one list of what is new.
+
+use std::time::Duration;
+
+use finstage_model::{Document, Timestamp};
+use finstage_net::{Error, Jitter, Request, Response};
+use tracing::{info, warn};
+
+use super::pacing::{FeedHealth, FeedSpec, LONGEST_WAIT, Meaning, Pace, asked_for};
+use super::read::{Feed, Item, MAX_FEED_BYTES, read};
+use super::shelf::{Copy, Seen, Shelf};
+use super::tags::Tagger;
+
+/// Feeds are asked for the first time within this, so that they do not come all at once.
+const SPREAD: Duration = Duration::from_secs(10);
+/// A document that says to be printed later than this after now has no date.
+const MAX_AHEAD: Duration = Duration::from_secs(86_400);
+
+/// Says which feed is to be asked when, and makes documents of what they answer.
+#[derive(Debug)]
+pub struct Collector {
+    feeds: Vec<Pace>,
+    shelf: Shelf,
+    tagger: Tagger,
+    jitter: Jitter,
+}
+
+/// What to do now.
+#[derive(Debug)]
+pub enum NewsStep {
+    /// Ask this feed, and give what came to [`Collector::on_answer`].
+    Ask(usize, Request),
+    /// Nothing for so long.
+    Wait(Duration),
+}
+
+/// What an answer brought.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Heard {
+    /// Documents that nobody had before, in the order in which they were printed.
+    pub documents: Vec<Document>,
+    /// Stories that another feed had first.
+    pub copies: Vec<Copy>,
+    /// Items that this feed listed before.
+    pub known: u32,
+    /// Items that could not be read.
+    pub unreadable: u32,
+}
+
+impl Collector {
+    /// A collector of these feeds, which are all due soon after `now`; `seed` spreads their questions.
+    #[must_use]
+    pub fn new(feeds: Vec<FeedSpec>, tagger: Tagger, (seed, now): (u64, Timestamp)) -> Self {
+        let mut jitter = Jitter::seeded(seed);
+        let due = |spec| Pace::new(spec, now.plus(SPREAD.mul_f64(jitter.fraction())));
+        Self {
+            feeds: feeds.into_iter().map(due).collect(),
+            shelf: Shelf::default(),
+            tagger,
+            jitter,
+        }
+    }
+
+    /// What was seen, to tell it of an earlier process.
+    pub const fn shelf(&mut self) -> &mut Shelf {
+        &mut self.shelf
+    }
+
+    /// How the feeds do, in the order given.
+    pub fn health(&self) -> impl Iterator<Item = &FeedHealth> {
+        self.feeds.iter().map(|feed| &feed.health)
+    }
+
+    /// Makes all feeds due that are not gone.
+    pub fn hurry(&mut self, now: Timestamp) {
+        for feed in &mut self.feeds {
+            feed.health.due = feed.health.due.map(|_| now);
+        }
+    }
+
+    /// What to do at `now`.
+    #[must_use]
+    pub fn next(&self, now: Timestamp) -> NewsStep {
+        let due = |(place, feed): (usize, &Pace)| Some((feed.health.due?, place));
+        match self.feeds.iter().enumerate().filter_map(due).min() {
+            None => NewsStep::Wait(LONGEST_WAIT),
+            Some((due, _)) if due > now => NewsStep::Wait(due.since(now)),
+            Some((_, place)) => NewsStep::Ask(place, self.feeds[place].request()),
+        }
+    }
+
+    /// Takes what came of a question.
+    pub fn on_answer(
+        &mut self,
+        place: usize,
+        answer: Result<&Response, &Error>,
+        now: Timestamp,
+    ) -> Heard {
+        let Some(pace) = self.feeds.get_mut(place) else { return Heard::default() };
+        let response = match answer {
+            Ok(response) => response,
+            Err(why) => {
+                let wait = why.wait().unwrap_or_default();
+                warn!(feed = pace.spec.name, %why, "no news");
+                pace.fail((why.to_string(), wait), now, &mut self.jitter);
+                return Heard::default();
+            }
+        };
+        let wait = asked_for(response, now);
+        let why = match pace.on_response(response, now) {
+            Meaning::Same => {
+                if !pace.is_led_on() {
+                    pace.rest(wait, now, &mut self.jitter);
+                }
+                return Heard::default();
+            }
+            Meaning::Nothing(why) => why,
+            Meaning::Document(_) if response.body.len() > MAX_FEED_BYTES => {
+                format!("more than {} MB", MAX_FEED_BYTES >> 20)
+            }
+            Meaning::Document(address) => {
+                let media = response.header("content-type").unwrap_or_default();
+                match read(&response.body, &address, media) {
+                    Some(feed) => {
+                        pace.remember(response);
+                        pace.rest(wait.max(feed.ttl.unwrap_or_default()), now, &mut self.jitter);
+                        return self.hear(place, feed, now);
+                    }
+                    None => "not a feed".to_owned(),
+                }
+            }
+        };
+        warn!(feed = pace.spec.name, %why, "no news");
+        pace.fail((why, wait), now, &mut self.jitter);
+        Heard::default()
+    }
+
+    fn hear(&mut self, place: usize, feed: Feed, now: Timestamp) -> Heard {
+        let name = self.feeds[place].spec.name.clone();
+        let mut heard = Heard { unreadable: feed.unreadable, ..Heard::default() };
+        let Feed { mut items, title, .. } = feed;
+        // Feeds list the newest first, or in no order.
+        items.sort_by_key(|item| item.published.map(|moment| moment.at));
+        for item in items {
+            match self.shelf.see(&name, &item, now) {
+                Seen::Known(_) => heard.known += 1,
+                Seen::Copied(document) => heard.copies.push(Copy { document, feed: name.clone() }),
+                Seen::New(id) => {
+                    let Item { title: headline, summary, link, source, published, .. } = item;
+                    let published = published.map(|moment| moment.at);
+                    heard.documents.push(Document {
+                        id,
+                        feed: name.clone(),
+                        symbols: self.tagger.tags(&format!("{headline}\n{summary}")),
+                        title: headline,
+                        summary,
+                        link,
+                        source: if source.is_empty() { title.clone() } else { source },
+                        published: published.filter(|at| *at <= now.plus(MAX_AHEAD)),
+                    });
+                }
+            }
+        }
+        let (new, copies) = (heard.documents.len(), heard.copies.len());
+        if new > 0 || heard.unreadable > 0 {
+            info!(feed = name, new, copies, unreadable = heard.unreadable, "news");
+        }
+        heard
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn start() -> Timestamp {
+        "2026-11-21T09:30:00Z".parse().unwrap()
+    }
+
+    fn collector(feeds: usize) -> Collector {
+        let every = Duration::from_secs(5);
+        let spec =
+            |n| FeedSpec { name: format!("f{n}"), url: format!("https://x.example/{n}"), every };
+        Collector::new((0..feeds).map(spec).collect(), Tagger::default(), (7, start()))
+    }
+
+    fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> Response {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        Response { status, headers: headers.iter().map(owned).collect(), body: body.into() }
+    }
+
+    /// Waits until something is to be asked and answers it; gives the request, how long that was, and
+    /// what was heard.
+    fn turn(
+        collector: &mut Collector,
+        now: &mut Timestamp,
+        response: &Response,
+    ) -> (Request, u64, Heard) {
+        let begin = *now;
+        loop {
+            match collector.next(*now) {
+                NewsStep::Wait(wait) => *now = now.plus(wait),
+                NewsStep::Ask(place, request) => {
+                    let heard = collector.on_answer(place, Ok(response), *now);
+                    return (request, now.since(begin).as_secs(), heard);
+                }
+            }
+        }
+    }
+
+    const ONE: &str =
+        "<rss><channel><title>T</title><item><title>A</title><guid>1</guid></item></channel></rss>";
+
+    #[test]
+    fn a_feed_is_reminded_of_what_it_said_word_for_word() {
+        let (mut collector, mut now) = (collector(1), start());
+        let tags = [("etag", "W/\"odd \""), ("last-modified", "yesterday")];
+        let (request, _, heard) = turn(&mut collector, &mut now, &answer(200, &tags, ONE));
+        assert!(!request.headers().iter().any(|(name, _)| name.starts_with("if-")));
+        assert_eq!((heard.documents.len(), heard.documents[0].source.as_str()), (1, "T"));
+        let (request, waited, heard) = turn(&mut collector, &mut now, &answer(304, &[], ""));
+        assert_eq!(heard, Heard::default());
+        assert!((60..=66).contains(&waited), "{waited}");
+        let has =
+            |name: &str, value: &str| request.headers().contains(&(name.into(), value.into()));
+        assert!(has("if-none-match", "W/\"odd \"") && has("if-modified-since", "yesterday"));
+    }
+
+    #[test]
+    fn who_wants_to_be_left_alone_is() {
+        let ttl = ONE.replace("<item>", "<ttl>30</ttl><item>");
+        for (response, least, most) in [
+            (answer(200, &[], &ttl), 1_800, 1_980),
+            (answer(200, &[("cache-control", "public, max-age=600")], ONE), 600, 660),
+            (answer(429, &[("retry-after", "7200")], ""), 7_200, 7_200),
+            (answer(503, &[("retry-after", "99999999")], ""), 86_400, 86_400),
+            (answer(403, &[], "<html>Just a moment..."), 60, 300),
+            (answer(200, &[], "<html>"), 60, 300),
+        ] {
+            let (mut collector, mut now) = (collector(1), start());
+            let _ = turn(&mut collector, &mut now, &response);
+            let (_, waited, _) = turn(&mut collector, &mut now, &response);
+            assert!((least..=most).contains(&waited), "{response:?} {waited}");
+        }
+    }
+
+    #[test]
+    fn a_feed_that_moved_is_followed_and_one_that_is_gone_is_left() {
+        let (mut collector, mut now) = (collector(1), start());
+        let _ = turn(&mut collector, &mut now, &answer(301, &[("location", "/new")], ""));
+        let (request, waited, _) = turn(&mut collector, &mut now, &answer(200, &[], ONE));
+        assert_eq!((request.url(), waited), ("https://x.example/new", 0));
+        let _ = turn(&mut collector, &mut now, &answer(302, &[("location", "https://y/")], ""));
+        let (request, ..) = turn(&mut collector, &mut now, &answer(200, &[], ONE));
+        assert_eq!(request.url(), "https://y/");
+        let (request, ..) = turn(&mut collector, &mut now, &answer(410, &[], ""));
+        assert_eq!(request.url(), "https://x.example/new", "a detour is taken once");
+        assert!(matches!(collector.next(now.plus(LONGEST_WAIT)), NewsStep::Wait(_)));
+        assert_eq!(collector.health().next().unwrap().due, None);
+    }
+
+    #[test]
+    fn redirects_in_a_circle_end() {
+        let (mut collector, mut now) = (collector(1), start());
+        let circle = answer(302, &[("location", "/again")], "");
+        let waited: Vec<u64> = (0..8).map(|_| turn(&mut collector, &mut now, &circle).1).collect();
+        assert!(waited[1..6].iter().all(|&waited| waited == 0) && waited[6] >= 60, "{waited:?}");
+    }
+}

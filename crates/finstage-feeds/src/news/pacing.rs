@@ -1,0 +1,180 @@
+//! When a feed is asked again.
+
+use std::time::Duration;
+
+use finstage_model::Timestamp;
+use finstage_net::{Backoff, Jitter, Request, Response, retry_after};
+
+/// The shortest time between two questions to a feed, whatever is configured.
+pub const LEAST_EVERY: Duration = Duration::from_secs(60);
+/// The longest time between them, whatever the feed asks for.
+pub const LONGEST_WAIT: Duration = Duration::from_secs(86_400);
+/// How often an answer may name another address.
+pub const MAX_REDIRECTS: u32 = 5;
+/// After an answer that is none.
+const BACKOFF: Backoff =
+    Backoff { base: Duration::from_secs(300), factor: 2, cap: Duration::from_secs(6 * 3_600) };
+
+/// A feed that is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FeedSpec {
+    /// Its name, which documents carry.
+    pub name: String,
+    /// Its address.
+    pub url: String,
+    /// How often it is asked; at least [`LEAST_EVERY`] apart.
+    pub every: Duration,
+}
+
+/// How a feed does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FeedHealth {
+    /// Its name.
+    pub name: String,
+    /// When it last answered, 304 included.
+    pub answered: Option<Timestamp>,
+    /// When it is asked next; `None` when it is gone for good.
+    pub due: Option<Timestamp>,
+    /// Failures since its last answer.
+    pub failures: u32,
+    /// Why the last question failed; empty when it did not.
+    pub why: String,
+}
+
+/// One feed's place in time.
+#[derive(Debug)]
+pub(super) struct Pace {
+    pub(super) spec: FeedSpec,
+    pub(super) health: FeedHealth,
+    /// Where it is asked now: it may have moved.
+    url: String,
+    /// Once only, in place of `url`.
+    detour: Option<String>,
+    redirects: u32,
+    etag: String,
+    modified: String,
+}
+
+/// What an answer means.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Meaning {
+    /// A document, fetched at this address.
+    Document(String),
+    /// Nothing new.
+    Same,
+    /// Nothing at all, for this reason.
+    Nothing(String),
+}
+
+impl Pace {
+    pub(super) fn new(spec: FeedSpec, due: Timestamp) -> Self {
+        let (name, why) = (spec.name.clone(), String::new());
+        Self {
+            url: spec.url.clone(),
+            health: FeedHealth { name, answered: None, due: Some(due), failures: 0, why },
+            spec,
+            detour: None,
+            redirects: 0,
+            etag: String::new(),
+            modified: String::new(),
+        }
+    }
+
+    /// The question, with what the feed wants to be reminded of, word for word.
+    pub(super) fn request(&self) -> Request {
+        let url = self.detour.as_ref().unwrap_or(&self.url);
+        let accept =
+            "application/rss+xml, application/atom+xml, application/xml;q=0.9, text/xml;q=0.8";
+        let mut request = Request::get(url.clone()).header("accept", accept).endpoint("news");
+        if !self.etag.is_empty() {
+            request = request.header("if-none-match", self.etag.clone());
+        }
+        if !self.modified.is_empty() {
+            request = request.header("if-modified-since", self.modified.clone());
+        }
+        request
+    }
+
+    /// Takes an answer's head; for a document, [`Pace::rest`] follows.
+    pub(super) fn on_response(&mut self, response: &Response, now: Timestamp) -> Meaning {
+        let asked = self.detour.take().unwrap_or_else(|| self.url.clone());
+        match response.status {
+            200 => {
+                self.redirects = 0;
+                Meaning::Document(asked)
+            }
+            304 => {
+                self.redirects = 0;
+                Meaning::Same
+            }
+            status @ (301 | 302 | 303 | 307 | 308) => {
+                let to = response.header("location").unwrap_or_default();
+                let to = super::address::resolved(to, &asked);
+                if !to.starts_with("http") || self.redirects >= MAX_REDIRECTS {
+                    self.redirects = 0;
+                    return Meaning::Nothing(format!("status {status} leads nowhere"));
+                }
+                self.redirects += 1;
+                if matches!(status, 301 | 308) {
+                    self.url = to;
+                } else {
+                    self.detour = Some(to);
+                }
+                self.health.due = Some(now);
+                Meaning::Same
+            }
+            410 => {
+                self.health.due = None;
+                Meaning::Nothing("gone for good (410): take it out of [news]".to_owned())
+            }
+            status => {
+                let page = if response.is_page() { ", a page for people" } else { "" };
+                Meaning::Nothing(format!("status {status}{page}"))
+            }
+        }
+    }
+
+    /// Remembers what an answer is called by, now that it was read: of one that was not, 304 would be no news.
+    pub(super) fn remember(&mut self, response: &Response) {
+        let header = |name| response.header(name).unwrap_or_default().to_owned();
+        (self.etag, self.modified) = (header("etag"), header("last-modified"));
+    }
+
+    /// Whether the next question follows at once: the feed named another address.
+    pub(super) const fn is_led_on(&self) -> bool {
+        self.redirects > 0
+    }
+
+    /// After an answer: when to ask again. `asked_for` is what feed and answer ask for.
+    pub(super) fn rest(&mut self, asked_for: Duration, now: Timestamp, jitter: &mut Jitter) {
+        (self.health.answered, self.health.failures) = (Some(now), 0);
+        self.health.why.clear();
+        let wait = self.spec.every.max(asked_for).clamp(LEAST_EVERY, LONGEST_WAIT);
+        // Never sooner: feeds that started together part, and nobody is asked too soon.
+        self.health.due = Some(now.plus(wait).plus(wait.mul_f64(jitter.fraction() / 10.0)));
+    }
+
+    /// After no answer, or a bad one.
+    pub(super) fn fail(
+        &mut self,
+        (why, wait): (String, Duration),
+        now: Timestamp,
+        jitter: &mut Jitter,
+    ) {
+        let own = BACKOFF.next(self.health.failures, jitter).max(LEAST_EVERY);
+        self.health.failures = self.health.failures.saturating_add(1);
+        self.health.why = why;
+        if self.health.due.is_some() {
+            self.health.due = Some(now.plus(own.max(wait).min(LONGEST_WAIT)));
+        }
+    }
+}
+
+/// For how long an answer asks to be left alone.
+pub(super) fn asked_for(response: &Response, now: Timestamp) -> Duration {
+    let age = response.header("cache-control").and_then(|control| {
+        let age = control.split(',').find_map(|word| word.trim().strip_prefix("max-age="))?;
+        age.parse().ok().map(Duration::from_secs)
+    });
+    retry_after(response, now).unwrap_or_default().max(age.unwrap_or_default()).min(LONGEST_WAIT)
+}

@@ -1,0 +1,255 @@
+//! News that was seen, and what was read in it.
+
+use finstage_model::{Document, DocumentId, Insight, Symbol, Timestamp};
+use rusqlite::{Row, ToSql, params, params_from_iter};
+
+use super::Records;
+use super::db::{Durability, Trouble};
+use crate::Error;
+
+/// A document as it is kept.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DocumentRow {
+    /// What was seen.
+    pub document: Document,
+    /// When it reached us.
+    pub seen_at: Timestamp,
+    /// How many feeds had it.
+    pub sources: u32,
+    /// The headline in the language of the settings, where it was translated.
+    pub translated: Option<String>,
+    /// What was read in it, where it was read.
+    pub insight: Option<Insight>,
+}
+
+/// Which documents a page is of; what is `None` does not matter.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DocumentPage {
+    /// Only about this instrument.
+    pub symbol: Option<Symbol>,
+    /// Only seen at this moment or later.
+    pub since: Option<Timestamp>,
+    /// Only those behind this one in the list.
+    pub after: Option<(Timestamp, DocumentId)>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+impl Records {
+    /// Keeps documents; tells which were not known, in their order. One that is known stays as it is.
+    ///
+    /// # Errors
+    /// As every writing call: `Full`, `Held`, `Corrupt` or `Io`.
+    pub fn documents_add(&self, rows: &[DocumentRow]) -> Result<Vec<DocumentId>, Error> {
+        self.0.write("keeping news in", Durability::Kept, |tx| {
+            let sql =
+                "INSERT INTO documents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                ON CONFLICT DO NOTHING";
+            let mut insert = tx.prepare_cached(sql)?;
+            let sql = "INSERT INTO document_symbols VALUES (?, ?, ?) ON CONFLICT DO NOTHING";
+            let mut name = tx.prepare_cached(sql)?;
+            let mut new = Vec::new();
+            for row in rows {
+                let Document { id, feed, title, summary, link, source, published, symbols } =
+                    &row.document;
+                let (key, seen_at) = (id.to_string(), row.seen_at.nanos());
+                let names: Vec<&str> = symbols.iter().map(Symbol::as_str).collect();
+                let names = serde_json::to_string(&names).expect("texts are always JSON");
+                let read = row.insight.as_ref();
+                let added = insert.execute(params![
+                    key,
+                    seen_at,
+                    published.map(Timestamp::nanos),
+                    feed,
+                    source,
+                    title,
+                    summary,
+                    link,
+                    names,
+                    row.sources,
+                    row.translated,
+                    read.map(|insight| &insight.by),
+                    read.map(|insight| insight.known_at.nanos()),
+                    read.map(|insight| insight.score),
+                    read.map(|insight| insight.impact),
+                    read.map(|insight| insight.confidence),
+                ])?;
+                if added == 0 {
+                    continue;
+                }
+                for symbol in symbols {
+                    name.execute(params![symbol.as_str(), seen_at, key])?;
+                }
+                new.push(*id);
+            }
+            Ok(new)
+        })
+    }
+
+    /// Counts one more feed for each of these documents, as often as they are named.
+    ///
+    /// # Errors
+    /// As every writing call: `Full`, `Held`, `Corrupt` or `Io`.
+    pub fn documents_copied(&self, copies: &[DocumentId]) -> Result<(), Error> {
+        if copies.is_empty() {
+            return Ok(());
+        }
+        self.0.write("counting sources of news in", Durability::Kept, |tx| {
+            let sql = "UPDATE documents SET sources = sources + 1 WHERE id = ?";
+            let mut count = tx.prepare_cached(sql)?;
+            for id in copies {
+                count.execute([id.to_string()])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// A page of documents, newest first.
+    ///
+    /// # Errors
+    /// As every reading call: `Corrupt`, `Held` or `Io`.
+    pub fn document_page(&self, page: &DocumentPage) -> Result<Vec<DocumentRow>, Error> {
+        let (mut wanted, mut values) = (vec!["1"], Vec::<Box<dyn ToSql>>::new());
+        if let Some(symbol) = &page.symbol {
+            wanted.push("id IN (SELECT document FROM document_symbols WHERE symbol = ?)");
+            values.push(Box::new(symbol.as_str().to_owned()));
+        }
+        if let Some(since) = page.since {
+            wanted.push("seen_at >= ?");
+            values.push(Box::new(since.nanos()));
+        }
+        if let Some((at, id)) = page.after {
+            wanted.push("(seen_at, id) < (?, ?)");
+            values.extend([Box::new(at.nanos()) as Box<dyn ToSql>, Box::new(id.to_string())]);
+        }
+        values.push(Box::new(i64::try_from(page.limit).unwrap_or(i64::MAX)));
+        let sql = format!(
+            "SELECT * FROM documents WHERE {} ORDER BY seen_at DESC, id DESC LIMIT ?",
+            wanted.join(" AND ")
+        );
+        self.0.read("listing news in", |tx| {
+            let mut query = tx.prepare_cached(&sql)?;
+            let mut rows = query.query(params_from_iter(values))?;
+            let mut documents = Vec::new();
+            while let Some(row) = rows.next()? {
+                documents.push(document(row)?);
+            }
+            Ok(documents)
+        })
+    }
+
+    /// How many documents are kept.
+    ///
+    /// # Errors
+    /// As every reading call: `Corrupt`, `Held` or `Io`.
+    pub fn document_count(&self) -> Result<u64, Error> {
+        self.0.read("counting news in", |tx| {
+            let count: i64 =
+                tx.query_row("SELECT count(*) FROM documents", (), |row| row.get(0))?;
+            Ok(count.unsigned_abs())
+        })
+    }
+}
+
+fn document(row: &Row<'_>) -> Result<DocumentRow, Trouble> {
+    let id: String = row.get(0)?;
+    let bad = |what: &str| Trouble::BadRow(format!("{what} of document {id}"));
+    let key: DocumentId = id.parse().map_err(|_| bad("id"))?;
+    let names: Vec<String> =
+        serde_json::from_str(&row.get::<_, String>(8)?).map_err(|_| bad("symbols"))?;
+    let symbols: Result<Vec<Symbol>, _> = names.iter().map(|name| name.parse()).collect();
+    let symbols = symbols.map_err(|_| bad("symbols"))?;
+    let time =
+        |place| Ok::<_, Trouble>(row.get::<_, Option<i64>>(place)?.map(Timestamp::from_nanos));
+    let insight = match (row.get::<_, Option<String>>(11)?, time(12)?) {
+        (Some(by), Some(known_at)) => Some(Insight {
+            document: key,
+            known_at,
+            by,
+            symbols: symbols.clone(),
+            score: row.get(13)?,
+            impact: row.get(14)?,
+            confidence: row.get(15)?,
+        }),
+        _ => None,
+    };
+    Ok(DocumentRow {
+        seen_at: Timestamp::from_nanos(row.get(1)?),
+        document: Document {
+            id: key,
+            published: time(2)?,
+            feed: row.get(3)?,
+            source: row.get(4)?,
+            title: row.get(5)?,
+            summary: row.get(6)?,
+            link: row.get(7)?,
+            symbols,
+        },
+        sources: row.get(9)?,
+        translated: row.get(10)?,
+        insight,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(number: u128, second: i64, symbols: &[&str]) -> DocumentRow {
+        let symbols: Vec<Symbol> = symbols.iter().map(|name| name.parse().unwrap()).collect();
+        let (document, known_at) = (DocumentId(number), Timestamp::from_secs(second + 1));
+        let insight = Insight {
+            document,
+            known_at,
+            by: "lexicon".to_owned(),
+            symbols: symbols.clone(),
+            score: 0.5,
+            impact: -0.1,
+            confidence: 0.3,
+        };
+        let text = |what: &str| format!("{what} {number}");
+        DocumentRow {
+            document: Document {
+                id: document,
+                feed: text("feed"),
+                title: text("title"),
+                summary: text("summary"),
+                link: text("link"),
+                source: text("source"),
+                published: number.is_multiple_of(2).then(|| Timestamp::from_secs(second - 5)),
+                symbols,
+            },
+            seen_at: Timestamp::from_secs(second),
+            sources: 1,
+            translated: None,
+            insight: (number != 3).then_some(insight),
+        }
+    }
+
+    #[test]
+    fn a_document_is_kept_once_and_comes_back_as_it_was() {
+        let records = Records::open_in_memory().unwrap();
+        let rows = [row(1, 10, &["x:A"]), row(2, 20, &["x:A", "x:B"]), row(3, 20, &[])];
+        let ids = |numbers: &[u128]| numbers.iter().map(|n| DocumentId(*n)).collect::<Vec<_>>();
+        assert_eq!(records.documents_add(&rows[..2]).unwrap(), ids(&[1, 2]));
+        let changed = DocumentRow { sources: 9, ..row(1, 99, &["x:C"]) };
+        assert_eq!(records.documents_add(&[changed, rows[2].clone()]).unwrap(), ids(&[3]));
+        let all = DocumentPage { limit: 9, ..DocumentPage::default() };
+        let [one, two, three] = &rows;
+        let page = |page: &DocumentPage| records.document_page(page).unwrap();
+        assert_eq!(page(&all), [three.clone(), two.clone(), one.clone()]);
+        let of = DocumentPage {
+            symbol: Some("x:A".parse().unwrap()),
+            limit: 9,
+            ..DocumentPage::default()
+        };
+        assert_eq!(page(&of), [two.clone(), one.clone()]);
+        let behind = DocumentPage { after: Some((two.seen_at, two.document.id)), ..all };
+        assert_eq!(page(&behind), std::slice::from_ref(one));
+        let since = DocumentPage { since: Some(two.seen_at), limit: 1, ..DocumentPage::default() };
+        assert_eq!(page(&since), std::slice::from_ref(three));
+        records.documents_copied(&ids(&[1, 1])).unwrap();
+        assert_eq!(page(&behind)[0].sources, 3);
+        assert_eq!(records.document_count().unwrap(), 3);
+    }
+}

@@ -1,0 +1,153 @@
+//! News of a service and of `finstage news`: which feeds, who reads what they bring, where it is kept.
+//!
+//! What is new is kept before it is told: a document that was kept and not told, because the process
+//! ended between, is among what the next run begins with.
+
+pub mod feeds;
+pub mod reader;
+
+use std::time::Duration;
+
+use finstage_feeds::news::{Collector, Heard, NewsStep};
+use finstage_feeds::registry;
+use finstage_model::{DocumentId, Event, Payload, Symbol, Timestamp};
+use finstage_net::Client;
+use finstage_store::Records;
+use finstage_store::records::{DocumentPage, DocumentRow};
+use tokio::sync::{mpsc, watch};
+
+use self::reader::Reader;
+use crate::config::settings::NewsSettings;
+use crate::exit::Result;
+use crate::pace::Pace;
+
+/// Documents of this time are known to a new process.
+const RECALLED: Duration = Duration::from_secs(3 * 86_400);
+/// The most of them.
+const MAX_RECALLED: usize = 100_000;
+/// The collector is asked this often at least: the clock may run fast, or jump.
+const NAP: Duration = Duration::from_secs(1);
+/// The shortest real time between two looks.
+const NAP_MIN_REAL: Duration = Duration::from_millis(10);
+/// The most documents that are read at once.
+const READ_AT_ONCE: usize = 200;
+
+/// A collector of the feeds of the settings that knows what is kept, and tags what is watched, or every
+/// instrument known by name where nothing is.
+///
+/// # Errors
+/// When the records cannot be read.
+pub fn collector(
+    settings: &NewsSettings,
+    watched: &[Symbol],
+    records: Option<&Records>,
+    (seed, now): (u64, Timestamp),
+) -> Result<Collector> {
+    let named: Vec<&Symbol> = match watched {
+        [] => registry::everything().map(|listing| &listing.symbol).collect(),
+        watched => watched.iter().collect(),
+    };
+    let tagger = finstage_feeds::news::Tagger::new(named, registry::everything());
+    let mut collector = Collector::new(feeds::of(settings, watched), tagger, (seed, now));
+    if let Some(records) = records {
+        let since = Some(now.minus(RECALLED));
+        let page = DocumentPage { since, limit: MAX_RECALLED, ..DocumentPage::default() };
+        // The oldest first: what was seen last is forgotten last.
+        for row in records.document_page(&page)?.into_iter().rev() {
+            let printed = row.document.published.unwrap_or(row.seen_at).min(row.seen_at);
+            collector.shelf().recall(row.document.id, &row.document.title, printed);
+        }
+    }
+    Ok(collector)
+}
+
+/// Reads what was heard, keeps it, and gives it back; `copies` are counted.
+///
+/// # Errors
+/// When the records cannot be written.
+pub async fn keep(
+    heard: Heard,
+    reader: &Reader,
+    records: &Records,
+    pace: &Pace,
+) -> Result<Vec<DocumentRow>> {
+    let seen_at = pace.clock.now();
+    let mut rows = Vec::with_capacity(heard.documents.len());
+    let mut documents = heard.documents.into_iter().peekable();
+    while documents.peek().is_some() {
+        let batch: Vec<_> = documents.by_ref().take(READ_AT_ONCE).collect();
+        rows.extend(reader.read(batch, seen_at, pace.clock.as_ref()).await);
+    }
+    let (records, kept) = (records.clone(), rows.clone());
+    let copies: Vec<DocumentId> = heard.copies.into_iter().map(|copy| copy.document).collect();
+    let write = move || {
+        records.documents_add(&kept)?;
+        records.documents_copied(&copies)
+    };
+    match tokio::task::spawn_blocking(write).await {
+        Ok(written) => written?,
+        Err(error) => tracing::warn!("keeping news: {error}"),
+    }
+    Ok(rows)
+}
+
+/// What a service is told of a document: that it was seen, and what was read in it.
+fn told(row: DocumentRow) -> Vec<Event> {
+    let DocumentRow { document, seen_at, insight, .. } = row;
+    let mut events = vec![Event::new(seen_at, Payload::Document(Box::new(document)))];
+    events.extend(
+        insight.map(|insight| Event::new(insight.known_at, Payload::Insight(Box::new(insight)))),
+    );
+    events
+}
+
+/// What the news of a service needs.
+#[derive(Debug)]
+pub struct Desk {
+    /// Whom it asks, and when.
+    pub collector: Collector,
+    /// Who reads.
+    pub reader: Reader,
+    /// Where it is kept.
+    pub records: Records,
+    /// Over what it asks.
+    pub client: Client,
+    /// The time.
+    pub pace: Pace,
+}
+
+impl Desk {
+    /// Collects until `quit`, or until nobody hears the events any more. News stops no service: what goes
+    /// wrong is said in the log.
+    pub async fn run(mut self, events: mpsc::Sender<Vec<Event>>, quit: watch::Receiver<bool>) {
+        let mut turns = self.pace.turns(NAP, NAP_MIN_REAL, quit);
+        while turns.next().await {
+            while let NewsStep::Ask(place, request) = self.collector.next(self.pace.clock.now()) {
+                let answer = self.client.send(&request).await;
+                let heard = self.collector.on_answer(place, answer.as_ref(), self.pace.clock.now());
+                let rows = match keep(heard, &self.reader, &self.records, &self.pace).await {
+                    Ok(rows) => rows,
+                    Err(why) => {
+                        tracing::warn!("news is not kept, and not told: {why}");
+                        break;
+                    }
+                };
+                let batch: Vec<Event> = rows.into_iter().flat_map(told).collect();
+                if !batch.is_empty() && events.send(batch).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// Asks every feed of the collector once, redirects followed, and tells what came.
+pub async fn once(collector: &mut Collector, client: &Client, pace: &Pace) -> Vec<Heard> {
+    let mut all = Vec::new();
+    collector.hurry(pace.clock.now());
+    while let NewsStep::Ask(place, request) = collector.next(pace.clock.now()) {
+        let answer = client.send(&request).await;
+        all.push(collector.on_answer(place, answer.as_ref(), pace.clock.now()));
+    }
+    all
+}
