@@ -69,6 +69,12 @@ mod williams_reversal;
 /// Every strategy, each name once.
 pub const CATALOG: Catalog = Catalog::new(ENTRIES).with_language(expr::rule);
 
+/// Whether a strategy hears news: on bars alone it says nothing, and trying it there would only be counted.
+#[must_use]
+pub fn hears_news(entry: &Entry) -> bool {
+    [news_confirmed::UP.name, news_confirmed::DOWN.name].contains(&entry.name)
+}
+
 const ENTRIES: &[Entry] = &[
     ma_breakout::UP,
     ma_breakout::DOWN,
@@ -266,6 +272,8 @@ mod tests {
                 "Williams %R(14) came back below -20",
                 "close above the high of the narrowest of 7 bars",
                 "close below the low of the narrowest of 7 bars",
+                "close crossed above SMA(20), the tone of 24 h of news at least 0.1",
+                "close crossed below SMA(20), the tone of 24 h of news at most -0.1",
             ]
         );
     }

@@ -51,9 +51,7 @@ const PARAMS: &[ParamSpec] = &[
 
 fn words(params: &Params, side: &str, bound: &str) -> String {
     let (period, hours, least) = (params.get("period"), params.get("hours"), params.get("least"));
-    format!(
-        "the close crossed {side} SMA({period}) and the tone of {hours} h of news was {bound}{least}"
-    )
+    format!("close crossed {side} SMA({period}), the tone of {hours} h of news {bound}{least}")
 }
 
 #[derive(Debug)]

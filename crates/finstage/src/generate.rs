@@ -6,7 +6,7 @@ use finstage_engine::{
 use finstage_model::{
     Bar, Call, Event, Instrument, InstrumentId, Interval, Output, Payload, Ruling, Signal,
 };
-use finstage_strategies::CATALOG;
+use finstage_strategies::{CATALOG, hears_news};
 
 use crate::exit::{Failure, Result};
 
@@ -25,7 +25,7 @@ pub struct Generated {
 const UNNAMED: &str = "when";
 
 /// The strategies that `calls` name and the conditions of `own`, or the whole catalogue with its
-/// defaults where there are none, on `interval`.
+/// defaults where there are none (but what hears news, which bars alone are silent to), on `interval`.
 ///
 /// # Errors
 /// Exit 2 naming an unknown strategy or parameter, a value without a name, or the place of what is
@@ -39,7 +39,8 @@ pub fn strategies(calls: &[Call], own: &[When], interval: Interval) -> Result<Ve
         when,
     };
     if calls.is_empty() && own.is_empty() {
-        return Ok(CATALOG.iter().map(|entry| spec(entry.name, Vec::new(), None)).collect());
+        let on_bars = CATALOG.iter().filter(|entry| !hears_news(entry));
+        return Ok(on_bars.map(|entry| spec(entry.name, Vec::new(), None)).collect());
     }
     let mut specs = Vec::new();
     for call in calls {

@@ -215,12 +215,16 @@ async fn run_beside(
     let _ = quit.send(true);
     // Only now: what the engine said last is tried as well.
     let _ = deliver.send(true);
-    // All of them together, however many there are.
+    end_together(tasks).await;
+    ended
+}
+
+/// Waits until all tasks ended, however many there are, and no longer than one stop may take.
+async fn end_together(tasks: Vec<JoinHandle<()>>) {
     let until = tokio::time::Instant::now() + STOP_MAX;
     for task in tasks {
         let _ = tokio::time::timeout_at(until, task).await;
     }
-    ended
 }
 
 fn build_house(plan: &Plan, notifiers: &[Arc<dyn Notifier>], wake: &Arc<Notify>) -> Result<House> {

@@ -193,6 +193,9 @@ fn document(row: &Row<'_>) -> Result<DocumentRow, Trouble> {
 
 #[cfg(test)]
 mod tests {
+    use finstage_model::Position;
+
+    use super::super::{Forgettable, Old};
     use super::*;
 
     fn row(number: u128, second: i64, symbols: &[&str]) -> DocumentRow {
@@ -251,5 +254,25 @@ mod tests {
         records.documents_copied(&ids(&[1, 1])).unwrap();
         assert_eq!(page(&behind)[0].sources, 3);
         assert_eq!(records.document_count().unwrap(), 3);
+    }
+
+    #[test]
+    fn old_documents_are_forgotten_with_their_symbols() {
+        let records = Records::open_in_memory().unwrap();
+        records.documents_add(&[row(1, 10, &["x:A", "x:B"]), row(2, 20, &["x:A"])]).unwrap();
+        let old = Old { before: Timestamp::from_secs(15), unless_after: Position::from_i64(1) };
+        let rows = records.old_rows(Forgettable::Documents, old).unwrap();
+        assert!(rows.len() == 1 && rows[0].json.contains(r#""symbols":["x:A","x:B"]"#), "{rows:?}");
+        assert_eq!(records.forget(Forgettable::Documents, &rows, old).unwrap(), 1);
+        let left = |symbol: Option<&str>| {
+            let symbol = symbol.map(|name| name.parse().unwrap());
+            let page = DocumentPage { symbol, limit: 9, ..DocumentPage::default() };
+            records.document_page(&page).unwrap().len()
+        };
+        assert_eq!((left(None), left(Some("x:A")), left(Some("x:B"))), (1, 1, 0));
+        let count = "SELECT count(*) FROM document_symbols";
+        let symbols: i64 =
+            records.0.read("x", |tx| Ok(tx.query_row(count, (), |row| row.get(0))?)).unwrap();
+        assert_eq!(symbols, 1);
     }
 }

@@ -24,6 +24,8 @@ pub enum Forgettable {
     Alerts,
     /// Reports and other notices, with how they were delivered.
     Notices,
+    /// News, with how it sounded.
+    Documents,
 }
 
 /// What is old.
@@ -47,7 +49,7 @@ pub struct OldRow {
 
 impl Forgettable {
     /// All kinds.
-    pub const ALL: [Self; 3] = [Self::Signals, Self::Alerts, Self::Notices];
+    pub const ALL: [Self; 4] = [Self::Signals, Self::Alerts, Self::Notices, Self::Documents];
 
     /// The machine word.
     #[must_use]
@@ -56,6 +58,7 @@ impl Forgettable {
             Self::Signals => "signals",
             Self::Alerts => "alerts",
             Self::Notices => "notices",
+            Self::Documents => "documents",
         }
     }
 
@@ -75,6 +78,7 @@ impl Forgettable {
                 "said_at < ?1 AND ?2 IS NOT NULL AND kind <> 'muted' AND NOT EXISTS
                     (SELECT 1 FROM outbox WHERE notice = notices.id AND state IN ('ready', 'sending'))"
             }
+            Self::Documents => "seen_at < ?1 AND ?2 IS NOT NULL",
         }
     }
 
@@ -101,15 +105,26 @@ impl Forgettable {
                         'state', state, 'attempts', attempts, 'finished_at', finished_at,
                         'receipt', receipt)) FROM outbox WHERE notice = notices.id))"
             }
+            Self::Documents => {
+                "json_object('kind', 'document', 'id', id, 'seen_at', seen_at, 'published', published,
+                    'feed', feed, 'source', source, 'title', title, 'summary', summary, 'link', link,
+                    'symbols', json(symbols), 'sources', sources, 'translated', translated,
+                    'read_by', read_by, 'known_at', known_at, 'score', score, 'impact', impact,
+                    'confidence', confidence)"
+            }
         }
     }
 
     /// Rows that go with it.
-    const fn deliveries(self) -> Option<&'static str> {
+    const fn companions(self) -> Option<&'static str> {
         match self {
             Self::Signals => None,
             Self::Alerts => Some("DELETE FROM outbox WHERE alert = ?"),
             Self::Notices => Some("DELETE FROM outbox WHERE notice = ?"),
+            Self::Documents => Some(
+                "DELETE FROM document_symbols WHERE (symbol, seen_at, document) IN (SELECT value, seen_at, documents.id
+                    FROM documents, json_each(documents.symbols) WHERE documents.id = ?)",
+            ),
         }
     }
 }
@@ -162,7 +177,7 @@ fn forget(tx: &Connection, kind: Forgettable, (id, old): (&str, Old)) -> Result<
     if !tx.prepare_cached(&sql)?.exists(params![before, position, id])? {
         return Ok(0);
     }
-    if let Some(sql) = kind.deliveries() {
+    if let Some(sql) = kind.companions() {
         tx.prepare_cached(sql)?.execute([id])?;
     }
     let sql = format!("DELETE FROM {table} WHERE id = ?");

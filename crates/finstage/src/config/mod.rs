@@ -227,8 +227,10 @@ fn overlay(table: &mut Table, name: &str, value: &str) -> Result<()> {
                 "environment {name}: [[{list}]] is a list: write it in the file"
             )));
         }
-        let near = nearest(name, settable());
-        let near = near.map_or(String::new(), |near| format!("; did you mean {near}?"));
+        // What all have in front makes nothing alike.
+        let known = settable().map(|known| known[PREFIX.len()..].to_owned());
+        let near = nearest(&name[PREFIX.len()..], known);
+        let near = near.map_or(String::new(), |near| format!("; did you mean {PREFIX}{near}?"));
         return Err(Failure::usage(format!("environment {name}: there is no such setting{near}")));
     };
     let (last, sections) = path.split_last().expect("a known path has two parts or more");

@@ -29,6 +29,28 @@ pub struct Key {
     pub describes: &'static str,
 }
 
+/// One that has a default.
+const fn key(
+    section: &'static str,
+    name: &'static str,
+    kind: Kind,
+    default: &'static str,
+    describes: &'static str,
+) -> Key {
+    Key { section, name, kind, default: Some(default), example: default, describes }
+}
+
+/// One that is there only where it is given.
+const fn asked(
+    section: &'static str,
+    name: &'static str,
+    kind: Kind,
+    example: &'static str,
+    describes: &'static str,
+) -> Key {
+    Key { section, name, kind, default: None, example, describes }
+}
+
 /// What a setting takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {

@@ -71,6 +71,10 @@ fn words(line: &str) -> Vec<Vec<String>> {
         match (quote, c) {
             (Some(open), c) if c == open => quote = None,
             (Some(_), c) => word.get_or_insert_default().push(c),
+            // What another command says is one word, whatever it is.
+            (None, '(') if word.as_ref().is_some_and(|word| word.ends_with('$')) => {
+                quote = Some(')');
+            }
             (None, '\'' | '"') => {
                 word.get_or_insert_default();
                 quote = Some(c);

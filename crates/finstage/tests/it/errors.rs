@@ -29,7 +29,10 @@ fn a_wrong_word_on_the_command_line_is_one_line() {
         ("import x.csv --symbol BTC", "\"BTC\" is not a symbol: write venue:SYMBOL"),
         ("signals list --symbol BTC", "\"BTC\" is not a symbol: write venue:SYMBOL"),
         ("alerts list --status sent", "[possible values: delivered, queued, failed,"),
-        ("sim --venues nyse", "[possible values: binance, telegram, yahoo, kis, kraken, openai]"),
+        (
+            "sim --venues nyse",
+            "[possible values: binance, telegram, yahoo, kis, kraken, openai, rss]",
+        ),
         (
             "sim --listen 0.0.0.0:80",
             "the simulator serves this machine only: name 127.0.0.1 or [::1]",

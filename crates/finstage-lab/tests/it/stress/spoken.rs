@@ -1,5 +1,6 @@
 //! What comes over the wire, and what becomes of it in the counts.
 
+use std::io::{Read as _, Write as _};
 use std::time::Duration;
 
 use finstage_lab::stress::arrival::Schedule;
@@ -55,7 +56,16 @@ fn tls_and_http2_are_spoken_and_their_phases_told() {
 
 #[test]
 fn a_server_without_http2_is_not_stormed_with_connections() {
-    let address = scripted(|_| Some(reply(200, "", "x")));
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            // It may be gone again by then.
+            let _ = stream.read(&mut [0; 64]);
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
+        }
+    });
     let outcome = run(&HttpTest { version: Version::Http2, ..test(address, at(100.0, 1_000), 8) });
     assert_eq!((outcome.sent, outcome.ok), (100, 0), "{:?}", outcome.errors);
     let made = outcome.generator.connections;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use finstage_engine::Entry;
 use finstage_model::{Interval, Symbol};
+use finstage_strategies::{CATALOG, hears_news};
 
 use crate::config;
 use crate::config::settings::Settings;
@@ -78,7 +79,8 @@ pub(super) fn own_bars(
     let reads_longer = |entry: &Entry| {
         entry.params(&[]).is_ok_and(|params| (entry.build)(&params).longer(length).is_some())
     };
-    for entry in finstage_strategies::CATALOG.iter().filter(|entry| !reads_longer(entry)) {
+    let is_for_bars = |entry: &&Entry| !reads_longer(entry) && !hears_news(entry);
+    for entry in CATALOG.iter().filter(is_for_bars) {
         if entry.name.starts_with("ma_breakout") {
             for period in [20, 50, 200] {
                 strategy(

@@ -1,26 +1,6 @@
 //! Every setting there is.
 
-use super::{Key, Kind};
-
-const fn key(
-    section: &'static str,
-    name: &'static str,
-    kind: Kind,
-    default: &'static str,
-    describes: &'static str,
-) -> Key {
-    Key { section, name, kind, default: Some(default), example: default, describes }
-}
-
-const fn asked(
-    section: &'static str,
-    name: &'static str,
-    kind: Kind,
-    example: &'static str,
-    describes: &'static str,
-) -> Key {
-    Key { section, name, kind, default: None, example, describes }
-}
+use super::{Key, Kind, asked, key};
 
 /// Every setting, in the order of the file.
 pub const KEYS: &[Key] = &[
