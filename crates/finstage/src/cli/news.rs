@@ -6,7 +6,7 @@ use finstage_model::{Interval, Symbol, Timestamp};
 /// `finstage news`
 #[derive(Debug, Subcommand)]
 pub enum News {
-    /// Ask the feeds of [news] once, or these, and keep what is new
+    /// Ask the feeds of the settings once, or these, and keep what is new
     #[command(
         after_help = "A feed that is asked by hand is asked although its time has not come: leave a minute between.\nWhat is new is counted once, however many feeds have it: copies are stories that another had first.\n\nExamples:  finstage news fetch\n           finstage news fetch https://www.coindesk.com/arc/outboundfeeds/rss/ --json"
     )]
@@ -23,7 +23,7 @@ pub enum News {
 /// `finstage news fetch`
 #[derive(Debug, Args)]
 pub struct NewsFetch {
-    /// Feeds to ask instead of those of [news]
+    /// Feeds to ask instead of those of the settings
     #[arg(value_name = "ADDRESS")]
     pub feeds: Vec<String>,
     /// Keep nothing: print the documents, an NDJSON line each
@@ -48,7 +48,7 @@ pub struct NewsList {
 /// `finstage news lift`
 #[derive(Debug, Args)]
 pub struct NewsLift {
-    /// Instruments, parted by commas [default: those of [[feeds]]]
+    /// Instruments, parted by commas [default: those that are watched]
     #[arg(long, value_name = "SYMBOL", value_delimiter = ',')]
     pub symbols: Vec<Symbol>,
     /// Length of the stored bars

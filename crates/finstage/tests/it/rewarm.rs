@@ -15,11 +15,16 @@ use finstage_store::suite::Rng;
 use serde_json::Value;
 
 use crate::cli::shell::Shell;
+use crate::input::is_long;
 use crate::machine::{After, Death, End, How, Machine, Said, Shelf};
 use crate::script::{Import, Night, Script};
 
-/// Lives of a service in the usual run of the tests.
-const SEEDS: u64 = 400;
+/// Lives of a service in the usual run of the tests, and in the long one.
+const SEEDS: [u64; 2] = [160, 400];
+
+fn seeds() -> u64 {
+    SEEDS[usize::from(is_long())]
+}
 
 /// A machine after the whole script, and what was said on it.
 fn straight(script: &Arc<Script>, seed: u64) -> (Machine, Said) {
@@ -60,7 +65,7 @@ fn killed_anywhere_around_an_import_it_says_what_it_would_have_said() {
         for worker in 0..workers {
             let (script, said, resets) = (&script, &said, &resets);
             scope.spawn(move || {
-                for seed in (worker..SEEDS).step_by(workers as usize) {
+                for seed in (worker..seeds()).step_by(workers as usize) {
                     let context = format!("seed {seed}");
                     let machine = survive(script, seed, After::Kill, &context);
                     let alerts = machine.alerts();
@@ -79,7 +84,7 @@ fn killed_anywhere_around_an_import_it_says_what_it_would_have_said() {
 fn after_a_power_cut_around_an_import_every_run_can_be_recomputed() {
     let script = Script::with_holes(3);
     let (_, said) = straight(&script, 3);
-    for seed in 0..SEEDS / 4 {
+    for seed in 0..seeds() / 4 {
         let context = format!("seed {seed}");
         let machine = survive(&script, seed, After::PowerCut, &context);
         machine.people.check(&machine.alerts(), &context);
@@ -236,7 +241,7 @@ fn cards_kept_beside_a_service_rule_from_then_on_and_a_replay_rules_the_same() {
         assert_eq!(run.matches, Some(true), "{run:?}");
     }
     // Killed where the cards come and at midnights, it says the same.
-    for seed in 0..SEEDS / 8 {
+    for seed in 0..seeds() / 8 {
         let context = format!("seed {seed}");
         let mut rng = Rng::new(seed);
         let mut machine = Machine::new(&script, seed, Shelf::Memory);
