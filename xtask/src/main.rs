@@ -7,6 +7,7 @@
 //! cargo xtask clients                    public clients of the venues against the simulator
 //! cargo xtask tidy                       the rules that no compiler checks
 //! cargo xtask pages [--check]            docs/reference, written by the program itself
+//! cargo xtask book                       the docs as a book, in target/book
 //! cargo xtask lines                      lines of each crate
 //! ```
 #![forbid(unsafe_code)]
@@ -14,6 +15,7 @@
 #![expect(clippy::print_stderr, reason = "a command line tool: its progress goes to stderr")]
 
 mod bench;
+mod book;
 mod browser;
 mod clients;
 mod day;
@@ -45,6 +47,7 @@ usage: cargo xtask <command>
                              the simulator; a part of test
   tidy                       the rules that no compiler checks
   pages [--check]            write docs/reference from the program, or compare
+  book                       the docs as a book, in target/book; brings mdBook
   lines                      lines of each crate as a table";
 
 fn main() -> ExitCode {
@@ -62,6 +65,7 @@ fn main() -> ExitCode {
         ["tidy"] => tidy::run(),
         ["pages"] => pages::write(),
         ["pages", "--check"] => pages::check(),
+        ["book"] => book::build(),
         ["lines"] => lines::run(),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");

@@ -16,11 +16,18 @@ use crate::{debian, output_of, pages, python};
 /// The longest that a page of metrics may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Debian's tool.
+const PROMTOOL: &str = "promtool";
+
+/// Has promtool.
+pub(crate) fn install() -> Result<()> {
+    let works = || debian::runs(Path::new(PROMTOOL), &["--version"]);
+    debian::ensure(PROMTOOL, &["prometheus"], works)
+}
+
 /// Asks promtool about metrics and rules; skips with words where it cannot be had.
 pub(crate) fn check() -> Result<()> {
-    let program = Path::new("promtool");
-    let got = debian::ensure("promtool", &["prometheus"], || debian::runs(program, &["--version"]));
-    if let Err(why) = got {
+    if let Err(why) = install() {
         eprintln!("    skipped: {why}");
         return Ok(());
     }
@@ -29,14 +36,14 @@ pub(crate) fn check() -> Result<()> {
     fs::create_dir_all(&folder)?;
     let rules = folder.join("rules.yml");
     fs::write(&rules, output_of(&finstage.to_string_lossy(), &["metrics", "rules"])?)?;
-    debian::run(Command::new(program).args(["check", "rules"]).arg(&rules))?;
+    debian::run(Command::new(PROMTOOL).args(["check", "rules"]).arg(&rules))?;
     let data = folder.join("data");
     if data.exists() {
         fs::remove_dir_all(&data)?;
     }
     let mut demo = Demo::start(&finstage, &["--data-dir", &data.to_string_lossy()])?;
     let page = metrics(&demo.link()?, &fs::read_to_string(data.join("token"))?)?;
-    let mut promtool = Command::new(program);
+    let mut promtool = Command::new(PROMTOOL);
     promtool.args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut child = promtool.stderr(Stdio::piped()).spawn()?;
     child.stdin.take().context("stdin was piped")?.write_all(page.as_bytes())?;

@@ -7,7 +7,7 @@ use std::thread;
 use anyhow::{Context, Result, anyhow, bail};
 
 use crate::steps::{Step, step};
-use crate::{bench, browser, clients, day, failure, output_of, pages, prometheus, python};
+use crate::{bench, book, browser, clients, day, failure, output_of, pages, prometheus, python};
 
 /// What is to be run.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +49,13 @@ pub(crate) fn run(options: Options) -> Result<ExitCode> {
     let mut counts = Counts::default();
     let outcome = thread::scope(|scope| {
         // What comes over the network comes while the compiler works.
-        let coming = scope.spawn(|| browser::install().and_then(|()| clients::install()));
+        let coming = scope.spawn(|| {
+            browser::install()?;
+            clients::install()?;
+            // Its step says what is skipped without it.
+            let _ = prometheus::install();
+            anyhow::Ok(())
+        });
         let clippy = "clippy --workspace --all-targets --locked -- -D warnings";
         Step::cargo("clippy", clippy)?.run()?.done()?;
         tests(&options, &pythons, &mut counts)?;
@@ -107,6 +113,7 @@ fn the_rest(options: &Options) -> Result<()> {
     step("promtool on metrics and rules", prometheus::check)?;
     step("public clients against the simulator", clients::run)?;
     if options.all {
+        step("the docs as a book", book::build)?;
         step("one simulated day, release", day::timed_release)?;
         step("figures beside peers", || bench::run(&[]))?;
     }

@@ -165,7 +165,7 @@ fn what_follows_from_events_that_a_power_cut_took_was_never_said() {
         straight.said.check(&machine.said(&alerts), &format!("seed {seed}"));
         machine.people.check(&alerts, &format!("seed {seed}"));
     }
-    assert!(compared > 100 && lost > 100, "{compared} compared, {lost} events lost");
+    assert!(compared > 50 && lost > 100, "{compared} compared, {lost} events lost");
 }
 
 /// The journal holds the script from its start, or the first day kept, to its end.
