@@ -108,12 +108,12 @@ fn the_rest(options: &Options) -> Result<()> {
     let docs = Step::cargo("docs", "doc --workspace --no-deps --locked")?;
     docs.env("RUSTDOCFLAGS", "-D warnings").run()?.done()?;
     step("generated pages", pages::check)?;
+    step("the docs as a book", book::build)?;
     step("one simulated day, twice", day::same_twice)?;
     step("the dashboard in a browser", browser::check)?;
     step("promtool on metrics and rules", prometheus::check)?;
     step("public clients against the simulator", clients::run)?;
     if options.all {
-        step("the docs as a book", book::build)?;
         step("one simulated day, release", day::timed_release)?;
         step("figures beside peers", || bench::run(&[]))?;
     }
