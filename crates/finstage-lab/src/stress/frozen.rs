@@ -11,6 +11,7 @@ use std::time::Duration;
 use finstage_model::{Clock, Timestamp};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
+use socket2::{Domain, Socket, Type};
 
 use super::moment::Moment;
 use crate::{Error, ErrorKind};
@@ -22,6 +23,8 @@ const ANSWER: &[u8] =
 const READ_AT_ONCE: usize = 16 * 1024;
 /// The longest that it waits before it looks whether it is to stop.
 const LOOKED_EVERY: Duration = Duration::from_millis(50);
+/// Connections that wait to be taken.
+const CONNECTIONS_WAITING: i32 = 4_096;
 const LISTENER: Token = Token(usize::MAX - 1);
 
 /// How a [`FrozenServer`] stands still: the first time after `every`, then again and again.
@@ -42,6 +45,16 @@ pub struct FrozenServer {
     thread: Option<JoinHandle<()>>,
 }
 
+/// A port of this machine. Connections are taken while it stands still: one that is turned away tries again a
+/// second later, which is no wait of this server's making.
+fn listen() -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into())?;
+    socket.listen(CONNECTIONS_WAITING)?;
+    Ok(TcpListener::from_std(socket.into()))
+}
+
 /// When it stood still: from and to.
 type Log = Arc<Mutex<Vec<(Timestamp, Timestamp)>>>;
 
@@ -55,8 +68,7 @@ impl FrozenServer {
             Error::new(ErrorKind::Io, format!("starting a server that stands still: {e}"))
                 .because(e)
         };
-        let mut listener =
-            TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).map_err(failed)?;
+        let mut listener = listen().map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let poll = Poll::new().map_err(failed)?;
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE).map_err(failed)?;
