@@ -1,11 +1,10 @@
 //! Whether everything in a data folder is as it was written. Reads only, also beside a running service.
 
-use std::fs;
 use std::path::Path;
 
-use finstage_store::Records;
 use finstage_store::journal::{Journal, JournalOptions};
 use finstage_store::records::ChainCheck;
+use finstage_store::{DiskFiles, Files as _, Records};
 use serde::Serialize;
 
 use super::{HEADS, HISTORY, JOURNAL, RECORDS};
@@ -107,7 +106,7 @@ fn of_journal(journal: &Journal, records: &Records, dir: &Path) -> Result<Part> 
         }
     }
     let mut orphans = Vec::new();
-    for name in names(&dir.join(JOURNAL))? {
+    for name in DiskFiles.list(&dir.join(JOURNAL))? {
         let is_ours = name == "reserve" || days.iter().any(|day| day.to_string() == name);
         if !is_ours {
             orphans.push(format!("{JOURNAL}/{name}"));
@@ -150,21 +149,8 @@ fn folder(dir: &Path) -> Result<Part> {
             || name.ends_with(".toml")
             || name.contains(".log")
     };
-    let names = names(dir)?;
+    let names = DiskFiles.list(dir)?;
     let detail = format!("{} names", names.len());
     let orphans = names.into_iter().filter(|name| !is_known(name)).collect();
     Ok(Part { orphans, ..Part::new("folder", detail, Vec::new()) })
-}
-
-fn names(dir: &Path) -> std::io::Result<Vec<String>> {
-    let entries = match fs::read_dir(dir) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        other => other?,
-    };
-    let mut names = Vec::new();
-    for entry in entries {
-        names.push(entry?.file_name().to_string_lossy().into_owned());
-    }
-    names.sort_unstable();
-    Ok(names)
 }
