@@ -55,7 +55,8 @@ fn exit(global: &Global, outcome: &Outcome, ending: Ending) -> Exit {
     let is_http2 = outcome.settings.get("http2").is_some_and(|value| value == true);
     if is_http2 && outcome.sent > 0 && unreachable + count("ProtocolError") == outcome.sent {
         let target = &outcome.target;
-        say(global, format_args!("no answer in HTTP/2 from {target}: try without --http2"));
+        let ask = "is the server up, and does it speak HTTP/2? try without --http2";
+        say(global, format_args!("no answer in HTTP/2 from {target}: {ask}"));
         return Exit::Remote;
     }
     if outcome.sent > 0 && unreachable == outcome.sent {
