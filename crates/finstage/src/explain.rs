@@ -5,20 +5,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use finstage_llm::providers::{Said, Scripted};
-use finstage_llm::{AskOptions, Asker, CHAT, Done, End, Endpoint, Halt, Left, Row};
 use finstage_model::{Alert, Clock};
 use finstage_notify::{Explain, Explained, Template, checked};
 use finstage_store::Records;
 use serde_json::{Map, Value, json};
 
 use crate::config::settings::LlmSettings;
-use crate::exit::{Failure, Result};
-use crate::llm::{Keeper, Wanted, base, endpoint, prices};
+use crate::exit::Result;
+use crate::llm::{Aside, Purpose};
 
-/// What its spending is called in the ledger.
-const JOB: &str = "explain";
-/// The longest that a model may take: the alert waits.
-const ATTEMPT: Duration = Duration::from_secs(8);
+const PURPOSE: Purpose = Purpose {
+    job: "explain",
+    setting: "llm.explain",
+    attempt: Duration::from_secs(8),
+    without: "no plain words for an alert",
+    script: scripted,
+};
 /// The most tokens of an explanation.
 const MAX_TOKENS: u32 = 160;
 const INSTRUCTION: &str = "You put a market alert into one or two plain sentences for a reader who does not know the \
@@ -31,10 +33,8 @@ const BULLET: &str = "- ";
 /// Asks a model to explain alerts.
 #[derive(Debug)]
 pub(crate) struct Explainer {
-    asker: Asker,
-    model: String,
+    asked: Aside,
     template: Template,
-    keeper: Arc<Keeper>,
 }
 
 impl Explainer {
@@ -49,68 +49,20 @@ impl Explainer {
         store: (Records, &Path),
         clock: &Arc<dyn Clock>,
     ) -> Result<Self> {
-        let Some(model) = settings.model.clone() else {
-            return Err(Failure::usage("llm.explain: no model is named: write model in [llm]"));
-        };
-        let keeper = Arc::new(Keeper::over(
-            store,
-            (JOB, base(settings, &Wanted::default())),
-            settings.cache,
-            clock,
-        )?);
-        let options = AskOptions {
-            answers: keeper.answers(),
-            prices: Some(Arc::new(prices(settings)?)),
-            accounts: Some(keeper.accounts()),
-            ..AskOptions::default()
-        };
-        let wanted =
-            Wanted { timeout: Some(ATTEMPT), deadline: Some(ATTEMPT), ..Wanted::default() };
-        let asked_at = match settings.provider {
-            "scripted" => scripted(settings, wanted)?,
-            _ => endpoint(settings, wanted)?,
-        };
-        let asker = Asker::new(asked_at, options).map_err(Failure::usage)?;
-        Ok(Self { asker, model, template, keeper })
+        Ok(Self { asked: Aside::new(settings, &PURPOSE, store, clock)?, template })
     }
 
     async fn words(&self, alert: &Alert) -> Option<String> {
         let facts = self.template.facts(alert);
-        let row = Row {
-            line: 0,
-            custom_id: alert.id.to_string(),
-            url: CHAT.to_owned(),
-            body: question(&self.model, &facts),
-        };
-        let end = match self.asker.ask(row, &Halt::default()).await {
-            Left::Done(Done { end, .. }) => end,
-            Left::NotDone(_) => return None,
-        };
-        self.keep().await;
-        let reply = match end {
-            End::Answered(reply) => reply,
-            End::Failed(why) => {
-                tracing::warn!(code = why.code, why = why.message, "no plain words for an alert");
-                return None;
-            }
-        };
-        let text = reply.body.pointer("/choices/0/message/content").and_then(Value::as_str);
-        match checked(text.unwrap_or_default(), &facts) {
+        let body = question(&self.asked.model, &facts);
+        let text = self.asked.ask(alert.id.to_string(), body).await?;
+        self.asked.keep().await;
+        match checked(&text, &facts) {
             Ok(note) => Some(note),
             Err(why) => {
                 tracing::warn!("plain words for an alert are left out: the text {why}");
                 None
             }
-        }
-    }
-
-    /// Puts the answer and its price on the disk.
-    async fn keep(&self) {
-        let keeper = Arc::clone(&self.keeper);
-        match tokio::task::spawn_blocking(move || keeper.flush()).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!("what plain words cost is not kept: {error}"),
-            Err(error) => tracing::warn!("keeping what plain words cost: {error}"),
         }
     }
 }
@@ -136,13 +88,12 @@ fn question(model: &str, facts: &[String]) -> Map<String, Value> {
 }
 
 /// A model that asks nobody: the rule in words, as the alert has it.
-fn scripted(settings: &LlmSettings, wanted: Wanted<'_>) -> Result<Endpoint> {
-    let script = Scripted::new(|body| {
+fn scripted() -> Scripted {
+    Scripted::new(|body| {
         let lines = body["messages"][1]["content"].as_str().unwrap_or_default();
         let mut facts = lines.lines().filter_map(|line| line.strip_prefix(BULLET));
         Said::Text(format!("In short: {}", facts.nth(2).unwrap_or_default()))
-    });
-    crate::llm::endpoint_of(settings, wanted, Arc::new(script))
+    })
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Which language model is asked, where and with what: from settings and what was typed to an endpoint.
 
+mod aside;
 mod keeper;
 
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use crate::cli::{LlmProvider, LlmTarget};
 use crate::config::settings::LlmSettings;
 use crate::exit::{Exit, Failure, Result};
 
+pub(crate) use aside::{Aside, Purpose};
 pub(crate) use keeper::{FLUSH_EVERY, Keeper};
 
 /// The longest that a row may take, with all its waits and attempts.

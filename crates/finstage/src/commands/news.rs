@@ -121,10 +121,11 @@ fn tell(global: &Global, fetched: &Fetched, args: &NewsFetch) -> Result<Exit> {
         print_json(fetched)?;
     } else {
         let Fetched { asked, failed, new, copies, known, unreadable, .. } = fetched;
+        let feeds = if *asked == 1 { "feed" } else { "feeds" };
         say(
             global,
             format_args!(
-                "{asked} feeds asked, {failed} failed: {new} new, {copies} copies, {known} known, {unreadable} unreadable"
+                "{asked} {feeds} asked, {failed} failed: {new} new, {copies} copies, {known} known, {unreadable} unreadable"
             ),
         );
     }
