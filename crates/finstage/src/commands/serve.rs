@@ -65,8 +65,9 @@ pub(super) fn run(global: &Global, args: &Serve) -> Result<Exit> {
     let ended = runtime.block_on(async {
         let stop = stop_on_signal();
         if let Some(options) = server {
-            let said = global.clone();
-            let mut opened = serving::open(options, &dir, move |at| announce(&said, at)).await?;
+            let (said, another) = (global.clone(), another_link(global, args));
+            let told = move |at: &Announcement| announce(&said, &another, at);
+            let mut opened = serving::open(options, &dir, told).await?;
             opened.gateway = gateway(&plan)?;
             plan.server = Some(opened);
         }
@@ -116,14 +117,24 @@ fn server_options(args: &Serve, settings: &Settings) -> Result<Option<ServerOpti
     Ok(Some(options))
 }
 
-/// Tells a person how to sign in.
-pub(super) fn announce(global: &Global, at: &Announcement) {
+/// The command that makes another link to this server.
+fn another_link(global: &Global, args: &Serve) -> String {
+    let mut line = String::from("finstage token link");
+    if let Some(dir) = &global.data_dir {
+        line += &format!(" --data-dir {}", dir.display());
+    }
+    if let Some(listen) = args.listen {
+        line += &format!(" --listen {listen}");
+    }
+    line
+}
+
+/// Tells a person how to sign in, and which command makes another link.
+pub(super) fn announce(global: &Global, another: &str, at: &Announcement) {
     say(global, format_args!("dashboard: {}", at.link));
     say(
         global,
-        format_args!(
-            "the link works once, within 10 minutes; `finstage token link` prints another"
-        ),
+        format_args!("the link works once, within 10 minutes; `{another}` prints another"),
     );
 }
 

@@ -144,9 +144,13 @@ async fn play(
             .line(&format!("Its stream comes sealed, from {ws}, and is opened with {keyring}.\n"));
     }
     screen.findings(&findings);
-    let said = global.clone();
+    let (said, folder) = (global.clone(), dir.display().to_string());
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, args.port));
-    let announced = move |at: &Announcement| announce(&said, at);
+    let announced = move |at: &Announcement| {
+        let address = at.url.trim_start_matches("http://");
+        let another = format!("finstage token link --data-dir {folder} --listen {address}");
+        announce(&said, &another, at);
+    };
     let server = serving::open_next(ServerOptions::new(listen), dir, announced).await?;
     let settings = plan::market(&addresses)?;
     let until = if args.exit { start().plus(DAY) } else { Timestamp::MAX };
