@@ -109,7 +109,6 @@ fn the_rest(options: &Options) -> Result<()> {
     docs.env("RUSTDOCFLAGS", "-D warnings").run()?.done()?;
     step("generated pages", pages::check)?;
     step("the docs as a book", book::check)?;
-    step("one simulated day, twice", day::same_twice)?;
     step("the dashboard in a browser", browser::check)?;
     step("promtool on metrics and rules", prometheus::check)?;
     step("public clients against the simulator", clients::run)?;

@@ -132,10 +132,7 @@ fn another_link(global: &Global, args: &Serve) -> String {
 /// Tells a person how to sign in, and which command makes another link.
 pub(super) fn announce(global: &Global, another: &str, at: &Announcement) {
     say(global, format_args!("dashboard: {}", at.link));
-    say(
-        global,
-        format_args!("the link works once, within 10 minutes; `{another}` prints another"),
-    );
+    say(global, format_args!("the link works once, within 10 minutes; `{another}` prints another"));
 }
 
 /// Turns true on Ctrl-C or SIGTERM.

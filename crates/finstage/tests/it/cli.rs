@@ -1,5 +1,6 @@
 //! What can be typed and what is printed: the contract with people and scripts.
 
+pub(crate) mod day;
 mod instruments;
 mod own;
 pub(crate) mod shell;
@@ -184,31 +185,29 @@ fn story(summary: &Value) -> Value {
 }
 
 #[test]
-fn one_seed_is_one_story_in_a_temporary_a_new_and_a_used_folder() {
-    let shell = Shell::new();
-    let first = shell.run("demo --fast --exit --json -q --seed 7").ok().quiet().json();
+fn one_seed_is_one_story_in_a_new_a_used_and_a_temporary_folder_plain_or_sealed() {
+    let (shell, first) = day::played("day");
     assert_eq!(first["parity"], "ok");
     for field in ["events", "bars", "signals", "verified", "unproven", "alerts", "delivered"] {
         assert!(first[field].as_u64().unwrap() > 0, "{field}: {first}");
     }
-    assert!(shell.names("tmp").is_empty(), "the temporary folder is left behind");
-
-    for what in ["a new", "a used"] {
-        let run = shell.run("demo --fast --exit --json -q --seed 7 --data-dir day").ok().quiet();
-        assert_eq!(story(&run.json()), story(&first), "{what} folder changes the story");
+    for (what, more) in [
+        ("a used folder", "--data-dir day"),
+        ("a temporary folder and a sealed stream", "--sealed"),
+    ] {
+        let run = shell.run(&format!("demo --fast --exit --json -q --seed 7 {more}")).ok().quiet();
+        assert_eq!(story(&run.json()), story(&first), "{what} changes the story");
     }
+    assert!(shell.names("tmp").is_empty(), "the temporary folder is left behind");
     let replayed = shell.run("replay --check --json -q --data-dir day").ok().quiet().json();
     assert_eq!((&replayed["match"], &replayed["hash"]), (&json!(true), &first["hash"]));
 }
 
 #[test]
 fn another_seed_is_another_story() {
-    let shell = Shell::new();
-    let hash = |seed| {
-        let run = shell.run(&format!("demo --fast --exit --json -q --seed {seed}")).ok();
-        run.json()["hash"].clone()
-    };
-    assert_ne!(hash(7), hash(8));
+    let (shell, first) = day::played("day");
+    let other = shell.run("demo --fast --exit --json -q --seed 8").ok().quiet().json();
+    assert_ne!(other["hash"], first["hash"]);
 }
 
 #[test]

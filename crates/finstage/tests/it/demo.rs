@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::cli::day;
 use crate::cli::shell::{Shell, skipped, waves};
 use crate::input::is_long;
 
@@ -9,8 +10,7 @@ const PLANTED: &str = "volume_breakout_up(period=20,ratio=2,change=1)";
 
 #[test]
 fn the_planted_edge_is_verified_and_nothing_else_is() {
-    let shell = Shell::new();
-    let day = shell.run("demo --fast --exit --json -q --data-dir day").ok().quiet().json();
+    let (shell, day) = day::played("day");
     assert_eq!((&day["planted"], &day["parity"]), (&json!(PLANTED), &json!("ok")));
     assert_eq!(day["verified_strategies"], json!([PLANTED]));
     assert_eq!(day["tests"], 171);

@@ -20,6 +20,7 @@ use jiff::tz::TimeZone;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 
+use crate::cli::day;
 use crate::cli::shell::Shell;
 
 const DAY: &str = "report daily --data-dir d --date 2026-01-05";
@@ -28,9 +29,7 @@ const EVERYTHING: Position = Position::from_i64(i64::MAX);
 
 /// A shell with the folder of a demo.
 fn played() -> Shell {
-    let shell = Shell::new();
-    shell.run("demo --fast --exit -q --data-dir d").ok();
-    shell
+    day::played("d").0
 }
 
 #[test]

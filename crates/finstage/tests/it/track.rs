@@ -3,12 +3,12 @@
 use finstage_store::FolderLock;
 use serde_json::Value;
 
+use crate::cli::day;
 use crate::cli::shell::Shell;
 
 /// A shell with the folder of a demo, and its track record in `track.jsonl`.
 fn played() -> Shell {
-    let shell = Shell::new();
-    shell.run("demo --fast --exit -q --data-dir d").ok();
+    let (shell, _) = day::played("d");
     shell.run("track-record export --data-dir d -q -o track.jsonl").ok().quiet();
     shell
 }

@@ -6,6 +6,7 @@ use std::process::Command;
 use finstage_store::FolderLock;
 
 use super::FEED;
+use crate::cli::day;
 use crate::cli::shell::{Shell, skipped, waves};
 
 #[test]
@@ -66,7 +67,7 @@ fn real_and_simulated_records_never_mix() {
 
 #[test]
 fn a_demo_clears_nothing_but_what_a_demo_left() {
-    let shell = Shell::new();
+    let (shell, _) = day::played("kept");
     std::fs::create_dir_all(shell.path("diary/journal")).unwrap();
     shell.write("diary/journal/2024.txt", "dear diary");
     let said = shell.run("demo --fast --exit --data-dir diary").refused(2);
@@ -74,7 +75,6 @@ fn a_demo_clears_nothing_but_what_a_demo_left() {
     assert_eq!(shell.read("diary/journal/2024.txt"), b"dear diary");
 
     shell.write("finstage.toml", FEED);
-    shell.run("demo --fast --exit -q --data-dir kept").ok();
     shell.write("kept/records.db.notes", "mine");
     shell.run("demo --fast --exit -q --data-dir kept").ok();
     assert_eq!(shell.read("kept/records.db.notes"), b"mine");
