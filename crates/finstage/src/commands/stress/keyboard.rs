@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal as _, Stderr};
 use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use finstage_lab::stress::Language;
@@ -15,6 +16,9 @@ use super::screen::{View, draw};
 
 /// The most keys that are read between two drawings: a paste must not hold up a test.
 const MAX_KEYS: usize = 64;
+
+/// Whether a screen has the terminal.
+static TAKEN: AtomicBool = AtomicBool::new(false);
 
 /// What a person wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +49,8 @@ impl Keyboard {
     /// Where it refuses.
     pub(super) fn open() -> io::Result<Self> {
         restore_on_panic();
-        terminal::enable_raw_mode()?;
+        TAKEN.store(true, Ordering::Relaxed);
+        terminal::enable_raw_mode().inspect_err(|_| restore())?;
         execute!(io::stderr(), terminal::EnterAlternateScreen).inspect_err(|_| restore())?;
         let terminal =
             Terminal::new(CrosstermBackend::new(io::stderr())).inspect_err(|_| restore())?;
@@ -101,8 +106,11 @@ impl Drop for Keyboard {
     }
 }
 
-/// Gives the terminal back; where that fails there is nobody to tell.
-fn restore() {
+/// Gives the terminal back if it was taken; where that fails there is nobody to tell.
+pub(super) fn restore() {
+    if !TAKEN.swap(false, Ordering::Relaxed) {
+        return;
+    }
     let _ = terminal::disable_raw_mode();
     let _ =
         execute!(io::stderr(), terminal::LeaveAlternateScreen, ratatui::crossterm::cursor::Show);

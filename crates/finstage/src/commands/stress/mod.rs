@@ -59,6 +59,7 @@ fn stop_on_signal() -> Result<Stop> {
             pulled.pull();
             let mut again = super::serve::stop_on_signal();
             let _ = again.wait_for(|stop| *stop).await;
+            keyboard::restore();
             std::process::exit(Exit::Interrupted as i32);
         });
     })?;
