@@ -195,7 +195,7 @@ fn one_seed_is_one_story_in_a_new_a_used_and_a_temporary_folder_plain_or_sealed(
         ("a used folder", "--data-dir day"),
         ("a temporary folder and a sealed stream", "--sealed"),
     ] {
-        let run = shell.run(&format!("demo --fast --exit --json -q --seed 7 {more}")).ok().quiet();
+        let run = shell.run(&format!("demo --fast --exit --json -q {more}")).ok().quiet();
         assert_eq!(story(&run.json()), story(&first), "{what} changes the story");
     }
     assert!(shell.names("tmp").is_empty(), "the temporary folder is left behind");
