@@ -5,6 +5,7 @@
 //! cargo xtask bench [WORDS]              the release build beside TA-Lib and backtesting.py
 //! cargo xtask dist                       what is handed out, in target/dist
 //! cargo xtask clients                    public clients of the venues against the simulator
+//! cargo xtask api [--all]                schemathesis: the server does what its document says
 //! cargo xtask tidy                       the rules that no compiler checks
 //! cargo xtask pages [--check]            docs/reference, written by the program itself
 //! cargo xtask book                       the docs as a book, in target/book
@@ -14,6 +15,7 @@
 #![expect(clippy::print_stdout, reason = "a command line tool: its result goes to stdout")]
 #![expect(clippy::print_stderr, reason = "a command line tool: its progress goes to stderr")]
 
+mod api;
 mod bench;
 mod book;
 mod browser;
@@ -45,6 +47,7 @@ usage: cargo xtask <command>
   dist                       the release as an archive and as the image of a container, in target/dist
   clients                    python-binance, ccxt, yfinance and python-telegram-bot against
                              the simulator; a part of test
+  api [--all]                schemathesis asks the server what its document promises; a part of test
   tidy                       the rules that no compiler checks
   pages [--check]            write docs/reference from the program, or compare
   book                       the docs as a book, in target/book; brings mdBook
@@ -62,6 +65,8 @@ fn main() -> ExitCode {
         ["bench", ref words @ ..] => bench::run(words),
         ["dist"] => dist::make(),
         ["clients"] => clients::run(),
+        ["api"] => api::check(api::Effort::Short),
+        ["api", "--all"] => api::check(api::Effort::Long),
         ["tidy"] => tidy::run(),
         ["pages"] => pages::write(),
         ["pages", "--check"] => pages::check(),
