@@ -8,7 +8,7 @@ use anyhow::{Context, Result, anyhow, bail};
 
 use crate::steps::{Step, step};
 use crate::{
-    api, bench, book, browser, clients, day, failure, output_of, pages, prometheus, python,
+    api, bench, book, browser, clients, day, failure, month, output_of, pages, prometheus, python,
 };
 
 /// What is to be run.
@@ -119,6 +119,7 @@ fn the_rest(options: &Options) -> Result<()> {
     step("schemathesis on the server's document", || api::check(effort))?;
     if options.all {
         step("one simulated day, release", day::timed_release)?;
+        step("two days of a service", || month::run(&month::Options::short()))?;
         step("figures beside peers", || bench::run(&[]))?;
     }
     Ok(())
