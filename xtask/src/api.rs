@@ -15,7 +15,7 @@ const SEED: &str = "7";
 /// How many requests chance makes for each operation, besides those that follow from the document.
 const EXAMPLES: u32 = 3;
 /// As many in the long run, which also follows where one answer leads to the next.
-const MANY_EXAMPLES: u32 = 300;
+const MANY_EXAMPLES: u32 = 100;
 /// Not looked at: a value may have the right form and name nothing, such as a cursor, a task's type or a symbol
 /// that is not watched. The answer is 400 then, with words.
 const NOT_LOOKED_AT: &str = "positive_data_acceptance";

@@ -134,6 +134,18 @@ pub(super) struct House {
     token: String,
     process: Process,
     data: PathBuf,
+    /// What limits its memory, if anything does.
+    group: Option<PathBuf>,
+}
+
+impl Drop for House {
+    fn drop(&mut self) {
+        let Some(group) = self.group.take() else { return };
+        // Only an empty group can be removed.
+        let _ = self.process.0.kill();
+        let _ = self.process.0.wait();
+        let _ = fs::remove_dir(group);
+    }
 }
 
 impl House {
@@ -175,7 +187,13 @@ impl House {
             pause(LOOK);
         };
         let token = fs::read_to_string(scene.data.join("token")).context("reading the token")?;
-        Ok(Self { address, token: token.trim().to_owned(), process, data: scene.data.clone() })
+        Ok(Self {
+            address,
+            token: token.trim().to_owned(),
+            process,
+            data: scene.data.clone(),
+            group: None,
+        })
     }
 
     pub(super) fn pid(&self) -> u32 {
@@ -243,7 +261,7 @@ impl House {
     }
 
     /// Puts it into a group of its own that may have no more memory; says how.
-    pub(super) fn limit_memory(&self, most: u64) -> Result<String> {
+    pub(super) fn limit_memory(&mut self, most: u64) -> Result<String> {
         let name = format!("finstage-month-{}", self.pid());
         for (root, limit) in
             [("/sys/fs/cgroup", "memory.max"), ("/sys/fs/cgroup/memory", "memory.limit_in_bytes")]
@@ -255,6 +273,7 @@ impl House {
             let set = fs::write(group.join(limit), most.to_string())
                 .and_then(|()| fs::write(group.join("cgroup.procs"), self.pid().to_string()));
             if set.is_ok() {
+                self.group = Some(group);
                 return Ok(format!("the service may have {} MiB ({limit})", most >> 20));
             }
             let _ = fs::remove_dir(&group);

@@ -109,7 +109,7 @@ fn month(options: &Options, scene: &Scene) -> Result<Samples> {
         symbols,
         "[journal]\nkeep = \"3d\"\n[retention]\nsaid = \"3d\"\nnotices = \"3d\"\n",
     )?;
-    let house = House::start(scene, Some(&sim), &[])?;
+    let mut house = House::start(scene, Some(&sim), &[])?;
     if let Some(most) = memory {
         eprintln!("    {}", house.limit_memory(u64::from(most) << 20)?);
     }

@@ -191,7 +191,7 @@ fn sum(page: &str, name: &str) -> f64 {
         (rest.starts_with('{') || rest.starts_with(' ')).then_some(())?;
         rest.rsplit(' ').next()?.parse().ok()
     };
-    page.lines().filter_map(value).sum()
+    page.lines().filter_map(value).fold(0.0, |sum, value| sum + value)
 }
 
 /// The number behind a word of `/proc/PID/status`, in KiB.
