@@ -5,6 +5,8 @@
 //! cargo xtask bench [WORDS]              the release build beside TA-Lib and backtesting.py
 //! cargo xtask dist                       what is handed out, in target/dist
 //! cargo xtask clients                    public clients of the venues against the simulator
+//! cargo xtask api [--all]                schemathesis: the server does what its document says
+//! cargo xtask month [WORDS]              a month of a service in an hour, looked at from outside
 //! cargo xtask tidy                       the rules that no compiler checks
 //! cargo xtask pages [--check]            docs/reference, written by the program itself
 //! cargo xtask book                       the docs as a book, in target/book
@@ -14,6 +16,7 @@
 #![expect(clippy::print_stdout, reason = "a command line tool: its result goes to stdout")]
 #![expect(clippy::print_stderr, reason = "a command line tool: its progress goes to stderr")]
 
+mod api;
 mod bench;
 mod book;
 mod browser;
@@ -22,6 +25,7 @@ mod day;
 mod debian;
 mod dist;
 mod lines;
+mod month;
 mod pages;
 mod prometheus;
 mod python;
@@ -45,6 +49,10 @@ usage: cargo xtask <command>
   dist                       the release as an archive and as the image of a container, in target/dist
   clients                    python-binance, ccxt, yfinance and python-telegram-bot against
                              the simulator; a part of test
+  api [--all]                schemathesis asks the server what its document promises; a part of test
+  month [--days N] [--symbols N] [--speed N] [--memory MIB] [--binary FILE] [--faults]
+                             a service on a clock that runs faster, 30 days in an hour: memory,
+                             disk, files, processor; --faults also what may happen to it
   tidy                       the rules that no compiler checks
   pages [--check]            write docs/reference from the program, or compare
   book                       the docs as a book, in target/book; brings mdBook
@@ -62,6 +70,11 @@ fn main() -> ExitCode {
         ["bench", ref words @ ..] => bench::run(words),
         ["dist"] => dist::make(),
         ["clients"] => clients::run(),
+        ["api"] => api::check(api::Effort::Short),
+        ["api", "--all"] => api::check(api::Effort::Long),
+        ["month", ref words @ ..] => {
+            month::Options::parse(words).and_then(|options| month::run(&options))
+        }
         ["tidy"] => tidy::run(),
         ["pages"] => pages::write(),
         ["pages", "--check"] => pages::check(),

@@ -7,7 +7,9 @@ use std::thread;
 use anyhow::{Context, Result, anyhow, bail};
 
 use crate::steps::{Step, step};
-use crate::{bench, book, browser, clients, day, failure, output_of, pages, prometheus, python};
+use crate::{
+    api, bench, book, browser, clients, day, failure, month, output_of, pages, prometheus, python,
+};
 
 /// What is to be run.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -112,8 +114,11 @@ fn the_rest(options: &Options) -> Result<()> {
     step("the dashboard in a browser", browser::check)?;
     step("promtool on metrics and rules", prometheus::check)?;
     step("public clients against the simulator", clients::run)?;
+    let effort = if options.all { api::Effort::Long } else { api::Effort::Short };
+    step("schemathesis on the server's document", || api::check(effort))?;
     if options.all {
         step("one simulated day, release", day::timed_release)?;
+        step("two days of a service", || month::run(&month::Options::short()))?;
         step("figures beside peers", || bench::run(&[]))?;
     }
     Ok(())

@@ -45,6 +45,17 @@ impl ScaledClock {
         Self { start, factor, origin: Instant::now() }
     }
 
+    /// A clock that was right at `right_at`, a moment of the machine's clock, and runs `factor` times as fast since
+    /// then: processes that are given the same two have the same time.
+    ///
+    /// # Panics
+    /// As [`ScaledClock::new`].
+    #[must_use]
+    pub fn right_at(right_at: Timestamp, factor: f64) -> Self {
+        let passed = SystemClock.now().since(right_at);
+        Self::new(right_at.plus(scale(passed, factor)), factor)
+    }
+
     /// How long a stretch of this clock takes in real time: what to give to a timer.
     #[must_use]
     pub fn real(&self, simulated: Duration) -> Duration {
@@ -82,6 +93,15 @@ mod tests {
         let slow = ScaledClock::new(start, 0.5);
         assert_eq!(slow.real(Duration::from_secs(1)), Duration::from_secs(2));
         assert_eq!(slow.real(Duration::MAX), Duration::MAX);
+    }
+
+    #[test]
+    fn clocks_that_were_right_at_the_same_moment_show_the_same() {
+        let right_at = SystemClock.now().minus(Duration::from_secs(100));
+        let (one, other) =
+            (ScaledClock::right_at(right_at, 1e3), ScaledClock::right_at(right_at, 1e3));
+        assert!(one.now() >= right_at.plus(Duration::from_secs(100_000)));
+        assert!(other.now().since(one.now()) < Duration::from_secs(3_600));
     }
 
     #[test]

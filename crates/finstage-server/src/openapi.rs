@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
 
-use crate::query::{Kind, LIMIT_DEFAULT, LIMIT_MAX, Param};
+use crate::query::{
+    Kind, LIMIT_DEFAULT, LIMIT_MAX, MAX_SYMBOL_CHARS, MAX_SYMBOLS_CHARS, MAX_TEXT_CHARS, Param,
+};
 use crate::routes::{Gate, Gives, ROUTES, Route, Work};
 
 /// Schemas of everything that is given and taken.
@@ -113,23 +115,51 @@ fn responses(route: &Route) -> Value {
         all.insert("503".to_owned(), json!({"description": "not ready", "content": content}));
     }
     let problem = json!({"application/problem+json": {"schema": reference("Problem")}});
-    all.insert(
-        "default".to_owned(),
-        json!({"description": "a problem: 400 parameters, 401 not signed in, 403 another host or origin, 404, 405, 413, 415, 503 too busy", "content": problem}),
-    );
+    for (status, why) in PROBLEMS.iter().filter(|(status, _)| can_end(route, *status)) {
+        all.entry(status.to_string())
+            .or_insert_with(|| json!({"description": why, "content": problem}));
+    }
     Value::Object(all)
+}
+
+/// How a request may end that is not done as asked: each status with the reason.
+// a table: every status that clients must know
+const PROBLEMS: [(u16, &str); 11] = [
+    (400, "a parameter, the body or the request itself cannot be read, or asks for what cannot be"),
+    (401, "not signed in"),
+    (403, "for another host, or from a page of another origin"),
+    (404, "nothing has this name"),
+    (405, "the address has no such method; Allow lists those that it has"),
+    (408, "the body took too long"),
+    (413, "the body is too large"),
+    (415, "the body is not application/json"),
+    (426, "this is a WebSocket"),
+    (500, "the service failed; its log says why"),
+    (503, "too busy, or not ready"),
+];
+
+/// Whether a request to this route can end with this status.
+fn can_end(route: &Route, status: u16) -> bool {
+    match status {
+        401 => route.gate == Gate::Token,
+        404 => route.path.contains("{id}") || matches!(route.work, Work::Store(_) | Work::Kept(_)),
+        408 | 413 | 415 => route.body.is_some(),
+        426 => matches!(route.work, Work::Stream),
+        500 => !matches!(route.work, Work::Stream),
+        _ => true,
+    }
 }
 
 fn parameter(param: &Param) -> Value {
     let schema = match param.kind {
         Kind::Text => {
-            json!({"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[^\\u0000]*\\S[^\\u0000]*$"})
+            json!({"type": "string", "minLength": 1, "maxLength": MAX_TEXT_CHARS, "pattern": "^[^\\u0000]*\\S[^\\u0000]*$"})
         }
         Kind::Symbol => {
-            json!({"type": "string", "pattern": "^[a-z0-9_-]+:[!-~]+$", "maxLength": 100, "examples": ["binance:BTCUSDT"]})
+            json!({"type": "string", "pattern": "^[a-z0-9_-]+:[!-~]+$", "maxLength": MAX_SYMBOL_CHARS, "examples": ["binance:BTCUSDT"]})
         }
         Kind::Symbols => {
-            json!({"type": "string", "pattern": "^[a-z0-9_-]+:[!-+.-~]+(,[a-z0-9_-]+:[!-+.-~]+)*$", "maxLength": 500, "examples": ["binance:BTCUSDT,binance:ETHUSDT"]})
+            json!({"type": "string", "pattern": "^[a-z0-9_-]+:[!-+.-~]+(,[a-z0-9_-]+:[!-+.-~]+)*$", "maxLength": MAX_SYMBOLS_CHARS, "examples": ["binance:BTCUSDT,binance:ETHUSDT"]})
         }
         Kind::Interval => {
             json!({"type": "string", "enum": finstage_model::Interval::ALL.map(|one| one.as_str())})
@@ -141,11 +171,13 @@ fn parameter(param: &Param) -> Value {
         Kind::Limit => {
             json!({"type": "integer", "minimum": 1, "maximum": LIMIT_MAX, "default": LIMIT_DEFAULT})
         }
-        Kind::Cursor => json!({"type": "string", "description": "opaque"}),
+        Kind::Cursor => {
+            json!({"type": "string", "minLength": 1, "maxLength": MAX_TEXT_CHARS, "description": "opaque"})
+        }
         Kind::Flag => json!({"type": "boolean"}),
         Kind::OneOf(words) => json!({"type": "string", "enum": words}),
         Kind::Texts => {
-            json!({"type": "array", "minItems": 1, "maxItems": 20, "items": {"type": "string"}})
+            json!({"type": "array", "minItems": 1, "maxItems": 20, "items": {"type": "string", "minLength": 1, "maxLength": MAX_TEXT_CHARS}})
         }
     };
     let mut shown = json!({
@@ -231,6 +263,20 @@ mod tests {
         ids.sort();
         ids.dedup();
         assert_eq!(ids.len(), ROUTES.len(), "operation ids are unique");
+    }
+
+    #[test]
+    fn the_statuses_of_a_route_are_those_that_it_can_end_with() {
+        let document = document("1");
+        let statuses = |path: &str, method: &str| {
+            let responses = document["paths"][path][method]["responses"].as_object().unwrap();
+            responses.keys().map(String::as_str).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(statuses("/healthz", "get"), "200 400 403 405 500 503");
+        assert_eq!(statuses("/ws/realtime", "get"), "101 400 401 403 405 426 503");
+        let written = "201 400 401 403 404 405 408 413 415 500 503";
+        assert_eq!(statuses("/api/v1/tasks", "post"), written);
+        assert_eq!(statuses("/api/v1/watches/{id}", "delete"), "204 400 401 403 404 405 500 503");
     }
 
     #[test]

@@ -11,6 +11,10 @@ pub(crate) const LIMIT_DEFAULT: usize = 50;
 pub(crate) const LIMIT_MAX: usize = 500;
 /// The most pairs in one query.
 const MAX_PAIRS: usize = 64;
+/// The longest text of a parameter, in characters; symbols are shorter, lists of them longer.
+pub(crate) const MAX_TEXT_CHARS: usize = 200;
+pub(crate) const MAX_SYMBOL_CHARS: usize = 100;
+pub(crate) const MAX_SYMBOLS_CHARS: usize = 500;
 /// The longest value of a parameter, in bytes.
 const MAX_VALUE_BYTES: usize = 2_000;
 /// Names under which people put secrets into addresses, where every log keeps them.
@@ -66,6 +70,17 @@ impl Param {
     fn check(&self, value: &str) -> Result<(), Problem> {
         let refuse =
             |what: &str| Err(Problem::bad(format!("the value of {} is not {what}", self.name)));
+        let max = match self.kind {
+            Kind::Symbol => MAX_SYMBOL_CHARS,
+            Kind::Symbols => MAX_SYMBOLS_CHARS,
+            _ => MAX_TEXT_CHARS,
+        };
+        if value.chars().nth(max).is_some() {
+            return Err(Problem::bad(format!(
+                "the value of {} is too long: {max} characters are possible",
+                self.name
+            )));
+        }
         match self.kind {
             Kind::Text | Kind::Texts if value.trim().is_empty() => refuse("a text: it is empty"),
             Kind::Text | Kind::Texts | Kind::Cursor => Ok(()),
@@ -244,6 +259,8 @@ mod tests {
         }
         assert!(refused("symbol=BTC").contains("venue:SYMBOL"));
         assert!(refused("symbol=a:B&verdict=good").contains("one of: verified"));
+        assert!(refused(&format!("symbol=a:{}", "B".repeat(99))).contains("too long"));
+        assert!(refused(&format!("symbol=a:B&spec={}", "한".repeat(201))).contains("too long"));
         assert!(refused("symbol=%zz").contains("percent-encoding"));
         assert!(refused("symbol=a:B%00").contains("null byte"));
         assert!(refused("symbol=a:B&spec=%ff").contains("percent-encoding"));

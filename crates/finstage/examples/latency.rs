@@ -82,6 +82,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         keep: None,
         renewal: Renewal::Daily,
         imports: None,
+        patience: Default::default(),
     };
     let house = House {
         journal: store.journal.clone(),

@@ -25,6 +25,7 @@ use finstage_strategies::CATALOG;
 
 use crate::exit::{Exit, Failure, Result};
 use crate::live::{Ended, JournalSource, LiveSink, LiveSource, Observer, RunStart, Safe};
+use crate::patience::Patience;
 use crate::rewarm::Imports;
 
 /// How long after 00:00 the day's engine is renewed, so that bars that close at midnight are
@@ -86,6 +87,8 @@ pub struct Rim {
     pub renewal: Renewal,
     /// How often one looks for bars that another process imported; `None` where none can.
     pub imports: Option<Duration>,
+    /// Whether a full disk and held records are waited for.
+    pub patience: Patience,
 }
 
 /// Whether each day gets a new engine.
@@ -151,7 +154,7 @@ impl House {
             self.forget(day)?;
             stage = self.open(Opening { day, at: day.start(), events })?;
         }
-        writer.drain()?;
+        self.drain(&writer)?;
         Ok(())
     }
 
@@ -194,7 +197,7 @@ impl House {
         }
         let engine = engine_of(&header.origin.settings)?;
         let events = self.again(Stage { day, run }, writer, engine)?.1;
-        writer.drain()?;
+        self.drain(writer)?;
         if day >= today {
             // Other settings or another version: what was received today was said by another voice.
             return self.open(Opening { day, at: now, events: Vec::new() });
@@ -243,14 +246,15 @@ impl House {
             Renewal::Never => Timestamp::MAX,
         };
         let feed = &mut imports.beside(feed);
-        let mut source = LiveSource { writer: journal, feed, pending, renew_at, ended: Ended::No };
+        let (patience, ended) = (&self.rim.patience, Ended::No);
+        let mut source = LiveSource { writer: journal, feed, pending, renew_at, ended, patience };
         run(&mut source, &mut engine, &mut imports.heard(&mut sink)).map_err(run_failed)?;
         sink.finish().map_err(|e| run_failed(RunError::Sink(e.0)))?;
         let ended = source.ended;
         source.writer.sync()?;
         drop(syncing);
         // Drained: the preamble reads bars and alerts that were said until now.
-        writer.drain()?;
+        self.drain(writer)?;
         Ok((ended == Ended::Day).then(|| sink.into_after_midnight()))
     }
 
@@ -310,7 +314,9 @@ impl House {
         }
         preamble.extend(events.into_iter().filter(|event| event.ts_recv >= day.start()));
         self.close()?;
-        let run = self.journal.create_run(day, &self.origin()?, &preamble)?;
+        let origin = self.origin()?;
+        let create = || self.journal.create_run(day, &origin, &preamble);
+        let run = self.rim.patience.outlast("opening a day of the journal", create)?;
         Ok(Stage { day, run })
     }
 
@@ -391,11 +397,17 @@ impl House {
         Ok((notices.filter(is_own).collect(), newest))
     }
 
+    /// Waits until everything that was said is in the records.
+    pub(crate) fn drain(&self, writer: &RecordsWriter) -> Result<()> {
+        Ok(self.rim.patience.outlast("writing the records", || writer.drain())?)
+    }
+
     /// Makes what earlier runs said safe from a power cut: from the next run on nobody derives it
     /// from their journals again. A note is safe when it is written, and so is all before it.
     fn close(&self) -> Result<()> {
         if let Some((day, run)) = self.last_run()? {
-            self.records.set_meta(CLOSED, &format!("{day}/{run}"))?;
+            let close = || self.records.set_meta(CLOSED, &format!("{day}/{run}"));
+            self.rim.patience.outlast("closing a run", close)?;
         }
         Ok(())
     }

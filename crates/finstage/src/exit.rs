@@ -76,6 +76,8 @@ impl From<finstage_store::Error> for Failure {
             (finstage_store::ErrorKind::Io, Some(cause)) => {
                 Self::new(Exit::Store, format!("{error}: {cause}"))
             }
+            // Nothing is wrong with the store: what was asked for is.
+            (finstage_store::ErrorKind::Refused, _) => Self::new(Exit::Usage, error),
             _ => Self::new(Exit::Store, error),
         }
     }

@@ -31,6 +31,7 @@ pub mod logging;
 pub mod monitor;
 pub mod news;
 pub mod pace;
+pub mod patience;
 mod polled;
 pub mod recorded;
 mod rendezvous;

@@ -10,15 +10,19 @@ use finstage_feeds::registry;
 use finstage_model::{
     Decision, Event, IdHasher, InstrumentId, Output, Payload, Position, Symbol, Timestamp,
 };
-use finstage_store::journal::{Reader, Synced, Writer};
+use finstage_store::journal::{Reader, Space, Synced, Writer};
 use finstage_store::records::{Batch, NewAlert, NewSignal, RecordsWriter, Route, RunDigest};
 
 use crate::day::{Feed, Rim};
+use crate::patience::Patience;
 
 /// Most events that are journaled and applied together.
 pub const BATCH_MAX_EVENTS: usize = 4_096;
 /// Most events that the records may lag behind the journal while nothing is said.
 const SILENT_MAX_EVENTS: u64 = 16_384;
+
+/// About every so many batches one tries to set the journal's reserve aside again.
+const REFILL_EVERY_EVENTS: u64 = 64;
 
 /// Is told what happens, as it happens; must not block.
 pub trait Observer: Send + Sync + fmt::Debug {
@@ -126,6 +130,8 @@ pub struct LiveSource<'a> {
     pub renew_at: Timestamp,
     /// How the source ended.
     pub ended: Ended,
+    /// Whether a full disk is waited for.
+    pub patience: &'a Patience,
 }
 
 /// How a live source ended.
@@ -165,8 +171,28 @@ impl Source for LiveSource<'_> {
             *self.pending = batch.split_off(last + 1);
             self.ended = Ended::Day;
         }
-        let first = self.writer.append(batch).map_err(|e| SourceError(Box::new(e)))?;
+        let writer = &mut self.writer;
+        let first = self
+            .patience
+            .outlast("writing the journal", || writer.append(batch))
+            .map_err(|e| SourceError(Box::new(e)))?;
+        self.refill();
         Ok(Flow::More(first))
+    }
+}
+
+impl LiveSource<'_> {
+    /// Sets the reserve aside again where it was given up and time for a try has come.
+    fn refill(&mut self) {
+        if self.writer.space() == Space::Plenty {
+            return;
+        }
+        // Each try writes as much as fits: not at every batch.
+        if self.writer.end().seq().is_multiple_of(REFILL_EVERY_EVENTS)
+            && let Ok(()) = self.writer.refill_reserve()
+        {
+            tracing::info!("the journal has its reserve again");
+        }
     }
 }
 
@@ -366,7 +392,9 @@ impl LiveSink<'_> {
     fn submit(&mut self) -> Result<(), SinkError> {
         self.batch.run_digest = self.voice.digest();
         self.submitted = self.batch.position;
-        self.writer.submit(&mut self.batch).map_err(|e| SinkError(Box::new(e)))
+        let (writer, batch) = (self.writer, &mut self.batch);
+        let submit = || writer.submit(batch);
+        self.rim.patience.outlast("writing the records", submit).map_err(|e| SinkError(Box::new(e)))
     }
 
     fn says_nothing(&self) -> bool {

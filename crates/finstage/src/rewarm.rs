@@ -131,7 +131,7 @@ impl<'a> Imports<'a> {
     ) -> Result<BTreeMap<Key, Timestamp>> {
         let mut beyond = BTreeMap::new();
         // Everything said so far is to be found in the records.
-        self.writer.drain()?;
+        self.house.drain(self.writer)?;
         let known = self.known.borrow();
         for (instrument, series) in self.depths.iter().filter(|(i, _)| due.contains(&i.id)) {
             let mut pasts = Vec::new();

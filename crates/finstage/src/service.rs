@@ -29,6 +29,7 @@ use crate::live::{BATCH_MAX_EVENTS, Names, Observer, Safe};
 use crate::monitor::{self, Monitor, Started};
 use crate::news;
 use crate::pace::Pace;
+use crate::patience::Patience;
 use crate::polled::{self, Want};
 use crate::report::job::Job;
 use crate::serving::{self, Opened, Running, Telling};
@@ -96,7 +97,7 @@ pub async fn run(
 ) -> Result<()> {
     let wake = Arc::new(Notify::new());
     let notifiers = wiring::notifiers(&plan.settings)?;
-    let house = build_house(&plan, &notifiers, &wake)?;
+    let house = build_house(&plan, &notifiers, (&wake, &stop))?;
     let monitor = Arc::new(monitor(&plan, &house));
     // Before history is fetched, which may take long: people can see that it does.
     let gateway = plan.server.as_ref().and_then(|opened| opened.gateway.clone());
@@ -227,7 +228,11 @@ async fn end_together(tasks: Vec<JoinHandle<()>>) {
     }
 }
 
-fn build_house(plan: &Plan, notifiers: &[Arc<dyn Notifier>], wake: &Arc<Notify>) -> Result<House> {
+fn build_house(
+    plan: &Plan,
+    notifiers: &[Arc<dyn Notifier>],
+    (wake, stop): (&Arc<Notify>, &watch::Receiver<bool>),
+) -> Result<House> {
     let settings = &plan.settings;
     let mut inner = Arc::clone(&plan.observer);
     if let Some(server) = &plan.server {
@@ -245,6 +250,7 @@ fn build_house(plan: &Plan, notifiers: &[Arc<dyn Notifier>], wake: &Arc<Notify>)
         keep: settings.retention.archive.is_none().then_some(settings.keep),
         renewal: Renewal::Daily,
         imports: Some(TICK),
+        patience: Patience::until(stop.clone()),
     };
     Ok(House {
         journal: plan.store.journal.clone(),

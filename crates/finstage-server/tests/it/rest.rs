@@ -183,9 +183,15 @@ async fn tasks_are_submitted_listed_in_pages_and_called_off() {
         scene.get("/api/v1/tasks?state=cancelled").await.json()["items"].as_array().unwrap().len(),
         1
     );
-    for bad in
-        ["{}", "[1]", "{\"type\": \"unknown\"}", "{\"type\": \"known\", \"priority\": \"x\"}"]
-    {
+    let long = format!("{{\"type\": \"known\", \"key\": \"{}\"}}", "한".repeat(100));
+    for bad in [
+        "{}",
+        "[1]",
+        "{\"type\": \"unknown\"}",
+        "{\"type\": \"known\", \"priority\": \"x\"}",
+        "{\"type\": \"known\", \"key\": \"\"}",
+        &long,
+    ] {
         assert_eq!(post("/api/v1/tasks", bad).await.problem(), 400, "{bad}");
     }
     for missing in ["/api/v1/tasks/99", "/api/v1/tasks/x"] {

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use clap::{Args, Subcommand};
+use finstage_model::Timestamp;
 
 /// `finstage serve`
 #[derive(Debug, Args)]
@@ -16,6 +17,12 @@ pub struct Serve {
     /// Run without server and dashboard
     #[arg(long, conflicts_with = "listen")]
     pub no_server: bool,
+    /// A rehearsal: how many times faster than the clock time passes, as for `sim`
+    #[arg(long, value_name = "N", hide = true, requires = "right_at")]
+    pub speed: Option<f64>,
+    /// A rehearsal: when its clock was right
+    #[arg(long, value_name = "TIME", hide = true, requires = "speed")]
+    pub right_at: Option<Timestamp>,
 }
 
 /// `finstage token`

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Args;
+use finstage_model::Timestamp;
 
 /// `finstage sim`
 #[derive(Debug, Args)]
@@ -32,6 +33,15 @@ pub struct Sim {
     /// How many times faster than the clock the market runs, and a recording is played
     #[arg(long, value_name = "N", default_value_t = 1.0)]
     pub speed: f64,
+    /// When its clock was right, so that others can have the same (`serve --speed --right-at`)
+    #[arg(long, value_name = "TIME", hide = true)]
+    pub right_at: Option<Timestamp>,
+    /// How many pairs Binance and Kraken list: BTCUSDT, ETHUSDT, SOLUSDT, P003USDT, P004USDT …
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(3..=500))]
+    pub symbols: u16,
+    /// Mean number of trades in a second of the market, of each pair
+    #[arg(long, value_name = "N", default_value_t = 4.0)]
+    pub trades: f64,
     /// Also give every stream sealed, with the keys of this file (`finstage keys new` makes one)
     #[arg(long, value_name = "KEYRING")]
     pub sealed: Option<PathBuf>,

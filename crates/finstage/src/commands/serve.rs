@@ -48,15 +48,18 @@ pub(super) fn run(global: &Global, args: &Serve) -> Result<Exit> {
         )));
     }
     sealed::look(&settings, &dir, SystemClock.now())?;
-    let store = Store::open(&dir, StoreKind::Real, disk())?;
+    // What is rehearsed is no real record.
+    let speed = args.speed.filter(|speed| speed.is_finite() && *speed > 0.0).unwrap_or(1.0);
+    let kind = if args.speed.is_some() { StoreKind::Demo } else { StoreKind::Real };
+    let store = Store::open(&dir, kind, disk())?;
     let feeds = count(settings.feeds.len(), "feed", "feeds");
     let strategies = count(settings.engine.strategies.len(), "strategy", "strategies");
     let server = server_options(args, &settings)?;
     let mut plan = Plan {
         settings,
         store,
-        clock: Arc::new(SystemClock),
-        speed: 1.0,
+        clock: super::sim::clock(speed, args.right_at),
+        speed,
         observer: Arc::new(Log::default()),
         lines: stderr_lines,
         server: None,

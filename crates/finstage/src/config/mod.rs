@@ -190,6 +190,14 @@ pub(crate) fn runtime_folder() -> PathBuf {
     folder.filter(|folder| folder.is_dir()).unwrap_or_else(std::env::temp_dir)
 }
 
+/// The file that this process is of: what starts further processes of ours needs it.
+///
+/// # Errors
+/// Where the system does not say.
+pub(crate) fn own_program() -> std::io::Result<PathBuf> {
+    std::env::current_exe()
+}
+
 fn read(file: &Path) -> Result<String> {
     let shown = file.display();
     let failed = |e: std::io::Error| {

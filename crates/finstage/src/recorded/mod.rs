@@ -189,6 +189,7 @@ fn rim(clock: Arc<ManualClock>, observer: Arc<dyn Observer>) -> Rim {
         keep: Some(Duration::ZERO),
         renewal: Renewal::Daily,
         imports: None,
+        patience: Default::default(),
     }
 }
 

@@ -144,6 +144,7 @@ fn apply_again(records: &Records, journal: &Journal, clock: &Arc<dyn Clock>) -> 
         keep: None,
         renewal: Renewal::Daily,
         imports: None,
+        patience: Default::default(),
     };
     let writer = RecordsWriter::start(records.clone(), QUEUE_BATCHES)?;
     let mut runs = 0;

@@ -41,6 +41,8 @@ fn every_group_has_figures_with_machine_version_and_date() {
         "seal.stream.rss_end",
         "server.prices.per_second",
         "server.stream.p99",
+        "service.jobs.parallel",
+        "service.api.p99",
     ] {
         assert!(names.contains(&name), "{name}: {names:?}");
     }

@@ -464,6 +464,7 @@ async fn a_capture_of_a_live_run_gives_the_signals_of_that_run() {
         keep: None,
         renewal: Renewal::Daily,
         imports: None,
+        patience: Default::default(),
     };
     let house = House {
         journal: store.journal.clone(),

@@ -208,6 +208,7 @@ impl Machine {
             keep: self.keep,
             renewal: self.renewal,
             imports: self.imports,
+            patience: Default::default(),
         };
         let house = House {
             journal: self.journal.clone(),

@@ -13,6 +13,7 @@ mod models;
 mod peer;
 mod seal;
 mod server;
+mod service;
 mod stopwatch;
 mod streaming;
 mod stress;
@@ -38,7 +39,7 @@ use peer::Peer;
 type Group = fn(&mut Session<'_>) -> Result<()>;
 
 /// All groups, in the order in which they run.
-const GROUPS: [(&str, Group); 13] = [
+const GROUPS: [(&str, Group); 14] = [
     ("indicators", indicators::measure),
     ("streaming", streaming::measure),
     ("backtest", backtest::measure),
@@ -51,6 +52,7 @@ const GROUPS: [(&str, Group); 13] = [
     ("client", client::measure),
     ("llm", models::measure),
     ("server", server::measure),
+    ("service", service::measure),
     ("stress", stress::measure),
 ];
 
@@ -79,8 +81,16 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit> {
         print_json(&value)?;
     } else {
         machine.lines().iter().try_for_each(|line| print_line(line))?;
-        let cells = |row: &Row| vec![row.name.clone(), spoken(row.value), row.unit.to_owned()];
-        print_table(&["name", "value", "unit"], &rows.iter().map(cells).collect::<Vec<_>>())?;
+        let (beside, plain): (Vec<Row>, Vec<Row>) =
+            rows.into_iter().partition(|row| row.claim.is_some());
+        if !plain.is_empty() || beside.is_empty() {
+            let cells = |row: &Row| vec![row.name.clone(), spoken(row.value), row.unit.to_owned()];
+            print_table(&["name", "value", "unit"], &plain.iter().map(cells).collect::<Vec<_>>())?;
+        }
+        if !beside.is_empty() {
+            let head = ["what", "document: before", "document: after", "here", "unit", "how"];
+            print_table(&head, &beside.iter().map(Row::beside).collect::<Vec<_>>())?;
+        }
     }
     Ok(Exit::Done)
 }
@@ -107,6 +117,36 @@ struct Row {
     name: String,
     value: f64,
     unit: &'static str,
+    /// What a source document said of the same.
+    #[serde(flatten)]
+    claim: Option<Claim>,
+}
+
+/// What a document said of a figure, in its own words, and how ours was measured.
+#[derive(Debug, Clone, Serialize)]
+struct Claim {
+    document_before: &'static str,
+    document_after: &'static str,
+    how: String,
+}
+
+impl Row {
+    /// The row beside what the document said.
+    fn beside(&self) -> Vec<String> {
+        let (before, after, how) = self.claim.as_ref().map_or(("", "", ""), |claim| {
+            (claim.document_before, claim.document_after, claim.how.as_str())
+        });
+        let said = |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
+        let here = spoken(self.value);
+        vec![
+            self.name.clone(),
+            said(before),
+            said(after),
+            here,
+            self.unit.to_owned(),
+            how.to_owned(),
+        ]
+    }
 }
 
 /// What groups share: how much is measured, the figures so far, and people's text.
@@ -126,7 +166,7 @@ impl Session<'_> {
     }
 
     fn row(&mut self, name: String, value: f64, unit: &'static str) {
-        self.rows.push(Row { name, value, unit });
+        self.rows.push(Row { name, value, unit, claim: None });
     }
 
     fn say(&self, text: &str) {

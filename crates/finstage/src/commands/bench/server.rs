@@ -3,12 +3,13 @@
 //! server share this process and its cores.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use finstage_model::{Clock, Price, Symbol, Timestamp};
 use finstage_net::SystemClock;
-use finstage_server::{Live, ServerOptions, load_token, memory_bytes, token_file};
+use finstage_server::{Live, Server, ServerOptions, load_token, memory_bytes, token_file};
 use finstage_store::history::History;
 use finstage_store::journal::{Journal, JournalOptions};
 use finstage_store::records::Records;
@@ -32,7 +33,7 @@ const SHORT_BELOW: usize = 100_000;
 const INSTRUMENTS: usize = 20;
 const PRICES_PER_SECOND: u64 = 200;
 /// Events that what is listed follows from.
-const EVENTS: u64 = 3_000;
+pub(super) const EVENTS: u64 = 3_000;
 /// The longest message or head that is expected.
 const MAX_BYTES: usize = 1 << 20;
 
@@ -66,33 +67,7 @@ pub(super) fn measure(session: &mut Session<'_>) -> Result<()> {
 async fn all(session: &mut Session<'_>) -> Result<()> {
     let effort = Effort::of(session.bars());
     let folder = tempfile::tempdir()?;
-    let settings = crate::config::parse("the bench's configuration", "", &[])?;
-    let records = Records::open(&folder.path().join("records.db"))?;
-    for first in (0..EVENTS).step_by(500) {
-        records.apply(&batch(1, first, first + 500))?;
-    }
-    records.instrument_id(&symbol())?;
-    let history = History::open(disk(), folder.path().join("history"), records.clone());
-    let journal = Journal::open(disk(), folder.path().join("journal"), JournalOptions::default());
-    let options = ServerOptions::new(SocketAddr::from(([127, 0, 0, 1], 0)));
-    let opened = serving::open(options, folder.path(), |_| {}).await?;
-    let live = Arc::clone(&opened.live);
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let service = serving::Service {
-        settings: &settings,
-        records: &records,
-        history: &history,
-        journal: &journal,
-        clock: &clock,
-        safe: &Safe::default(),
-        monitor: None,
-    };
-    let (server, _) = serving::start(opened, &service)?;
-    let token = load_token(&token_file(folder.path())).map_err(|e| Failure::new(Exit::Store, e))?;
-    let place = Place { address: server.address(), token: token.expose().clone() };
-    for instrument in 0..INSTRUMENTS {
-        live.price(&name(instrument)?, price(instrument as u64), clock.now());
-    }
+    let Filled { server, live, place, .. } = filled(folder.path()).await?;
     let named: Vec<String> = (0..3).map(|i| format!("sim:S{i}")).collect();
     let prices = format!("/api/v1/prices?symbol={}", named.join(","));
     for (what, path) in [("prices", prices.as_str()), ("signals", "/api/v1/signals?limit=50")] {
@@ -106,11 +81,51 @@ async fn all(session: &mut Session<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Where the server is, and what opens it.
+/// A server of this process over records with something in them.
+pub(super) struct Filled {
+    pub(super) server: Server,
+    pub(super) live: Arc<Live>,
+    pub(super) place: Place,
+    pub(super) records: Records,
+}
+
+/// Starts a server in `folder`, whose lists have rows and whose instruments have prices.
+pub(super) async fn filled(folder: &Path) -> Result<Filled> {
+    let settings = crate::config::parse("the bench's configuration", "", &[])?;
+    let records = Records::open(&folder.join("records.db"))?;
+    for first in (0..EVENTS).step_by(500) {
+        records.apply(&batch(1, first, first + 500))?;
+    }
+    records.instrument_id(&symbol())?;
+    let history = History::open(disk(), folder.join("history"), records.clone());
+    let journal = Journal::open(disk(), folder.join("journal"), JournalOptions::default());
+    let options = ServerOptions::new(SocketAddr::from(([127, 0, 0, 1], 0)));
+    let opened = serving::open(options, folder, |_| {}).await?;
+    let live = Arc::clone(&opened.live);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let service = serving::Service {
+        settings: &settings,
+        records: &records,
+        history: &history,
+        journal: &journal,
+        clock: &clock,
+        safe: &Safe::default(),
+        monitor: None,
+    };
+    let (server, _) = serving::start(opened, &service)?;
+    let token = load_token(&token_file(folder)).map_err(|e| Failure::new(Exit::Store, e))?;
+    let place = Place { address: server.address(), token: token.expose().clone() };
+    for instrument in 0..INSTRUMENTS {
+        live.price(&name(instrument)?, price(instrument as u64), clock.now());
+    }
+    Ok(Filled { server, live, place, records })
+}
+
+/// Where a server is, and what opens it.
 #[derive(Clone)]
-struct Place {
-    address: SocketAddr,
-    token: String,
+pub(super) struct Place {
+    pub(super) address: SocketAddr,
+    pub(super) token: String,
 }
 
 fn name(instrument: usize) -> Result<Symbol> {
@@ -187,7 +202,7 @@ async fn listen(
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let before = memory_bytes().unwrap_or(0);
     for listener in 0..effort.listeners {
-        let socket = join(place, listener % INSTRUMENTS).await?;
+        let socket = join(place, &name(listener % INSTRUMENTS)?).await?;
         let mut stopped = stopped.clone();
         listening.spawn(async move {
             tokio::select! {
@@ -242,7 +257,7 @@ async fn listen(
 }
 
 /// Connects a listener and subscribes it to one instrument.
-async fn join(place: &Place, instrument: usize) -> Result<TcpStream> {
+pub(super) async fn join(place: &Place, instrument: &Symbol) -> Result<TcpStream> {
     let mut socket = TcpStream::connect(place.address).await?;
     let request = format!(
         "GET /ws/realtime HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\nConnection: Upgrade\r\n\
@@ -257,8 +272,7 @@ async fn join(place: &Place, instrument: usize) -> Result<TcpStream> {
     if !head.starts_with(b"HTTP/1.1 101") {
         return Err(Failure::new(Exit::Remote, "the server takes no more listeners"));
     }
-    let ask =
-        format!(r#"{{"action":"subscribe","type":"prices","symbols":["sim:S{instrument}"]}}"#);
+    let ask = format!(r#"{{"action":"subscribe","type":"prices","symbols":["{instrument}"]}}"#);
     // Clients mask what they send; a mask of zeros leaves it as it is.
     let mut frame = vec![0x81, 0x80 | ask.len() as u8, 0, 0, 0, 0];
     frame.extend_from_slice(ask.as_bytes());
@@ -285,7 +299,9 @@ async fn hear(socket: TcpStream) -> Vec<f64> {
     times
 }
 
-async fn frame(socket: &mut (impl tokio::io::AsyncRead + Unpin)) -> std::io::Result<String> {
+pub(super) async fn frame(
+    socket: &mut (impl tokio::io::AsyncRead + Unpin),
+) -> std::io::Result<String> {
     let _ = socket.read_u8().await?;
     let length = match socket.read_u8().await? & 0x7f {
         126 => usize::from(socket.read_u16().await?),
@@ -297,12 +313,12 @@ async fn frame(socket: &mut (impl tokio::io::AsyncRead + Unpin)) -> std::io::Res
     Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
-fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
+pub(super) fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
     text.split_once(before)?.1.split_once(after).map(|(found, _)| found)
 }
 
 /// The value that this share of all is not above; 0 where there is none.
-fn percentile(values: &mut [f64], share: f64) -> f64 {
+pub(super) fn percentile(values: &mut [f64], share: f64) -> f64 {
     values.sort_by(f64::total_cmp);
     let place = ((values.len() as f64 * share).ceil() as usize).saturating_sub(1);
     values.get(place).copied().unwrap_or(0.0)

@@ -179,6 +179,7 @@ impl Tape {
             keep: None,
             renewal: Renewal::Daily,
             imports: None,
+            patience: Default::default(),
         };
         let feed = &self.settings.feeds[0];
         let (venue, endpoints) = wiring::venue(feed)?;

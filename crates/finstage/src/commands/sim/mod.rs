@@ -11,13 +11,13 @@ use finstage_lab::sim::faults::Scenario;
 use finstage_lab::sim::kis::{CALLS_PER_SECOND, KisOptions, KisSim};
 use finstage_lab::sim::kraken::{KrakenOptions, KrakenSim};
 use finstage_lab::sim::ledger::Ledger;
-use finstage_lab::sim::market::{Edge, Market, MarketSpec};
+use finstage_lab::sim::market::{Edge, Market, MarketSpec, SymbolSpec, Tape};
 use finstage_lab::sim::openai::OpenAiSim;
 use finstage_lab::sim::rss::{NewsOptions, NewsSim, Newsroom, NewsroomSpec};
 use finstage_lab::sim::sealed::{SealedRelay, Source};
 use finstage_lab::sim::telegram::{Chats, TelegramOptions, TelegramSim};
 use finstage_lab::sim::yahoo::{YahooOptions, YahooSim};
-use finstage_model::{Clock, Timestamp};
+use finstage_model::{Clock, Price, Timestamp};
 use finstage_net::{ScaledClock, SystemClock};
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
@@ -61,12 +61,8 @@ pub(super) fn run(global: &Global, args: &Sim) -> Result<Exit> {
 
 async fn serve(global: &Global, args: &Sim, faults: Scenario, ledger: Arc<Ledger>) -> Result<()> {
     let mut stop = stop_on_signal();
-    let start = SystemClock.now();
-    let clock: Arc<dyn Clock> = if args.speed == 1.0 {
-        Arc::new(SystemClock)
-    } else {
-        Arc::new(ScaledClock::new(start, args.speed))
-    };
+    let clock = clock(args.speed, args.right_at);
+    let start = clock.now();
     let name = if faults.name.is_empty() { "calm".to_owned() } else { faults.name.clone() };
     let world = World { args, start, clock, faults, ledger };
     let (mut addresses, mut running) = (Map::new(), Vec::new());
@@ -262,10 +258,30 @@ impl World<'_> {
     }
 }
 
+/// The machine's clock, or a faster one that was right at `right_at`, else now.
+pub(super) fn clock(speed: f64, right_at: Option<Timestamp>) -> Arc<dyn Clock> {
+    if speed == 1.0 {
+        return Arc::new(SystemClock);
+    }
+    let right_at = right_at.unwrap_or_else(|| SystemClock.now());
+    Arc::new(ScaledClock::right_at(right_at, speed))
+}
+
 /// The seeded market, with an edge if one is asked for.
 fn market(args: &Sim, start: Timestamp) -> std::result::Result<Market, finstage_lab::Error> {
     let edge = args.edge.then_some(Edge::DEMO);
-    Market::new(MarketSpec { edge, ..MarketSpec::seeded(args.seed, start) })
+    let mut spec = MarketSpec { edge, ..MarketSpec::seeded(args.seed, start) };
+    if let Tape::Seeded { symbols, .. } = &mut spec.tape {
+        for n in symbols.len()..usize::from(args.symbols) {
+            // From 10 up, in steps of 7.
+            let price = Price::from_nanos((10 + 7 * n as i64) * 1_000_000_000);
+            symbols.push(SymbolSpec::new(&format!("P{n:03}USDT"), price));
+        }
+        for symbol in symbols {
+            symbol.trades_per_second_milli = (args.trades * 1e3) as u32;
+        }
+    }
+    Market::new(spec)
 }
 
 /// The address of the nth venue: the ports follow each other, or are all free ones.

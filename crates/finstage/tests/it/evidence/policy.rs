@@ -62,6 +62,7 @@ pub(super) fn serve(shell: &Shell, bars: &[Bar]) -> Vec<AlertRow> {
         keep: None,
         renewal: Renewal::Daily,
         imports: None,
+        patience: Default::default(),
     };
     let own = |bar: &Bar| Bar { instrument: instruments[0].id, ..*bar };
     let mut feed = Bars(bars.iter().map(own).collect(), clock);
