@@ -270,6 +270,11 @@ impl House {
             if fs::create_dir(&group).is_err() {
                 continue;
             }
+            // A folder of a file system that is none of groups takes any file and limits nothing.
+            if !group.join(limit).exists() {
+                let _ = fs::remove_dir(&group);
+                continue;
+            }
             let set = fs::write(group.join(limit), most.to_string())
                 .and_then(|()| fs::write(group.join("cgroup.procs"), self.pid().to_string()));
             if set.is_ok() {

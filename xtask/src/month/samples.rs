@@ -231,8 +231,8 @@ mod tests {
 
     #[test]
     fn growth_is_the_slope_behind_the_warm_up() {
-        let grows = line(30.0, |day| if day < 4.0 { 1.0 } else { 1e8 + 2e6 * day });
-        let expected = 2e6 / (1e8 + 2e6 * 17.0);
+        let grows = line(30.0, |day| if day < 4.0 { 1.0 } else { 8e7 + 2e6 * day });
+        let expected = 2e6 / (8e7 + 2e6 * 17.0);
         assert!((grows.growth() - expected).abs() < 1e-4, "{}", grows.growth());
         assert!(grows.judge(false).unwrap_err().to_string().contains("memory grows"));
         // It is larger by day and gone by night: no growth.
