@@ -297,7 +297,7 @@ impl Shared {
         let Some(json) = state.messages.iter().find(has).map(|one| message_json(BOT, one)) else {
             return false;
         };
-        state.updates.press(chat, json, data);
+        state.updates.press(chat, &json, data);
         drop(state);
         self.woken.notify_waiters();
         true

@@ -63,11 +63,11 @@ impl Updates {
             let length: usize = text.split_whitespace().next().unwrap_or("").encode_utf16().count();
             message["entities"] = json!([{"offset": 0, "length": length, "type": "bot_command"}]);
         }
-        self.queue("message", message);
+        self.queue("message", &message);
     }
 
     /// Queues the press of a button below `message`.
-    pub(super) fn press(&mut self, chat: i64, message: Value, data: &str) {
+    pub(super) fn press(&mut self, chat: i64, message: &Value, data: &str) {
         if !self.allowed.contains(&"callback_query") {
             return;
         }
@@ -83,7 +83,7 @@ impl Updates {
             "chat_instance": chat.to_string(),
             "data": data,
         });
-        self.queue("callback_query", query);
+        self.queue("callback_query", &query);
     }
 
     /// Whether a press of that id waits for its answer, which it then has.
@@ -92,7 +92,7 @@ impl Updates {
         found.is_some_and(|at| self.presses.remove(at).is_some())
     }
 
-    fn queue(&mut self, kind: &'static str, what: Value) {
+    fn queue(&mut self, kind: &'static str, what: &Value) {
         if !self.allowed.contains(&kind) {
             return;
         }
@@ -139,10 +139,10 @@ mod tests {
     fn kinds_that_nobody_asked_for_are_not_queued() {
         let mut updates = Updates::default();
         updates.allow(&["message".to_owned()]);
-        updates.press(42, json!({"message_id": 7}), "why:1");
+        updates.press(42, &json!({"message_id": 7}), "why:1");
         assert!(updates.poll(0, 10).is_empty());
         updates.allow(&[]);
-        updates.press(42, json!({"message_id": 7}), "why:1");
+        updates.press(42, &json!({"message_id": 7}), "why:1");
         let found = updates.poll(0, 10);
         assert_eq!(found[0]["callback_query"]["data"], "why:1");
         let id = found[0]["callback_query"]["id"].as_str().unwrap().to_owned();
