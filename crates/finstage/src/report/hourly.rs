@@ -13,7 +13,7 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use super::market::watched;
-use super::{Language, MAX_ROWS};
+use super::{Language, MAX_ROWS, day_of};
 
 /// Closed bars that the numbers are computed of.
 const BARS: usize = 400;
@@ -65,7 +65,7 @@ pub struct Status {
     pub interval: Option<Interval>,
     /// How many of them there were.
     pub bars: usize,
-    /// From the last close of those bars to the price.
+    /// From the last close of the day before to the price: of the last bar where those bars are days.
     pub change: Option<f64>,
     /// From averages to the price: `SMA20`, `SMA50`, `SMA200`, `EMA12`, `EMA26`.
     pub distances: Vec<(&'static str, f64)>,
@@ -103,6 +103,14 @@ pub struct Score {
 /// # Errors
 /// When the history cannot be read.
 pub fn gather(history: &History, asked: &Asked<'_>) -> Result<HourlyReport, Error> {
+    let day = super::Asked {
+        day: day_of(asked.now, asked.zone),
+        zone: asked.zone,
+        now: asked.now,
+        watched: asked.watched,
+        daily: None,
+    };
+    let moments = (day.moments().after, asked.now);
     let symbols = watched(history, asked.watched)?;
     let series = history.series()?;
     let mut instruments = Vec::new();
@@ -110,7 +118,7 @@ pub fn gather(history: &History, asked: &Asked<'_>) -> Result<HourlyReport, Erro
         let mut intervals: Vec<Interval> =
             series.iter().filter(|one| one.symbol == *symbol).map(|one| one.interval).collect();
         intervals.sort_unstable();
-        instruments.push(status(history, symbol, &intervals, asked.now)?);
+        instruments.push(status(history, symbol, &intervals, moments)?);
     }
     let local = jiff::Timestamp::from_second(asked.now.secs()).map_or_else(
         |_| asked.now.to_string(),
@@ -129,7 +137,7 @@ fn status(
     history: &History,
     symbol: &Symbol,
     intervals: &[Interval],
-    now: Timestamp,
+    (day_begins, now): (Timestamp, Timestamp),
 ) -> Result<Status, Error> {
     let mut newest: Option<Bar> = None;
     let mut judged: Vec<Bar> = Vec::new();
@@ -138,21 +146,22 @@ fn status(
         if let Some(last) = bars.last()
             && newest.as_ref().is_none_or(|known| known.close_time() < last.close_time())
         {
-            newest = Some(last.clone());
+            newest = Some(*last);
         }
         // The longest that has enough wins: they come shortest first.
         if bars.len() >= FEW_BARS || judged.len() < FEW_BARS {
             judged = bars;
         }
     }
-    Ok(judge(symbol, newest.as_ref(), &judged))
+    Ok(judge(symbol, newest.as_ref(), (&judged, day_begins)))
 }
 
 /// The numbers of `bars`, seen from the close of `newest`.
-fn judge(symbol: &Symbol, newest: Option<&Bar>, bars: &[Bar]) -> Status {
+fn judge(symbol: &Symbol, newest: Option<&Bar>, (bars, day_begins): (&[Bar], Timestamp)) -> Status {
     let price = newest.map(|bar| bar.close);
     let at = price.map(Price::to_f64);
-    let last = bars.last().map(|bar| bar.close.to_f64());
+    let is_before = |bar: &&Bar| bar.interval == Interval::D1 || bar.close_time() <= day_begins;
+    let before_day = bars.iter().rev().find(is_before).map(|bar| bar.close.to_f64());
     let from = |base: f64| at.map(|at| at / base - 1.0).filter(|part| part.is_finite());
     let is_enough = bars.len() >= FEW_BARS;
     let value = |name: &str, given: &[f64], output: usize| {
@@ -184,7 +193,7 @@ fn judge(symbol: &Symbol, newest: Option<&Bar>, bars: &[Bar]) -> Status {
         price_at: newest.map(Bar::close_time),
         interval: bars.last().map(|bar| bar.interval),
         bars: bars.len(),
-        change: last.and_then(from),
+        change: before_day.and_then(from),
         distances,
         rsi: value("RSI", &[14.0], 0),
         macd,
@@ -504,7 +513,7 @@ mod tests {
     fn the_numbers_are_those_that_one_computes_by_hand() {
         let symbol: Symbol = "x:A".parse().unwrap();
         let bars = rising(60);
-        let status = judge(&symbol, bars.last(), &bars);
+        let status = judge(&symbol, bars.last(), (&bars, Timestamp::from_secs(48 * 3_600)));
         // The last close is 160; the mean of the last 20 is 150.5, of the last 50 it is 135.5.
         let near = |found: Option<f64>, wanted: f64| {
             assert!((found.unwrap() - wanted).abs() < 1e-12, "{found:?} is not {wanted}");
@@ -516,21 +525,22 @@ mod tests {
         // 20 numbers in a row deviate by sqrt((20² − 1) / 12) from their mean.
         let deviation = (399.0_f64 / 12.0).sqrt();
         near(status.band, (9.5 + 2.0 * deviation) / (4.0 * deviation));
-        near(status.change, 0.0);
+        // The hour that closed when the second day ended is the 48th: 148.
+        near(status.change, 160.0 / 148.0 - 1.0);
         assert_eq!(status.volume_ratio, None, "nothing was traded");
         // RSI −2, averages +2, and whatever the other two say.
         let macd = if status.macd.unwrap().0 > 0.0 { 2 } else { -2 };
         let sum = macd + stochastic_part(status.stochastic.unwrap());
         assert_eq!((status.score.sum, status.score.parts), (sum, 4));
         near(status.score.ratio, f64::from(sum + 8) / 16.0);
-        let few = judge(&symbol, bars.last(), &bars[..29]);
-        assert_eq!((few.rsi, few.score.word), (None, "unknown"));
+        let few = judge(&symbol, bars.last(), (&bars[..29], Timestamp::EPOCH));
+        assert_eq!((few.rsi, few.change, few.score.word), (None, None, "unknown"));
     }
 
     #[test]
     fn without_bars_nothing_is_said_and_nothing_is_invented() {
         let symbol: Symbol = "x:A".parse().unwrap();
-        let status = judge(&symbol, None, &[]);
+        let status = judge(&symbol, None, (&[], Timestamp::EPOCH));
         assert_eq!((status.rsi, status.band, status.score.ratio), (None, None, None));
         assert_eq!(status.score.word, "unknown");
         let report = HourlyReport {
