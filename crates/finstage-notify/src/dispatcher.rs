@@ -196,7 +196,9 @@ impl Dispatcher {
         let age = self.options.clock.now().since(leased.item.said_at());
         let max_age = match &leased.item {
             Item::Alert(_) => self.options.max_age,
-            Item::Notice(notice) => notice.max_age,
+            Item::Notice(notice) => {
+                notice.max_age.saturating_add(self.options.holding.patience(notice.kind))
+            }
         };
         let is_fresh = progress.is_none() && !leased.possible_repeat;
         let held = if is_fresh { self.hold(&leased.item).await } else { None };

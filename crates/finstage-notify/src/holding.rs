@@ -21,6 +21,8 @@ use crate::template::fill;
 pub const HOUR: Duration = Duration::from_secs(3_600);
 /// A digest older than this is not sent.
 pub const MAX_DIGEST_AGE: Duration = Duration::from_secs(24 * 3_600);
+/// Seconds of a day whose clocks are not set.
+const DAY_S: i32 = 24 * 3_600;
 /// Alerts that a digest names; the others are counted.
 pub const MAX_DIGEST_ALERTS: usize = 40;
 
@@ -158,6 +160,18 @@ impl Holding {
                 None
             }
         }
+    }
+
+    /// By how much older a notice of this kind may be when it is sent: it may have waited so long. The status of
+    /// an hour says nothing any more when the hour is over.
+    #[must_use]
+    pub fn patience(&self, kind: NoticeKind) -> Duration {
+        let (Some(quiet), NoticeKind::Muted | NoticeKind::Threshold) = (self.quiet, kind) else {
+            return Duration::ZERO;
+        };
+        let hours = (seconds(quiet.until) - seconds(quiet.from)).rem_euclid(DAY_S);
+        // Clocks may be set back in between.
+        Duration::from_secs(u64::from(hours.unsigned_abs())) + HOUR
     }
 
     /// The end of the quiet hours that hold `now`.
@@ -372,6 +386,8 @@ mod tests {
         assert_eq!(holding.notice(NoticeKind::Threshold, now), morning);
         assert_eq!(holding.notice(NoticeKind::Critical, now), None);
         assert_eq!(holding.notice(NoticeKind::Answer, now), None);
+        assert_eq!(holding.patience(NoticeKind::Threshold), 9 * HOUR, "eight hours and a margin");
+        assert_eq!(holding.patience(NoticeKind::Hourly), Duration::ZERO);
         // Before midnight in Seoul: the end is on the next day.
         let evening = at("2026-11-21T14:30:00Z");
         assert_eq!(holding.notice(NoticeKind::Muted, evening), morning);

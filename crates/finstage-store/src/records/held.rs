@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn what_all_channels_held_back_is_withheld_with_the_reason_of_the_first() {
+    fn what_all_channels_held_back_is_withheld_with_the_reason_of_one_that_wanted_it() {
         let records = Records::open_in_memory().unwrap();
         records.apply(&batch(1, 0, 1)).unwrap();
         let lease = |notifier: &str| {

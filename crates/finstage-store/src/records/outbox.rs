@@ -290,7 +290,8 @@ fn settle_alert(tx: &Connection, alert: &str) -> Result<(), Trouble> {
             (SELECT CASE state WHEN 'held' THEN 'withheld' ELSE state END,
                     CASE state WHEN 'delivered' THEN NULL ELSE outbox.reason END
                 FROM outbox WHERE alert = alerts.id
-                ORDER BY CASE state WHEN 'delivered' THEN 0 WHEN 'failed' THEN 1 ELSE 2 END, id
+                ORDER BY CASE state WHEN 'delivered' THEN 0 WHEN 'failed' THEN 1 ELSE 2 END,
+                    reason IS 'other_chat', id
                 LIMIT 1)
         WHERE id = ?1 AND NOT EXISTS
             (SELECT 1 FROM outbox WHERE alert = ?1 AND state IN ('ready', 'sending'))";
