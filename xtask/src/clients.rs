@@ -15,11 +15,12 @@ use serde_json::Value;
 use crate::{browser, pages, python, root};
 
 /// The clients, one script each in `xtask/python/clients`.
-const CLIENTS: [&str; 10] = [
+const CLIENTS: [&str; 11] = [
     "binance_rest",
     "binance_ws",
     "ccxt_binance",
     "telegram_bot",
+    "telegram_telebot",
     "yahoo",
     "kis_mojito",
     "kis_pykis",

@@ -21,6 +21,8 @@ use crate::message::clean;
 const MAX_CHARS: usize = 200;
 /// How long one question for news may hold the line; less than a client's own limit.
 pub const MAX_NEWS_WAIT: Duration = Duration::from_secs(10);
+/// The most updates of one answer.
+const MAX_NEWS: usize = 50;
 /// How often in a row the news may fail to come.
 const MAX_FAILURES: u32 = 5;
 /// The pause after news that did not come.
@@ -168,6 +170,41 @@ impl Bot {
                 ));
             }
         }
+    }
+
+    /// What happened from update `offset` on, waiting for something up to [`MAX_NEWS_WAIT`]; whatever is
+    /// before `offset` is not told again. [`heard`](crate::heard) reads it.
+    ///
+    /// # Errors
+    /// As [`Bot::name`]; `Refused` when another program polls the bot.
+    pub async fn news(&self, client: &Client, offset: i64) -> Result<Value, BotError> {
+        let body = json!({
+            "offset": offset,
+            "limit": MAX_NEWS,
+            "timeout": MAX_NEWS_WAIT.as_secs(),
+            "allowed_updates": ["message", "callback_query"],
+        });
+        self.ask(client, self.request("getUpdates", &body)).await
+    }
+
+    /// Tells the phone of whoever pressed a button that it was heard.
+    ///
+    /// # Errors
+    /// As [`Bot::name`]; `Refused` when the press is too old.
+    pub async fn hear_press(&self, client: &Client, press: &str) -> Result<(), BotError> {
+        let body = json!({"callback_query_id": press});
+        self.ask(client, self.request("answerCallbackQuery", &body)).await.map(drop)
+    }
+
+    /// Tells Telegram which commands there are, so that it offers them: name and meaning.
+    ///
+    /// # Errors
+    /// As [`Bot::name`].
+    pub async fn offer(&self, client: &Client, commands: &[(&str, &str)]) -> Result<(), BotError> {
+        let command = |(name, what): &(&str, &str)| json!({"command": name, "description": what});
+        let commands: Vec<Value> = commands.iter().map(command).collect();
+        let body = json!({"commands": commands});
+        self.ask(client, self.request("setMyCommands", &body)).await.map(drop)
     }
 
     /// Sends a text to a chat.

@@ -19,16 +19,17 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use finstage_model::{Clock, IdHasher, Position, Timestamp};
+use finstage_model::{Alert, AlertKind, Clock, IdHasher, Position, Timestamp, WatchRule};
 use finstage_net::{Backoff, Jitter};
 use finstage_store::ErrorKind;
-use finstage_store::records::{Item, Leased, Records, Sent};
+use finstage_store::records::{AddedWatch, Item, Leased, Moments, Records, Sent};
 use tokio::sync::{Notify, watch};
 use tokio::time::{sleep, timeout};
 
 use crate::blocking::blocking;
 use crate::courier::{Courier, Later, Progress, Sending};
 use crate::explain::{Explain, MAX_EXPLAIN};
+use crate::holding::{HOUR, Held, Holding, MAX_DIGEST_AGE};
 use crate::notifier::Then;
 use crate::stats::Stats;
 use crate::template::Repeat;
@@ -83,6 +84,8 @@ pub struct DispatcherOptions {
     pub max_age: Duration,
     /// Puts alerts into plain words, where somebody can.
     pub explain: Option<Arc<dyn Explain>>,
+    /// What the channel holds back, and when it tells of it.
+    pub holding: Holding,
 }
 
 impl fmt::Debug for DispatcherOptions {
@@ -100,6 +103,8 @@ pub struct Dispatcher {
     /// By outbox row.
     partial: BTreeMap<i64, Progress>,
     jitter: Jitter,
+    /// When the last digest was due that is queued, or had nothing to tell.
+    digested: Option<Timestamp>,
 }
 
 impl Dispatcher {
@@ -109,7 +114,14 @@ impl Dispatcher {
         // Two channels, or two runs, must not come back at the same moments.
         let seed = IdHasher::new().text(courier.name()).number(options.clock.now().nanos());
         let jitter = Jitter::seeded(seed.finish() as u64);
-        Self { courier, options, stats: Arc::default(), partial: BTreeMap::new(), jitter }
+        Self {
+            courier,
+            options,
+            stats: Arc::default(),
+            partial: BTreeMap::new(),
+            jitter,
+            digested: None,
+        }
     }
 
     /// Its counters, to be read while it runs.
@@ -138,6 +150,7 @@ impl Dispatcher {
 
     /// Handles one row. `None`: look again at once; else the pause until the next look.
     async fn step(&mut self, shutdown: &mut watch::Receiver<bool>) -> Option<Duration> {
+        self.digest().await;
         let wait = self.courier.wait();
         if !wait.is_zero() && self.stats.disabled().is_none() {
             return Some(wait.min(MAX_POLL));
@@ -183,8 +196,12 @@ impl Dispatcher {
         let age = self.options.clock.now().since(leased.item.said_at());
         let max_age = match &leased.item {
             Item::Alert(_) => self.options.max_age,
-            Item::Notice(notice) => notice.max_age,
+            Item::Notice(notice) => {
+                notice.max_age.saturating_add(self.options.holding.patience(notice.kind))
+            }
         };
+        let is_fresh = progress.is_none() && !leased.possible_repeat;
+        let held = if is_fresh { self.hold(&leased.item).await } else { None };
         let end = if age > max_age {
             End::Expired(format!(
                 "{} s old when its turn came, {} s are allowed",
@@ -193,6 +210,8 @@ impl Dispatcher {
             ))
         } else if let Some(reason) = self.stats.disabled() {
             End::Failed(format!("the channel is disabled: {reason}"))
+        } else if let Some(end) = held {
+            end
         } else {
             let repeat = if leased.possible_repeat { Repeat::Possible } else { Repeat::No };
             let progress = match progress {
@@ -204,6 +223,66 @@ impl Dispatcher {
         };
         self.report(&leased.item, &end);
         self.record(&leased, end).await;
+    }
+
+    /// Whether the channel holds back what nobody has yet. Where the store cannot tell what was delivered,
+    /// the message goes: rather one too many than one that is lost.
+    async fn hold(&self, item: &Item) -> Option<End> {
+        let now = self.options.clock.now();
+        let holding = &self.options.holding;
+        let alert = match item {
+            Item::Notice(notice) => return holding.notice(notice.kind, now).map(End::Wait),
+            Item::Alert(alert) => alert,
+        };
+        match self.is_of_another_chat(alert).await {
+            Ok(true) => return Some(End::Held(Held::OtherChat)),
+            Ok(false) => {}
+            Err(error) => self.complain("looking up a watch", &error.to_string()),
+        }
+        let delivered = match holding.per_hour {
+            None => 0,
+            Some(_) => {
+                let records = self.options.records.clone();
+                let name = self.courier.name().to_owned();
+                let counted = blocking(move || records.delivered_since(&name, now.minus(HOUR)));
+                match counted.await {
+                    Ok(count) => count,
+                    Err(error) => {
+                        self.complain("counting what was delivered", &error.to_string());
+                        return None;
+                    }
+                }
+            }
+        };
+        let held = holding.alert(alert, now, || Ok::<u64, std::convert::Infallible>(delivered));
+        held.ok().flatten().map(End::Held)
+    }
+
+    /// Whether the alert is of a watch that was added in the chat of another channel.
+    async fn is_of_another_chat(&self, alert: &Alert) -> Result<bool, finstage_store::Error> {
+        let (AlertKind::Watch { .. }, Ok(rule)) = (&alert.kind, alert.rule.parse::<WatchRule>())
+        else {
+            return Ok(false);
+        };
+        let id = AddedWatch::id_of(&alert.symbol, rule);
+        let records = self.options.records.clone();
+        let channel = blocking(move || records.watch_channel(&id)).await?;
+        Ok(channel.is_some_and(|channel| channel != self.courier.name()))
+    }
+
+    /// Queues the digest that is due, once. How far digests came is kept in the store.
+    async fn digest(&mut self) {
+        let now = self.options.clock.now();
+        let Some(due) = self.options.holding.digest_due(now) else { return };
+        if self.digested == Some(due) {
+            return;
+        }
+        let (records, holding) = (self.options.records.clone(), self.options.holding.clone());
+        let name = self.courier.name().to_owned();
+        match blocking(move || announce_digest(&records, &holding, &name, due)).await {
+            Ok(()) => self.digested = Some(due),
+            Err(error) => self.complain("making a digest", &error.to_string()),
+        }
     }
 
     /// Plain words for an alert, where somebody has them in time.
@@ -292,6 +371,12 @@ impl Dispatcher {
                 self.stats.count_failed(reason);
                 tracing::error!(notifier, id, reason, "{what} given up");
             }
+            End::Held(held) => {
+                tracing::info!(notifier, id, reason = held.as_str(), "{what} held back");
+            }
+            End::Wait(until) => {
+                tracing::info!(notifier, id, %until, "{what} waits for the end of quiet hours");
+            }
             End::Expired(reason) => {
                 self.stats.count_expired();
                 tracing::warn!(notifier, id, reason, "{what} too old to send");
@@ -310,6 +395,10 @@ impl Dispatcher {
                 End::Delivered(receipt) => records.outbox_delivered(row, fence, at, receipt),
                 End::Retry { not_before, reason, sent } => {
                     records.outbox_retry(row, fence, *not_before, reason, *sent)
+                }
+                End::Held(held) => records.outbox_held(row, fence, at, held.as_str()),
+                End::Wait(until) => {
+                    records.outbox_retry(row, fence, *until, "quiet_hours", Sent::No)
                 }
                 End::Failed(reason) => records.outbox_failed(row, fence, at, reason),
                 End::Expired(reason) => records.outbox_expired(row, fence, at, reason),
@@ -340,6 +429,28 @@ enum End {
     Retry { not_before: Timestamp, reason: String, sent: Sent },
     Failed(String),
     Expired(String),
+    Held(Held),
+    Wait(Timestamp),
+}
+
+/// Queues what a channel held back since its last digest, up to `due`.
+fn announce_digest(
+    records: &Records,
+    holding: &Holding,
+    name: &str,
+    due: Timestamp,
+) -> Result<(), finstage_store::Error> {
+    let key = format!("digest_until:{name}");
+    let told = records.meta(&key)?.and_then(|text| text.parse().ok());
+    let after = told.unwrap_or(due.minus(MAX_DIGEST_AGE));
+    if after >= due {
+        return Ok(());
+    }
+    let within = Moments { after, until: due };
+    if let Some(notice) = holding.digest(name, within, &records.held_within(name, within)?) {
+        records.announce(&notice, &[name.to_owned()])?;
+    }
+    records.set_meta(&key, &due.to_string())
 }
 
 fn is_stopped(shutdown: &watch::Receiver<bool>) -> bool {

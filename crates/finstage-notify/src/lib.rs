@@ -42,6 +42,8 @@ mod courier;
 mod dispatcher;
 mod error;
 mod explain;
+mod heard;
+mod holding;
 mod message;
 mod notifier;
 pub mod notifiers;
@@ -59,6 +61,10 @@ pub use dispatcher::{
 };
 pub use error::{Error, ErrorKind};
 pub use explain::{Explain, Explained, MAX_EXPLAIN, MAX_NOTE_CHARS, Unfit, checked};
+pub use heard::{Heard, MAX_ARG_CHARS, MAX_ARGS, What, heard};
+pub use holding::{
+    DigestWords, HOUR, Held, Holding, Level, MAX_DIGEST_AGE, MAX_DIGEST_ALERTS, Quiet,
+};
 pub use message::{Line, Message, Span, Style, clean};
 pub use notifier::{Accepted, Delivery, Form, Notifier, Outgoing, Reply, Then};
 pub use pacer::{Pace, Pacer};

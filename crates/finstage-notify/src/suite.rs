@@ -39,6 +39,7 @@ pub(crate) fn telegram(chat: &str) -> Telegram {
         token: Secret::new(CANARY.into()),
         chat: chat.into(),
         template: Template::default(),
+        buttons: Vec::new(),
     })
     .unwrap()
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use finstage_model::{
     Alert, AlertKind, Direction, Price, Proof, Reason, Ruling, Symbol, Timestamp,
 };
-use finstage_store::records::{Notice, NoticeStyle, NoticeText};
+use finstage_store::records::{Notice, NoticeKind, NoticeStyle, NoticeText};
 use jiff::tz::TimeZone;
 
 use crate::explain::MAX_NOTE_CHARS;
@@ -97,7 +97,8 @@ impl Template {
         facts
     }
 
-    /// The message of `notice`, whose words are its own; its id stands at its end.
+    /// The message of `notice`, whose words are its own; its id stands at its end, but below an answer, which
+    /// nobody looks up.
     #[must_use]
     pub fn notice(&self, notice: &Notice, repeat: Repeat) -> Message {
         let words = &ENGLISH;
@@ -106,7 +107,9 @@ impl Template {
             lines.push(Line::new(Style::Italic, words.repeat));
         }
         lines.extend(notice.lines.iter().map(|line| notice_line(line)));
-        lines.push(Line::new(Style::Plain, words.id).then(Style::Code, notice.id.to_string()));
+        if notice.kind != NoticeKind::Answer || repeat == Repeat::Possible {
+            lines.push(Line::new(Style::Plain, words.id).then(Style::Code, notice.id.to_string()));
+        }
         Message::new(lines)
     }
 }

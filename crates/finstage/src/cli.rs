@@ -46,7 +46,7 @@ pub use self::metrics::Metrics;
 pub use self::news::{News, NewsFetch, NewsLift, NewsList};
 pub use self::prices::Prices;
 pub use self::replay::{Replay, Speed};
-pub use self::report::{Report, ReportDaily, ReportFormat};
+pub use self::report::{Report, ReportDaily, ReportFormat, ReportHourly, StatusFormat};
 pub use self::seal::{Open, Seal};
 pub use self::server::{Serve, Token};
 pub use self::setup::{Health, Init, Preset};

@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 pub mod backfill;
+pub mod chat;
 pub mod check;
 pub mod cli;
 pub mod commands;
@@ -29,6 +30,7 @@ pub mod live;
 mod llm;
 pub mod logging;
 pub mod monitor;
+pub mod mutes;
 pub mod news;
 pub mod pace;
 pub mod patience;

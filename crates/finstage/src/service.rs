@@ -19,6 +19,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::backfill::Source;
+use crate::chat;
 use crate::config::settings::{FeedSettings, Settings};
 use crate::day::{Feed, House, Renewal, Rim, engine_day};
 use crate::exit::{Exit, Failure, Result};
@@ -195,6 +196,7 @@ async fn run_beside(
     let scheduled = scheduling.iter().map(JoinHandle::abort_handle).collect();
     tasks.extend(scheduling);
     tasks.extend(beside.keep(&quitting));
+    tasks.extend(chat::start((&plan, &house, &beside.monitor), &client, (&wake, &quitting))?);
     let (deliver, delivering) = watch::channel(false);
     let explain = explainer(&plan, &house);
     for notifier in notifiers {
@@ -383,6 +385,7 @@ fn build_dispatcher(
         wake: Arc::clone(wake),
         max_age: plan.settings.max_age,
         explain,
+        holding: wiring::manners(&plan.settings, notifier.name()).holding.clone(),
     };
     let courier = Courier::new(notifier, client, (plan.lines)(), Arc::clone(&plan.clock));
     Dispatcher::new(courier, options)

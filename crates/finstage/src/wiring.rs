@@ -1,5 +1,6 @@
 //! The composition root: which part is built from which setting. Reads like a table of contents.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,13 +11,15 @@ use finstage_feeds::{Endpoints, MarketHours, Subscription};
 use finstage_model::{Category, Instrument, InstrumentId, Interval, Symbol};
 use finstage_net::{Client, ClientOptions};
 use finstage_notify::notifiers::{Log, Telegram, TelegramOptions, Webhook, WebhookOptions};
-use finstage_notify::{Notifier, Template};
+use finstage_notify::{Bot, Notifier, Template};
+use finstage_seal::Secret;
 use finstage_store::history::History;
 use finstage_store::journal::{Journal, JournalOptions};
 use finstage_store::records::{OwnListing, Records, StoreKind};
 use finstage_store::{DiskFiles, Files, FolderLock};
 
-use crate::config::settings::{FeedSettings, NotifySettings, Settings};
+use crate::chat::{self, ListedChat};
+use crate::config::settings::{FeedSettings, Manners, NotifySettings, Settings};
 use crate::exit::{Failure, Result};
 
 /// The folder of Parquet files.
@@ -281,28 +284,74 @@ pub fn notifiers(settings: &Settings) -> Result<Vec<Arc<dyn Notifier>>> {
         notifiers.push(Arc::new(Log::new(template.clone())));
     }
     for (i, channel) in settings.notify.iter().enumerate() {
-        let template = template.clone();
-        let name = |kind: &str| if i == 0 { kind.to_owned() } else { format!("{kind}-{i}") };
+        let manners = settings.manners.0.get(i).unwrap_or(&settings.manners.1);
+        let template = Template { zone: manners.zone().clone(), ..template.clone() };
+        let name = channel_name((i, channel));
         match channel {
             NotifySettings::Log => {}
             NotifySettings::Telegram { chat, token, url } => {
+                let is_heard = manners.commands;
                 let options = TelegramOptions {
-                    name: name("telegram"),
+                    name,
                     base_url: url.clone(),
                     token: token.clone(),
                     chat: chat.clone(),
                     template,
+                    buttons: if is_heard { chat::buttons(manners.language) } else { Vec::new() },
                 };
                 notifiers.push(Arc::new(Telegram::new(options).map_err(Failure::usage)?));
             }
             NotifySettings::Webhook { url, secret } => {
                 let (url, secret) = (url.clone(), secret.clone());
-                let options = WebhookOptions { name: name("webhook"), url, secret, template };
+                let options = WebhookOptions { name, url, secret, template };
                 notifiers.push(Arc::new(Webhook::new(options).map_err(Failure::usage)?));
             }
         }
     }
     Ok(notifiers)
+}
+
+/// What the channel at this place of the settings is called in the outbox.
+fn channel_name((place, channel): (usize, &NotifySettings)) -> String {
+    let kind = match channel {
+        NotifySettings::Log => return "log".to_owned(),
+        NotifySettings::Telegram { .. } => "telegram",
+        NotifySettings::Webhook { .. } => "webhook",
+    };
+    if place == 0 { kind.to_owned() } else { format!("{kind}-{place}") }
+}
+
+/// How the channel of that name behaves.
+#[must_use]
+pub fn manners<'a>(settings: &'a Settings, channel: &str) -> &'a Manners {
+    let mut named = settings.notify.iter().enumerate().zip(&settings.manners.0);
+    let found = named.find(|(place, _)| channel_name(*place) == channel);
+    found.map_or(&settings.manners.1, |(_, manners)| manners)
+}
+
+/// The bots that answer, one a token, with the chats that may command each.
+///
+/// # Errors
+/// When a token is none.
+pub fn bots(settings: &Settings) -> Result<Vec<(Bot, String, Vec<ListedChat>)>> {
+    let mut bots: BTreeMap<(String, String), (Secret<String>, Vec<ListedChat>)> = BTreeMap::new();
+    for (place, manners) in settings.notify.iter().enumerate().zip(&settings.manners.0) {
+        let NotifySettings::Telegram { chat, token, url } = place.1 else { continue };
+        let Some(id) = chat.parse().ok().filter(|_| manners.commands) else { continue };
+        let (number, _) = token.expose().split_once(':').unwrap_or_default();
+        let listed = ListedChat {
+            id,
+            channel: channel_name(place),
+            language: manners.language,
+            zone: manners.zone().clone(),
+        };
+        let key = (url.clone(), number.to_owned());
+        bots.entry(key).or_insert_with(|| (token.clone(), Vec::new())).1.push(listed);
+    }
+    let bot = |((url, number), (token, chats)): ((String, String), (Secret<String>, _))| {
+        Ok((Bot::new(&url, token).map_err(Failure::usage)?, number, chats))
+    };
+    bots.into_iter().map(bot).collect()
 }
 
 pub(crate) fn template(settings: &Settings) -> Result<Template> {

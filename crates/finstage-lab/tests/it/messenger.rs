@@ -233,3 +233,34 @@ async fn a_user_without_a_phone_writes_to_the_bot() {
     assert_eq!(news["result"][0]["message"]["text"], "/start");
     assert_eq!(news["result"].as_array().unwrap().len(), 1);
 }
+
+#[tokio::test]
+async fn a_button_is_shown_pressed_and_answered_once() {
+    let m = messenger("").await;
+    let with = |markup: Value| json!({"chat_id": 42, "text": "BTC", "reply_markup": markup});
+    let keys = |data: &str| json!({"inline_keyboard": [[{"text": "Why", "callback_data": data}]]});
+    for (markup, expected) in [
+        (json!("[]"), "object expected as reply markup"),
+        (keys(&"x".repeat(65)), "BUTTON_DATA_INVALID"),
+        (keys(""), "BUTTON_DATA_INVALID"),
+    ] {
+        let reply = m.call("sendMessage", with(markup)).await;
+        assert_eq!(description(&reply), format!("Bad Request: {expected}"));
+    }
+    let sent = m.call("sendMessage", with(json!(keys("why:1").to_string()))).await.json();
+    assert_eq!(sent["result"]["reply_markup"], keys("why:1"));
+    let message = sent["result"]["message_id"].as_i64().unwrap();
+
+    assert!(!m.sim.user_presses(42, message, "why:2"), "there is no such button");
+    let press = json!({"chat_id": 42, "message_id": message, "data": "why:1"});
+    let pressed = post(&m.sim.url(), "/sim/press", ("application/json", &press.to_string())).await;
+    assert_eq!(pressed.status, 200);
+    let news =
+        m.call("getUpdates", json!({"allowed_updates": ["message", "callback_query"]})).await;
+    let query = &news.json()["result"][0]["callback_query"];
+    assert_eq!((&query["data"], &query["message"]["chat"]["id"]), (&json!("why:1"), &json!(42)));
+    let heard = json!({"callback_query_id": query["id"]});
+    assert_eq!(m.call("answerCallbackQuery", heard.clone()).await.status, 200);
+    let again = m.call("answerCallbackQuery", heard).await;
+    assert!(description(&again).starts_with("Bad Request: query is too old"));
+}

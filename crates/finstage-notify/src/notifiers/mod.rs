@@ -8,7 +8,8 @@ mod webhook;
 
 pub use log::{Log, MAX_LINE_CHARS};
 pub use telegram::{
-    DEFAULT_WAIT, MAX_TEXT_UNITS, MAX_WAIT, Telegram, TelegramOptions, telegram_markup,
+    Button, DEFAULT_WAIT, MAX_BUTTONS, MAX_TEXT_UNITS, MAX_VERB_BYTES, MAX_WAIT, Telegram,
+    TelegramOptions, telegram_markup,
 };
 pub use webhook::{MIN_WEBHOOK_SECRET_CHARS, Webhook, WebhookOptions};
 

@@ -37,6 +37,12 @@ pub const DEFAULT_WAIT: Duration = Duration::from_secs(30);
 /// The longest wait that is believed.
 pub const MAX_WAIT: Duration = Duration::from_secs(86_400);
 
+/// The most buttons below an alert.
+pub const MAX_BUTTONS: usize = 4;
+
+/// The longest verb of a button: with an alert's id it stays within Telegram's 64 bytes.
+pub const MAX_VERB_BYTES: usize = 31;
+
 /// The most characters of Telegram's own words that are kept.
 const MAX_DESCRIPTION_CHARS: usize = 200;
 
@@ -57,6 +63,17 @@ pub struct TelegramOptions {
     pub chat: String,
     /// The words.
     pub template: Template,
+    /// The buttons below an alert, in one row; at most [`MAX_BUTTONS`].
+    pub buttons: Vec<Button>,
+}
+
+/// A button below an alert.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Button {
+    /// What stands on it.
+    pub text: String,
+    /// What it does, at most [`MAX_VERB_BYTES`] bytes: the bot hears `VERB:ALERT` when it is pressed.
+    pub verb: &'static str,
 }
 
 impl TelegramOptions {
@@ -72,6 +89,7 @@ pub struct Telegram {
     token: Secret<String>,
     chat: String,
     template: Template,
+    buttons: Vec<Button>,
 }
 
 impl Telegram {
@@ -80,7 +98,7 @@ impl Telegram {
     /// # Errors
     /// When the address, the token or the chat cannot be right; the token is not shown.
     pub fn new(options: TelegramOptions) -> Result<Self, Error> {
-        let TelegramOptions { name, base_url, token, chat, template } = options;
+        let TelegramOptions { name, base_url, token, chat, template, buttons } = options;
         if !(base_url.starts_with("https://") || base_url.starts_with("http://")) {
             return Err(Error::option(format!(
                 "notify {name}: base url \"{base_url}\" is not an http address: \
@@ -100,20 +118,39 @@ impl Telegram {
                 clean(&chat, MAX_DESCRIPTION_CHARS)
             )));
         }
+        let fits = |button: &Button| button.verb.len() <= MAX_VERB_BYTES && !button.text.is_empty();
+        if buttons.len() > MAX_BUTTONS || !buttons.iter().all(fits) {
+            return Err(Error::option(format!(
+                "notify {name}: at most {MAX_BUTTONS} buttons with a text each, whose verbs have at most \
+                 {MAX_VERB_BYTES} bytes"
+            )));
+        }
         let base = base_url.trim_end_matches('/');
         let endpoint = Secret::new(format!("{base}/bot{}/sendMessage", token.expose()));
-        Ok(Self { name, endpoint, token, chat, template })
+        Ok(Self { name, endpoint, token, chat, template, buttons })
     }
 
-    fn request(&self, chat: &str, text: &str, form: Form) -> Request {
+    fn request(&self, chat: &str, (text, keys): (&str, Option<Keys>), form: Form) -> Request {
         let body = SendMessage {
             chat_id: chat.parse().map_or(ChatId::Name(chat), ChatId::Number),
             text,
             parse_mode: (form == Form::Rich).then_some("HTML"),
             link_preview_options: LinkPreview { is_disabled: true },
+            reply_markup: keys,
         };
         let body = serde_json::to_string(&body).expect("texts and numbers are always JSON");
         Request::post(self.endpoint.expose()).json(body).hide(&self.token)
+    }
+
+    /// The buttons below an alert.
+    fn keys(&self, item: &Item) -> Option<Keys> {
+        let Item::Alert(alert) = item else { return None };
+        let key = |button: &Button| Key {
+            text: button.text.clone(),
+            callback_data: format!("{}:{}", button.verb, alert.id),
+        };
+        let row: Vec<Key> = self.buttons.iter().map(key).collect();
+        (!row.is_empty()).then(|| Keys { inline_keyboard: vec![row] })
     }
 
     /// Telegram's words, without the token whatever a proxy may have put into them.
@@ -191,11 +228,13 @@ impl Notifier for Telegram {
             Form::Rich => telegram_markup(part),
             Form::Plain => part.plain(),
         };
-        message
-            .split(MAX_TEXT_UNITS)
-            .iter()
-            .map(|part| Outgoing::Http(self.request(chat, &text(part), delivery.form)))
-            .collect()
+        let parts = message.split(MAX_TEXT_UNITS);
+        let last = parts.len().saturating_sub(1);
+        let request = |(n, part): (usize, &Message)| {
+            let keys = if n == last { self.keys(item) } else { None };
+            Outgoing::Http(self.request(chat, (&text(part), keys), delivery.form))
+        };
+        parts.iter().enumerate().map(request).collect()
     }
 
     fn accepted(&self, reply: &Reply<'_>) -> Accepted {
@@ -227,6 +266,19 @@ struct SendMessage<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     parse_mode: Option<&'static str>,
     link_preview_options: LinkPreview,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reply_markup: Option<Keys>,
+}
+
+#[derive(Serialize)]
+struct Keys {
+    inline_keyboard: Vec<Vec<Key>>,
+}
+
+#[derive(Serialize)]
+struct Key {
+    text: String,
+    callback_data: String,
 }
 
 #[derive(Serialize)]

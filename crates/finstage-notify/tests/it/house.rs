@@ -12,7 +12,7 @@ use finstage_model::{
 use finstage_net::{Client, ClientOptions};
 use finstage_notify::notifiers::{Log, Telegram, TelegramOptions};
 use finstage_notify::{
-    Courier, Dispatcher, DispatcherOptions, Explain, LEASE, MAX_AGE, Stats, Template,
+    Courier, Dispatcher, DispatcherOptions, Explain, Holding, LEASE, MAX_AGE, Stats, Template,
 };
 use finstage_seal::Secret;
 use finstage_store::records::{
@@ -69,7 +69,7 @@ impl Clock for TestClock {
 
 pub(crate) struct House {
     pub(crate) clock: Arc<TestClock>,
-    records: Records,
+    pub(crate) records: Records,
     synced: Arc<AtomicBool>,
     wake: Arc<Notify>,
 }
@@ -93,9 +93,13 @@ impl House {
 
     /// The service says the report of a day, for a day.
     pub(crate) fn announce(&self, notifiers: &[&str]) {
+        self.announce_of(NoticeKind::Report, notifiers);
+    }
+
+    pub(crate) fn announce_of(&self, kind: NoticeKind, notifiers: &[&str]) {
         let notice = Notice {
-            id: NoticeKind::Report.id("2026-11-20"),
-            kind: NoticeKind::Report,
+            id: kind.id("2026-11-20"),
+            kind,
             said_at: START,
             max_age: Duration::from_secs(86_400),
             lines: vec![vec![NoticeText::new(NoticeStyle::Bold, "Daily report")]],
@@ -143,7 +147,7 @@ impl House {
     }
 
     pub(crate) fn start(&self, courier: Courier) -> Running {
-        self.start_explained(courier, None)
+        self.start_with(courier, None, Holding::default())
     }
 
     /// With somebody who puts alerts into plain words.
@@ -151,6 +155,20 @@ impl House {
         &self,
         courier: Courier,
         explain: Option<Arc<dyn Explain>>,
+    ) -> Running {
+        self.start_with(courier, explain, Holding::default())
+    }
+
+    /// By a channel that holds something back.
+    pub(crate) fn start_holding(&self, courier: Courier, holding: Holding) -> Running {
+        self.start_with(courier, None, holding)
+    }
+
+    fn start_with(
+        &self,
+        courier: Courier,
+        explain: Option<Arc<dyn Explain>>,
+        holding: Holding,
     ) -> Running {
         let looks = Arc::new(watch::Sender::new(0));
         let (synced, counted) = (Arc::clone(&self.synced), Arc::clone(&looks));
@@ -164,6 +182,7 @@ impl House {
             wake: Arc::clone(&self.wake),
             max_age: MAX_AGE,
             explain,
+            holding,
         };
         let dispatcher = Dispatcher::new(courier, options);
         let stats = dispatcher.stats();
@@ -236,6 +255,7 @@ pub(crate) fn telegram_at(house: &House, base_url: &str, chat: &str) -> Courier 
         token: Secret::new(TOKEN.into()),
         chat: chat.into(),
         template: Template::default(),
+        buttons: Vec::new(),
     };
     let telegram = Arc::new(Telegram::new(options).unwrap());
     Courier::new(telegram, client(), Box::new(io::sink()), house.clock.clone())

@@ -4,5 +4,7 @@
 
 mod chat_service;
 mod delivery;
+mod held;
 mod house;
+mod kill;
 mod trouble;

@@ -16,6 +16,7 @@ mod db;
 mod documents;
 mod followed;
 mod group;
+mod held;
 mod history;
 mod instruments;
 mod listings;
@@ -56,6 +57,7 @@ pub use db::BUSY_TIMEOUT;
 pub use documents::{DocumentPage, DocumentRow};
 pub use followed::{FollowedSignal, MAX_FOLLOWED};
 pub use group::GROUP_CALLS;
+pub use held::{HeldAlert, MAX_HELD, OTHER_CHAT};
 pub(crate) use history::{Content, FileRow, PeriodRow, Publication, SeriesId, TailPart};
 pub use listings::OwnListing;
 pub use notices::{

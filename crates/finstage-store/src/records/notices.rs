@@ -42,10 +42,26 @@ pub enum NoticeKind {
     Muted,
     /// A limit of the service was passed, or that is over.
     Threshold,
+    /// A limit of the service was passed by far: nothing holds it back.
+    Critical,
+    /// What a channel held back.
+    Digest,
+    /// The answer to what somebody wrote to the bot.
+    Answer,
+    /// The state of an hour.
+    Hourly,
 }
 
 impl NoticeKind {
-    const ALL: [Self; 3] = [Self::Report, Self::Muted, Self::Threshold];
+    const ALL: [Self; 7] = [
+        Self::Report,
+        Self::Muted,
+        Self::Threshold,
+        Self::Critical,
+        Self::Digest,
+        Self::Answer,
+        Self::Hourly,
+    ];
 
     /// The machine word.
     #[must_use]
@@ -54,6 +70,10 @@ impl NoticeKind {
             Self::Report => "report",
             Self::Muted => "muted",
             Self::Threshold => "threshold",
+            Self::Critical => "critical",
+            Self::Digest => "digest",
+            Self::Answer => "answer",
+            Self::Hourly => "hourly",
         }
     }
 

@@ -96,14 +96,16 @@ pub struct OutboxCounts {
     pub failed: u64,
     /// Became too old.
     pub expired: u64,
+    /// Held back by their channel.
+    pub held: u64,
 }
 
 /// The end of a row.
-struct End<'a> {
-    state: &'static str,
-    at: Timestamp,
-    receipt: Option<&'a str>,
-    reason: Option<&'a str>,
+pub(super) struct End<'a> {
+    pub(super) state: &'static str,
+    pub(super) at: Timestamp,
+    pub(super) receipt: Option<&'a str>,
+    pub(super) reason: Option<&'a str>,
 }
 
 impl Records {
@@ -243,6 +245,7 @@ impl Records {
                     "delivered" => &mut counts.delivered,
                     "failed" => &mut counts.failed,
                     "expired" => &mut counts.expired,
+                    "held" => &mut counts.held,
                     _ => return Err(Trouble::BadRow(format!("outbox state \"{state}\""))),
                 };
                 *place = row.get::<_, i64>(1)?.unsigned_abs();
@@ -266,7 +269,7 @@ impl Records {
         })
     }
 
-    fn finish(&self, row: i64, fence: i64, end: &End<'_>) -> Result<(), Error> {
+    pub(super) fn finish(&self, row: i64, fence: i64, end: &End<'_>) -> Result<(), Error> {
         self.0.write("noting the end of an alert in", Durability::Kept, |tx| {
             let sql = "UPDATE outbox SET state = ?3, finished_at = ?4, receipt = ?5,
                     reason = ?6, lease_until = NULL
@@ -280,12 +283,15 @@ impl Records {
     }
 }
 
-/// Gives an alert its last status once no notifier tries any more: delivered if one succeeded.
+/// Gives an alert its last status once no notifier tries any more: delivered if one succeeded, withheld
+/// if its channels held it back.
 fn settle_alert(tx: &Connection, alert: &str) -> Result<(), Trouble> {
     let sql = "UPDATE alerts SET (status, reason) =
-            (SELECT state, CASE state WHEN 'delivered' THEN NULL ELSE outbox.reason END
+            (SELECT CASE state WHEN 'held' THEN 'withheld' ELSE state END,
+                    CASE state WHEN 'delivered' THEN NULL ELSE outbox.reason END
                 FROM outbox WHERE alert = alerts.id
-                ORDER BY CASE state WHEN 'delivered' THEN 0 WHEN 'failed' THEN 1 ELSE 2 END, id
+                ORDER BY CASE state WHEN 'delivered' THEN 0 WHEN 'failed' THEN 1 ELSE 2 END,
+                    reason IS 'other_chat', id
                 LIMIT 1)
         WHERE id = ?1 AND NOT EXISTS
             (SELECT 1 FROM outbox WHERE alert = ?1 AND state IN ('ready', 'sending'))";

@@ -4,6 +4,7 @@ use finstage_model::{IdHasher, Symbol, Timestamp, WatchRule};
 use rusqlite::{Row, params};
 
 use super::db::{Durability, Trouble};
+use super::held::watch_key;
 use super::{Records, parse};
 use crate::{Error, ErrorKind};
 
@@ -94,6 +95,8 @@ impl Records {
     /// As every writing call: `Full`, `Held`, `Corrupt` or `Io`.
     pub fn watch_remove(&self, id: &str) -> Result<bool, Error> {
         self.0.write("taking a watch out of", Durability::Kept, |tx| {
+            // Whoever adds it again says anew whom it tells.
+            tx.execute("DELETE FROM meta WHERE key = ?", [watch_key(id)])?;
             Ok(tx.execute("DELETE FROM watches WHERE id = ?", [id])? > 0)
         })
     }

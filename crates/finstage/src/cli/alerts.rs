@@ -49,7 +49,7 @@ pub struct AlertMute {
     #[arg(value_name = "SYMBOL|RULE", required_unless_present = "list")]
     pub what: Option<String>,
     /// For how long, at most 30d
-    #[arg(long = "for", value_name = "DURATION", required_unless_present_any = ["list", "off"], conflicts_with_all = ["list", "off"], value_parser = silence)]
+    #[arg(long = "for", value_name = "DURATION", required_unless_present_any = ["list", "off"], conflicts_with_all = ["list", "off"], value_parser = crate::mutes::span)]
     pub span: Option<std::time::Duration>,
     /// Let it speak again
     #[arg(long, conflicts_with = "list")]
@@ -99,14 +99,6 @@ fn cooldown(text: &str) -> Result<std::time::Duration, String> {
     match parse_duration(text) {
         Ok(cooldown) if cooldown <= std::time::Duration::from_secs(24 * 3_600) => Ok(cooldown),
         Ok(_) => Err("24h is the longest".into()),
-        Err(why) => Err(why.to_string()),
-    }
-}
-
-fn silence(text: &str) -> Result<std::time::Duration, String> {
-    match parse_duration(text) {
-        Ok(span) if span <= std::time::Duration::from_secs(30 * 24 * 3_600) => Ok(span),
-        Ok(_) => Err("30d is the longest".into()),
         Err(why) => Err(why.to_string()),
     }
 }

@@ -10,6 +10,31 @@ use crate::report::Language;
 pub enum Report {
     /// What happened on a day, what was withheld and why, and what became of earlier signals
     Daily(ReportDaily),
+    /// Where each price stands now between its averages and bands, and the score of that
+    Hourly(ReportHourly),
+}
+
+/// `finstage report hourly`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The numbers are computed of stored bars that are closed: of days where there are 30 or more, else of\nthe longest bars below. A number that the bars do not give is missing, and its part of the score with\nit: RSI, MACD, stochastic, averages and volume, each from -2 to +2. A running service sends it every\nhour where report.hourly is true.\n\nExample:  finstage report hourly --format json"
+)]
+pub struct ReportHourly {
+    /// Its language [default: report.language of the configuration, else en]
+    #[arg(long, value_name = "LANGUAGE", value_enum)]
+    pub lang: Option<Language>,
+    /// What to write [default: text]
+    #[arg(long, value_name = "FORMAT", value_enum)]
+    pub format: Option<StatusFormat>,
+}
+
+/// A form of a status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum StatusFormat {
+    /// For a terminal.
+    Text,
+    /// For programs.
+    Json,
 }
 
 /// `finstage report daily`

@@ -6,12 +6,13 @@ use serde_json::{Value, json};
 
 use super::{data_dir, load, print_json, print_line};
 use crate::cli::{Config, Global};
-use crate::config::settings::{NotifySettings, SealedSettings, Settings};
+use crate::config::settings::{Manners, NotifySettings, SealedSettings, Settings};
 use crate::config::{Loaded, reference};
 use crate::exit::{Exit, Result};
 use crate::sealed::keyring_path;
 use crate::wiring;
 use finstage_model::format_duration;
+use finstage_notify::{Level, Quiet};
 
 pub(super) fn run(global: &Global, args: Config) -> Result<Exit> {
     match args {
@@ -50,9 +51,25 @@ pub(super) fn count(n: usize, one: &str, many: &str) -> String {
     format!("{n} {}", if n == 1 { one } else { many })
 }
 
+/// How a channel behaves.
+fn manners(manners: &Manners) -> Value {
+    let holding = &manners.holding;
+    let time = |time: jiff::civil::Time| time.strftime("%H:%M").to_string();
+    let quiet = |quiet: Quiet| format!("{}-{}", time(quiet.from), time(quiet.until));
+    json!({
+        "commands": manners.commands,
+        "send": if holding.level == Level::Verified { "verified" } else { "unproven" },
+        "per_hour": holding.per_hour,
+        "quiet": holding.quiet.map_or_else(|| "off".to_owned(), quiet),
+        "digest": holding.digest.map_or_else(|| "off".to_owned(), time),
+        "language": crate::serving::language_code(manners.language),
+        "timezone": manners.zone().iana_name(),
+    })
+}
+
 /// The settings in force; a secret has no form that could be shown.
 fn shown(settings: &Settings, data_dir: &Path) -> Value {
-    let notify: Vec<Value> = settings
+    let mut notify: Vec<Value> = settings
         .notify
         .iter()
         .map(|channel| match channel {
@@ -65,6 +82,12 @@ fn shown(settings: &Settings, data_dir: &Path) -> Value {
             }
         })
         .collect();
+    for (channel, manners) in notify.iter_mut().zip(&settings.manners.0) {
+        let behaviour = self::manners(manners);
+        if let (Some(to), Value::Object(own)) = (channel.as_object_mut(), behaviour) {
+            to.extend(own);
+        }
+    }
     let feeds: Vec<Value> = settings
         .feeds
         .iter()

@@ -10,16 +10,39 @@ use jiff::tz::TimeZone;
 
 use super::bars::to_file;
 use super::track_record::up_to_date;
-use super::{data_dir, load_without_channels, print_line, say};
-use crate::cli::{Global, Report, ReportDaily, ReportFormat};
+use super::{data_dir, load_without_channels, print_json, print_line, say};
+use crate::cli::{Global, Report, ReportDaily, ReportFormat, ReportHourly, StatusFormat};
 use crate::exit::{Exit, Failure, Result};
-use crate::report::{Asked, DailyReport, Language, day_of, gather, html, job, text};
+use crate::report::{Asked, DailyReport, Language, day_of, gather, hourly, html, job, text};
 use crate::wiring;
 
 pub(super) fn run(global: &Global, args: &Report) -> Result<Exit> {
     match args {
         Report::Daily(args) => daily(global, args),
+        Report::Hourly(args) => status(global, args),
     }
+}
+
+fn status(global: &Global, args: &ReportHourly) -> Result<Exit> {
+    let loaded = load_without_channels(global)?;
+    let settings = &loaded.settings;
+    let dir = data_dir(global, &loaded);
+    let records = wiring::read_records(&dir)?;
+    let zone = TimeZone::get(&settings.timezone).map_err(Failure::usage)?;
+    let feeds = settings.feeds.iter().flat_map(|feed| feed.symbols.iter().cloned());
+    let watched: Vec<Symbol> = feeds.collect();
+    let asked = hourly::Asked { now: SystemClock.now(), zone: &zone, watched: &watched };
+    let report = hourly::gather(&wiring::history(&dir, &records), &asked)?;
+    match args.format {
+        Some(StatusFormat::Text) => {}
+        _ if global.json || args.format == Some(StatusFormat::Json) => {
+            print_json(&serde_json::json!(report))?;
+            return Ok(Exit::Done);
+        }
+        _ => {}
+    }
+    print_line(&hourly::text(&report, args.lang.unwrap_or(settings.report.language)))?;
+    Ok(Exit::Done)
 }
 
 fn daily(global: &Global, args: &ReportDaily) -> Result<Exit> {

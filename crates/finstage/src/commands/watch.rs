@@ -1,8 +1,5 @@
 //! `finstage watch`
 
-use std::collections::BTreeSet;
-
-use finstage_engine::WatchRule;
 use finstage_model::{Clock as _, Symbol, format_duration};
 use finstage_net::SystemClock;
 use finstage_store::records::{AddedWatch, Records, StoreKind};
@@ -11,8 +8,8 @@ use super::{data_dir, load_without_channels, print_line, print_table, say, say_n
 use crate::cli::{Global, Watch, WatchAdd};
 use crate::config::Loaded;
 use crate::exit::{Exit, Failure, Result};
-use crate::watches::{KnownWatch, added, configured};
-use crate::wiring;
+use crate::watches::{KnownWatch, Wish, added, configured};
+use crate::{watches, wiring};
 
 pub(super) fn run(global: &Global, args: &Watch) -> Result<Exit> {
     let loaded = load_without_channels(global)?;
@@ -27,29 +24,17 @@ pub(super) fn run(global: &Global, args: &Watch) -> Result<Exit> {
 
 fn add(global: &Global, loaded: &Loaded, args: &WatchAdd) -> Result<()> {
     let WatchAdd { symbol, rules, cooldown } = args;
-    let thresholds = &loaded.settings.thresholds;
-    let wanted: Vec<WatchRule> = if rules.is_empty() {
-        thresholds.usual(symbol)
-    } else {
-        let read = |text: &String| thresholds.rule(symbol, text).map_err(Failure::usage);
-        rules.iter().map(read).collect::<Result<_>>()?
-    };
-    let configured = configured(&loaded.settings.engine.watches);
+    let settings = &loaded.settings;
     let records = open(global, loaded)?;
-    let now = SystemClock.now();
-    let mut rows = Vec::new();
-    for rule in wanted {
-        let own = cooldown.map(|cooldown| cooldown.as_millis() as u64);
-        let watch = AddedWatch::new(symbol.clone(), rule, own, now);
-        if configured.iter().any(|known| known.watch.id == watch.id) {
-            say(global, format_args!("{symbol} {rule} is configured already, and stays as it is"));
-            continue;
-        }
-        records.watch_add(&watch)?;
-        rows.push(KnownWatch::added(watch));
+    let known = (&settings.thresholds, &settings.engine.watches[..]);
+    let wish = Wish { symbol, rules, cooldown: *cooldown, channel: None };
+    let granted = watches::add(&records, known, wish, SystemClock.now())?;
+    for rule in &granted.configured {
+        say(global, format_args!("{symbol} {rule} is configured already, and stays as it is"));
     }
+    let rows = granted.rows;
     print(global, &rows)?;
-    let is_watched = loaded.settings.feeds.iter().any(|feed| feed.symbols.contains(symbol));
+    let is_watched = settings.feeds.iter().any(|feed| feed.symbols.contains(symbol));
     if !is_watched {
         say(
             global,
@@ -79,34 +64,7 @@ fn list(global: &Global, loaded: &Loaded, symbols: &[Symbol]) -> Result<()> {
 
 fn remove(global: &Global, loaded: &Loaded, ids: &[String]) -> Result<()> {
     let records = open(global, loaded)?;
-    let known = added(&records)?;
-    let configured = configured(&loaded.settings.engine.watches);
-    // All of them are looked up before the first one goes.
-    let mut found = BTreeSet::new();
-    for id in ids {
-        let fits = |row: &&KnownWatch| row.watch.id.starts_with(id.as_str());
-        match known.iter().filter(fits).collect::<Vec<_>>()[..] {
-            [one] => drop(found.insert(one.watch.id.clone())),
-            [] if configured.iter().any(|row| fits(&row)) => {
-                return Err(Failure::usage(format!(
-                    "{id} stands in the configuration: take it out of [[watches]] there"
-                )));
-            }
-            [] => {
-                return Err(Failure::usage(format!(
-                    "no watch {id}: `finstage watch list` shows all"
-                )));
-            }
-            _ => {
-                return Err(Failure::usage(format!("{id} fits several watches: write more of it")));
-            }
-        }
-    }
-    let rows: Vec<KnownWatch> =
-        known.into_iter().filter(|row| found.contains(&row.watch.id)).collect();
-    for row in &rows {
-        records.watch_remove(&row.watch.id)?;
-    }
+    let rows = watches::remove(&records, &loaded.settings.engine.watches, ids)?;
     say(global, format_args!("taken out; a running service hears of it within seconds:"));
     print(global, &rows)
 }

@@ -7,6 +7,7 @@ mod channels;
 pub(crate) mod dotenv;
 mod jobs;
 pub(crate) mod llm;
+mod manners;
 mod monitor;
 mod news;
 mod place;

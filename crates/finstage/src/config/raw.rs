@@ -94,6 +94,8 @@ pub(crate) struct RawAlerts {
     pub(crate) cooldown: Option<String>,
     pub(crate) per_hour: Option<u32>,
     pub(crate) max_age: Option<String>,
+    pub(crate) quiet: Option<String>,
+    pub(crate) digest: Option<String>,
     #[serde(default)]
     pub(crate) strategies: Vec<String>,
     pub(crate) min_occasions: Option<u64>,
@@ -147,6 +149,7 @@ pub(crate) struct RawThresholds {
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawReport {
     pub(crate) daily: Option<String>,
+    pub(crate) hourly: Option<bool>,
     pub(crate) language: Option<String>,
 }
 
@@ -198,7 +201,7 @@ pub(crate) struct RawWatch {
 }
 
 /// `[[notify]]`
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawNotify {
     pub(crate) kind: String,
@@ -206,4 +209,11 @@ pub(crate) struct RawNotify {
     pub(crate) token: Option<String>,
     pub(crate) url: Option<String>,
     pub(crate) secret: Option<String>,
+    pub(crate) commands: Option<bool>,
+    pub(crate) send: Option<String>,
+    pub(crate) per_hour: Option<u32>,
+    pub(crate) quiet: Option<String>,
+    pub(crate) digest: Option<String>,
+    pub(crate) language: Option<String>,
+    pub(crate) timezone: Option<String>,
 }

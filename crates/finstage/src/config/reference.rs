@@ -1,6 +1,7 @@
 //! The one table of settings: the default file, the JSON schema and the reference page come out of
 //! it, and a test holds it equal to what `raw::Raw` accepts.
 
+mod channels;
 mod keys;
 mod schema;
 mod sections;

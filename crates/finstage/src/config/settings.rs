@@ -16,6 +16,8 @@ use jiff::civil::Time;
 pub use super::channels::NotifySettings;
 pub use super::jobs::JobSettings;
 pub use super::llm::{GatewayClient, GatewaySettings, LlmSettings};
+use super::manners::House;
+pub use super::manners::Manners;
 pub use super::monitor::MonitorSettings;
 pub use super::news::NewsSettings;
 use super::place::Place;
@@ -71,6 +73,8 @@ pub struct Settings {
     pub feeds: Vec<FeedSettings>,
     /// Where alerts go; to the log where none is named.
     pub notify: Vec<NotifySettings>,
+    /// How each of them behaves, and how one that stands nowhere does.
+    pub manners: (Vec<Manners>, Manners),
     /// When jobs run, where not as usual.
     pub jobs: BTreeMap<String, JobSettings>,
     /// Which language models are asked, and how.
@@ -90,6 +94,8 @@ pub struct Settings {
 pub struct ReportSettings {
     /// The time of the day, in the zone of `[display]`, at which it is sent; `None`: never.
     pub daily: Option<Time>,
+    /// Whether the status is sent every hour.
+    pub is_hourly: bool,
     /// Its language.
     pub language: Language,
 }
@@ -208,6 +214,9 @@ impl Resolver<'_> {
             return self.refuse("strategies", why);
         }
         let [fsync, slow_query, keep] = self.store(raw)?;
+        let report = self.report(&raw.report, raw.display.language.as_deref())?;
+        let house = House { raw, timezone: &timezone, language: report.language };
+        let manners = self.manners(house)?;
         Ok(Settings {
             data_dir: raw.store.path.as_ref().map(PathBuf::from),
             fsync,
@@ -218,7 +227,7 @@ impl Resolver<'_> {
             max_age: self.duration("alerts.max_age", raw.alerts.max_age.as_deref(), minutes(15))?,
             timezone,
             server: ServerSettings::resolve(&raw.server, self.place)?,
-            report: self.report(&raw.report, raw.display.language.as_deref())?,
+            report,
             log: self.log(&raw.log)?,
             thresholds,
             addresses: addresses(raw),
@@ -230,6 +239,7 @@ impl Resolver<'_> {
             gateway: self.gateway(&raw.gateway)?,
             feeds,
             notify,
+            manners,
             engine,
             warnings: self.warnings,
         })
@@ -300,7 +310,7 @@ impl Resolver<'_> {
                 return self.refuse(key, format!("\"{typed}\": {why}"));
             }
         };
-        Ok(ReportSettings { daily, language })
+        Ok(ReportSettings { daily, is_hourly: raw.hourly == Some(true), language })
     }
 
     fn alerts(&self, raw: &RawAlerts, strategies: &[StrategySpec]) -> Result<AlertRules> {

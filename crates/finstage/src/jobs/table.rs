@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 
 use super::kinds;
 use super::scheduler::Job;
-use super::timing::{Repeat, Timing};
+use super::timing::{CatchUp, Repeat, Timing};
 use crate::config::settings::Settings;
 use crate::report::job::SETTLING;
 
@@ -28,10 +28,10 @@ struct Usual {
 }
 
 /// Names of all jobs.
-pub const NAMES: [&str; 7] =
-    ["outcomes", "report", "compact", "retention", "backfill", "verify", "replay_check"];
+pub const NAMES: [&str; 8] =
+    ["outcomes", "report", "hourly", "compact", "retention", "backfill", "verify", "replay_check"];
 
-fn usual() -> [Usual; 7] {
+fn usual() -> [Usual; 8] {
     let every = |name, every, jitter| Usual {
         name,
         repeat: Repeat::Every(every),
@@ -56,6 +56,7 @@ fn usual() -> [Usual; 7] {
             at_start: true,
             ..nightly("report", 8, 0, Duration::ZERO)
         },
+        Usual { at_start: false, ..every("hourly", HOUR, Duration::ZERO) },
         every("compact", 24 * HOUR, 10 * MINUTE),
         every("retention", HOUR, 5 * MINUTE),
         nightly("backfill", 1, 10, 10 * MINUTE),
@@ -81,6 +82,12 @@ pub fn jobs(settings: &Settings, world: StoreKind) -> Vec<Job> {
             is_enabled &= settings.report.daily.is_some();
             timing.repeat = Repeat::Daily(settings.report.daily.unwrap_or_default());
             timing.after = SETTLING;
+        }
+        if usual.name == "hourly" {
+            is_enabled &= settings.report.is_hourly;
+            timing.after = SETTLING;
+            // A status of the past is no status.
+            timing.catch_up = CatchUp::Skip;
         }
         if let Some(own) = own {
             timing.repeat = own.repeat.clone().unwrap_or(timing.repeat);

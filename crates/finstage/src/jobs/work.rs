@@ -20,6 +20,7 @@ use crate::check::{Listener, replay};
 use crate::config::settings::FeedSettings;
 use crate::drift::{announce, message, mute_drifted};
 use crate::live::{Names, Safe};
+use crate::report::hourly;
 use crate::report::job::Job as ReportJob;
 use crate::track::{self, Reach};
 use crate::upkeep::prune::{self, Kept, Policy};
@@ -73,6 +74,7 @@ pub fn registry(means: &Means, doors: &Doors) -> Registry {
     compacting(Registry::default(), means.history.clone(), Arc::clone(&means.clock))
         .blocking("outcomes", on(outcomes))
         .blocking("report", on(report))
+        .blocking("hourly", on(hourly))
         .blocking("retention", on(retention))
         .waiting("backfill", move |series: Series, ticket| {
             let fetching = Arc::clone(&fetching);
@@ -120,6 +122,15 @@ fn report(means: &Means, _: &Ticket) -> Given {
         tracing::info!("the report of {day} is on its way");
     }
     Ok(json!({"date": said.map(|day| day.to_string())}))
+}
+
+fn hourly(means: &Means, _: &Ticket) -> Given {
+    let (now, report) = (means.clock.now(), &means.report);
+    let asked = hourly::Asked { now, zone: &report.zone, watched: &report.watched };
+    let status = hourly::gather(&means.history, &asked)?;
+    let notice = hourly::notice(&status, report.language);
+    let queued = means.records.announce(&notice, &means.notifiers)?;
+    Ok(json!({"instruments": status.instruments_total, "queued": queued}))
 }
 
 fn retention(means: &Means, _: &Ticket) -> Given {

@@ -289,7 +289,7 @@ mod tests {
         }
         let leased = lease().unwrap();
         let Item::Notice(notice) = &leased.item else { panic!("{leased:?}") };
-        assert_eq!(notice.kind, NoticeKind::Threshold);
+        assert_eq!(notice.kind, NoticeKind::Critical, "no quiet hours hold it back");
         assert!(notice.lines[0][0].text.ends_with("disk"), "{notice:?}");
         assert!(lease().is_none(), "it is said once");
         assert!(monitor.gauges().thresholds.contains(&("disk", 2)));

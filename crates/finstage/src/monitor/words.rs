@@ -16,7 +16,10 @@ pub(super) fn notice(
     rule: &Rule,
     (language, now): (Language, finstage_model::Timestamp),
 ) -> Notice {
-    let kind = NoticeKind::Threshold;
+    let kind = match turn.severity {
+        Some(Severity::Critical) => NoticeKind::Critical,
+        _ => NoticeKind::Threshold,
+    };
     let state = turn.severity.map_or("over", |severity| match severity {
         Severity::Warning => "warning",
         Severity::Critical => "critical",

@@ -9,6 +9,7 @@
 mod compose;
 mod evidence;
 mod gather;
+pub mod hourly;
 mod html;
 pub mod job;
 mod market;

@@ -333,6 +333,14 @@ impl Language {
                 self.pick("the same rule alerted shortly before", "같은 규칙의 최근 알림과 중복")
             }
             "muted" => self.pick("muted by the user", "사용자가 일시 중지함"),
+            "quiet_hours" => self.pick("in the quiet hours", "조용한 시간"),
+            "other_chat" => self.pick("a watch of another chat", "다른 대화방의 감시"),
+            "channel_cap" => {
+                self.pick("beyond the channel's hourly cap", "채널의 시간당 한도 초과")
+            }
+            "channel_level" => {
+                self.pick("the channel wants verified signals", "채널이 검증된 신호만 받음")
+            }
             "hourly_budget" => self.pick("the hourly budget was used up", "시간당 알림 한도 초과"),
             "not_verified" => self.pick("not verified", "검증되지 않음"),
             "data" => self.pick("its data could not be trusted", "데이터 신뢰 불가"),

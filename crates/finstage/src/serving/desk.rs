@@ -17,7 +17,7 @@ use finstage_server::{
     ScheduleItem, SealedGauge, SeriesGauge, TaskAsked,
 };
 use finstage_store::history::History;
-use finstage_store::records::{AddedWatch, NewTask, Records, StoreKind, TaskId};
+use finstage_store::records::{NewTask, Records, StoreKind, TaskId};
 use finstage_strategies::CATALOG;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
@@ -34,7 +34,7 @@ use crate::live::Safe;
 use crate::monitor::Monitor;
 use crate::report::{Asked, Language, day_of, gather, html, rule_words, text};
 use crate::service;
-use crate::watches::{self, KnownWatch};
+use crate::watches::{self, KnownWatch, Wish};
 
 /// How long what is slow to count stays as it was counted.
 const COUNTED_FOR: Duration = Duration::from_secs(30);
@@ -413,18 +413,30 @@ impl Desk for ServiceDesk {
 
     fn add_watch(&self, symbol: &Symbol, rule: &str) -> std::result::Result<Value, Error> {
         let refused = |why: String| Error::new(ErrorKind::Refused, why);
-        let rule = self.thresholds.rule(symbol, rule).map_err(refused)?;
         if !self.watched.contains(symbol) {
             let why = format!("{symbol} is not watched: name it in [[feeds]], then restart");
             return Err(refused(why));
         }
-        let watch = AddedWatch::new(symbol.clone(), rule, None, self.clock.now());
-        let configured = watches::configured(&self.engine.watches);
-        if let Some(known) = configured.iter().find(|known| known.watch.id == watch.id) {
-            return Ok(known.value());
+        let rules = [rule.to_owned()];
+        let wish = Wish { symbol, rules: &rules, cooldown: None, channel: None };
+        let known = (&self.thresholds, &self.engine.watches[..]);
+        let granted =
+            watches::add(&self.records, known, wish, self.clock.now()).map_err(|why| {
+                let kind = match why.exit {
+                    Exit::Usage => ErrorKind::Refused,
+                    _ => ErrorKind::Failed,
+                };
+                Error::new(kind, why.to_string())
+            })?;
+        if let Some(added) = granted.rows.first() {
+            return Ok(added.value());
         }
-        self.records.watch_add(&watch)?;
-        Ok(KnownWatch::added(watch).value())
+        let configured = watches::configured(&self.engine.watches);
+        let is_it = |known: &&KnownWatch| {
+            known.watch.symbol == *symbol && granted.configured.contains(&known.watch.rule)
+        };
+        let found = configured.iter().find(is_it).map(KnownWatch::value);
+        found.ok_or_else(|| Error::new(ErrorKind::Failed, "the watch was not added"))
     }
 
     fn remove_watch(&self, id: &str) -> std::result::Result<(), Error> {
@@ -482,7 +494,7 @@ impl Desk for ServiceDesk {
 }
 
 /// The code of a language.
-pub(super) const fn language_code(language: Language) -> &'static str {
+pub(crate) const fn language_code(language: Language) -> &'static str {
     match language {
         Language::En => "en",
         Language::Ko => "ko",

@@ -17,6 +17,7 @@ use finstage_store::journal::Journal;
 use finstage_store::records::Records;
 use tokio::net::TcpListener;
 
+pub(crate) use self::desk::language_code;
 pub use self::desk::{Running, ServiceDesk};
 pub(crate) use self::telling::Telling;
 use crate::config::settings::Settings;

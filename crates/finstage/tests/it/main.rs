@@ -5,6 +5,7 @@ mod bars;
 mod bench;
 mod campaign;
 mod capture;
+mod chat;
 mod cli;
 mod demo;
 mod docs;

@@ -143,6 +143,7 @@ async fn a_chat_gets_the_report_of_a_day_when_nothing_was_sent_and_once() {
         token: Secret::new("1:token".into()),
         chat: "42".into(),
         template: Template::default(),
+        buttons: Vec::new(),
     });
     let client = wiring::client().unwrap();
     let lines = Box::new(std::io::sink());
@@ -154,6 +155,7 @@ async fn a_chat_gets_the_report_of_a_day_when_nothing_was_sent_and_once() {
         wake: Arc::<Notify>::default(),
         max_age: MAX_AGE,
         explain: None,
+        holding: finstage_notify::Holding::default(),
     };
     let (stop, stopped) = watch::channel(false);
     let mut taken = sim.subscribe();

@@ -57,6 +57,15 @@ impl Fields {
         self.text(name)?.parse().ok()
     }
 
+    /// A value of JSON; in a form it stands as its text.
+    pub(super) fn json(&self, name: &str) -> Option<Value> {
+        match self.get(name)? {
+            Value::String(text) if text.is_empty() => None,
+            Value::String(text) => Some(serde_json::from_str(text).unwrap_or(Value::Null)),
+            value => Some(value.clone()),
+        }
+    }
+
     pub(super) fn flag(&self, name: &str) -> bool {
         match self.get(name) {
             Some(Value::Bool(flag)) => *flag,

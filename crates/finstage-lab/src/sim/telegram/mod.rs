@@ -1,11 +1,13 @@
-//! A messenger that speaks the Telegram Bot API: `getMe`, `sendMessage`, `getUpdates`.
+//! A messenger that speaks the Telegram Bot API: `getMe`, `sendMessage` with buttons, `getUpdates`,
+//! `answerCallbackQuery`, `setMyCommands`, `deleteWebhook` (there is never one).
 //!
 //! It checks what the real one checks: the token, the chat, the entities, the length after parsing,
-//! the pace. What it takes it keeps, with the moment, so that tests and the demo can show it. Other
-//! methods, webhooks included, are not found; of the parse modes only HTML is understood.
+//! the buttons, the pace. What it takes it keeps, with the moment, so that tests and the demo can show it.
+//! Other methods, webhooks included, are not found; of the parse modes only HTML is understood.
 //!
-//! Whoever has no phone here writes to the bot by `POST /sim/say` with `{"chat_id":42,"text":"/start"}`,
-//! which the real service does not have; it is in no ledger.
+//! Whoever has no phone here writes to the bot by `POST /sim/say` with `{"chat_id":42,"text":"/start"}` and
+//! presses a button by `POST /sim/press` with `{"chat_id":42,"message_id":7,"data":"why:1"}`, which the real
+//! service does not have; neither is in a ledger.
 //!
 //! Chat 429 always answers 429. Where [`Chats::Any`] is set, every other number is a chat. The pace
 //! is measured on the clock given; long polls and slow answers last real time, as network timeouts
@@ -39,7 +41,8 @@ pub use self::html::Entity;
 use self::html::Styled;
 use self::limits::Pace;
 pub use self::limits::{CHAT_BURST, CHAT_EVERY, GROUP_PER_MINUTE, MAX_CHATS, OVERALL_PER_SECOND};
-use self::shapes::{me_json, message_json};
+pub use self::shapes::{MAX_BUTTON_BYTES, MAX_BUTTONS};
+use self::shapes::{buttons, me_json, message_json};
 use self::updates::Updates;
 pub use self::updates::{MAX_UPDATES, UPDATES_PER_ANSWER};
 use super::faults::{FaultKind, Faults, Scenario};
@@ -58,6 +61,8 @@ pub const MAX_BODY_BYTES: usize = 1024 * 1024;
 pub const MAX_POLL: Duration = Duration::from_secs(50);
 /// How long a stop waits for requests that are being answered.
 pub const STOP_WITHIN: Duration = Duration::from_secs(2);
+/// The bot in the messages that come back with a press, whose token is not known then.
+const BOT: i64 = 1;
 /// The chat that always refuses.
 pub const REFUSING_CHAT: i64 = 429;
 /// The seconds it names.
@@ -114,8 +119,19 @@ pub struct TakenMessage {
     pub entities: Vec<Entity>,
     /// What was sent, with its tags.
     pub raw: String,
+    /// The buttons below it, by rows.
+    pub buttons: Vec<Vec<Button>>,
     /// Whether it arrives without a sound.
     pub is_silent: bool,
+}
+
+/// A button below a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Button {
+    /// What stands on it.
+    pub text: String,
+    /// What the bot hears when it is pressed.
+    pub data: String,
 }
 
 /// A running messenger. Ends when it is stopped or dropped.
@@ -186,6 +202,11 @@ impl TelegramSim {
     /// Lets a user write to the bot; a poller of `getUpdates` reads it.
     pub fn user_says(&self, chat: i64, text: &str) {
         self.shared.hear(chat, text);
+    }
+
+    /// Lets a user press a button with `data` below a message that the bot sent; tells whether there is one.
+    pub fn user_presses(&self, chat: i64, message: i64, data: &str) -> bool {
+        self.shared.press((chat, message), data)
     }
 
     /// Ends.
@@ -266,6 +287,34 @@ impl Shared {
         self.woken.notify_waiters();
     }
 
+    /// Queues the press of a button, if there is such a one.
+    fn press(&self, (chat, message): (i64, i64), data: &str) -> bool {
+        let mut state = self.state();
+        let has = |one: &&TakenMessage| {
+            (one.chat, one.id) == (chat, message)
+                && one.buttons.iter().flatten().any(|button| button.data == data)
+        };
+        let Some(json) = state.messages.iter().find(has).map(|one| message_json(BOT, one)) else {
+            return false;
+        };
+        state.updates.press(chat, &json, data);
+        drop(state);
+        self.woken.notify_waiters();
+        true
+    }
+
+    /// The bot heard a press.
+    fn answer_press(&self, fields: &Fields) -> Result<Value, Refusal> {
+        let id = fields.text("callback_query_id").unwrap_or_default();
+        if self.state().updates.answer(&id) {
+            return Ok(Value::Bool(true));
+        }
+        Err(Refusal::new(
+            400,
+            "Bad Request: query is too old and response timeout expired or query ID is invalid",
+        ))
+    }
+
     fn knows(&self, chat: i64) -> bool {
         match &self.chats {
             Chats::Any => chat != 0,
@@ -282,6 +331,7 @@ impl Shared {
         }
         let raw = fields.text("text").unwrap_or_default();
         let styled = style(&raw, fields.text("parse_mode").as_deref())?;
+        let buttons = buttons(fields.json("reply_markup").as_ref())?;
         if self.faults.on_chat(FaultKind::Telegram400Parse, now, chat).is_some() {
             return Err(Refusal::new(
                 400,
@@ -304,6 +354,7 @@ impl Shared {
             text: styled.text,
             entities: styled.entities,
             raw,
+            buttons,
             is_silent: fields.flag("disable_notification"),
         };
         let answer = message_json(bot, &message);
@@ -339,6 +390,12 @@ impl Shared {
         let own = {
             let mut state = self.state();
             state.updates.pollers += 1;
+            if let Some(kinds) = fields.json("allowed_updates") {
+                let kinds = kinds.as_array().into_iter().flatten();
+                let kinds: Vec<String> =
+                    kinds.filter_map(|kind| kind.as_str().map(str::to_owned)).collect();
+                state.updates.allow(&kinds);
+            }
             state.updates.pollers
         };
         self.woken.notify_waiters();
@@ -387,8 +444,10 @@ fn style(raw: &str, parse_mode: Option<&str>) -> Result<Styled, Refusal> {
 
 async fn handle(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     let path = request.uri().path().to_owned();
-    if path == "/sim/say" {
-        return say(&shared, request).await;
+    match path.as_str() {
+        "/sim/say" => return say(&shared, request).await,
+        "/sim/press" => return press(&shared, request).await,
+        _ => {}
     }
     let (token, method) =
         path.strip_prefix("/bot").and_then(|rest| rest.split_once('/')).unwrap_or(("", ""));
@@ -400,6 +459,9 @@ async fn handle(State(shared): State<Arc<Shared>>, request: Request) -> Response
         "getme" => "/bot/getMe",
         "sendmessage" => "/bot/sendMessage",
         "getupdates" => "/bot/getUpdates",
+        "answercallbackquery" => "/bot/answerCallbackQuery",
+        "setmycommands" => "/bot/setMyCommands",
+        "deletewebhook" => "/bot/deleteWebhook",
         _ => "/bot/unknown",
     };
     let (at, outcome) = (shared.clock.now(), Outcome::of_status(status));
@@ -416,6 +478,20 @@ async fn say(shared: &Shared, request: Request) -> Response {
     };
     shared.hear(chat, &text);
     json_response(StatusCode::OK, &json!({ "ok": true }))
+}
+
+/// A user presses a button.
+async fn press(shared: &Shared, request: Request) -> Response {
+    let fields = Fields::read(request).await.unwrap_or_default();
+    let place = fields.int("chat_id").zip(fields.int("message_id"));
+    let data = fields.text("data").unwrap_or_default();
+    if place.is_some_and(|place| shared.press(place, &data)) {
+        return json_response(StatusCode::OK, &json!({ "ok": true }));
+    }
+    refuse(&Refusal::new(
+        400,
+        "name the chat_id and message_id of a message with a button, and its data",
+    ))
 }
 
 async fn answer(shared: &Shared, (token, method): (&str, &str), request: Request) -> Response {
@@ -447,6 +523,8 @@ async fn answer(shared: &Shared, (token, method): (&str, &str), request: Request
             Err(refusal) => Err(refusal),
         },
         "getupdates" => shared.poll(&fields).await,
+        "answercallbackquery" => shared.answer_press(&fields),
+        "setmycommands" | "deletewebhook" => Ok(Value::Bool(true)),
         _ => Err(Refusal::new(404, "Not Found")),
     };
     match result {

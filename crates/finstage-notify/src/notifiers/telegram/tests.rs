@@ -162,6 +162,7 @@ fn options_that_cannot_be_right_are_refused_without_the_token() {
         token: Secret::new(CANARY.into()),
         chat: "42".into(),
         template: Template::default(),
+        buttons: Vec::new(),
     };
     let token = |text: &str| Secret::new(text.to_owned());
     for (bad, names) in [
@@ -176,4 +177,27 @@ fn options_that_cannot_be_right_are_refused_without_the_token() {
         let said = Telegram::new(bad).unwrap_err().to_string();
         assert!(said.contains(names) && !said.contains("CANARY"), "{said}");
     }
+}
+
+#[test]
+fn buttons_stand_below_the_last_part_of_an_alert_and_name_it() {
+    let button = |text: &str, verb| Button { text: text.into(), verb };
+    let options = |buttons| TelegramOptions {
+        name: "telegram".into(),
+        base_url: TelegramOptions::BASE_URL.into(),
+        token: Secret::new(CANARY.into()),
+        chat: "42".into(),
+        template: Template::default(),
+        buttons,
+    };
+    let channel =
+        Telegram::new(options(vec![button("Why", "why"), button("Mute 8h", "mute")])).unwrap();
+    let parts = bodies(&channel, &long(), &Delivery::FIRST);
+    assert!(parts[0].get("reply_markup").is_none());
+    let row = &parts[1]["reply_markup"]["inline_keyboard"][0];
+    assert_eq!(row[1]["text"], "Mute 8h");
+    assert_eq!(row[0]["callback_data"], format!("why:{}", long().id));
+    assert!(row[0]["callback_data"].as_str().unwrap().len() <= 64);
+    let long_verb = button("x", "an_action_with_a_very_long_name_x");
+    assert!(Telegram::new(options(vec![long_verb])).is_err());
 }

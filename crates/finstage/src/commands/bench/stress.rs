@@ -48,7 +48,7 @@ impl Effort {
         let rounds = if rounds < MAX_ROUNDS { rounds } else { MAX_ROUNDS };
         // What has queued while it stood still has to be worked off by server and client on one machine: so
         // few a second that this is no part of what is read.
-        Self { rounds, length: ms(1_000), freezes, frozen_for: ms(11_000), rate: 500.0 }
+        Self { rounds, length: ms(1_000), freezes, frozen_for: ms(15_000), rate: 250.0 }
     }
 
     /// Whether others are asked, too: they count in whole seconds.

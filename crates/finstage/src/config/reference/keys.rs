@@ -1,9 +1,24 @@
 //! Every setting there is.
 
+use super::channels::CHANNELS;
 use super::{Key, Kind, asked, key};
 
-/// Every setting, in the order of the file.
-pub const KEYS: &[Key] = &[
+/// Every setting, within a section in the order of the file.
+pub const KEYS: &[Key] = &joined::<{ HOUSE.len() + CHANNELS.len() }>();
+
+const fn joined<const COUNT: usize>() -> [Key; COUNT] {
+    let mut all = [HOUSE[0]; COUNT];
+    let mut place = 0;
+    while place < COUNT {
+        let is_house = place < HOUSE.len();
+        all[place] = if is_house { HOUSE[place] } else { CHANNELS[place - HOUSE.len()] };
+        place += 1;
+    }
+    all
+}
+
+/// All but those of channels.
+const HOUSE: &[Key] = &[
     key("store", "path", Kind::Text, "\"finstage-data\"", "folder of journal and records"),
     key(
         "store",
@@ -71,6 +86,20 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "alerts",
+        "quiet",
+        Kind::Text,
+        "\"off\"",
+        "hours without alerts, as \"23:00-07:00\" in the channel's zone; critical notices pass",
+    ),
+    key(
+        "alerts",
+        "digest",
+        Kind::Text,
+        "\"off\"",
+        "time of the day at which a channel tells what it held back; usually when its quiet hours end",
+    ),
+    key(
+        "alerts",
         "strategies",
         Kind::Texts,
         "[]",
@@ -132,6 +161,7 @@ pub const KEYS: &[Key] = &[
         "\"08:00\"",
         "time of the day, in the zone of [display], at which the report of the day before is sent; \"off\" sends none",
     ),
+    key("report", "hourly", Kind::Flag, "false", "whether the status of each hour is sent as well"),
     key(
         "report",
         "language",
@@ -430,35 +460,6 @@ pub const KEYS: &[Key] = &[
     asked("watch.symbols.*", "rise", Kind::Number, "4.0", "as in [watch.categories]"),
     asked("watch.symbols.*", "drop", Kind::Number, "4.0", "as in [watch.categories]"),
     asked("watch.symbols.*", "from_high", Kind::Number, "8.0", "as in [watch.categories]"),
-    asked(
-        "notify[]",
-        "kind",
-        Kind::OneOf(&["telegram", "webhook", "log"]),
-        "\"telegram\"",
-        "the channel",
-    ),
-    asked("notify[]", "chat", Kind::Text, "\"123456789\"", "telegram: chat id or @channelname"),
-    asked(
-        "notify[]",
-        "token",
-        Kind::Secret,
-        "\"env:TELEGRAM_TOKEN\"",
-        "telegram: the token that @BotFather gave",
-    ),
-    key(
-        "notify[]",
-        "url",
-        Kind::Text,
-        "\"https://api.telegram.org\"",
-        "telegram: address of the Bot API; webhook: where to POST, text or env:NAME",
-    ),
-    asked(
-        "notify[]",
-        "secret",
-        Kind::Secret,
-        "\"env:WEBHOOK_SECRET\"",
-        "webhook: what signs, 16 characters or more",
-    ),
     key(
         "llm",
         "provider",

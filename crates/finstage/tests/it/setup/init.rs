@@ -86,7 +86,11 @@ fn a_bot_is_connected_by_its_token_and_a_start() {
     assert_eq!(mode(&shell.path(".env")), 0o600);
     // The token is found beside the file from now on.
     let shown = shell.run("config show").ok().quiet().json();
-    let expected = json!({"kind": "telegram", "chat": "42", "token": "[redacted]", "url": messenger.sim.url()});
+    let expected = json!({
+        "kind": "telegram", "chat": "42", "token": "[redacted]", "url": messenger.sim.url(),
+        "commands": false, "send": "unproven", "per_hour": null, "quiet": "off", "digest": "off",
+        "language": "ko", "timezone": "Asia/Seoul",
+    });
     assert_eq!(shown["notify"][0], expected);
     let said = shell.run(&messenger.line("")).refused(2);
     assert!(said.contains("a Telegram chat is there already"), "{said}");

@@ -1,0 +1,560 @@
+//! The status of an hour: where each price stands between its own averages and bands, and the score of §"market
+//! sentiment" of the source document, from stored bars only.
+//!
+//! A number that the bars do not give is missing here, and its part of the score with it. The bands are facts
+//! about past prices; nothing here says what to do.
+
+use finstage_model::{Bar, Interval, Price, Symbol, Timestamp};
+use finstage_quant::{BarInput, Spec, Stream};
+use finstage_store::Error;
+use finstage_store::history::History;
+use finstage_store::records::{Notice, NoticeKind, NoticeStyle, NoticeText};
+use jiff::tz::TimeZone;
+use serde::Serialize;
+
+use super::market::watched;
+use super::{Language, MAX_ROWS, day_of};
+
+/// Closed bars that the numbers are computed of.
+const BARS: usize = 400;
+/// Fewer bars than these say nothing.
+const FEW_BARS: usize = 30;
+/// Instruments that a message tells of.
+const MAX_TOLD: usize = 12;
+/// A status older than this is not sent: the next one is due.
+const MAX_AGE: std::time::Duration = std::time::Duration::from_secs(3_600);
+/// The most that one part can add to the score, either way.
+const PART: i32 = 2;
+
+/// What a status is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// The moment.
+    pub now: Timestamp,
+    /// The zone of its times.
+    pub zone: &'a TimeZone,
+    /// The instruments that are watched; of none, all that have bars.
+    pub watched: &'a [Symbol],
+}
+
+/// The status of an hour.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct HourlyReport {
+    /// The moment.
+    pub at: Timestamp,
+    /// The IANA zone of its times.
+    pub zone: String,
+    /// How many instruments there are.
+    pub instruments_total: usize,
+    /// Where they stand, at most [`MAX_ROWS`].
+    pub instruments: Vec<Status>,
+    #[serde(skip)]
+    local: String,
+}
+
+/// Where an instrument stands. Shares are fractions.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Status {
+    /// Which.
+    pub symbol: Symbol,
+    /// The newest close of any length of bar.
+    pub price: Option<Price>,
+    /// When it closed.
+    pub price_at: Option<Timestamp>,
+    /// Length of the bars that the numbers are from: a day where there are enough, else the longest below.
+    pub interval: Option<Interval>,
+    /// How many of them there were.
+    pub bars: usize,
+    /// From the last close of the day before to the price: of the last bar where those bars are days.
+    pub change: Option<f64>,
+    /// From averages to the price: `SMA20`, `SMA50`, `SMA200`, `EMA12`, `EMA26`.
+    pub distances: Vec<(&'static str, f64)>,
+    /// Relative strength over 14 bars, 0 to 100.
+    pub rsi: Option<f64>,
+    /// Line less signal of 12, 26, 9, and the line.
+    pub macd: Option<(f64, f64)>,
+    /// Slow %K, 0 to 100.
+    pub stochastic: Option<f64>,
+    /// Place between the bands of 20 bars: 0 at the lower, 1 at the upper.
+    pub band: Option<f64>,
+    /// Volume of the last bar over the mean of 20.
+    pub volume_ratio: Option<f64>,
+    /// Balance of volume, and what it was five bars before.
+    pub obv: Option<(f64, f64)>,
+    /// The score of all parts that there are.
+    pub score: Score,
+}
+
+/// The sum of what each part says, from very bearish to very bullish.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+pub struct Score {
+    /// The sum.
+    pub sum: i32,
+    /// How many parts there are, each from −2 to +2.
+    pub parts: i32,
+    /// Where the sum lies between its least and its greatest, 0 to 1; `None` without parts.
+    pub ratio: Option<f64>,
+    /// The band of the sum: `very_bullish` … `very_bearish`; `unknown` without parts.
+    pub word: &'static str,
+}
+
+/// Reads where the instruments stand.
+///
+/// # Errors
+/// When the history cannot be read.
+pub fn gather(history: &History, asked: &Asked<'_>) -> Result<HourlyReport, Error> {
+    let day = super::Asked {
+        day: day_of(asked.now, asked.zone),
+        zone: asked.zone,
+        now: asked.now,
+        watched: asked.watched,
+        daily: None,
+    };
+    let moments = (day.moments().after, asked.now);
+    let symbols = watched(history, asked.watched)?;
+    let series = history.series()?;
+    let mut instruments = Vec::new();
+    for symbol in symbols.iter().take(MAX_ROWS) {
+        let mut intervals: Vec<Interval> =
+            series.iter().filter(|one| one.symbol == *symbol).map(|one| one.interval).collect();
+        intervals.sort_unstable();
+        instruments.push(status(history, symbol, &intervals, moments)?);
+    }
+    let local = jiff::Timestamp::from_second(asked.now.secs()).map_or_else(
+        |_| asked.now.to_string(),
+        |at| at.to_zoned(asked.zone.clone()).strftime("%Y-%m-%d %H:%M").to_string(),
+    );
+    Ok(HourlyReport {
+        at: asked.now,
+        zone: asked.zone.iana_name().unwrap_or("local time").to_owned(),
+        instruments_total: symbols.len(),
+        instruments,
+        local,
+    })
+}
+
+fn status(
+    history: &History,
+    symbol: &Symbol,
+    intervals: &[Interval],
+    (day_begins, now): (Timestamp, Timestamp),
+) -> Result<Status, Error> {
+    let mut newest: Option<Bar> = None;
+    let mut judged: Vec<Bar> = Vec::new();
+    for &interval in intervals.iter().filter(|interval| **interval <= Interval::D1) {
+        let bars = history.last_bars(symbol, interval, now, BARS)?;
+        if let Some(last) = bars.last()
+            && newest.as_ref().is_none_or(|known| known.close_time() < last.close_time())
+        {
+            newest = Some(*last);
+        }
+        // The longest that has enough wins: they come shortest first.
+        if bars.len() >= FEW_BARS || judged.len() < FEW_BARS {
+            judged = bars;
+        }
+    }
+    Ok(judge(symbol, newest.as_ref(), (&judged, day_begins)))
+}
+
+/// The numbers of `bars`, seen from the close of `newest`.
+fn judge(symbol: &Symbol, newest: Option<&Bar>, (bars, day_begins): (&[Bar], Timestamp)) -> Status {
+    let price = newest.map(|bar| bar.close);
+    let at = price.map(Price::to_f64);
+    let is_before = |bar: &&Bar| bar.interval == Interval::D1 || bar.close_time() <= day_begins;
+    let before_day = bars.iter().rev().find(is_before).map(|bar| bar.close.to_f64());
+    let from = |base: f64| at.map(|at| at / base - 1.0).filter(|part| part.is_finite());
+    let is_enough = bars.len() >= FEW_BARS;
+    let value = |name: &str, given: &[f64], output: usize| {
+        if is_enough { last_value(name, given, (output, bars)) } else { None }
+    };
+    let averages = [
+        ("SMA20", "SMA", 20.0),
+        ("SMA50", "SMA", 50.0),
+        ("SMA200", "SMA", 200.0),
+        ("EMA12", "EMA", 12.0),
+        ("EMA26", "EMA", 26.0),
+    ];
+    let distance = |(label, name, period): (&'static str, &str, f64)| {
+        Some((label, from(value(name, &[period], 0)?)?))
+    };
+    let distances: Vec<(&'static str, f64)> = averages.into_iter().filter_map(distance).collect();
+    let macd = value("MACD", &[], 2).zip(value("MACD", &[], 0));
+    let bands = value("BBANDS", &[20.0], 0).zip(value("BBANDS", &[20.0], 2));
+    let band = bands.zip(at).map(|((upper, lower), at)| (at - lower) / (upper - lower));
+    let before = &bars[..bars.len().saturating_sub(5)];
+    let obv = value("OBV", &[], 0).zip(if is_enough {
+        last_value("OBV", &[], (0, before))
+    } else {
+        None
+    });
+    let mut status = Status {
+        symbol: symbol.clone(),
+        price,
+        price_at: newest.map(Bar::close_time),
+        interval: bars.last().map(|bar| bar.interval),
+        bars: bars.len(),
+        change: before_day.and_then(from),
+        distances,
+        rsi: value("RSI", &[14.0], 0),
+        macd,
+        stochastic: value("STOCH", &[], 0),
+        band: band.filter(|band| band.is_finite()),
+        volume_ratio: value("VOLUME_RATIO", &[20.0], 0),
+        obv,
+        score: Score::default(),
+    };
+    status.score = status.scored();
+    status
+}
+
+/// The last value of an output of an indicator over `bars`.
+fn last_value(name: &str, given: &[f64], (output, bars): (usize, &[Bar])) -> Option<f64> {
+    let spec = Spec::find(name)?;
+    let given: Vec<(Option<&str>, f64)> = given.iter().map(|value| (None, *value)).collect();
+    let params = spec.values(&given).ok()?;
+    let mut stream: Box<dyn Stream> = (spec.build)(&params);
+    let mut answer = vec![f64::NAN; spec.outputs.len()];
+    for bar in bars {
+        answer.fill(f64::NAN);
+        stream.update(&BarInput::from(bar), &mut answer);
+    }
+    answer.get(output).copied().filter(|value| value.is_finite())
+}
+
+impl Status {
+    fn distance(&self, label: &str) -> Option<f64> {
+        self.distances.iter().find(|(known, _)| *known == label).map(|(_, part)| *part)
+    }
+
+    fn scored(&self) -> Score {
+        let averages = match (self.distance("SMA20"), self.distance("SMA50")) {
+            // From both to the price: whoever is further below the price lies lower.
+            (Some(short), Some(long)) => Some(averages_part(short, long)),
+            (Some(short), None) => Some(if short > 0.0 { 1 } else { -1 }),
+            _ => None,
+        };
+        let parts = [
+            self.rsi.map(rsi_part),
+            self.macd.map(|(histogram, _)| if histogram > 0.0 { PART } else { -PART }),
+            self.stochastic.map(stochastic_part),
+            averages,
+            self.volume_ratio.map(volume_part),
+        ];
+        let known: Vec<i32> = parts.into_iter().flatten().collect();
+        let (sum, parts) = (known.iter().sum(), known.len() as i32);
+        let span = f64::from(PART * parts);
+        let ratio = (parts > 0).then(|| (f64::from(sum) + span) / (2.0 * span));
+        let word = if parts > 0 { score_word(sum) } else { "unknown" };
+        Score { sum, parts, ratio, word }
+    }
+}
+
+fn rsi_part(rsi: f64) -> i32 {
+    match rsi {
+        70.0.. => -2,
+        60.0.. => -1,
+        ..=30.0 => 2,
+        ..=40.0 => 1,
+        _ => 0,
+    }
+}
+
+fn stochastic_part(k: f64) -> i32 {
+    match k {
+        80.0.. => -2,
+        70.0.. => -1,
+        ..=20.0 => 2,
+        ..=30.0 => 1,
+        _ => 0,
+    }
+}
+
+fn averages_part(short: f64, long: f64) -> i32 {
+    match (short > 0.0, long > short) {
+        // Price over the short average over the long one.
+        (true, true) => 2,
+        (true, false) => 1,
+        (false, _) if long < short => -2,
+        (false, _) => -1,
+    }
+}
+
+fn volume_part(ratio: f64) -> i32 {
+    match ratio {
+        1.5.. => 1,
+        ..=0.7 => -1,
+        _ => 0,
+    }
+}
+
+const fn score_word(sum: i32) -> &'static str {
+    match sum {
+        4.. => "very_bullish",
+        2..4 => "bullish",
+        1 => "slightly_bullish",
+        0 => "neutral",
+        -1 => "slightly_bearish",
+        -3..-1 => "bearish",
+        _ => "very_bearish",
+    }
+}
+
+const fn rsi_word(rsi: f64) -> &'static str {
+    match rsi {
+        80.0.. => "very high",
+        70.0.. => "high",
+        60.0.. => "upper half",
+        ..=20.0 => "very low",
+        ..=30.0 => "low",
+        ..=40.0 => "lower half",
+        _ => "middle",
+    }
+}
+
+const fn volume_word(ratio: f64) -> &'static str {
+    match ratio {
+        2.0.. => "very high",
+        1.5.. => "high",
+        1.2.. => "raised",
+        ..0.8 => "low",
+        _ => "usual",
+    }
+}
+
+const fn macd_word(histogram: f64, line: f64) -> &'static str {
+    match (histogram > 0.0, line > 0.0) {
+        (true, true) => "above its signal, above zero",
+        (true, false) => "above its signal, below zero",
+        (false, true) => "below its signal, above zero",
+        (false, false) => "below its signal, below zero",
+    }
+}
+
+/// The same in Korean.
+fn korean(word: &'static str) -> &'static str {
+    match word {
+        "very high" => "매우 높음",
+        "high" => "높음",
+        "raised" => "다소 높음",
+        "upper half" => "중간보다 높음",
+        "middle" => "중간",
+        "usual" => "보통",
+        "lower half" => "중간보다 낮음",
+        "low" => "낮음",
+        "very low" => "매우 낮음",
+        "above its signal, above zero" => "시그널 위, 0 위",
+        "above its signal, below zero" => "시그널 위, 0 아래",
+        "below its signal, above zero" => "시그널 아래, 0 위",
+        "below its signal, below zero" => "시그널 아래, 0 아래",
+        "very_bullish" => "매우 강세",
+        "bullish" => "강세",
+        "slightly_bullish" => "약한 강세",
+        "neutral" => "중립",
+        "slightly_bearish" => "약한 약세",
+        "bearish" => "약세",
+        "very_bearish" => "매우 약세",
+        other => other,
+    }
+}
+
+/// The status as the lines of a message.
+#[must_use]
+pub fn lines(report: &HourlyReport, language: Language) -> Vec<Vec<NoticeText>> {
+    let line = |style, text: String| vec![NoticeText::new(style, text)];
+    let title = language.pick("Status", "현황");
+    let title = format!("{title} {} ({})", report.local, report.zone);
+    let mut lines = vec![line(NoticeStyle::Bold, title)];
+    for one in report.instruments.iter().take(MAX_TOLD) {
+        lines.push(Vec::new());
+        lines.extend(one.told(language));
+    }
+    let rest = report.instruments_total.saturating_sub(MAX_TOLD);
+    if rest > 0 {
+        let text = match language {
+            Language::En => format!("and {rest} more: finstage report hourly"),
+            Language::Ko => format!("외 {rest}개: finstage report hourly"),
+        };
+        lines.push(line(NoticeStyle::Plain, text));
+    }
+    let words = language.words();
+    lines.push(Vec::new());
+    lines.push(line(NoticeStyle::Italic, words.not_advice.to_owned()));
+    lines
+}
+
+/// The status as text.
+#[must_use]
+pub fn text(report: &HourlyReport, language: Language) -> String {
+    let joined = |line: &Vec<NoticeText>| line.iter().map(|t| t.text.as_str()).collect::<String>();
+    let lines: Vec<String> = lines(report, language).iter().map(joined).collect();
+    lines.join("\n")
+}
+
+/// The status as a notice of the hour that holds `report.at`.
+#[must_use]
+pub fn notice(report: &HourlyReport, language: Language) -> Notice {
+    let kind = NoticeKind::Hourly;
+    let hour = report.at.secs().div_euclid(3_600);
+    Notice {
+        id: kind.id(&hour.to_string()),
+        kind,
+        said_at: report.at,
+        max_age: MAX_AGE,
+        lines: lines(report, language),
+    }
+}
+
+impl Status {
+    fn told(&self, language: Language) -> Vec<Vec<NoticeText>> {
+        let line = |style, text: String| vec![NoticeText::new(style, text)];
+        let word = |word: &'static str| language.pick(word, korean(word)).replace('_', " ");
+        let part = |part: f64| format!("{:+.2} %", 100.0 * part);
+        let no_data = language.words().no_data;
+        let price = self.price.map_or_else(|| no_data.to_owned(), |price| price.to_string());
+        let change = self.change.map(|change| format!(" ({})", part(change))).unwrap_or_default();
+        let mut lines = vec![line(NoticeStyle::Bold, format!("{} {price}{change}", self.symbol))];
+        let Score { sum, parts, .. } = self.score;
+        if parts == 0 {
+            lines.push(line(NoticeStyle::Plain, no_data.to_owned()));
+            return lines;
+        }
+        let most = PART * parts;
+        let score = language.pick("Score", "점수");
+        let interval = self.interval.map(|interval| interval.to_string()).unwrap_or_default();
+        let bars = language.pick("bars", "봉");
+        lines.push(line(
+            NoticeStyle::Plain,
+            format!("{score} {sum:+} (±{most}): {} · {interval} {bars}", word(self.score.word)),
+        ));
+        let mut facts = Vec::new();
+        facts.extend(self.rsi.map(|rsi| format!("RSI {rsi:.1} {}", word(rsi_word(rsi)))));
+        facts.extend(self.macd.map(|(over, at)| format!("MACD {}", word(macd_word(over, at)))));
+        facts.extend(
+            self.band.map(|band| {
+                format!("{} {:.0} %", language.pick("Bollinger", "볼린저"), 100.0 * band)
+            }),
+        );
+        facts.extend(self.volume_ratio.map(|ratio| {
+            let volume = language.pick("volume", "거래량");
+            format!("{volume} ×{ratio:.1} {}", word(volume_word(ratio)))
+        }));
+        lines.push(line(NoticeStyle::Plain, facts.join(" · ")));
+        let averages: Vec<String> =
+            self.distances.iter().map(|(name, away)| format!("{name} {}", part(*away))).collect();
+        lines.push(line(NoticeStyle::Plain, averages.join(" · ")));
+        lines
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_band_of_the_score_is_where_the_document_has_it() {
+        let parts =
+            |part: fn(f64) -> i32, at: &[f64]| at.iter().map(|v| part(*v)).collect::<Vec<_>>();
+        let rsi = [70.0, 69.9, 60.0, 59.9, 40.1, 40.0, 30.1, 30.0];
+        assert_eq!(parts(rsi_part, &rsi), [-2, -1, -1, 0, 0, 1, 1, 2]);
+        let stochastic = [80.0, 79.9, 70.0, 69.9, 30.1, 30.0, 20.1, 20.0];
+        assert_eq!(parts(stochastic_part, &stochastic), [-2, -1, -1, 0, 0, 1, 1, 2]);
+        assert_eq!(parts(volume_part, &[1.5, 1.49, 0.71, 0.7]), [1, 0, 0, -1]);
+        // Price 3 % over SMA20 and 5 % over SMA50: all three are in order.
+        assert_eq!(averages_part(0.03, 0.05), 2);
+        assert_eq!(averages_part(0.03, 0.01), 1);
+        assert_eq!(averages_part(-0.03, -0.05), -2);
+        assert_eq!(averages_part(-0.03, -0.01), -1);
+        let words: Vec<&str> = (-5..=5).map(score_word).collect();
+        assert_eq!(
+            words,
+            [
+                "very_bearish",
+                "very_bearish",
+                "bearish",
+                "bearish",
+                "slightly_bearish",
+                "neutral",
+                "slightly_bullish",
+                "bullish",
+                "bullish",
+                "very_bullish",
+                "very_bullish",
+            ]
+        );
+        let labels: Vec<&str> = [80.0, 70.0, 60.0, 50.0, 40.0, 30.0, 20.0].map(rsi_word).into();
+        assert_eq!(
+            labels,
+            ["very high", "high", "upper half", "middle", "lower half", "low", "very low"]
+        );
+        let volumes: Vec<&str> = [2.0, 1.5, 1.2, 1.0, 0.8, 0.79].map(volume_word).into();
+        assert_eq!(volumes, ["very high", "high", "raised", "usual", "usual", "low"]);
+    }
+
+    /// Hours whose closes rise by one from 101.
+    fn rising(count: i64) -> Vec<Bar> {
+        let bar = |place: i64| {
+            let price = |add: i64| Price::from_nanos((100 + place + add) * 1_000_000_000);
+            Bar {
+                instrument: finstage_model::InstrumentId(0),
+                interval: Interval::H1,
+                open_time: Timestamp::from_secs(3_600 * place),
+                open: price(0),
+                high: price(2),
+                low: price(-1),
+                close: price(1),
+                volume: finstage_model::Qty::ZERO,
+                trades: 1,
+            }
+        };
+        (0..count).map(bar).collect()
+    }
+
+    #[test]
+    fn the_numbers_are_those_that_one_computes_by_hand() {
+        let symbol: Symbol = "x:A".parse().unwrap();
+        let bars = rising(60);
+        let status = judge(&symbol, bars.last(), (&bars, Timestamp::from_secs(48 * 3_600)));
+        // The last close is 160; the mean of the last 20 is 150.5, of the last 50 it is 135.5.
+        let near = |found: Option<f64>, wanted: f64| {
+            assert!((found.unwrap() - wanted).abs() < 1e-12, "{found:?} is not {wanted}");
+        };
+        near(status.distance("SMA20"), 160.0 / 150.5 - 1.0);
+        near(status.distance("SMA50"), 160.0 / 135.5 - 1.0);
+        assert_eq!(status.distance("SMA200"), None, "60 bars do not give it");
+        near(status.rsi, 100.0);
+        // 20 numbers in a row deviate by sqrt((20² − 1) / 12) from their mean.
+        let deviation = (399.0_f64 / 12.0).sqrt();
+        near(status.band, (9.5 + 2.0 * deviation) / (4.0 * deviation));
+        // The hour that closed when the second day ended is the 48th: 148.
+        near(status.change, 160.0 / 148.0 - 1.0);
+        assert_eq!(status.volume_ratio, None, "nothing was traded");
+        // RSI −2, averages +2, and whatever the other two say.
+        let macd = if status.macd.unwrap().0 > 0.0 { 2 } else { -2 };
+        let sum = macd + stochastic_part(status.stochastic.unwrap());
+        assert_eq!((status.score.sum, status.score.parts), (sum, 4));
+        near(status.score.ratio, f64::from(sum + 8) / 16.0);
+        let few = judge(&symbol, bars.last(), (&bars[..29], Timestamp::EPOCH));
+        assert_eq!((few.rsi, few.change, few.score.word), (None, None, "unknown"));
+    }
+
+    #[test]
+    fn without_bars_nothing_is_said_and_nothing_is_invented() {
+        let symbol: Symbol = "x:A".parse().unwrap();
+        let status = judge(&symbol, None, (&[], Timestamp::EPOCH));
+        assert_eq!((status.rsi, status.band, status.score.ratio), (None, None, None));
+        assert_eq!(status.score.word, "unknown");
+        let report = HourlyReport {
+            at: Timestamp::EPOCH,
+            zone: "UTC".into(),
+            instruments_total: 1,
+            instruments: vec![status],
+            local: "1970-01-01 00:00".into(),
+        };
+        assert!(
+            text(&report, Language::En).contains("x:A no data\nno data"),
+            "{}",
+            text(&report, Language::En)
+        );
+        assert!(text(&report, Language::Ko).contains("데이터 없음"));
+    }
+}
