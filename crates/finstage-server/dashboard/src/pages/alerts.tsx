@@ -11,7 +11,7 @@ import { useStore } from "../store";
 import { known, t } from "../words";
 
 /** Words of the engine's filters; all others speak about the verdict. */
-const HELD = new Set(["cooldown", "hourly_budget", "not_verified", "data", "strategy_off", "few_occasions", "low_hit_rate", "weak", "thin", "against_market", "muted"]);
+const HELD = new Set(["cooldown", "hourly_budget", "not_verified", "data", "strategy_off", "few_occasions", "low_hit_rate", "weak", "thin", "against_market", "muted", "quiet_hours", "channel_cap", "channel_level", "other_chat"]);
 
 interface State {
   key: string;
