@@ -5,8 +5,10 @@
 //! data is, when, and under which id to look it up. Nothing is said that the alert does not
 //! carry: figures come from data, never from here.
 //!
-//! Every word stands in one table, [`ENGLISH`]; a sentence is a pattern with named places, so
+//! Every word stands in one table, [`AlertWords`]; a sentence is a pattern with named places, so
 //! another language is another table with another word order.
+
+mod words;
 
 use std::time::Duration;
 
@@ -18,6 +20,8 @@ use jiff::tz::TimeZone;
 
 use crate::explain::MAX_NOTE_CHARS;
 use crate::message::{Line, Message, Style, clean, harmless};
+
+pub use words::{AlertWords, korean_reason};
 
 /// The most characters of the rule in words that are shown; longer text is cut with `…`.
 pub const MAX_WORDS_CHARS: usize = 8_000;
@@ -32,13 +36,20 @@ pub struct Template {
     pub zone: TimeZone,
     /// Where people can look an alert up; its id is appended after a `/`. `None`: no link.
     pub link: Option<String>,
+    /// The language. The rule in words is the strategy's own, in English.
+    pub words: &'static AlertWords,
     /// By how many seconds the quotes of a symbol are late at their source, where that is known.
     pub quote_delay_s: fn(&Symbol) -> Option<u32>,
 }
 
 impl Default for Template {
     fn default() -> Self {
-        Self { zone: TimeZone::UTC, link: None, quote_delay_s: |_| None }
+        Self {
+            zone: TimeZone::UTC,
+            link: None,
+            words: &AlertWords::ENGLISH,
+            quote_delay_s: |_| None,
+        }
     }
 }
 
@@ -46,7 +57,7 @@ impl Template {
     /// The message about `alert`, with `note` in plain words where there is one.
     #[must_use]
     pub fn message(&self, alert: &Alert, repeat: Repeat, note: Option<&str>) -> Message {
-        let words = &ENGLISH;
+        let words = self.words;
         let mut lines = Vec::with_capacity(13);
         if repeat == Repeat::Possible {
             lines.push(Line::new(Style::Italic, words.repeat));
@@ -77,7 +88,7 @@ impl Template {
     /// explains the alert knows these lines and no more.
     #[must_use]
     pub fn facts(&self, alert: &Alert) -> Vec<String> {
-        let words = &ENGLISH;
+        let words = self.words;
         let mut facts = vec![title(words, alert), place(words, alert)];
         let rule = clean(&alert.words, MAX_WORDS_CHARS);
         if !rule.is_empty() {
@@ -101,7 +112,7 @@ impl Template {
     /// nobody looks up.
     #[must_use]
     pub fn notice(&self, notice: &Notice, repeat: Repeat) -> Message {
-        let words = &ENGLISH;
+        let words = self.words;
         let mut lines = Vec::with_capacity(notice.lines.len() + 2);
         if repeat == Repeat::Possible {
             lines.push(Line::new(Style::Italic, words.repeat));
@@ -123,86 +134,7 @@ pub enum Repeat {
     Possible,
 }
 
-/// Every word people read, in one language. `{name}` is a place to fill.
-struct Words {
-    repeat: &'static str,
-    bullish: &'static str,
-    bearish: &'static str,
-    large: &'static str,
-    watch: &'static str,
-    place_of_signal: &'static str,
-    place_of_watch: &'static str,
-    verified: &'static str,
-    unproven: &'static str,
-    rejected: &'static str,
-    withheld: &'static str,
-    size: &'static str,
-    occasions_of_size: &'static str,
-    edge_of_size: &'static str,
-    occasions: &'static str,
-    edge: &'static str,
-    card: &'static str,
-    unknown: &'static str,
-    least: &'static str,
-    fact: &'static str,
-    data_age: &'static str,
-    delayed: &'static str,
-    data_ahead: &'static str,
-    millis: &'static str,
-    seconds: &'static str,
-    minutes: &'static str,
-    hours: &'static str,
-    days: &'static str,
-    note: &'static str,
-    moment: &'static str,
-    moment_utc: &'static str,
-    id: &'static str,
-    not_advice: &'static str,
-    reason: fn(Reason) -> &'static str,
-}
-
-const ENGLISH: Words = Words {
-    repeat: "(may repeat an earlier message with the same id)",
-    bullish: "▲ bullish {rule}",
-    bearish: "▼ bearish {rule}",
-    large: "◆ larger moves than usual expected ({times}), direction unknown: {rule}",
-    watch: "● price watch {rule}",
-    place_of_signal: "{symbol} at {price}, {interval} bars",
-    place_of_watch: "{symbol} at {price}, compared with {base}",
-    verified: "Evidence: proven on past data — this signal is VERIFIED by card {card}.",
-    unproven: "Evidence: {reason} — this signal is UNPROVEN.",
-    rejected: "Evidence: {reason} — this signal is REJECTED.",
-    withheld: "Evidence: {reason} — this signal is WITHHELD.",
-    size: "Evidence: larger moves are proven on past data — the size is VERIFIED by card {card}. The direction is \
-           unknown: {reason}.",
-    occasions_of_size: "Separate occasions: {n_eff} (signals: {n}). Within {horizon} the price moved {mean} either way, \
-                        {times} the usual.",
-    edge_of_size: "More than usual: {net} (95 %: {low} to {high}); q {q} with {m} things tried.",
-    occasions: "Separate occasions: {n_eff} (signals: {n}). After {horizon} {hit} had gone this way (95 %: {low} \
-                to {high}); of any bars {base}.",
-    edge: "Mean after costs {mean}, against random entry {net} (95 %: {low} to {high}); q {q} with {m} things \
-           tried.",
-    card: "The evidence is {age} old.",
-    unknown: "unknown",
-    least: "under 0.001",
-    fact: "A fact about the price: it has no verdict.",
-    data_age: "Data {age} old.",
-    delayed: "Quotes delayed by {late}.",
-    data_ahead: "Data stamped {age} ahead of our clock.",
-    millis: "{n} ms",
-    seconds: "{n} s",
-    minutes: "{n} min",
-    hours: "{n} h {m} min",
-    days: "{n} d {m} h",
-    note: "In plain words, by a model: {note}",
-    moment: "{local} {zone} ({utc} UTC)",
-    moment_utc: "{utc} UTC",
-    id: "id ",
-    not_advice: "Not advice.",
-    reason: Reason::words,
-};
-
-fn title(words: &Words, alert: &Alert) -> String {
+fn title(words: &AlertWords, alert: &Alert) -> String {
     let rule = clean(&alert.rule, MAX_NAME_CHARS);
     let pattern = match &alert.kind {
         AlertKind::Signal { size: Some(size), .. } => {
@@ -229,7 +161,7 @@ fn notice_line(texts: &[NoticeText]) -> Line {
     })
 }
 
-fn place(words: &Words, alert: &Alert) -> String {
+fn place(words: &AlertWords, alert: &Alert) -> String {
     let symbol = clean(alert.symbol.as_str(), MAX_NAME_CHARS);
     let price = money(alert.price, alert.currency.as_deref());
     match alert.kind {
@@ -251,7 +183,7 @@ fn money(price: Price, currency: Option<&str>) -> String {
     }
 }
 
-fn evidence(words: &Words, kind: &AlertKind) -> String {
+fn evidence(words: &AlertWords, kind: &AlertKind) -> String {
     let AlertKind::Signal { ruling, size, .. } = kind else {
         return words.fact.to_owned();
     };
@@ -269,7 +201,7 @@ fn evidence(words: &Words, kind: &AlertKind) -> String {
 }
 
 /// The figures of the card, and its age.
-fn figures(words: &Words, proof: &Proof, age: Duration) -> [String; 3] {
+fn figures(words: &AlertWords, proof: &Proof, age: Duration) -> [String; 3] {
     let occasions = [
         ("n_eff", proof.n_eff.to_string()),
         ("n", proof.n.to_string()),
@@ -287,7 +219,7 @@ fn figures(words: &Words, proof: &Proof, age: Duration) -> [String; 3] {
 }
 
 /// The figures of a card about the size of moves, and its age.
-fn sizes(words: &Words, proof: &Proof, age: Duration) -> [String; 3] {
+fn sizes(words: &AlertWords, proof: &Proof, age: Duration) -> [String; 3] {
     let mean = proof.mean_net.map(|mean| format!("{:.2} %", 100.0 * mean));
     let occasions = [
         ("n_eff", proof.n_eff.to_string()),
@@ -303,7 +235,7 @@ fn sizes(words: &Words, proof: &Proof, age: Duration) -> [String; 3] {
     ]
 }
 
-fn edge(words: &Words, proof: &Proof) -> [(&'static str, String); 6] {
+fn edge(words: &AlertWords, proof: &Proof) -> [(&'static str, String); 6] {
     let chance = |q: f64| match q {
         ..0.000_5 => words.least.to_owned(),
         _ => format!("{q:.3}"),
@@ -318,19 +250,19 @@ fn edge(words: &Words, proof: &Proof) -> [(&'static str, String); 6] {
     ]
 }
 
-fn times(words: &Words, proof: &Proof) -> String {
+fn times(words: &AlertWords, proof: &Proof) -> String {
     proof.times_usual.map_or_else(|| words.unknown.to_owned(), |times| format!("×{times:.1}"))
 }
 
-fn share(words: &Words, value: Option<f64>) -> String {
+fn share(words: &AlertWords, value: Option<f64>) -> String {
     value.map_or_else(|| words.unknown.to_owned(), |v| format!("{:.1} %", 100.0 * v))
 }
 
-fn change(words: &Words, value: Option<f64>) -> String {
+fn change(words: &AlertWords, value: Option<f64>) -> String {
     value.map_or_else(|| words.unknown.to_owned(), |v| format!("{:+.2} %", 100.0 * v))
 }
 
-fn card_age(words: &Words, age: Duration) -> String {
+fn card_age(words: &AlertWords, age: Duration) -> String {
     let age = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
     fill(words.card, &[("age", &duration(words, age))])
 }
@@ -341,13 +273,13 @@ fn fill_all(pattern: &str, values: &[(&str, String)]) -> String {
 }
 
 /// The venue's stamp may be ahead of our clock; that is said and not rounded to zero.
-fn data_age(words: &Words, age_ms: i64) -> String {
+fn data_age(words: &AlertWords, age_ms: i64) -> String {
     let pattern = if age_ms < 0 { words.data_ahead } else { words.data_age };
     fill(pattern, &[("age", &duration(words, age_ms.unsigned_abs()))])
 }
 
 /// The two largest units that matter, rounded down.
-fn duration(words: &Words, millis: u64) -> String {
+fn duration(words: &AlertWords, millis: u64) -> String {
     let (minutes, hours) = (millis / 60_000, millis / 3_600_000);
     let one = |pattern, n: &str| fill(pattern, &[("n", n)]);
     let two =
@@ -363,7 +295,7 @@ fn duration(words: &Words, millis: u64) -> String {
     }
 }
 
-fn moment(words: &Words, at: Timestamp, zone: &TimeZone) -> String {
+fn moment(words: &AlertWords, at: Timestamp, zone: &TimeZone) -> String {
     let Ok(instant) = jiff::Timestamp::from_second(at.secs()) else {
         return at.to_string(); // cannot happen: jiff's range is the wider one
     };

@@ -11,7 +11,7 @@ use finstage_feeds::{Endpoints, MarketHours, Subscription};
 use finstage_model::{Category, Instrument, InstrumentId, Interval, Symbol};
 use finstage_net::{Client, ClientOptions};
 use finstage_notify::notifiers::{Log, Telegram, TelegramOptions, Webhook, WebhookOptions};
-use finstage_notify::{Bot, Notifier, Template};
+use finstage_notify::{AlertWords, Bot, Notifier, Template};
 use finstage_seal::Secret;
 use finstage_store::history::History;
 use finstage_store::journal::{Journal, JournalOptions};
@@ -21,6 +21,7 @@ use finstage_store::{DiskFiles, Files, FolderLock};
 use crate::chat::{self, ListedChat};
 use crate::config::settings::{FeedSettings, Manners, NotifySettings, Settings};
 use crate::exit::{Failure, Result};
+use crate::report::Language;
 
 /// The folder of Parquet files.
 const HISTORY: &str = "history";
@@ -285,7 +286,11 @@ pub fn notifiers(settings: &Settings) -> Result<Vec<Arc<dyn Notifier>>> {
     }
     for (i, channel) in settings.notify.iter().enumerate() {
         let manners = settings.manners.0.get(i).unwrap_or(&settings.manners.1);
-        let template = Template { zone: manners.zone().clone(), ..template.clone() };
+        let template = Template {
+            zone: manners.zone().clone(),
+            words: words_of(manners.language),
+            ..template.clone()
+        };
         let name = channel_name((i, channel));
         match channel {
             NotifySettings::Log => {}
@@ -356,7 +361,15 @@ pub fn bots(settings: &Settings) -> Result<Vec<(Bot, String, Vec<ListedChat>)>> 
 
 pub(crate) fn template(settings: &Settings) -> Result<Template> {
     let zone = jiff::tz::TimeZone::get(&settings.timezone).map_err(Failure::usage)?;
-    Ok(Template { zone, link: None, quote_delay_s: registry::quote_delay_s })
+    Ok(Template { zone, quote_delay_s: registry::quote_delay_s, ..Template::default() })
+}
+
+/// The words of alerts in a language.
+const fn words_of(language: Language) -> &'static AlertWords {
+    match language {
+        Language::En => &AlertWords::ENGLISH,
+        Language::Ko => &AlertWords::KOREAN,
+    }
 }
 
 /// Which bars of a series a venue is asked for, as newest first-known open time. Where markets close,

@@ -7,7 +7,7 @@ fn seoul() -> Template {
     Template {
         zone: TimeZone::get("Asia/Seoul").unwrap(),
         link: Some("http://127.0.0.1:8080/alerts/".into()),
-        quote_delay_s: |_| None,
+        ..Template::default()
     }
 }
 
@@ -117,7 +117,7 @@ fn foreign_text_stays_text_on_its_own_line() {
 fn every_ruling_has_its_words() {
     let line = |ruling| {
         evidence(
-            &ENGLISH,
+            &AlertWords::ENGLISH,
             &AlertKind::Signal {
                 signal: SignalId(1),
                 interval: Interval::D1,
@@ -158,22 +158,25 @@ fn ages_are_told_in_the_units_that_matter() {
         (180_000_000, "Data 2 d 2 h old."),
         (-1_500, "Data stamped 1.5 s ahead of our clock."),
     ] {
-        assert_eq!(data_age(&ENGLISH, ms), words);
+        assert_eq!(data_age(&AlertWords::ENGLISH, ms), words);
     }
-    assert!(data_age(&ENGLISH, i64::MIN).contains("ahead"));
+    assert!(data_age(&AlertWords::ENGLISH, i64::MIN).contains("ahead"));
 }
 
 #[test]
 fn a_zone_without_a_name_shows_its_offset() {
     let zone = TimeZone::fixed(jiff::tz::offset(-5));
     let at = "2026-11-21T02:30:00.9Z".parse().unwrap();
-    assert_eq!(moment(&ENGLISH, at, &zone), "2026-11-20 21:30:00 -05 (2026-11-21 02:30:00 UTC)");
+    assert_eq!(
+        moment(&AlertWords::ENGLISH, at, &zone),
+        "2026-11-20 21:30:00 -05 (2026-11-21 02:30:00 UTC)"
+    );
 }
 
 #[test]
 fn every_moment_can_be_shown() {
     for at in [Timestamp::MIN, Timestamp::EPOCH, Timestamp::MAX] {
-        assert!(moment(&ENGLISH, at, &TimeZone::UTC).ends_with(" UTC"), "{at}");
+        assert!(moment(&AlertWords::ENGLISH, at, &TimeZone::UTC).ends_with(" UTC"), "{at}");
     }
 }
 
@@ -204,5 +207,23 @@ fn quotes_that_are_late_at_their_source_are_said_to_be() {
     assert_eq!(
         prompt.message(&signal(), Repeat::No, None),
         seoul().message(&signal(), Repeat::No, None)
+    );
+}
+
+#[test]
+fn a_korean_chat_reads_korean() {
+    check(
+        &Template { words: &AlertWords::KOREAN, ..seoul() }.message(&signal(), Repeat::No, None),
+        "
+        ▲ 상승 golden_cross(fast=50,slow=200)
+        binance:BTCUSDT 42850.1 USDT, 1h 봉
+        The average of 50 bars rose above the average of 200 bars: 42810.2 over 42790.8.
+        근거: 아직 측정되지 않음 — 미입증(UNPROVEN).
+        데이터 1.2초 전.
+        2026-11-21 18:00:00 Asia/Seoul (2026-11-21 09:00:00 UTC)
+        id 6612e67625440d59f48240661d66392b
+        http://127.0.0.1:8080/alerts/6612e67625440d59f48240661d66392b
+        투자 조언이 아닙니다.
+        ",
     );
 }

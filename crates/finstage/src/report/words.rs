@@ -1,7 +1,8 @@
 //! Every fixed word of a report, in both languages side by side: one that lacks the other does not
 //! compile. `{name}` is a place to fill; the order of places is the language's own.
 
-use finstage_model::{CardVerdict, ClaimKind, Direction, Grade, Interval, Objection, Reason};
+use finstage_model::{CardVerdict, ClaimKind, Direction, Grade, Interval, Reason};
+use finstage_notify::korean_reason;
 
 /// A language that reports are written in. Text form: `en` or `ko`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -311,18 +312,9 @@ impl Language {
 
     /// Why a signal is not verified.
     pub(super) const fn reason(self, reason: Reason) -> &'static str {
-        let korean = match reason {
-            Reason::NoEvidence => "아직 측정되지 않음",
-            Reason::StaleFeed => "데이터 수신 중단",
-            Reason::Gap => "봉 누락 가능",
-            Reason::WarmUp => "봉 부족",
-            Reason::Card(objection) => korean_objection(objection),
-            // What is not known here is said as the engine says it.
-            _ => reason.words(),
-        };
         match self {
             Self::En => reason.words(),
-            Self::Ko => korean,
+            Self::Ko => korean_reason(reason),
         }
     }
 
@@ -367,26 +359,6 @@ impl Language {
             Self::En => interval.as_str(),
             Self::Ko => korean,
         }
-    }
-}
-
-const fn korean_objection(objection: Objection) -> &'static str {
-    match objection {
-        Objection::FewEvents => "신호 30건 미만",
-        Objection::FewClusters => "독립 사례 30건 미만",
-        Objection::QAbove => "시험한 아이디어가 많아 우연으로 설명됨",
-        Objection::ThresholdOfLook => "기준은 넘으나 승격 시점이 아님",
-        Objection::IntervalIncludesZero => "순우위가 0일 수 있음",
-        Objection::AbsoluteReturnNegative => "비용 후 가격이 그 방향으로 움직이지 않음",
-        Objection::Faded => "마지막 3분의 1 기간에 우위 소멸",
-        Objection::ExplainedByVolatility => "변동성으로 설명됨",
-        Objection::SweptDsr => "탐색의 최선값이며 우연과 구분되지 않음",
-        Objection::Data => "데이터 누락",
-        Objection::Repaint => "이후 봉에 따라 신호가 바뀜",
-        Objection::CostExceedsEdge => "비용이 우위를 초과",
-        Objection::WrongDirection => "가격이 반대로 움직임",
-        Objection::Expired => "근거가 90일을 넘음",
-        Objection::Drift => "실제 결과가 근거와 더 이상 맞지 않음",
     }
 }
 

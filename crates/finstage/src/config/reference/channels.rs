@@ -67,7 +67,7 @@ pub(super) const CHANNELS: &[Key] = &[
         "language",
         Kind::OneOf(&["en", "ko"]),
         "\"ko\"",
-        "language of answers and digests, where it differs from that of [display]",
+        "language of alerts, answers and digests, where it differs from that of [display]",
     ),
     asked(
         "notify[]",

@@ -152,7 +152,7 @@ const HOUSE: &[Key] = &[
         "language",
         Kind::OneOf(&["en", "ko"]),
         "\"en\"",
-        "language of what people read: English or Korean; alerts are in English so far",
+        "language of what people read: English or Korean",
     ),
     key(
         "report",

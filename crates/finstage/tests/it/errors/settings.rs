@@ -18,7 +18,7 @@ fn a_wrong_setting_is_named_with_its_line_and_what_to_write() {
         ("[alert]\n".into(), ":1: unknown key \"alert\"; did you mean \"alerts\"?"),
         (
             "[alerts]\nzzz = 1\n".into(),
-            ":2: unknown key \"zzz\"; known here: send, cooldown, per_hour, max_age, strategies, min_occasions, min_hit_rate, min_strength, min_volume_ratio, market",
+            ":2: unknown key \"zzz\"; known here: send, cooldown, per_hour, max_age, quiet, digest, strategies, min_occasions, min_hit_rate, min_strength, min_volume_ratio, market",
         ),
         (
             "[alerts]\ncooldown = 5\n".into(),
