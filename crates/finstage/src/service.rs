@@ -1,6 +1,8 @@
 //! A running service: sessions and ticks into one channel, the engine on a thread of its own,
 //! dispatchers behind the outbox. `serve` and `demo` are this with other addresses and clocks.
 
+mod channel;
+
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -8,7 +10,7 @@ use std::time::Duration;
 
 use finstage_engine::series_depths;
 use finstage_feeds::{Session, SessionLimits, SessionOptions, SessionStats, Since, SymbolMap};
-use finstage_model::{Clock, Event, Payload, Symbol};
+use finstage_model::{Clock, Event, Symbol};
 use finstage_net::{Client, Remote, SocketOptions};
 use finstage_notify::{Courier, Dispatcher, DispatcherOptions, Explain, Lines, Notifier, Stats};
 use finstage_server::Server;
@@ -21,12 +23,12 @@ use tokio::task::JoinHandle;
 use crate::backfill::Source;
 use crate::chat;
 use crate::config::settings::{FeedSettings, Settings};
-use crate::day::{Feed, House, Renewal, Rim, engine_day};
+use crate::day::{House, Renewal, Rim, engine_day};
 use crate::exit::{Exit, Failure, Result};
 use crate::explain::Explainer;
 use crate::gateway::Gateway;
 use crate::jobs;
-use crate::live::{BATCH_MAX_EVENTS, Names, Observer, Safe};
+use crate::live::{Observer, Safe};
 use crate::monitor::{self, Monitor, Started};
 use crate::news;
 use crate::pace::Pace;
@@ -37,13 +39,10 @@ use crate::serving::{self, Opened, Running, Telling};
 use crate::upkeep::prune::Policy;
 use crate::venues::{self, Door, Doors, Means};
 use crate::wiring::{self, Store};
+use channel::{ChannelFeed, TICK, Waking, tick};
 
 /// Frames that may wait for the engine before sockets are no longer read.
 const QUEUE_FRAMES: usize = 4_096;
-/// Time passes in steps of a second of the service's clock.
-const TICK: Duration = Duration::from_secs(1);
-/// The shortest real time between two ticks, however fast the service's clock runs.
-const TICK_MIN_REAL: Duration = Duration::from_millis(10);
 /// After an absence longer than this, missed bars are fetched as history and say nothing.
 const ABSENCE_MAX: Duration = Duration::from_secs(24 * 3600);
 /// Spreads the questions of feeds of news.
@@ -429,63 +428,6 @@ fn start_engine(
     };
     std::thread::Builder::new().name("engine".into()).spawn(work)?;
     Ok(ended)
-}
-
-/// Events of all sessions, as the engine's thread takes them.
-struct ChannelFeed(mpsc::Receiver<Vec<Event>>);
-
-impl Feed for ChannelFeed {
-    fn next(&mut self, events: &mut Vec<Event>) -> bool {
-        let Some(mut frame) = self.0.blocking_recv() else { return false };
-        events.append(&mut frame);
-        while events.len() < BATCH_MAX_EVENTS {
-            let Ok(mut frame) = self.0.try_recv() else { break };
-            events.append(&mut frame);
-        }
-        true
-    }
-}
-
-/// Wakes the dispatchers when an alert was said.
-#[derive(Debug)]
-struct Waking {
-    inner: Arc<dyn Observer>,
-    wake: Arc<Notify>,
-}
-
-impl Observer for Waking {
-    fn said(
-        &self,
-        names: &Names,
-        event: &Event,
-        outputs: &[finstage_model::Output],
-        freshness: crate::live::Freshness,
-    ) {
-        self.inner.said(names, event, outputs, freshness);
-        if outputs.iter().any(|output| matches!(output, finstage_model::Output::Alert(_))) {
-            self.wake.notify_waiters();
-        }
-    }
-}
-
-async fn tick(
-    events: mpsc::Sender<Vec<Event>>,
-    clock: Arc<dyn Clock>,
-    speed: f64,
-    mut quit: watch::Receiver<bool>,
-) {
-    let mut interval = tokio::time::interval(TICK.div_f64(speed.max(1e-3)).max(TICK_MIN_REAL));
-    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
-    loop {
-        tokio::select! {
-            _ = interval.tick() => {}
-            _ = quit.wait_for(|quit| *quit) => return,
-        }
-        let tick = Event::new(clock.now(), Payload::Tick);
-        if events.send(vec![tick]).await.is_err() {
-            return;
-        }
-    }
 }
 
 type Ends = (mpsc::Sender<Vec<Event>>, watch::Receiver<bool>);

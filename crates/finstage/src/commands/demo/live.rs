@@ -144,14 +144,9 @@ async fn play(
             .line(&format!("Its stream comes sealed, from {ws}, and is opened with {keyring}.\n"));
     }
     screen.findings(&findings);
-    let (said, folder) = (global.clone(), dir.display().to_string());
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, args.port));
-    let announced = move |at: &Announcement| {
-        let address = at.url.trim_start_matches("http://");
-        let another = format!("finstage token link --data-dir {folder} --listen {address}");
-        announce(&said, &another, at);
-    };
-    let server = serving::open_next(ServerOptions::new(listen), dir, announced).await?;
+    let options = ServerOptions::new(listen);
+    let server = serving::open_next(options, dir, announcing(global, dir)).await?;
     let settings = plan::market(&addresses)?;
     let until = if args.exit { start().plus(DAY) } else { Timestamp::MAX };
     let (stop, stopped) = watch::channel(false);
@@ -262,6 +257,16 @@ impl Desk {
             &moment[..10], &moment[11..19], feeds.join(" "),
             Tally::get(&self.tally.bars), Tally::get(&self.tally.signals), Tally::get(&self.tally.alerts),
         ));
+    }
+}
+
+/// Says where the dashboard is.
+fn announcing(global: &Global, dir: &Path) -> impl FnOnce(&Announcement) + Send + 'static {
+    let (global, folder) = (global.clone(), dir.display().to_string());
+    move |at| {
+        let address = at.url.trim_start_matches("http://");
+        let another = format!("finstage token link --data-dir {folder} --listen {address}");
+        announce(&global, &another, at);
     }
 }
 
