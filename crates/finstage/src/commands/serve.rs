@@ -1,6 +1,7 @@
 //! `finstage serve`
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -68,8 +69,12 @@ pub(super) fn run(global: &Global, args: &Serve) -> Result<Exit> {
     let ended = runtime.block_on(async {
         let stop = stop_on_signal();
         if let Some(options) = server {
-            let (said, another) = (global.clone(), another_link(global, args));
-            let told = move |at: &Announcement| announce(&said, &another, at);
+            let (dir_told, is_elsewhere) = (global.data_dir.clone(), args.listen.is_some());
+            let said = global.clone();
+            let told = move |at: &Announcement| {
+                let address = is_elsewhere.then(|| at.address());
+                announce(&said, (dir_told.as_deref(), address), at);
+            };
             let mut opened = serving::open(options, &dir, told).await?;
             opened.gateway = gateway(&plan)?;
             plan.server = Some(opened);
@@ -120,20 +125,20 @@ fn server_options(args: &Serve, settings: &Settings) -> Result<Option<ServerOpti
     Ok(Some(options))
 }
 
-/// The command that makes another link to this server.
-fn another_link(global: &Global, args: &Serve) -> String {
-    let mut line = String::from("finstage token link");
-    if let Some(dir) = &global.data_dir {
-        line += &format!(" --data-dir {}", dir.display());
+/// Tells a person how to sign in, and which command makes another link: with the folder and the address
+/// where they are not the usual ones.
+pub(super) fn announce(
+    global: &Global,
+    (dir, address): (Option<&Path>, Option<&str>),
+    at: &Announcement,
+) {
+    let mut another = String::from("finstage token link");
+    if let Some(dir) = dir {
+        another += &format!(" --data-dir {}", dir.display());
     }
-    if let Some(listen) = args.listen {
-        line += &format!(" --listen {listen}");
+    if let Some(address) = address {
+        another += &format!(" --listen {address}");
     }
-    line
-}
-
-/// Tells a person how to sign in, and which command makes another link.
-pub(super) fn announce(global: &Global, another: &str, at: &Announcement) {
     say(global, format_args!("dashboard: {}", at.link));
     say(global, format_args!("the link works once, within 10 minutes; `{another}` prints another"));
 }

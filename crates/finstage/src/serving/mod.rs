@@ -51,6 +51,14 @@ pub struct Announcement {
     pub link: String,
 }
 
+impl Announcement {
+    /// Host and port.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        self.url.split_once("://").map_or(self.url.as_str(), |(_, address)| address)
+    }
+}
+
 impl std::fmt::Debug for Opened {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Opened").field("options", &self.options).finish_non_exhaustive()

@@ -262,12 +262,8 @@ impl Desk {
 
 /// Says where the dashboard is.
 fn announcing(global: &Global, dir: &Path) -> impl FnOnce(&Announcement) + Send + 'static {
-    let (global, folder) = (global.clone(), dir.display().to_string());
-    move |at| {
-        let address = at.url.trim_start_matches("http://");
-        let another = format!("finstage token link --data-dir {folder} --listen {address}");
-        announce(&global, &another, at);
-    }
+    let (global, dir) = (global.clone(), dir.to_owned());
+    move |at| announce(&global, (Some(&dir), Some(at.address())), at)
 }
 
 fn link(state: LinkState) -> &'static str {
