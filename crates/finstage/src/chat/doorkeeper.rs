@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 use super::question::{Question, pressed, question};
 use crate::report::Language;
 
-/// The most commands of a chat that are answered within [`MINUTE`].
+/// The most commands of a chat that are answered within a minute.
 pub const MAX_COMMANDS: usize = 20;
 /// The span that commands are counted in.
 pub(super) const MINUTE: Duration = Duration::from_secs(60);
