@@ -4,6 +4,8 @@
 //! A number that the bars do not give is missing here, and its part of the score with it. The bands are facts
 //! about past prices; nothing here says what to do.
 
+use std::time::Duration;
+
 use finstage_model::{Bar, Interval, Price, Symbol, Timestamp};
 use finstage_quant::{BarInput, Spec, Stream};
 use finstage_store::Error;
@@ -22,7 +24,7 @@ const FEW_BARS: usize = 30;
 /// Instruments that a message tells of.
 const MAX_TOLD: usize = 12;
 /// A status older than this is not sent: the next one is due.
-const MAX_AGE: std::time::Duration = std::time::Duration::from_secs(3_600);
+const MAX_AGE: Duration = Duration::from_secs(3_600);
 /// The most that one part can add to the score, either way.
 const PART: i32 = 2;
 
@@ -36,6 +38,9 @@ pub struct Asked<'a> {
     /// The instruments that are watched; of none, all that have bars.
     pub watched: &'a [Symbol],
 }
+
+/// The moment of a price that is older is told.
+const FRESH: Duration = Duration::from_secs(3_600);
 
 /// The status of an hour.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -366,7 +371,7 @@ pub fn lines(report: &HourlyReport, language: Language) -> Vec<Vec<NoticeText>> 
     let mut lines = vec![line(NoticeStyle::Bold, title)];
     for one in report.instruments.iter().take(MAX_TOLD) {
         lines.push(Vec::new());
-        lines.extend(one.told(language));
+        lines.extend(one.told(language, report.at));
     }
     let rest = report.instruments_total.saturating_sub(MAX_TOLD);
     if rest > 0 {
@@ -405,14 +410,21 @@ pub fn notice(report: &HourlyReport, language: Language) -> Notice {
 }
 
 impl Status {
-    fn told(&self, language: Language) -> Vec<Vec<NoticeText>> {
+    fn told(&self, language: Language, at: Timestamp) -> Vec<Vec<NoticeText>> {
         let line = |style, text: String| vec![NoticeText::new(style, text)];
         let word = |word: &'static str| language.pick(word, korean(word)).replace('_', " ");
         let part = |part: f64| format!("{:+.2} %", 100.0 * part);
         let no_data = language.words().no_data;
         let price = self.price.map_or_else(|| no_data.to_owned(), |price| price.to_string());
         let change = self.change.map(|change| format!(" ({})", part(change))).unwrap_or_default();
-        let mut lines = vec![line(NoticeStyle::Bold, format!("{} {price}{change}", self.symbol))];
+        let old = self.price_at.filter(|closed| at.since(*closed) > FRESH);
+        let old = old.map(|closed| match language {
+            Language::En => format!(", as of {closed}"),
+            Language::Ko => format!(", {closed} 기준"),
+        });
+        let old = old.unwrap_or_default();
+        let mut lines =
+            vec![line(NoticeStyle::Bold, format!("{} {price}{change}{old}", self.symbol))];
         let Score { sum, parts, .. } = self.score;
         if parts == 0 {
             lines.push(line(NoticeStyle::Plain, no_data.to_owned()));
@@ -556,5 +568,24 @@ mod tests {
             text(&report, Language::En)
         );
         assert!(text(&report, Language::Ko).contains("데이터 없음"));
+    }
+
+    #[test]
+    fn an_old_price_says_of_when_it_is() {
+        let symbol: Symbol = "x:A".parse().unwrap();
+        let bars = rising(1);
+        let status = judge(&symbol, bars.last(), (&bars, Timestamp::EPOCH));
+        let closed = status.price_at.unwrap();
+        let mut report = HourlyReport {
+            at: closed.plus(FRESH),
+            zone: "UTC".into(),
+            instruments_total: 1,
+            instruments: vec![status],
+            local: String::new(),
+        };
+        assert!(!text(&report, Language::En).contains("as of"));
+        report.at = report.at.plus(Duration::from_secs(1));
+        assert!(text(&report, Language::En).contains(&format!("x:A 101, as of {closed}")));
+        assert!(text(&report, Language::Ko).contains("기준"));
     }
 }
