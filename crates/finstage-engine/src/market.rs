@@ -4,6 +4,9 @@
 use crate::news::News;
 use finstage_model::{Bar, Insight, InstrumentId, Interval, Price, Timestamp};
 
+/// The least that a ring keeps besides what it is deep.
+const LEAST_SLACK: usize = 4;
+
 /// Closed bars and last prices by dense id.
 #[derive(Debug, Default)]
 pub(crate) struct Market {
@@ -19,12 +22,32 @@ struct Shelf {
     news: News,
 }
 
-/// The newest bars of a series in one contiguous piece: up to twice `depth` are kept and the older
-/// half is dropped at once, so that a push costs O(1) on average.
+/// The newest bars of a series in one contiguous piece: [`slack`] more than `depth` are kept and then
+/// dropped at once, so that a push costs O(1) on average.
 #[derive(Debug)]
 struct Ring {
     depth: usize,
     bars: Vec<Bar>,
+}
+
+impl Ring {
+    fn push(&mut self, bar: Bar) {
+        let most = self.depth + slack(self.depth);
+        if self.bars.len() >= most {
+            self.bars.drain(..self.bars.len() - self.depth);
+        }
+        if self.bars.len() == self.bars.capacity() {
+            // Doubled like any vector, but never past what is kept: a service has hundreds of series.
+            let more = self.bars.len().max(32).min(most - self.bars.len());
+            self.bars.reserve_exact(more);
+        }
+        self.bars.push(bar);
+    }
+}
+
+/// How many more bars than it is deep a ring keeps: a quarter, so that each bar is moved four times at most.
+fn slack(depth: usize) -> usize {
+    (depth / 4).max(LEAST_SLACK)
 }
 
 impl Market {
@@ -50,10 +73,7 @@ impl Market {
     pub(crate) fn push(&mut self, bar: &Bar) {
         let shelf = self.shelves.get_mut(bar.instrument.index()).and_then(Option::as_mut);
         if let Some(ring) = shelf.and_then(|s| s.rings[bar.interval as usize].as_mut()) {
-            if ring.bars.len() >= 2 * ring.depth {
-                ring.bars.drain(..ring.bars.len() - ring.depth);
-            }
-            ring.bars.push(*bar);
+            ring.push(*bar);
         }
     }
 
@@ -158,7 +178,7 @@ mod tests {
         let minutes = |bars: &[Bar]| bars.iter().map(|b| b.close.nanos()).collect::<Vec<_>>();
         for minute in 0..50 {
             market.push(&bar(minute));
-            assert!(market.newest(InstrumentId(2), Interval::M1, 99).len() <= 6);
+            assert!(market.newest(InstrumentId(2), Interval::M1, 99).len() <= 3 + LEAST_SLACK);
             let until = Timestamp::from_secs(60 * (minute + 1));
             let seen = minutes(market.bars_until(InstrumentId(2), Interval::M1, until));
             assert_eq!(seen, ((minute - 3).max(0)..minute).collect::<Vec<_>>());
@@ -169,6 +189,16 @@ mod tests {
         assert!(market.find(InstrumentId(2), Interval::M1, Timestamp::from_secs(0)).is_none());
         assert!(market.bars_until(InstrumentId(2), Interval::H1, Timestamp::MAX).is_empty());
         assert!(market.bars_until(InstrumentId(7), Interval::M1, Timestamp::MAX).is_empty());
+    }
+
+    #[test]
+    fn a_ring_takes_no_more_room_than_it_keeps() {
+        let mut ring = Ring { depth: 200, bars: Vec::new() };
+        for minute in 0..2_000 {
+            ring.push(bar(minute));
+            assert!(ring.bars.len() <= 250 && ring.bars.capacity() <= 250, "{minute}");
+            assert!(ring.bars.len() >= 200.min(minute as usize + 1), "{minute}");
+        }
     }
 
     #[test]
