@@ -157,7 +157,10 @@ fn config(layer: &str) -> Value {
             "User": USER,
             "Entrypoint": ["/usr/bin/finstage"],
             "Cmd": ["serve", "--config", "/etc/finstage/finstage.toml"],
-            "Env": ["PATH=/usr/bin", "FINSTAGE_STORE__PATH=/var/lib/finstage", "HOME=/var/lib/finstage"],
+            "Env": [
+                "PATH=/usr/bin", "FINSTAGE_STORE__PATH=/var/lib/finstage", "HOME=/var/lib/finstage",
+                "MIMALLOC_PURGE_DELAY=0",
+            ],
             "Volumes": {"/var/lib/finstage": {}},
             "WorkingDir": "/var/lib/finstage",
             "StopSignal": "SIGTERM",

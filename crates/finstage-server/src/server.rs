@@ -25,8 +25,8 @@ use crate::options::ServerOptions;
 use crate::stream::{Hub, HubParts, Synced};
 use crate::{Desk, Error, ErrorKind, tls};
 
-/// How long connections may take to end when the server stops.
-pub(crate) const STOP_MAX: Duration = Duration::from_secs(3);
+/// How long connections may take to end when the server stops, all of them together.
+pub(crate) const STOP_MAX: Duration = Duration::from_millis(1_500);
 /// How often stored closes are looked up.
 const BOARD_EVERY: Duration = Duration::from_secs(10);
 
@@ -157,8 +157,9 @@ impl Server {
     /// told.
     pub async fn stop(self) {
         let _ = self.stop.send(true);
+        let until = tokio::time::Instant::now() + STOP_MAX;
         for task in self.tasks {
-            let _ = tokio::time::timeout(STOP_MAX, task).await;
+            let _ = tokio::time::timeout_at(until, task).await;
         }
     }
 }

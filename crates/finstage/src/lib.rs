@@ -23,6 +23,7 @@ pub mod evidence;
 pub mod exit;
 pub mod expected;
 mod explain;
+pub mod folder;
 pub mod gateway;
 pub mod generate;
 pub mod jobs;

@@ -47,8 +47,11 @@ const QUEUE_FRAMES: usize = 4_096;
 const ABSENCE_MAX: Duration = Duration::from_secs(24 * 3600);
 /// Spreads the questions of feeds of news.
 const NEWS_SEED: u64 = 1;
-/// Each of the two parts of a stop, the engine's and the others', takes no longer than this.
-const STOP_MAX: Duration = Duration::from_secs(9);
+/// The longest that the engine may take to end. With the others, the server's connections and the last words
+/// a stop is over within ten seconds.
+const ENGINE_STOP_MAX: Duration = Duration::from_secs(4);
+/// The longest that feeds, channels and tasks may take to end, together.
+const OTHERS_STOP_MAX: Duration = Duration::from_secs(3);
 
 /// What a service is made of.
 pub struct Plan {
@@ -223,7 +226,7 @@ async fn run_beside(
 
 /// Waits until all tasks ended, however many there are, and no longer than one stop may take.
 async fn end_together(tasks: Vec<JoinHandle<()>>) {
-    let until = tokio::time::Instant::now() + STOP_MAX;
+    let until = tokio::time::Instant::now() + OTHERS_STOP_MAX;
     for task in tasks {
         let _ = tokio::time::timeout_at(until, task).await;
     }
@@ -408,7 +411,7 @@ async fn supervise(
         _ = stop.wait_for(|stop| *stop) => {}
     }
     let _ = quit.send(true);
-    match tokio::time::timeout(STOP_MAX, engine).await {
+    match tokio::time::timeout(ENGINE_STOP_MAX, engine).await {
         Ok(ended) => ended.unwrap_or_else(|_| Err(lost())),
         Err(_) => Err(Failure::new(
             Exit::Store,

@@ -21,6 +21,7 @@ use finstage_store::{DiskFiles, Files, FolderLock};
 use crate::chat::{self, ListedChat};
 use crate::config::settings::{FeedSettings, Manners, NotifySettings, Settings};
 use crate::exit::{Failure, Result};
+use crate::folder;
 use crate::report::Language;
 
 /// The folder of Parquet files.
@@ -102,22 +103,32 @@ impl Store {
 /// The records in `dir`, which must be of `kind` or new.
 ///
 /// # Errors
-/// Exit 2 when they are of the other kind, 6 when they are damaged, newer or held.
+/// Exit 2 when they are of the other kind, 6 when they are damaged, newer or held, or gone from a folder that
+/// had some.
 pub fn open_records(dir: &Path, kind: StoreKind) -> Result<Records> {
+    folder::refuse_without_records(dir)?;
+    if let Some(said) = folder::kind(dir)?.filter(|said| *said != kind) {
+        return Err(of_other_kind(dir, said));
+    }
     let records = Records::open(&dir.join("records.db"))?;
     let found = records.claim_kind(kind)?;
-    if found == kind {
-        return Ok(records);
+    if found != kind {
+        return Err(of_other_kind(dir, found));
     }
+    folder::say_kind(dir, kind)?;
+    Ok(records)
+}
+
+fn of_other_kind(dir: &Path, found: StoreKind) -> Failure {
     let dir = dir.display();
-    Err(Failure::usage(match found {
+    Failure::usage(match found {
         StoreKind::Real => format!(
             "{dir} holds real records, and simulated ones must not mix with them: name another --data-dir"
         ),
         StoreKind::Demo => format!(
             "{dir} holds the records of a demo, and real ones must not mix with them: name another --data-dir"
         ),
-    }))
+    })
 }
 
 /// The records in `dir`, of whichever kind they are, for writing beside whoever else writes them.
@@ -125,15 +136,20 @@ pub fn open_records(dir: &Path, kind: StoreKind) -> Result<Records> {
 /// # Errors
 /// Exit 2 when there are none yet, 6 when they are damaged, newer or held.
 pub fn reopen_records(dir: &Path) -> Result<Records> {
-    drop(read_records(dir)?);
-    Ok(Records::open(&dir.join("records.db"))?)
+    Ok(Records::open(&records_of(dir)?)?)
 }
 
 /// The records in `dir`, for reading beside whoever writes them.
 ///
 /// # Errors
-/// Exit 2 when there are none yet, 6 when they are damaged or newer.
+/// Exit 2 when there are none yet, 6 when they are damaged, newer or gone.
 pub fn read_records(dir: &Path) -> Result<Records> {
+    Ok(Records::open_read_only(&records_of(dir)?)?)
+}
+
+/// The file of the records in `dir`, which must be there.
+fn records_of(dir: &Path) -> Result<PathBuf> {
+    folder::refuse_without_records(dir)?;
     let file = dir.join("records.db");
     if !file.exists() {
         let dir = dir.display();
@@ -141,7 +157,7 @@ pub fn read_records(dir: &Path) -> Result<Records> {
             "{dir}: no records here yet: name the folder with --data-dir, or run `finstage serve` or `import` first"
         )));
     }
-    Ok(Records::open_read_only(&file)?)
+    Ok(file)
 }
 
 /// Makes the user's own instruments known by name, if there are records in `dir` that hold some.

@@ -109,7 +109,8 @@ fn month(options: &Options, scene: &Scene) -> Result<Samples> {
         symbols,
         "[journal]\nkeep = \"3d\"\n[retention]\nsaid = \"3d\"\nnotices = \"3d\"\n",
     )?;
-    let mut house = House::start(scene, Some(&sim), &[])?;
+    // As the unit of systemd and the image of a container have it.
+    let mut house = House::start(scene, Some(&sim), &[("MIMALLOC_PURGE_DELAY", "0".to_owned())])?;
     if let Some(most) = memory {
         eprintln!("    {}", house.limit_memory(u64::from(most) << 20)?);
     }

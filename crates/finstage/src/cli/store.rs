@@ -49,6 +49,9 @@ pub enum Store {
         /// Do not ask
         #[arg(long)]
         yes: bool,
+        /// Which world the records are about, where nothing left says it
+        #[arg(long, value_name = "KIND", value_parser = ["real", "demo"])]
+        kind: Option<String>,
     },
 }
 

@@ -8,6 +8,7 @@ use finstage_model::Clock;
 use finstage_net::SystemClock;
 use finstage_store::FolderLock;
 use finstage_store::journal::{Journal, JournalOptions};
+use finstage_store::records::StoreKind;
 use serde_json::json;
 
 use super::{data_dir, load_without_channels, print_json, print_line, print_table, say};
@@ -26,7 +27,7 @@ pub(super) fn run(global: &Global, args: &Store) -> Result<Exit> {
         Store::Restore { from, dry_run } => restore(global, (from, &dir), *dry_run),
         Store::Check => check(global, &dir),
         Store::Prune(args) => prune(global, (&loaded, &dir), args),
-        Store::Rebuild { yes } => rebuild(global, &dir, *yes),
+        Store::Rebuild { yes, kind } => rebuild(global, (&dir, kind.as_deref()), *yes),
     }
 }
 
@@ -179,7 +180,7 @@ fn pruned(global: &Global, all: &[Pruned], mode: prune::Mode) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn rebuild(global: &Global, dir: &Path, yes: bool) -> Result<Exit> {
+fn rebuild(global: &Global, (dir, kind): (&Path, Option<&str>), yes: bool) -> Result<Exit> {
     if !agreed(
         &format!("make the records in {} anew; the old ones stay beside them", dir.display()),
         yes,
@@ -187,7 +188,11 @@ fn rebuild(global: &Global, dir: &Path, yes: bool) -> Result<Exit> {
         return Ok(Exit::Interrupted);
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let done = rebuild::rebuild(dir, &clock)?;
+    let world = kind.map(|word| match word {
+        "demo" => StoreKind::Demo,
+        _ => StoreKind::Real,
+    });
+    let done = rebuild::rebuild(dir, world, &clock)?;
     if global.json {
         print_json(&done)?;
         return Ok(Exit::Done);

@@ -28,7 +28,7 @@ const LEASE_MIN_REAL: Duration = Duration::from_secs(3);
 /// How often one looks for tasks that another process submitted.
 const LOOK: Duration = Duration::from_secs(1);
 /// A handler that is called off has so long to end before its task is given back.
-pub const GRACE: Duration = Duration::from_secs(5);
+pub const GRACE: Duration = Duration::from_millis(2_500);
 
 /// A task is called off when the process grew by so much since it began. Memory is the process's: of tasks that
 /// run together, each may be the one.

@@ -14,9 +14,10 @@ use finstage_store::Records;
 use finstage_store::journal::{Journal, JournalOptions};
 use sha2::{Digest, Sha256};
 
-use super::{FORM, HEADS, HISTORY, JOURNAL, Listed, MANIFEST, Manifest, RECORDS};
+use super::{FORM, HISTORY, JOURNAL, Listed, MANIFEST, Manifest, RECORDS};
 use super::{beside, is_free, remove, sync_names, tar};
 use crate::exit::{Exit, Failure, Result};
+use crate::folder::HEADS;
 use crate::wiring;
 
 /// How often a backup begins again because a file was replaced or forgotten while it was made.
@@ -111,9 +112,9 @@ fn copy(
     (records, to, unfinished): (&Records, &Path, &Path),
     now: Timestamp,
 ) -> Result<Made, Trouble> {
-    remove(unfinished)?;
     let name = to.to_string_lossy();
-    let mut target = Target::open(unfinished, &name)?;
+    let opened = remove(unfinished).and_then(|()| Target::open(unfinished, &name));
+    let mut target = opened.map_err(|e| Failure::from_writing(to, &e))?;
     for name in HEADS {
         match fs::read(dir.join(name)) {
             Ok(bytes) => target.add(name, bytes.len() as u64, &mut bytes.as_slice())?,

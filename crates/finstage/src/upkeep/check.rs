@@ -4,11 +4,12 @@ use std::path::Path;
 
 use finstage_store::journal::{Journal, JournalOptions};
 use finstage_store::records::ChainCheck;
-use finstage_store::{DiskFiles, Files as _, Records};
+use finstage_store::{DiskFiles, ErrorKind, Files as _, Records};
 use serde::Serialize;
 
-use super::{HEADS, HISTORY, JOURNAL, RECORDS};
+use super::{HISTORY, JOURNAL, RECORDS};
 use crate::exit::Result;
+use crate::folder::{self, HEADS};
 use crate::wiring;
 
 /// What was found of one part.
@@ -42,6 +43,8 @@ pub fn check(dir: &Path) -> Result<Vec<Part>> {
     let records = match opened {
         Ok(records) => records,
         Err(failure) if failure.exit == crate::exit::Exit::Usage => return Err(failure),
+        // Whole, as far as one can say, but of an older finstage; or gone, which the words say.
+        Err(failure) if is_older(dir)? || !dir.join(RECORDS).exists() => return Err(failure),
         Err(failure) => {
             let detail = "cannot be opened".to_owned();
             return Ok(vec![Part::new("records", detail, vec![failure.to_string()]), folder(dir)?]);
@@ -55,6 +58,13 @@ pub fn check(dir: &Path) -> Result<Vec<Part>> {
     parts.push(of_history(&records, dir));
     parts.push(folder(dir)?);
     Ok(parts)
+}
+
+/// Whether the records wait for an upgrade.
+fn is_older(dir: &Path) -> Result<bool> {
+    let path = dir.join(RECORDS);
+    Ok(path.exists()
+        && Records::open_read_only(&path).is_err_and(|error| error.kind() == ErrorKind::NotFound))
 }
 
 fn of_records(records: &Records) -> Part {
@@ -139,6 +149,7 @@ fn folder(dir: &Path) -> Result<Part> {
         "answers.db",
         "metrics",
         "stats",
+        folder::KIND,
         HEADS[0],
         HEADS[1],
     ];

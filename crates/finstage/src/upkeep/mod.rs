@@ -18,8 +18,6 @@ use serde::{Deserialize, Serialize};
 
 /// The database of what was said.
 const RECORDS: &str = "records.db";
-/// Second places of the ledgers.
-const HEADS: [&str; 2] = ["trials.head", "track.head"];
 /// The folder of the journal.
 const JOURNAL: &str = "journal";
 /// The folder of Parquet files.

@@ -5,7 +5,7 @@
 //! stay compares with.
 
 use std::fs::{self, File};
-use std::io::{BufWriter, Write as _};
+use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use serde::Serialize;
 use super::{JOURNAL, RECORDS, beside, remove, size_of, sync_names};
 use crate::config::settings::{RetentionSettings, Settings};
 use crate::day::{engine_day, last_run};
-use crate::exit::Result;
+use crate::exit::{Failure, Result};
 
 /// How long things are kept, and where they go then.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,7 +119,7 @@ fn journal_days(
         let from = folder.join(day.to_string());
         bytes += size_of(&from)?.1;
         if let (Mode::Forget, Some(archive)) = (mode, &policy.archive) {
-            copy_folder(&from, &archive.join(JOURNAL).join(day.to_string()))?;
+            copy_folder(&from, &archive.join(JOURNAL), &day.to_string())?;
         }
     }
     if mode == Mode::Forget {
@@ -164,11 +164,13 @@ fn rows(
             break;
         }
         if let Some(file) = &mut file {
-            for row in &page {
-                writeln!(file, "{}", row.json)?;
-            }
-            file.flush()?;
-            file.get_ref().sync_all()?;
+            let mut write = || {
+                page.iter().try_for_each(|row| writeln!(file, "{}", row.json))?;
+                file.flush()?;
+                file.get_ref().sync_all()
+            };
+            let place = || path.as_deref().unwrap_or(Path::new("the archive"));
+            write().map_err(|e| Failure::from_writing(place(), &e))?;
         }
         let forgotten = records.forget(kind, &page, old)?;
         pruned.count += forgotten;
@@ -181,12 +183,15 @@ fn rows(
 }
 
 fn archive_file(path: &Path) -> Result<BufWriter<File>> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    let file = File::options().append(true).create(true).open(path)?;
-    sync_names(path)?;
-    Ok(BufWriter::new(file))
+    let open = || {
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        let file = File::options().append(true).create(true).open(path)?;
+        sync_names(path)?;
+        Ok(file)
+    };
+    open().map(BufWriter::new).map_err(|e| Failure::from_writing(path, &e))
 }
 
 /// Copies of the records from before an upgrade: the newest stays.
@@ -212,20 +217,49 @@ fn copies(dir: &Path, mode: Mode) -> Result<Pruned> {
     Ok(Pruned { what: "copies before upgrades", count, bytes, until, archive: None })
 }
 
-/// Copies a folder whole or not at all; one that is there stays.
-fn copy_folder(from: &Path, to: &Path) -> Result<()> {
-    if to.exists() {
-        return Ok(());
+/// Copies a folder whole or not at all to `name` in `archive`. Where that is there already and is not the
+/// same, another service archives there too, or a day was written on: the copy gets a number.
+fn copy_folder(from: &Path, archive: &Path, name: &str) -> Result<()> {
+    let mut to = archive.join(name);
+    let mut number = 1;
+    while to.exists() {
+        if same(from, &to)? {
+            return Ok(());
+        }
+        number += 1;
+        to = archive.join(format!("{name}.{number}"));
     }
-    let unfinished = beside(to, ".unfinished");
+    let unfinished = beside(&to, ".unfinished");
     remove(&unfinished)?;
-    copy_files(from, &unfinished)?;
-    super::backup::sync_folders(&unfinished)?;
-    fs::rename(&unfinished, to)?;
-    Ok(sync_names(to)?)
+    let copy = || {
+        copy_files(from, &unfinished)?;
+        super::backup::sync_folders(&unfinished)?;
+        fs::rename(&unfinished, &to)?;
+        sync_names(&to)
+    };
+    copy().map_err(|e| Failure::from_writing(&to, &e))
 }
 
-fn copy_files(from: &Path, to: &Path) -> Result<()> {
+/// Whether two folders hold the same files.
+fn same(one: &Path, other: &Path) -> Result<bool> {
+    if size_of(one)? != size_of(other)? {
+        return Ok(false);
+    }
+    for entry in fs::read_dir(one)? {
+        let entry = entry?;
+        let there = other.join(entry.file_name());
+        let is_same = match entry.file_type()?.is_dir() {
+            true => there.is_dir() && same(&entry.path(), &there)?,
+            false => there.is_file() && fs::read(entry.path())? == fs::read(&there)?,
+        };
+        if !is_same {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn copy_files(from: &Path, to: &Path) -> io::Result<()> {
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from)? {
         let entry = entry?;

@@ -8,16 +8,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use finstage_engine::run;
-use finstage_model::{Clock, Day, Instrument, InstrumentId, Payload, Position, RunNumber};
+use finstage_model::{
+    Clock, Day, Document, DocumentId, Instrument, InstrumentId, Payload, Position, RunNumber,
+    Timestamp,
+};
 use finstage_store::history::Adopted;
 use finstage_store::journal::{Journal, JournalOptions};
-use finstage_store::records::{ChainCheck, Filter, Records, RecordsWriter, Salvaged};
+use finstage_store::records::{
+    ChainCheck, DocumentRow, Filter, Records, RecordsWriter, Salvaged, StoreKind,
+};
 use finstage_store::{ErrorKind, FolderLock};
 use serde::Serialize;
 
-use super::{HEADS, JOURNAL, RECORDS, beside, remove, sync_names};
+use super::{JOURNAL, RECORDS, beside, remove, sync_names};
 use crate::day::{Renewal, Rim, engine_of, run_failed};
 use crate::exit::{Exit, Failure, Result};
+use crate::folder::{self, HEADS};
 use crate::live::{JournalSource, LiveSink, NoObserver, RunStart, Safe};
 use crate::wiring;
 
@@ -46,23 +52,35 @@ pub struct Rebuilt {
 /// Makes the records of the data folder `dir` anew. The damaged ones stay beside them under another name.
 ///
 /// # Errors
-/// Exit 6 when a service runs, when the journal is damaged, or when the disk fails; the folder is then as
-/// it was.
-pub fn rebuild(dir: &Path, clock: &Arc<dyn Clock>) -> Result<Rebuilt> {
-    let _lock = FolderLock::acquire(dir)?;
+/// Exit 2 when there is nothing to make records of, or nothing says which world they are about and `world` is
+/// not given; exit 6 when a service runs, when the journal is damaged, or when the disk fails; the folder is
+/// then as it was.
+pub fn rebuild(dir: &Path, world: Option<StoreKind>, clock: &Arc<dyn Clock>) -> Result<Rebuilt> {
     let path = dir.join(RECORDS);
+    if !path.exists() && folder::refuse_without_records(dir).is_ok() {
+        let why = format!(
+            "{}: neither records nor a journal: name the folder with --data-dir",
+            dir.display()
+        );
+        return Err(Failure::usage(why));
+    }
+    let _lock = FolderLock::acquire(dir)?;
     let new = dir.join("records.rebuilding");
     remove(&new)?;
     // A folder of its own: the second places of the ledgers stay with the old ones until the end.
     fs::create_dir(&new)?;
-    let done = make(dir, (&path, &new), clock);
+    let done = make(dir, (&path, &new), (world, clock));
     if done.is_err() {
         let _ = remove(&new);
     }
     done
 }
 
-fn make(dir: &Path, (path, new): (&Path, &Path), clock: &Arc<dyn Clock>) -> Result<Rebuilt> {
+fn make(
+    dir: &Path,
+    (path, new): (&Path, &Path),
+    (world, clock): (Option<StoreKind>, &Arc<dyn Clock>),
+) -> Result<Rebuilt> {
     let records = Records::open(&new.join(RECORDS))?;
     let salvaged = match path.exists() {
         true => records.salvage(path).unwrap_or_else(|error| {
@@ -72,7 +90,8 @@ fn make(dir: &Path, (path, new): (&Path, &Path), clock: &Arc<dyn Clock>) -> Resu
         false => Vec::new(),
     };
     let journal = Journal::open(wiring::disk(), dir.join(JOURNAL), JournalOptions::default());
-    restore_instruments(&records, &journal)?;
+    settle_kind(dir, &records, world)?;
+    restore_told(&records, &journal, clock.now())?;
     let runs = apply_again(&records, &journal, clock)?;
     let Adopted { files, refused, .. } = wiring::history(dir, &records).adopt()?;
     let mut lost: Vec<String> = refused
@@ -100,27 +119,67 @@ fn make(dir: &Path, (path, new): (&Path, &Path), clock: &Arc<dyn Clock>) -> Resu
     })
 }
 
-/// Instruments as the journals know them.
-fn restore_instruments(records: &Records, journal: &Journal) -> Result<()> {
+/// Says which world the new records are about: as the old ones did, as the folder does, or as one was told.
+fn settle_kind(dir: &Path, records: &Records, told: Option<StoreKind>) -> Result<()> {
+    let kind = match (records.meta("kind")?.as_deref(), folder::kind(dir)?) {
+        (Some(_), _) => return Ok(()),
+        (None, said) => said.or(told),
+    };
+    let Some(kind) = kind else {
+        let why = format!(
+            "{}: nothing left says whether this is a demo's: add --kind real or --kind demo",
+            dir.display()
+        );
+        return Err(Failure::usage(why));
+    };
+    records.claim_kind(kind)?;
+    Ok(())
+}
+
+/// What the journals were told and no run of the engine says again: instruments, news and mutes.
+fn restore_told(records: &Records, journal: &Journal, now: Timestamp) -> Result<()> {
     let mut all: BTreeMap<InstrumentId, Instrument> = BTreeMap::new();
+    let mut news: BTreeMap<DocumentId, DocumentRow> = BTreeMap::new();
+    let mut batch = Vec::new();
     each_run(journal, &mut |day, number| {
         let mut reader = journal.reader(day, number)?;
-        let mut left = reader.header().events;
-        let mut batch = Vec::new();
-        while left > 0 && reader.next_batch(&mut batch)?.is_some() {
-            left = left.saturating_sub(batch.len() as u64);
-            for event in &batch {
-                if let Payload::Instrument(one) = &event.payload {
-                    all.insert(one.id, (**one).clone());
+        let mut position = 0;
+        let preamble = reader.header().events;
+        while reader.next_batch(&mut batch)?.is_some() {
+            for event in batch.drain(..) {
+                position += 1;
+                match event.payload {
+                    Payload::Instrument(one) if position <= preamble => {
+                        all.insert(one.id, *one);
+                    }
+                    Payload::Document(one) => {
+                        news.entry(one.id).or_insert_with(|| heard(*one, event.ts_recv));
+                    }
+                    Payload::Insight(one) => {
+                        if let Some(row) = news.get_mut(&one.document) {
+                            row.insight.get_or_insert(*one);
+                        }
+                    }
+                    Payload::Mute(mute) => records.mute(&mute, now)?,
+                    _ => {}
                 }
             }
         }
+        // What was read in the others may lie in the next run.
+        let read: Vec<_> = news.extract_if(.., |_, row| row.insight.is_some()).collect();
+        records.documents_add(&read.into_iter().map(|(_, row)| row).collect::<Vec<_>>())?;
         Ok(())
     })?;
+    records.documents_add(&news.into_values().collect::<Vec<_>>())?;
     for one in all.values() {
         records.restore_instrument(one)?;
     }
     Ok(())
+}
+
+/// A document of the journal as a row.
+fn heard(document: Document, seen_at: Timestamp) -> DocumentRow {
+    DocumentRow { document, seen_at, sources: 1, translated: None, insight: None }
 }
 
 fn each_run(journal: &Journal, work: &mut dyn FnMut(Day, RunNumber) -> Result<()>) -> Result<()> {
@@ -170,7 +229,7 @@ fn apply_again(records: &Records, journal: &Journal, clock: &Arc<dyn Clock>) -> 
 
 /// What no journal tells.
 fn what_is_gone(salvaged: &[Salvaged], was_there: bool) -> Vec<String> {
-    const ONLY_HERE: [(&str, &str); 9] = [
+    const ONLY_HERE: [(&str, &str); 15] = [
         ("trials", "the ledger of what was tried"),
         ("track", "the track record before the days of the journal"),
         ("cards", "evidence cards: `finstage verify` judges anew"),
@@ -179,6 +238,12 @@ fn what_is_gone(salvaged: &[Salvaged], was_there: bool) -> Vec<String> {
         ("notices", "reports that were sent"),
         ("spend", "what questions to models cost"),
         ("bars_tail", "imported bars of the current month: import or backfill them again"),
+        ("mutes", "what was muted before the days of the journal: it speaks again"),
+        ("documents", "news before the days of the journal, and translations"),
+        ("tasks", "tasks with their results"),
+        ("schedules", "when jobs ran last: those of the night may run again"),
+        ("uptime", "how long the service was there"),
+        ("meta", "how far chats, digests and statistics had come"),
         ("history_factors", "factors of splits and dividends: backfill fetches them"),
     ];
     let broken = |table: &str| {

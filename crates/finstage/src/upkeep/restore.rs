@@ -9,9 +9,10 @@ use finstage_store::{ErrorKind, Records};
 use sha2::{Digest, Sha256};
 
 use super::backup::{Hashing, hex, sync_folders};
-use super::{FORM, HEADS, HISTORY, JOURNAL, Listed, MANIFEST, Manifest, RECORDS};
+use super::{FORM, HISTORY, JOURNAL, Listed, MANIFEST, Manifest, RECORDS};
 use super::{beside, is_free, remove, sync_names, tar};
 use crate::exit::{Exit, Failure, Result};
+use crate::folder::HEADS;
 
 /// The largest list of files that is read.
 const MAX_MANIFEST_BYTES: u64 = 64 << 20;
@@ -72,8 +73,9 @@ fn damaged(from: &Path, what: impl std::fmt::Display) -> Failure {
 
 fn unpack(from: &Path, into: Option<&Path>) -> Result<Manifest> {
     if let Some(into) = into {
-        remove(into)?;
-        fs::create_dir_all(into)?;
+        remove(into)
+            .and_then(|()| fs::create_dir_all(into))
+            .map_err(|e| Failure::from_writing(into, &e))?;
     }
     let mut found = Found { into, files: BTreeMap::new(), manifest: None };
     let opened = |e| Failure::usage(format!("reading {}: {e}", from.display()));
@@ -94,11 +96,51 @@ fn unpack(from: &Path, into: Option<&Path>) -> Result<Manifest> {
         }
     };
     read.map_err(|error| match error.kind() {
-        io::ErrorKind::StorageFull => Failure::new(Exit::Store, error),
+        // Only what is written is wrapped: the backup has nothing to do with it.
+        _ if error.get_ref().is_some_and(|inner| inner.is::<Unwritten>()) => {
+            Failure::new(Exit::Store, error)
+        }
         io::ErrorKind::UnexpectedEof => damaged(from, "its end is missing"),
         _ => damaged(from, error),
     })?;
     found.judged().map_err(|why| damaged(from, why))
+}
+
+/// A file could not be written.
+#[derive(Debug)]
+struct Unwritten(String);
+
+impl Unwritten {
+    fn at(path: &Path, error: &io::Error) -> io::Error {
+        io::Error::new(error.kind(), Self(format!("writing {}: {error}", path.display())))
+    }
+}
+
+impl std::fmt::Display for Unwritten {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Unwritten {}
+
+/// A file whose failures say that it was written.
+struct Telling<'a> {
+    file: File,
+    path: &'a Path,
+}
+
+impl Write for Telling<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes).map_err(|error| match error.kind() {
+            io::ErrorKind::Interrupted => error,
+            _ => Unwritten::at(self.path, &error),
+        })
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
 }
 
 /// What was read so far.
@@ -144,11 +186,12 @@ impl Found<'_> {
             None => io::copy(&mut (&mut read).take(bytes), &mut io::sink())?,
             Some(into) => {
                 let path = into.join(place);
-                fs::create_dir_all(path.parent().unwrap_or(into))?;
-                let mut file = File::create(&path)?;
-                let copied = io::copy(&mut (&mut read).take(bytes), &mut file)?;
-                file.flush()?;
-                file.sync_all()?;
+                let unwritten = |error| Unwritten::at(&path, &error);
+                fs::create_dir_all(path.parent().unwrap_or(into)).map_err(unwritten)?;
+                let file = File::create(&path).map_err(unwritten)?;
+                let mut to = Telling { file, path: &path };
+                let copied = io::copy(&mut (&mut read).take(bytes), &mut to)?;
+                to.file.sync_all().map_err(unwritten)?;
                 copied
             }
         };

@@ -7,11 +7,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use finstage::upkeep::prune::{Kept, Mode, Policy, prune};
-use finstage::upkeep::{backup, check, restore};
+use finstage::upkeep::{backup, check, rebuild, restore};
 use finstage::wiring::{Store, disk};
-use finstage_model::{Day, Position, Timestamp};
+use finstage_model::{
+    Clock, Day, Document, Event, Insight, ManualClock, MuteNotice, Payload, Position, Timestamp,
+};
 use finstage_store::Origin;
-use finstage_store::records::{Filter, StoreKind};
+use finstage_store::records::{DocumentPage, Filter, StoreKind};
 use finstage_store::suite::journal::{DAY, events};
 use finstage_store::suite::records::batch;
 use serde_json::Value;
@@ -68,10 +70,69 @@ fn a_backup_in_another_folder_says_the_same_and_damage_has_a_name() {
     for name in ["records.db", "records.db-wal", "records.db-shm"] {
         let _ = fs::remove_file(shell.path("d").join(name));
     }
+    for line in ["store check", "signals list", "import bars.csv"] {
+        let refused = shell.run(&format!("{line} --data-dir d")).refused(6);
+        assert!(refused.contains("store rebuild"), "{refused}");
+    }
+    assert!(!shell.path("d/records.db").exists(), "nothing begins without its past");
+    assert!(shell.run("store rebuild --yes --data-dir dd").refused(2).contains("neither records"));
     assert!(shell.run("store rebuild --data-dir d").refused(2).contains("--yes"));
     let made = shell.run("store rebuild --yes --json --data-dir d").ok().json();
     assert!(made["signals"].as_u64().unwrap() > 0 && !made["lost"].as_array().unwrap().is_empty());
     assert_eq!(hash(&shell, "d"), said);
+    assert!(shell.run("import bars.csv --data-dir d").refused(2).contains("of a demo"));
+}
+
+#[test]
+fn news_and_mutes_of_the_journal_come_back_and_a_world_that_nothing_tells_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("d");
+    let store = Store::open(&dir, StoreKind::Real, disk()).unwrap();
+    let settings = serde_json::to_string(&finstage_engine::EngineSettings::default()).unwrap();
+    let run = store.journal.create_run(DAY, &Origin::new("0.0.0", settings), &[]).unwrap();
+    let at = DAY.start();
+    let document = Document {
+        id: "00000000000000000000000000000001".parse().unwrap(),
+        feed: "wire".to_owned(),
+        title: "Profits rise".to_owned(),
+        summary: String::new(),
+        link: String::new(),
+        source: String::new(),
+        published: None,
+        symbols: Vec::new(),
+    };
+    let insight = Insight {
+        document: document.id,
+        known_at: at,
+        by: "lexicon".to_owned(),
+        symbols: Vec::new(),
+        score: 0.5,
+        impact: 0.25,
+        confidence: 1.0,
+    };
+    let mute = MuteNotice { what: "rise".to_owned(), until: at.plus(Duration::from_secs(600)) };
+    let told = [
+        Payload::Document(Box::new(document.clone())),
+        Payload::Insight(Box::new(insight.clone())),
+        Payload::Mute(Box::new(mute.clone())),
+    ];
+    let told: Vec<Event> = told.into_iter().map(|payload| Event::new(at, payload)).collect();
+    let mut writer = store.journal.writer(DAY, run).unwrap();
+    writer.append(&told).unwrap();
+    drop((writer, store));
+    for name in ["records.db", "records.db-wal", "records.db-shm", "kind"] {
+        let _ = fs::remove_file(dir.join(name));
+    }
+    let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(at));
+    let unknown = rebuild::rebuild(&dir, None, &clock).unwrap_err().to_string();
+    assert!(unknown.contains("--kind"), "{unknown}");
+    rebuild::rebuild(&dir, Some(StoreKind::Real), &clock).unwrap();
+    let store = Store::open(&dir, StoreKind::Real, disk()).unwrap();
+    let page = DocumentPage { limit: 9, ..DocumentPage::default() };
+    let rows = store.records.document_page(&page).unwrap();
+    assert_eq!(rows.len(), 1);
+    assert_eq!((&rows[0].document, rows[0].insight.as_ref()), (&document, Some(&insight)));
+    assert_eq!(store.records.mutes(at).unwrap(), [mute]);
 }
 
 #[test]
@@ -152,4 +213,14 @@ fn what_is_pruned_is_archived_before_and_what_is_needed_stays() {
     );
     let again = prune(kept, &policy, now, Mode::Forget).unwrap();
     assert!(again.iter().all(|one| one.count == 0), "{again:?}");
+
+    // Another service archives there too: its day has a place of its own.
+    let other = folder.path().join("other");
+    let store = Store::open(&other, StoreKind::Real, disk()).unwrap();
+    store.journal.create_run(days[0], &Origin::new("0.0.1", "{}"), &[]).unwrap();
+    store.journal.create_run(days[4], &Origin::new("0.0.1", "{}"), &[]).unwrap();
+    let kept = Kept { dir: &other, records: &store.records, journal: &store.journal };
+    prune(kept, &policy, now, Mode::Forget).unwrap();
+    let names: Vec<_> = fs::read_dir(archive.join("journal")).unwrap().collect();
+    assert_eq!(names.len(), 3);
 }
