@@ -81,7 +81,7 @@ pub struct ScheduleItem {
     pub catch_up: &'static str,
     /// Each run is up to so many seconds later.
     pub jitter_s: u64,
-    /// Everything up to here was run, or passed over.
+    /// When it last ran to its end, or the occurrence up to which all were run or passed over, if that is later.
     pub last_at: Option<Timestamp>,
     /// The next occurrences.
     pub next: Vec<Timestamp>,

@@ -21,6 +21,9 @@ use crate::pace::Pace;
 const LOOK_MAX: Duration = Duration::from_secs(30);
 /// The shortest real time between two looks, however fast the service's clock runs.
 const LOOK_MIN: Duration = Duration::from_millis(200);
+/// How far a mark may lie ahead: what lies further was made by a clock that was wrong. What it submitted then
+/// has keys, so that no occurrence comes twice.
+const AHEAD_MAX: Duration = Duration::from_secs(300);
 /// Where the store keeps what spreads installations.
 const SEED: &str = "jobs.seed";
 
@@ -112,7 +115,17 @@ impl Scheduler {
     pub fn step(&mut self, now: Timestamp) -> Result<usize, Error> {
         let mut submitted = 0;
         for job in &self.jobs {
-            let last = self.marks.get(job.name).copied().unwrap_or(now);
+            let mut last = self.marks.get(job.name).copied().unwrap_or(now);
+            if last > now.plus(AHEAD_MAX) {
+                tracing::warn!(
+                    "{}: it had run up to {last}, by a clock that was ahead: it goes on from now",
+                    job.name
+                );
+                last = now;
+                let mark = Mark { name: job.name.to_owned(), last_at: now };
+                self.records.task_submit_due(mark, Vec::new(), now)?;
+                self.marks.insert(job.name.to_owned(), now);
+            }
             let Some(mut due) = job.timing.due(last, now) else { continue };
             let is_busy = job.timing.catch_up != CatchUp::All
                 && !due.run.is_empty()

@@ -25,6 +25,7 @@ pub fn schedules(
 ) -> Result<Vec<ScheduleItem>, Error> {
     let marks = records.schedule_marks()?.into_iter().map(|mark| (mark.name, mark.last_at));
     let marks: BTreeMap<String, Timestamp> = marks.collect();
+    let done: BTreeMap<String, Timestamp> = records.task_lanes_done()?.into_iter().collect();
     let item = |job: &Job| {
         let next = std::iter::successors(job.timing.next(now), |at| job.timing.next(*at));
         ScheduleItem {
@@ -36,7 +37,11 @@ pub fn schedules(
             catch_up: job.timing.catch_up.as_str(),
             jitter_s: job.timing.jitter.as_secs(),
             // A new job's mark is the moment of its first start, at which it did not run.
-            last_at: marks.get(job.name).copied().filter(|at| job.timing.newest(*at) == Some(*at)),
+            last_at: marks
+                .get(job.name)
+                .copied()
+                .filter(|at| job.timing.newest(*at) == Some(*at))
+                .max(done.get(job.name).copied()),
             next: next.take(if job.is_enabled { NEXT } else { 0 }).collect(),
         }
     };

@@ -235,6 +235,27 @@ fn a_process_that_dies_around_an_occurrence_neither_loses_nor_doubles_it() {
 }
 
 #[test]
+fn a_clock_that_was_ahead_stops_no_job() {
+    let house = House::new();
+    let mut scheduler = house.scheduler(hourly(CatchUp::Once));
+    house.clock.set(t("2027-01-01T01:00:01Z"));
+    assert_eq!(scheduler.step(house.clock.now()).unwrap(), 1);
+    let leased = house.records.task_lease("w", house.clock.now(), HOUR, 9).unwrap();
+    house.records.task_complete(leased[0].lease, house.clock.now(), "1".into()).unwrap();
+    // Set right again, in this life or the next.
+    house.clock.set(t("2026-01-01T03:30:00Z"));
+    let mut next = house.scheduler(hourly(CatchUp::Once));
+    for scheduler in [&mut scheduler, &mut next] {
+        house.clock.set(t("2026-01-01T03:30:00Z"));
+        assert_eq!(scheduler.step(house.clock.now()).unwrap(), 0);
+        house.clock.set(t("2026-01-01T04:00:01Z"));
+        scheduler.step(house.clock.now()).unwrap();
+    }
+    let keys: Vec<String> = house.tasks().into_iter().filter_map(|row| row.task.key).collect();
+    assert_eq!(keys.iter().filter(|key| *key == "hourly@2026-01-01T04:00:00Z").count(), 1);
+}
+
+#[test]
 fn a_run_that_has_not_ended_holds_up_the_next_as_the_policy_says() {
     for (policy, expected) in [(CatchUp::Skip, 1), (CatchUp::Once, 1), (CatchUp::All, 3)] {
         let house = House::new();

@@ -138,10 +138,10 @@ impl Records {
     }
 
     /// Calls a task off: at once where it does not run, else its worker is told when it next extends its
-    /// lease. Gives the task as it is then; one that has ended stays as it is.
+    /// lease. Gives the task as it is then.
     ///
     /// # Errors
-    /// `NotFound` when there is none; as every writing call.
+    /// `NotFound` when there is none, `Refused` when it has ended; as every writing call.
     pub fn task_cancel(&self, id: TaskId, now: Timestamp) -> Result<TaskRow, Error> {
         self.0.write_together("cancelling a task in", move |tx| {
             let row = find(tx, id)?;
@@ -156,7 +156,11 @@ impl Records {
                         "UPDATE tasks SET cancel_asked = 1 WHERE id = ? AND state = 'running'";
                     tx.prepare_cached(sql)?.execute([id.0])?;
                 }
-                TaskState::Done | TaskState::Dead | TaskState::Cancelled => return Ok(row),
+                TaskState::Cancelled => return Ok(row),
+                TaskState::Done | TaskState::Dead => {
+                    let state = row.state.as_str();
+                    return Err(refused(format!("task {id} is {state}: it has ended already")));
+                }
             }
             find(tx, id)
         })

@@ -181,7 +181,8 @@ fn a_task_is_called_off_before_it_runs_and_while_it_does() {
     let leased = one(&records, 37);
     records.task_cancel(faster, at(38)).unwrap();
     records.task_complete(leased.lease, at(39), "1".into()).unwrap();
-    assert_eq!(records.task_cancel(faster, at(40)).unwrap().state, TaskState::Done);
+    assert_eq!(kind(records.task_cancel(faster, at(40))), ErrorKind::Refused);
+    assert_eq!(records.task_cancel(vanished, at(40)).unwrap().state, TaskState::Cancelled);
     assert_eq!(kind(records.task_cancel(TaskId::from_i64(99), at(0))), ErrorKind::NotFound);
     assert_eq!(kind(records.task_retry(faster, at(0))), ErrorKind::Refused);
     assert_eq!(records.task_retry(during, at(41)).unwrap().state, TaskState::Ready);

@@ -220,7 +220,9 @@ impl World {
         let seen = &mut self.tasks[pick];
         let now = at(self.now);
         if matches!(op, Op::Cancel(_)) {
-            records.task_cancel(seen.id, now).unwrap();
+            let cancelled = records.task_cancel(seen.id, now);
+            let is_over = matches!(seen.state, TaskState::Done | TaskState::Dead);
+            assert_eq!(cancelled.is_err(), is_over, "{cancelled:?}");
             match seen.state {
                 TaskState::Waiting | TaskState::Ready => seen.state = TaskState::Cancelled,
                 TaskState::Running => seen.cancel_asked = true,
