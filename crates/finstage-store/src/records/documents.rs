@@ -138,6 +138,37 @@ impl Records {
         })
     }
 
+    /// What was read about an instrument, the newest `limit` of it, newest first.
+    ///
+    /// # Errors
+    /// As every reading call: `Corrupt`, `Held` or `Io`.
+    pub fn insights_about(&self, symbol: &Symbol, limit: usize) -> Result<Vec<Insight>, Error> {
+        let sql = "SELECT id, read_by, known_at, score, impact, confidence FROM documents
+            JOIN document_symbols ON document_symbols.document = documents.id
+            WHERE document_symbols.symbol = ? AND known_at IS NOT NULL
+            ORDER BY document_symbols.seen_at DESC, id DESC LIMIT ?";
+        self.0.read("reading what news said in", |tx| {
+            let mut query = tx.prepare_cached(sql)?;
+            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+            let mut rows = query.query(params![symbol.as_str(), limit])?;
+            let mut insights = Vec::new();
+            while let Some(row) = rows.next()? {
+                let id: String = row.get(0)?;
+                let bad = |_| Trouble::BadRow(format!("id of document {id}"));
+                insights.push(Insight {
+                    document: id.parse().map_err(bad)?,
+                    known_at: Timestamp::from_nanos(row.get(2)?),
+                    by: row.get(1)?,
+                    symbols: vec![symbol.clone()],
+                    score: row.get(3)?,
+                    impact: row.get(4)?,
+                    confidence: row.get(5)?,
+                });
+            }
+            Ok(insights)
+        })
+    }
+
     /// How many documents are kept.
     ///
     /// # Errors
@@ -251,6 +282,14 @@ mod tests {
         assert_eq!(page(&behind), std::slice::from_ref(one));
         let since = DocumentPage { since: Some(two.seen_at), limit: 1, ..DocumentPage::default() };
         assert_eq!(page(&since), std::slice::from_ref(three));
+        let read = |row: &DocumentRow| {
+            let symbols = vec!["x:A".parse().unwrap()];
+            Insight { symbols, ..row.insight.clone().unwrap() }
+        };
+        let about = |name: &str, limit| records.insights_about(&name.parse().unwrap(), limit);
+        assert_eq!(about("x:A", 9).unwrap(), [read(two), read(one)]);
+        assert_eq!(about("x:A", 1).unwrap(), [read(two)]);
+        assert_eq!(about("x:C", 9).unwrap(), []);
         records.documents_copied(&ids(&[1, 1])).unwrap();
         assert_eq!(page(&behind)[0].sources, 3);
         assert_eq!(records.document_count().unwrap(), 3);

@@ -5,6 +5,7 @@
 
 pub mod feeds;
 pub mod reader;
+pub mod stored;
 
 use std::time::Duration;
 
@@ -92,7 +93,8 @@ pub async fn keep(
 }
 
 /// What a service is told of a document: that it was seen, and what was read in it.
-fn told(row: DocumentRow) -> Vec<Event> {
+#[must_use]
+pub fn told(row: DocumentRow) -> Vec<Event> {
     let DocumentRow { document, seen_at, insight, .. } = row;
     let mut events = vec![Event::new(seen_at, Payload::Document(Box::new(document)))];
     events.extend(
