@@ -233,7 +233,7 @@ async fn a_day_with_news_says_on_its_records_what_was_said_live() {
     }
     let news = stored::about(&records, &symbol).unwrap();
     let known = stored::said(&symbol, &bars, &news);
-    assert!(known.starts_with("yahoo:AAPL: 27 documents are heard, the first known at"), "{known}");
+    assert!(known.starts_with("yahoo:AAPL: 28 documents are heard, the first known at"), "{known}");
     let past = Studied::new(symbol, &bars, &|_| Adjustment::NONE).unwrap();
     let deaf = listen(&specs, finstage_strategies::CATALOG, &past).unwrap();
     let past = listen(&specs, finstage_strategies::CATALOG, &past.with_news(news)).unwrap();
