@@ -1,7 +1,7 @@
 // News: what was collected, how it sounds, and what it is about.
 import { useEffect, useState } from "preact/hooks";
 import { Failure, get, path } from "../api";
-import { coloursOf, Day, Sentence, SymbolName, Time } from "../parts/said";
+import { coloursOf, Sentence, SymbolName, Time } from "../parts/said";
 import { Empty, ErrorNote, Loading } from "../parts/states";
 import { place, refine } from "../router";
 import type { NewsItem, Page } from "../shapes";
@@ -93,7 +93,7 @@ function Row({ item }: { item: NewsItem }) {
   return (
     <li class={item.story ? "news-row news-retold" : "news-row"}>
       <span class="n-time num">
-        <Day at={item.at} /> <Time at={item.at} />
+        <Time at={item.at} />
       </span>
       <span class={item.tone ? WAYS[item.tone] : "muted"} data-colours={coloursOf(item.symbols[0] ?? null)}>
         {item.tone ? known("tone_", item.tone) : ""}

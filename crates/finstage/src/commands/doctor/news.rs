@@ -60,8 +60,18 @@ fn judge(name: String, heard: &[Heard], now: Timestamp) -> Check {
     let Some(newest) = documents().filter_map(|document| document.published).max() else {
         return Check::ok(name, format!("{items} without a date"));
     };
-    let age = Duration::from_secs(now.since(newest).as_secs() / 60 * 60);
-    let said = format!("{items}, the newest {} old", format_duration(age));
+    let age = now.since(newest);
+    let unit = match age.as_secs() {
+        0..7_200 => 60,
+        7_200..172_800 => 3_600,
+        _ => 86_400,
+    };
+    let age = Duration::from_secs(age.as_secs() / unit * unit);
+    let age_said = match age.is_zero() {
+        true => "less than a minute".to_owned(),
+        false => format_duration(age),
+    };
+    let said = format!("{items}, the newest {age_said} old");
     match age > OLD {
         true => Check::warn(name, format!("{said}: is it still written? Look for its successor")),
         false => Check::ok(name, said),
@@ -95,7 +105,9 @@ mod tests {
         };
         let (state, detail) =
             said(&[Some("2026-11-21T07:00:00Z"), None, Some("2026-11-20T07:00:00Z")]);
-        assert_eq!((state, detail.as_str()), (State::Ok, "3 items, the newest 2h30m old"));
+        assert_eq!((state, detail.as_str()), (State::Ok, "3 items, the newest 2h old"));
+        let (_, detail) = said(&[Some("2026-11-21T09:29:30Z")]);
+        assert_eq!(detail, "1 item, the newest less than a minute old");
         assert_eq!(said(&[None]), (State::Ok, "1 item without a date".to_owned()));
         let (state, detail) = said(&[Some("2026-10-01T00:00:00Z")]);
         assert!(state == State::Warn && detail.contains("still written"), "{detail}");
