@@ -55,7 +55,7 @@ impl Entry {
 /// The records of the data folder, which hold the ledger.
 pub(super) fn records(global: &Global) -> Result<Records> {
     let loaded = load_without_channels(global)?;
-    Ok(wiring::open_records(&data_dir(global, &loaded), StoreKind::Real)?)
+    wiring::open_records(&data_dir(global, &loaded), StoreKind::Real)
 }
 
 /// How much was tried: a search counts its combinations.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use finstage_feeds::news::{Collector, FeedSpec, Heard, Tagger};
-use finstage_model::{Clock as _, Timestamp, format_duration};
+use finstage_model::{Timestamp, format_duration};
 use finstage_net::{Client, SystemClock};
 use futures_util::future::join_all;
 
