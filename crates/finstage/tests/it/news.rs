@@ -241,3 +241,34 @@ async fn a_day_with_news_says_on_its_records_what_was_said_live() {
     assert!(live.iter().all(|said| said.len() > 10), "{live:?}");
     assert_eq!((past.repaints, deaf.events), (vec![false; 2], vec![Vec::new(); 2]));
 }
+
+#[tokio::test]
+async fn a_story_told_twice_is_kept_twice_and_moves_scores_once() {
+    let (opened, symbol) = (opened(), "yahoo:AAPL".parse::<Symbol>().unwrap());
+    let records = Records::open_in_memory().unwrap();
+    let pace = Pace { clock: Arc::new(ManualClock::new(opened)), speed: 1.0 };
+    let document = |id, title: &str| Document {
+        id: DocumentId(id),
+        feed: "f".to_owned(),
+        title: title.to_owned(),
+        summary: String::new(),
+        link: String::new(),
+        source: String::new(),
+        published: None,
+        symbols: vec![symbol.clone()],
+    };
+    let documents = vec![
+        document(1, "Apple profit soars to a record"),
+        document(2, "Apple's profit soars to record"),
+    ];
+    let retold = vec![(DocumentId(2), DocumentId(1))];
+    let heard = Heard { documents, retold, ..Heard::default() };
+    let rows = keep(heard, &Reader::Lexicon, &records, &pace).await.unwrap();
+    let told: Vec<usize> = rows.into_iter().map(|row| told(row).len()).collect();
+    assert_eq!(told, [2, 1], "of the second only that it was seen");
+    let page = DocumentPage { limit: 9, ..DocumentPage::default() };
+    let stories: Vec<_> =
+        records.document_page(&page).unwrap().iter().map(|row| row.story).collect();
+    assert_eq!(stories, [Some(DocumentId(1)), None]);
+    assert_eq!(records.insights_about(&symbol, 9).unwrap().len(), 1);
+}
