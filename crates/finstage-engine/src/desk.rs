@@ -411,7 +411,8 @@ impl Series {
 impl Seat {
     fn hear(&mut self, bar: &Bar, shared: &mut Shared) {
         shared.firings.clear();
-        let context = Context { market: &shared.market, bar };
+        let hears_news = self.strategy.hears_news();
+        let context = Context { market: &shared.market, bar, hears_news };
         self.strategy.on_bar(bar, &context, &mut shared.firings);
         self.seen = self.seen.saturating_add(1);
     }

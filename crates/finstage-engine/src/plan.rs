@@ -45,6 +45,8 @@ pub struct Planned {
     pub memory: usize,
     /// The longer interval that it reads too, if any.
     pub longer: Option<Interval>,
+    /// Whether it hears news.
+    pub hears_news: bool,
     build: Build,
     symbols: Vec<Symbol>,
 }
@@ -69,6 +71,7 @@ impl Planned {
             warmup: instance.warmup().clamp(1, MAX_DEPTH),
             memory: instance.memory().clamp(1, MAX_DEPTH),
             longer: instance.longer(spec.interval),
+            hears_news: instance.hears_news(),
             build,
             interval: spec.interval,
             symbols: spec.symbols.clone(),

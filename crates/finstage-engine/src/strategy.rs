@@ -30,6 +30,12 @@ pub trait Strategy: Send + fmt::Debug {
         None
     }
 
+    /// Whether it asks [`Context::news`]: what does not say so hears none, and documents are read from a
+    /// store for those only that do.
+    fn hears_news(&self) -> bool {
+        false
+    }
+
     /// Looks at one closed bar, in order, without gaps or repeats. At most one [`Firing`] a bar
     /// and direction is kept: the first.
     fn on_bar(&mut self, bar: &Bar, ctx: &Context<'_>, out: &mut Vec<Firing>);
@@ -51,6 +57,7 @@ pub struct Firing {
 pub struct Context<'a> {
     pub(crate) market: &'a Market,
     pub(crate) bar: &'a Bar,
+    pub(crate) hears_news: bool,
 }
 
 impl Context<'_> {
@@ -63,11 +70,11 @@ impl Context<'_> {
     }
 
     /// The tone of the news about the instrument that was known when this bar closed, from -1 to 1;
-    /// 0 where there is none. An insight counts with its impact, at most [`crate::MOST_OF_ONE`], and
+    /// 0 where there is none, and for a strategy that does not say [`Strategy::hears_news`]. An insight counts with its impact, at most [`crate::MOST_OF_ONE`], and
     /// less the older it is: after `memory`, at most [`crate::LONGEST_NEWS`], not at all.
     #[must_use]
     pub fn news(&self, memory: Duration) -> f64 {
-        let news = self.market.news(self.bar.instrument);
+        let news = self.market.news(self.bar.instrument).filter(|_| self.hears_news);
         news.map_or(0.0, |news| news.score(self.bar.close_time(), memory))
     }
 }
@@ -221,6 +228,13 @@ impl Entry {
             Ok(()) => Ok(params),
             Err(why) => refuse(why.to_owned()),
         }
+    }
+
+    /// Whether its strategy hears news: on bars alone it says nothing, and trying it there would only be
+    /// counted.
+    #[must_use]
+    pub fn hears_news(&self) -> bool {
+        self.params(&[]).is_ok_and(|defaults| (self.build)(&defaults).hears_news())
     }
 
     /// The rule in Korean, with the parameters' values filled in.

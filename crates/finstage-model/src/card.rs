@@ -226,6 +226,31 @@ pub struct CardMember {
     pub n: usize,
 }
 
+/// The news that a strategy had to hear on the bars of a card; no bar before the first document counts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CardNews {
+    /// Documents about its instruments, counted for each of them.
+    pub documents: usize,
+    /// When the first was known; `None` where there is none.
+    pub from: Option<Timestamp>,
+    /// When the last was known.
+    pub to: Option<Timestamp>,
+}
+
+impl CardNews {
+    /// The same for people.
+    #[must_use]
+    pub fn words(&self) -> String {
+        match (self.from, self.to) {
+            (Some(from), Some(to)) => {
+                let documents = if self.documents == 1 { "document" } else { "documents" };
+                format!("{} {documents}, known from {} to {}", self.documents, from.day(), to.day())
+            }
+            _ => "0 documents: the news filter never spoke".to_owned(),
+        }
+    }
+}
+
 /// The evidence for one hypothesis: strategy with parameters × scope × horizon × claim.
 ///
 /// Returns, edges and intervals are fractions (0.01 is 1 %) over the horizon; what has no value is
@@ -358,6 +383,10 @@ pub struct Card {
     /// then on. `None` and not in the JSON unless verified, and on cards that are older than this field.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proven_at: Option<Timestamp>,
+    /// What a strategy that hears news had to hear. `None` and not in the JSON for all others, and on cards
+    /// that are older than this field.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub news: Option<CardNews>,
 }
 
 impl Card {

@@ -45,7 +45,7 @@ mod watch;
 pub use alert::{Alert, AlertKind, Decision, MuteNotice, Said, WithheldAlert};
 pub use bar::{Bar, BarFault, Past};
 pub use call::{Call, CallError};
-pub use card::{Card, CardMember, CardVerdict, ClaimKind, Grade, Objection, OutOfSample};
+pub use card::{Card, CardMember, CardNews, CardVerdict, ClaimKind, Grade, Objection, OutOfSample};
 pub use decimal::DecimalError;
 pub use document::{Document, Insight, Tone};
 pub use event::{Event, Payload};

@@ -39,6 +39,7 @@ pub mod backtest;
 mod error;
 pub mod evidence;
 pub mod live;
+mod news;
 pub mod news_lift;
 pub mod proof;
 mod series;
@@ -48,4 +49,5 @@ pub mod walk_forward;
 pub mod worlds;
 
 pub use error::{Error, ErrorKind};
+pub use news::News;
 pub use series::BarSeries;

@@ -47,8 +47,8 @@ use finstage_model::{Bar, Call, IdHasher};
 use finstage_quant::stats::sharpe::Trials;
 
 use self::jobs::Look;
-use crate::backtest::{Exit, Keep, Maker, Options, Plan, Stats, Target, Trade};
-use crate::{Error, ErrorKind};
+use crate::backtest::{Exit, Keep, Maker, Options, Plan, SignalRule, Stats, Target, Trade};
+use crate::{Error, ErrorKind, News};
 
 pub use grid::{Axis, Grid, MAX_AXES, MAX_COMBINATIONS};
 pub use heatmap::{Heatmap, MAX_CELLS, heatmap};
@@ -64,6 +64,8 @@ pub struct Sweep {
     exit: Exit,
     catalog: Catalog,
     made_by: MadeBy,
+    /// What was read about the instrument.
+    news: News,
     /// Places in the grid.
     sensible: Vec<u32>,
 }
@@ -190,7 +192,8 @@ impl Sweep {
         };
         let args = fixed.into_iter().map(|(name, value)| (Some(name), value)).collect();
         let rule = Call { name: rule.name.clone(), args };
-        let mut sweep = Self { grid, rule, exit, catalog, made_by, sensible: Vec::new() };
+        let (news, sensible) = (News::default(), Vec::new());
+        let mut sweep = Self { grid, rule, exit, catalog, made_by, news, sensible };
         sweep.find_sensible()?;
         Ok(sweep)
     }
@@ -217,6 +220,25 @@ impl Sweep {
         }
         self.sensible = sensible;
         Ok(())
+    }
+
+    /// Whether its strategy, or what ends its positions, hears news.
+    #[must_use]
+    pub fn hears_news(&self) -> bool {
+        match self.made_by {
+            MadeBy::Maker { .. } => false,
+            MadeBy::Signals => {
+                let place = self.sensible.first().map_or(0, |&place| place as usize);
+                SignalRule { entry: self.rule(place), exit: self.exit.clone() }
+                    .hears_news(self.catalog)
+            }
+        }
+    }
+
+    /// The same on bars about whose instrument this was read.
+    #[must_use]
+    pub fn with_news(self, news: News) -> Self {
+        Self { news, ..self }
     }
 
     /// The grid.
@@ -306,7 +328,14 @@ impl Sweep {
     /// # Errors
     /// As [`Plan::of_rule`].
     pub fn plan(&self, place: usize, bars: &[Bar]) -> Result<Plan, Error> {
-        Plan::of_rule(&self.rule(place), self.exit.clone(), self.catalog, bars)
+        let (rule, exit) = (self.rule(place), self.exit.clone());
+        match self.made_by {
+            MadeBy::Maker { .. } => Plan::of_rule(&rule, exit, self.catalog, bars),
+            MadeBy::Signals => {
+                let rule = SignalRule { entry: rule, exit };
+                rule.plan_with_news(self.catalog, bars, &self.news)
+            }
+        }
     }
 
     /// Runs every combination that makes sense; rows are in the order of the grid.

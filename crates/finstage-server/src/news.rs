@@ -27,6 +27,8 @@ pub struct NewsItem {
     pub feed: String,
     /// How many feeds had it.
     pub sources: u32,
+    /// The document that told the same story before, in other words: this one moves no score.
+    pub story: Option<DocumentId>,
     /// What it is about.
     pub symbols: Vec<Symbol>,
     /// How it sounds.
@@ -47,7 +49,7 @@ pub struct NewsItem {
 
 impl From<DocumentRow> for NewsItem {
     fn from(row: DocumentRow) -> Self {
-        let DocumentRow { document, seen_at, sources, translated, insight } = row;
+        let DocumentRow { document, seen_at, sources, translated, story, insight } = row;
         let read = insight.as_ref();
         Self {
             id: document.id,
@@ -60,6 +62,7 @@ impl From<DocumentRow> for NewsItem {
             source: document.source,
             feed: document.feed,
             sources,
+            story,
             symbols: document.symbols,
             tone: read.map(finstage_model::Insight::tone),
             score: read.map(|read| read.score),

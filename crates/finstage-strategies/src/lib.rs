@@ -69,12 +69,6 @@ mod williams_reversal;
 /// Every strategy, each name once.
 pub const CATALOG: Catalog = Catalog::new(ENTRIES).with_language(expr::rule);
 
-/// Whether a strategy hears news: on bars alone it says nothing, and trying it there would only be counted.
-#[must_use]
-pub fn hears_news(entry: &Entry) -> bool {
-    [news_confirmed::UP.name, news_confirmed::DOWN.name].contains(&entry.name)
-}
-
 const ENTRIES: &[Entry] = &[
     ma_breakout::UP,
     ma_breakout::DOWN,
@@ -189,6 +183,12 @@ mod tests {
     fn every_name_is_there_once() {
         let names: BTreeSet<&str> = ENTRIES.iter().map(|entry| entry.name).collect();
         assert_eq!(names.len(), ENTRIES.len());
+    }
+
+    #[test]
+    fn only_what_asks_for_news_hears_it() {
+        let hearing = ENTRIES.iter().filter(|entry| entry.hears_news()).map(|entry| entry.name);
+        assert_eq!(hearing.collect::<Vec<_>>(), ["news_confirmed_up", "news_confirmed_down"]);
     }
 
     #[test]

@@ -80,6 +80,10 @@ impl Strategy for NewsConfirmed {
         self.average.warmup() + 1
     }
 
+    fn hears_news(&self) -> bool {
+        true
+    }
+
     fn on_bar(&mut self, bar: &Bar, ctx: &Context<'_>, out: &mut Vec<Firing>) {
         let close = bar.close.to_f64();
         let Some(average) = self.average.update(close) else { return };

@@ -398,9 +398,6 @@ pub struct Backtest {
     /// Take the other side where a position ends
     #[arg(long, conflicts_with = "targets")]
     pub reverse: bool,
-    /// The strategy hears the news of the store about the instrument, each from when it was known
-    #[arg(long, conflicts_with_all = ["targets", "when"])]
-    pub news: bool,
     /// Money at the start
     #[arg(long, value_name = "MONEY", default_value_t = 10_000.0)]
     pub cash: f64,

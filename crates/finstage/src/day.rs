@@ -20,7 +20,9 @@ use finstage_model::{
 };
 use finstage_store::history::History;
 use finstage_store::journal::{FORMAT, Journal, Origin, SyncThread};
-use finstage_store::records::{AddedWatch, DocumentPage, Records, RecordsWriter, RunDigest};
+use finstage_store::records::{
+    AddedWatch, DocumentPage, DocumentRow, Records, RecordsWriter, RunDigest,
+};
 use finstage_strategies::CATALOG;
 
 use crate::exit::{Exit, Failure, Result};
@@ -342,7 +344,8 @@ impl House {
             ..DocumentPage::default()
         })?;
         let is_own = |symbol: &Symbol| self.instruments.iter().any(|own| own.symbol == *symbol);
-        let insights = rows.into_iter().rev().filter_map(|row| row.insight);
+        let is_first = |row: &DocumentRow| row.story.is_none();
+        let insights = rows.into_iter().rev().filter(is_first).filter_map(|row| row.insight);
         Ok(insights.filter(|read| read.symbols.iter().any(is_own)).collect())
     }
 

@@ -6,7 +6,7 @@ use finstage_engine::{
 use finstage_model::{
     Bar, Call, Event, Instrument, InstrumentId, Interval, Output, Payload, Ruling, Signal,
 };
-use finstage_strategies::{CATALOG, hears_news};
+use finstage_strategies::CATALOG;
 
 use crate::exit::{Failure, Result};
 
@@ -39,7 +39,7 @@ pub fn strategies(calls: &[Call], own: &[When], interval: Interval) -> Result<Ve
         when,
     };
     if calls.is_empty() && own.is_empty() {
-        let on_bars = CATALOG.iter().filter(|entry| !hears_news(entry));
+        let on_bars = CATALOG.iter().filter(|entry| !entry.hears_news());
         return Ok(on_bars.map(|entry| spec(entry.name, Vec::new(), None)).collect());
     }
     let mut specs = Vec::new();
@@ -63,6 +63,27 @@ pub fn strategies(calls: &[Call], own: &[When], interval: Interval) -> Result<Ve
         specs.push(spec);
     }
     Ok(specs)
+}
+
+/// The strategies of the catalogue that hear news, with their defaults, on `interval`.
+#[must_use]
+pub fn hearing(interval: Interval) -> Vec<StrategySpec> {
+    let (params, symbols) = (Vec::new(), Vec::new());
+    let spec = |entry: &'static Entry| {
+        let (name, params, symbols) = (entry.name.to_owned(), params.clone(), symbols.clone());
+        StrategySpec { name, params, interval, symbols, when: None }
+    };
+    CATALOG.iter().filter(|entry| entry.hears_news()).map(spec).collect()
+}
+
+/// Whether any of these strategies hears news.
+#[must_use]
+pub fn hears_news(specs: &[StrategySpec]) -> bool {
+    let entry = |spec: &StrategySpec| match spec.when {
+        Some(_) => None,
+        None => Entry::find(CATALOG, &spec.name).ok(),
+    };
+    specs.iter().filter_map(entry).any(Entry::hears_news)
 }
 
 /// What the engine says on `bars`, oldest first.

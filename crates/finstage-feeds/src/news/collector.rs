@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use finstage_model::{Document, Timestamp};
+use finstage_model::{Document, DocumentId, Timestamp};
 use finstage_net::{Error, Jitter, Request, Response};
 use tracing::{info, warn};
 
@@ -39,7 +39,9 @@ pub enum NewsStep {
 pub struct Heard {
     /// Documents that nobody had before, in the order in which they were printed.
     pub documents: Vec<Document>,
-    /// Stories that another feed had first.
+    /// Which of them tell a story in other words that another one told before: document and story.
+    pub retold: Vec<(DocumentId, DocumentId)>,
+    /// Stories that another feed had first, word for word.
     pub copies: Vec<Copy>,
     /// Items that this feed listed before.
     pub known: u32,
@@ -122,8 +124,8 @@ impl Collector {
                 let media = response.header("content-type").unwrap_or_default();
                 match read(&response.body, &address, media) {
                     Some(feed) => {
-                        pace.remember(response);
-                        pace.rest(wait.max(feed.ttl.unwrap_or_default()), now, &mut self.jitter);
+                        pace.remember(response, &feed);
+                        pace.rest(wait, now, &mut self.jitter);
                         return self.hear(place, feed, now);
                     }
                     None => "not a feed".to_owned(),
@@ -148,7 +150,7 @@ impl Collector {
                 Seen::New(id) => {
                     let Item { title: headline, summary, link, source, published, .. } = item;
                     let published = published.map(|moment| moment.at);
-                    heard.documents.push(Document {
+                    let document = Document {
                         id,
                         feed: name.clone(),
                         symbols: self.tagger.tags(&format!("{headline}\n{summary}")),
@@ -157,7 +159,10 @@ impl Collector {
                         link,
                         source: if source.is_empty() { title.clone() } else { source },
                         published: published.filter(|at| *at <= now.plus(MAX_AHEAD)),
-                    });
+                    };
+                    let story = self.shelf.story(&document, now);
+                    heard.retold.extend(story.map(|story| (id, story)));
+                    heard.documents.push(document);
                 }
             }
         }
@@ -242,6 +247,30 @@ mod tests {
             let (_, waited, _) = turn(&mut collector, &mut now, &response);
             assert!((least..=most).contains(&waited), "{response:?} {waited}");
         }
+    }
+
+    #[test]
+    fn what_a_feed_says_of_its_hours_is_kept_to_after_304_and_failures_too() {
+        // 2026-11-21, where it starts at 09:30, is a Saturday.
+        let quiet = ONE.replace(
+            "<item>",
+            "<ttl>90</ttl><skipDays><day>Sunday</day></skipDays><skipHours><hour>11</hour><hour>12</hour></skipHours><item>",
+        );
+        let (mut collector, mut now) = (collector(1), start());
+        let _ = turn(&mut collector, &mut now, &answer(200, &[], &quiet));
+        let mut asked = |response: &Response| {
+            let _ = turn(&mut collector, &mut now, response);
+            now.to_string()[5..16].replace('T', " ")
+        };
+        // An hour and a half later is eleven: at one, then.
+        assert_eq!(&asked(&answer(304, &[], ""))[..8], "11-21 13");
+        let next = asked(&answer(304, &[], ""));
+        assert!(next.as_str() >= "11-21 14:30" && next.as_str() < "11-21 14:41", "{next}");
+        let mut last = next;
+        while last.starts_with("11-21") {
+            last = asked(&answer(503, &[], ""));
+        }
+        assert_eq!(&last[..11], "11-23 00:00", "Sunday is left out");
     }
 
     #[test]

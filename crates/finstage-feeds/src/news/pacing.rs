@@ -5,9 +5,12 @@ use std::time::Duration;
 use finstage_model::Timestamp;
 use finstage_net::{Backoff, Jitter, Request, Response, retry_after};
 
+use super::quiet::Quiet;
+use super::read::Feed;
+
 /// The shortest time between two questions to a feed, whatever is configured.
 pub const LEAST_EVERY: Duration = Duration::from_secs(60);
-/// The longest time between them, whatever the feed asks for.
+/// The longest time between them, whatever the feed asks for; hours and days that it skips are not in it.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(86_400);
 /// How often an answer may name another address.
 pub const MAX_REDIRECTS: u32 = 5;
@@ -53,6 +56,9 @@ pub(super) struct Pace {
     redirects: u32,
     etag: String,
     modified: String,
+    /// What the feed last said of itself.
+    ttl: Duration,
+    quiet: Quiet,
 }
 
 /// What an answer means.
@@ -77,6 +83,8 @@ impl Pace {
             redirects: 0,
             etag: String::new(),
             modified: String::new(),
+            ttl: Duration::ZERO,
+            quiet: Quiet::default(),
         }
     }
 
@@ -135,7 +143,9 @@ impl Pace {
     }
 
     /// Remembers what an answer is called by, now that it was read: of one that was not, 304 would be no news.
-    pub(super) fn remember(&mut self, response: &Response) {
+    /// When the feed wants to be left alone holds after a 304 too.
+    pub(super) fn remember(&mut self, response: &Response, feed: &Feed) {
+        (self.ttl, self.quiet) = (feed.ttl.unwrap_or_default(), feed.quiet);
         let header = |name| response.header(name).unwrap_or_default().to_owned();
         (self.etag, self.modified) = (header("etag"), header("last-modified"));
     }
@@ -149,9 +159,19 @@ impl Pace {
     pub(super) fn rest(&mut self, asked_for: Duration, now: Timestamp, jitter: &mut Jitter) {
         (self.health.answered, self.health.failures) = (Some(now), 0);
         self.health.why.clear();
+        let asked_for = asked_for.max(self.ttl);
         let wait = self.spec.every.max(asked_for).clamp(LEAST_EVERY, LONGEST_WAIT);
         // Never sooner: feeds that started together part, and nobody is asked too soon.
-        self.health.due = Some(now.plus(wait).plus(wait.mul_f64(jitter.fraction() / 10.0)));
+        let due = now.plus(wait).plus(wait.mul_f64(jitter.fraction() / 10.0));
+        self.health.due = Some(self.unless_quiet(due, jitter));
+    }
+
+    /// The moment, or a little after the end of the quiet hours and days in which it lies.
+    fn unless_quiet(&self, due: Timestamp, jitter: &mut Jitter) -> Timestamp {
+        match self.quiet.after(due) {
+            end if end == due => due,
+            end => end.plus(LEAST_EVERY.mul_f64(jitter.fraction())),
+        }
     }
 
     /// After no answer, or a bad one.
@@ -165,7 +185,8 @@ impl Pace {
         self.health.failures = self.health.failures.saturating_add(1);
         self.health.why = why;
         if self.health.due.is_some() {
-            self.health.due = Some(now.plus(own.max(wait).min(LONGEST_WAIT)));
+            let due = now.plus(own.max(wait).min(LONGEST_WAIT));
+            self.health.due = Some(self.unless_quiet(due, jitter));
         }
     }
 }

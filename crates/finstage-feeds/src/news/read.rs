@@ -8,6 +8,7 @@ use finstage_model::Document;
 
 use super::address::resolved;
 use super::date::{Moment, moment};
+use super::quiet::Quiet;
 use super::text::{decoded, plain};
 use super::title::without_publisher;
 use super::xml::{Element, elements, pieces, uncovered};
@@ -28,6 +29,8 @@ pub struct Feed {
     pub title: String,
     /// How long it wants to be left alone after an answer.
     pub ttl: Option<Duration>,
+    /// When it wants to be left alone.
+    pub quiet: Quiet,
     /// What it lists, in its order.
     pub items: Vec<Item>,
     /// Items that have neither headline nor text, or end in the middle.
@@ -86,6 +89,7 @@ pub fn read(bytes: &[u8], address: &str, media: &str) -> Option<Feed> {
     let mut feed = Feed {
         title: of_head("title").map(|title| plain(title.content, 200)).unwrap_or_default(),
         ttl: ttl.map(|minutes| Duration::from_secs(minutes.saturating_mul(60))),
+        quiet: Quiet::of(pieces.head),
         unreadable: u32::from(pieces.is_cut),
         items: Vec::with_capacity(pieces.items.len()),
     };

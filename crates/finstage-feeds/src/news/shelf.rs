@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use finstage_model::{DocumentId, IdHasher, Timestamp};
+use finstage_model::{Document, DocumentId, IdHasher, Timestamp};
 
 use super::address::canonical;
 use super::read::Item;
+use super::resemblance::Stories;
 use super::title::normal;
 
 /// The most identities that are remembered. Every one that is seen again stays; of the others the
@@ -20,6 +21,7 @@ pub const SAME_STORY: Duration = Duration::from_secs(48 * 3_600);
 pub struct Shelf {
     items: Turning<DocumentId>,
     stories: Turning<(DocumentId, Timestamp)>,
+    gists: Stories,
 }
 
 /// What an item is.
@@ -65,11 +67,20 @@ impl Shelf {
         Seen::New(key)
     }
 
-    /// Remembers a document of an earlier process.
-    pub fn recall(&mut self, document: DocumentId, title: &str, printed: Timestamp) {
-        self.items.put(document.0, document);
-        let story = IdHasher::new().text("story").text(&normal(title)).finish();
-        self.stories.put(story, (document, printed));
+    /// The story that a new document tells in other words than the one that told it first; `None` where it
+    /// is the first.
+    pub fn story(&mut self, document: &Document, now: Timestamp) -> Option<DocumentId> {
+        self.gists.see(document, printed(document, now))
+    }
+
+    /// Remembers a document of an earlier process, seen at that moment, and the story that it tells, if that is
+    /// another's.
+    pub fn recall(&mut self, document: &Document, seen_at: Timestamp, story: Option<DocumentId>) {
+        let (id, printed) = (document.id, printed(document, seen_at));
+        self.items.put(id.0, id);
+        let title = IdHasher::new().text("story").text(&normal(&document.title)).finish();
+        self.stories.put(title, (id, printed));
+        self.gists.recall(document, printed, story.unwrap_or(id));
     }
 
     /// How many identities are remembered.
@@ -83,6 +94,11 @@ impl Shelf {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+}
+
+/// When a document was printed, or seen where that is sooner or the feed does not say.
+fn printed(document: &Document, seen_at: Timestamp) -> Timestamp {
+    document.published.unwrap_or(seen_at).min(seen_at)
 }
 
 /// The guid within its feed; else the page; else the headline and the day.
@@ -192,7 +208,17 @@ mod tests {
         let (mut shelf, one) = (Shelf::default(), item("1", "", "One"));
         let Seen::New(id) = shelf.see("a", &one, at(0)) else { panic!() };
         let mut next = Shelf::default();
-        next.recall(id, "One", at(0));
+        let document = Document {
+            id,
+            feed: "a".to_owned(),
+            title: "One".to_owned(),
+            summary: String::new(),
+            link: String::new(),
+            source: String::new(),
+            published: None,
+            symbols: Vec::new(),
+        };
+        next.recall(&document, at(0), None);
         assert_eq!(next.see("a", &one, at(1)), Seen::Known(id));
         assert_eq!(next.see("b", &item("7", "", "one."), at(1)), Seen::Copied(id));
     }

@@ -9,15 +9,15 @@ use finstage_engine::{
     When,
 };
 use finstage_model::{
-    Bar, Call, Category, Direction, Event, Insight, Instrument, Interval, Output, Payload, Symbol,
-    Timestamp,
+    Bar, Call, Category, Direction, Event, Instrument, Interval, Output, Payload, Symbol,
 };
 
 use super::arguments::named;
 use super::targets::Wants;
 use super::{Plan, Target};
+use crate::news::Telling;
 use crate::series::check_bars;
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, News};
 
 /// Opens on the signals of one strategy and ends as [`Exit`] says.
 ///
@@ -100,10 +100,19 @@ impl SignalRule {
     /// When a strategy is unknown, its parameters make no sense, no exit is named and none is
     /// known, or the bars are not one series.
     pub fn plan(&self, catalog: Catalog, bars: &[Bar]) -> Result<Plan, Error> {
-        self.plan_with_news(catalog, bars, &[])
+        self.plan_with_news(catalog, bars, &News::default())
     }
 
-    /// The same with what was read of late about the instrument, in any order: each insight is heard at the
+    /// Whether what opens or what ends hears news; `false` of a rule that cannot be run.
+    #[must_use]
+    pub fn hears_news(&self, catalog: Catalog) -> bool {
+        let hears = |rule: &Rule| (rule.of.build)().hears_news();
+        let Ok(entry) = Rule::of_call(&self.entry, catalog) else { return false };
+        let exit = self.exit.rule(&entry, catalog);
+        hears(&entry) || exit.is_ok_and(|exit| exit.as_ref().is_some_and(hears))
+    }
+
+    /// The same with what was read about the instrument: each insight is heard at the
     /// moment at which it was known, so that no bar that had closed before can tell of it.
     ///
     /// # Errors
@@ -112,7 +121,7 @@ impl SignalRule {
         &self,
         catalog: Catalog,
         bars: &[Bar],
-        news: &[Insight],
+        news: &News,
     ) -> Result<Plan, Error> {
         self.exit.plan(&Rule::of_call(&self.entry, catalog)?, catalog, (bars, news))
     }
@@ -126,14 +135,14 @@ impl Exit {
         catalog: Catalog,
         bars: &[Bar],
     ) -> Result<Plan, Error> {
-        self.plan(&Rule::of_when(when, catalog)?, catalog, (bars, &[]))
+        self.plan(&Rule::of_when(when, catalog)?, catalog, (bars, &News::default()))
     }
 
     fn plan(
         &self,
         entry: &Rule,
         catalog: Catalog,
-        (bars, news): (&[Bar], &[Insight]),
+        (bars, news): (&[Bar], &News),
     ) -> Result<Plan, Error> {
         let exit = self.rule(entry, catalog)?;
         if let Some(hold) = self.hold
@@ -312,33 +321,29 @@ struct Said {
 fn listen(
     rules: &[&Rule],
     catalog: Catalog,
-    (bars, news): (&[Bar], &[Insight]),
+    (bars, news): (&[Bar], &News),
 ) -> Result<Vec<Said>, Error> {
     let mut said = vec![Said::default(); bars.len()];
     let Some(first) = bars.first() else { return Ok(said) };
     let symbol: Symbol = "backtest:A".parse().expect("invariant: it has the form venue:SYMBOL");
     let mut engine = Engine::new(&settings(rules, &symbol, first.interval), catalog)?;
     let (id, category) = (first.instrument, Category::Other);
-    let mut news: Vec<&Insight> = news.iter().collect();
-    news.sort_by_key(|insight| insight.known_at);
-    let mut news = news.into_iter().peekable();
+    let mut telling = Telling::new(news, bars, &symbol);
     let name = symbol.clone();
     let instrument =
         Instrument { id, symbol: name, tick: None, lot: None, currency: None, category };
     // Longer bars that a strategy reads are said too.
     let mut heard = 0;
     let mut outputs = Vec::new();
-    let mut apply = |ts_recv: Timestamp, payload: Payload, outputs: &mut Vec<Output>| {
+    let mut apply = |event: Event, outputs: &mut Vec<Output>| {
         outputs.clear();
-        engine.apply(&Event::new(ts_recv, payload), outputs);
+        engine.apply(&event, outputs);
     };
-    apply(first.open_time, Payload::Instrument(Box::new(instrument)), &mut outputs);
+    let instrument = Payload::Instrument(Box::new(instrument));
+    apply(Event::new(first.open_time, instrument), &mut outputs);
     for (bar, said) in bars.iter().zip(&mut said) {
-        while let Some(insight) = news.next_if(|insight| insight.known_at <= bar.close_time()) {
-            let heard = Insight { symbols: vec![symbol.clone()], ..insight.clone() };
-            apply(insight.known_at, Payload::Insight(Box::new(heard)), &mut outputs);
-        }
-        apply(bar.close_time(), Payload::Bar(*bar), &mut outputs);
+        telling.until(bar.close_time()).for_each(|insight| apply(insight, &mut outputs));
+        apply(Event::new(bar.close_time(), Payload::Bar(*bar)), &mut outputs);
         for output in &outputs {
             match output {
                 Output::Signal(signal) if signal.strategy.0 == 0 => said.entry = true,

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use finstage_model::{
-    Card, CardId, CardMember, CardVerdict, ClaimKind, Grade, IdHasher, Objection, OutOfSample,
-    Symbol, Trial, TrialKind,
+    Card, CardId, CardMember, CardNews, CardVerdict, ClaimKind, Grade, IdHasher, Insight,
+    Objection, OutOfSample, Symbol, Trial, TrialKind,
 };
 use finstage_quant::stats::multiple::{benjamini_hochberg, benjamini_yekutieli, best_of};
 use finstage_quant::stats::power::detectable_edge;
@@ -59,7 +59,8 @@ impl Measured {
         let (mut cards, mut trials) = (Vec::with_capacity(count), Vec::new());
         for place in 0..count {
             let (hypothesis, scope) = self.at(place);
-            let look = index.look(&hypothesis.hash, &scope.ground.data_hash, scope.ground.to);
+            let ground = scope.ground_of(&self.plan.rules[hypothesis.rule]);
+            let look = index.look(&hypothesis.hash, &ground.data_hash, ground.to);
             let mut card = self.card(place, &searched[place], look);
             if let Some(walked) = &self.figures[place].walked {
                 self.walk_onto(&mut card, walked);
@@ -70,7 +71,7 @@ impl Measured {
             (card.q_value, card.q_by, card.family) = (q, q_by, family);
             self.say(place, &mut card);
             trials.extend(self.search(place).filter(|row| is_new(row, &trials)));
-            if !known.contains(&(hypothesis.hash.as_str(), scope.ground.data_hash.as_str())) {
+            if !known.contains(&(hypothesis.hash.as_str(), ground.data_hash.as_str())) {
                 trials.push(self.trial(place, look, &card));
             }
             cards.push(card);
@@ -94,7 +95,7 @@ impl Measured {
             code_version: &self.plan.options.code_version,
             digest: &format!("{digest:032x}"),
         };
-        Some(walk.tried.row(&scope.ground, Some(trials), made))
+        Some(walk.tried.row(scope.ground_of(&self.plan.rules[0]), Some(trials), made))
     }
 
     fn chosen(&self, place: usize) -> Option<Chosen> {
@@ -255,12 +256,24 @@ impl Measured {
             grade: None,
             reasons: Vec::new(),
             words: String::new(),
-            data_hash: scope.ground.data_hash.clone(),
+            data_hash: scope.ground_of(rule).data_hash.clone(),
             code_version: options.code_version.clone(),
             ledger_head: String::new(),
             issued: scope.ground.to,
             expires: scope.ground.to.plus(Duration::from_secs(u64::from(CARD_DAYS) * 86_400)),
             proven_at: None,
+            news: rule.hears_news.then(|| self.news(scope)),
+        }
+    }
+
+    /// What the instruments of a scope had to hear.
+    fn news(&self, scope: &ScopePlan) -> CardNews {
+        let of = |&place: &usize| &self.plan.instruments[place];
+        let heard = || scope.members.iter().map(of).map(|one| one.news().within(one.bars()));
+        CardNews {
+            documents: heard().map(<[Insight]>::len).sum(),
+            from: heard().filter_map(|all| Some(all.first()?.known_at)).min(),
+            to: heard().filter_map(|all| Some(all.last()?.known_at)).max(),
         }
     }
 

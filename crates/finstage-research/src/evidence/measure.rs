@@ -18,7 +18,7 @@ use super::parallel::in_parallel;
 use super::plan::{Hypothesis, ScopePlan};
 use super::walk::Walked;
 use crate::Error;
-use crate::study::{Heard, Instrument, listen};
+use crate::study::{Heard, Instrument, Rule, listen};
 
 /// Scopes that are measured together: they share draws, and their series fill the memory.
 const SCOPES_AT_ONCE: usize = 16;
@@ -108,16 +108,16 @@ impl Plan {
         Ok(all)
     }
 
-    /// The hypotheses with the same scope and warm-up, which share their eligible bars.
+    /// The hypotheses with the same scope and start, which share their eligible bars.
     fn work(&self, scopes: &[usize]) -> Vec<Work> {
-        let mut all: BTreeMap<(usize, usize), Vec<usize>> = BTreeMap::new();
+        let mut all: BTreeMap<(usize, Start), Vec<usize>> = BTreeMap::new();
         for (place, hypothesis) in self.hypotheses.iter().enumerate() {
             if scopes.contains(&hypothesis.scope) {
-                let warmup = self.rules[hypothesis.rule].warmup;
-                all.entry((hypothesis.scope, warmup)).or_default().push(place);
+                let start = Start::of(&self.rules[hypothesis.rule]);
+                all.entry((hypothesis.scope, start)).or_default().push(place);
             }
         }
-        let work = |((scope, warmup), hypotheses)| Work { scope, warmup, hypotheses };
+        let work = |((scope, start), hypotheses)| Work { scope, start, hypotheses };
         all.into_iter().map(work).collect()
     }
 
@@ -127,7 +127,7 @@ impl Plan {
             scope.members.iter().map(|&place| self.instruments[place].steps()).collect();
         let mut all = Vec::new();
         for (number, &(_, bars)) in scope.horizons.iter().enumerate() {
-            let ground = self.ground(scope, work.warmup, bars);
+            let ground = self.ground(scope, work.start, bars);
             let members: Vec<Member<'_>> = ground.members(self, scope);
             let study = Scope::new(&members, bars);
             for &place in &work.hypotheses {
@@ -235,12 +235,13 @@ impl Plan {
         }
     }
 
-    pub(super) fn ground(&self, scope: &ScopePlan, warmup: usize, bars: usize) -> Ground {
+    pub(super) fn ground(&self, scope: &ScopePlan, start: Start, bars: usize) -> Ground {
         let mut ground = Ground::default();
         let (mut left, mut counted) = (0, 0);
         for &place in &scope.members {
             let instrument = &self.instruments[place];
-            let (eligible, without_gap) = instrument.eligible(warmup, bars);
+            let heard = if start.hears_news { instrument.hears_from() } else { 0 };
+            let (eligible, without_gap) = instrument.eligible(start.warmup.max(heard), bars);
             left += without_gap;
             counted += eligible.iter().filter(|&&is_eligible| is_eligible).count();
             ground.returns.push(instrument.returns(bars));
@@ -251,10 +252,24 @@ impl Plan {
     }
 }
 
-/// Hypotheses that share a scope and a warm-up.
+/// From when on a rule is judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Start {
+    warmup: usize,
+    /// Not before the first news.
+    hears_news: bool,
+}
+
+impl Start {
+    const fn of(rule: &Rule) -> Self {
+        Self { warmup: rule.warmup, hears_news: rule.hears_news }
+    }
+}
+
+/// Hypotheses that share a scope and a start.
 pub(super) struct Work {
     pub(super) scope: usize,
-    pub(super) warmup: usize,
+    pub(super) start: Start,
     pub(super) hypotheses: Vec<usize>,
 }
 
@@ -267,7 +282,7 @@ pub(super) struct Ask<'a> {
     pub(super) steps: &'a [Vec<f64>],
 }
 
-/// Returns and eligible bars of a scope at one warm-up and horizon, by member.
+/// Returns and eligible bars of a scope at one start and horizon, by member.
 #[derive(Default)]
 pub(super) struct Ground {
     pub(super) returns: Vec<Vec<f64>>,

@@ -6,6 +6,8 @@
 //! written into. All of it is a function of its inputs: bars in, cards out, equal to the last bit for
 //! any number of threads and any order of instruments.
 
+#[cfg(test)]
+mod hearing;
 mod judge;
 mod ledger;
 mod measure;

@@ -348,6 +348,9 @@ fn facts(card: &Card) -> Vec<(&'static str, String)> {
         ("Card, data", format!("{}, {}", card.id, card.data_hash)),
         ("Issued, expires", format!("{}, {}", card.issued, card.expires)),
     ];
+    if let Some(news) = &card.news {
+        facts.push(("News", news.words()));
+    }
     if !years.is_empty() {
         facts.push(("Entered at the close", format!("{}: opens repeat it", years.join(", "))));
     }

@@ -47,8 +47,17 @@ pub(super) struct ScopePlan {
     pub(super) members: Vec<usize>,
     /// What the ledger calls its data.
     pub(super) ground: Ground,
+    /// What it calls them for a strategy that hears news.
+    pub(super) hearing: Ground,
     /// Horizons that are at least one bar, with their bars.
     pub(super) horizons: Vec<(Horizon, usize)>,
+}
+
+impl ScopePlan {
+    /// The data of a rule.
+    pub(super) const fn ground_of(&self, rule: &Rule) -> &Ground {
+        if rule.hears_news { &self.hearing } else { &self.ground }
+    }
 }
 
 /// Strategy × scope × horizon × claim, as places in the plan.
@@ -142,7 +151,7 @@ impl Plan {
     #[must_use]
     pub fn searches(&self) -> Vec<(String, &str, u64)> {
         let Some(Walk { tried, .. }) = &self.walk else { return Vec::new() };
-        let grounds = self.scopes.iter().map(|scope| &scope.ground);
+        let grounds = self.scopes.iter().map(|scope| scope.ground_of(&self.rules[0]));
         grounds.map(|at| (tried.hypothesis(at), at.data_hash.as_str(), tried.count())).collect()
     }
 
@@ -170,8 +179,10 @@ impl Plan {
 
     /// Hypothesis and data of every trial that measuring adds to the ledger, unless it is there.
     pub fn keys(&self) -> impl Iterator<Item = (&str, &str)> + '_ {
-        let data =
-            |hypothesis: &Hypothesis| self.scopes[hypothesis.scope].ground.data_hash.as_str();
+        let data = |hypothesis: &Hypothesis| {
+            let rule = &self.rules[hypothesis.rule];
+            self.scopes[hypothesis.scope].ground_of(rule).data_hash.as_str()
+        };
         self.hypotheses.iter().map(move |hypothesis| (hypothesis.hash.as_str(), data(hypothesis)))
     }
 
@@ -315,11 +326,13 @@ fn scope(
     options: &Options,
 ) -> ScopePlan {
     let of = |place: &usize| &instruments[*place];
-    let ground = Ground::of(&members.iter().map(of).collect::<Vec<_>>());
+    let all: Vec<&Instrument> = members.iter().map(of).collect();
+    let ground = Ground::of(&all);
     let pace = of(&members[0]).pace;
     let with_bars = |&horizon: &Horizon| Some((horizon, pace.bars(horizon)?));
     ScopePlan {
         name,
+        hearing: ground.clone().hearing(&all),
         ground,
         horizons: options.horizons.iter().filter_map(with_bars).collect(),
         members,

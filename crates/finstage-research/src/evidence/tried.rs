@@ -4,6 +4,7 @@
 use finstage_model::{Bar, IdHasher, Interval, Search, Symbol, Timestamp, Trial, TrialKind};
 use finstage_quant::stats::sharpe::Trials;
 
+use crate::News;
 use crate::backtest::Plan as Targets;
 use crate::study::{Instrument, fingerprint};
 use crate::sweep::Sweep;
@@ -15,7 +16,7 @@ pub struct Ground {
     pub members: String,
     /// Length of the bars.
     pub interval: Interval,
-    /// Hash of the bars.
+    /// Hash of the bars, and of the news that is heard on them.
     pub data_hash: String,
     /// Open time of the first bar.
     pub from: Timestamp,
@@ -37,6 +38,12 @@ impl Ground {
         }
     }
 
+    /// The same for what hears the news of these instruments: other news is other data, none is none.
+    pub(super) fn hearing(self, members: &[&Instrument]) -> Self {
+        let data_hash = joined(members.iter().map(|one| one.hearing_hash()));
+        Self { data_hash, ..self }
+    }
+
     /// Of bars as they are: the ground of a group of this one instrument without adjustments.
     #[must_use]
     pub fn of_series(symbol: &Symbol, bars: &[Bar]) -> Self {
@@ -47,6 +54,13 @@ impl Ground {
             from: first(std::iter::once(bars)),
             to: last(std::iter::once(bars)),
         }
+    }
+
+    /// Of bars as they are with what is heard on them: the ground of an instrument with this news.
+    #[must_use]
+    pub fn of_heard_series(symbol: &Symbol, bars: &[Bar], news: &News) -> Self {
+        let hash = news.with_fingerprint(bars, fingerprint(symbol, bars));
+        Self { data_hash: joined(std::iter::once(hash)), ..Self::of_series(symbol, bars) }
     }
 }
 
@@ -200,6 +214,14 @@ mod tests {
         let one = Instrument::new(symbol.clone(), &bars, &|_| Adjustment::NONE).unwrap();
         let ground = Ground::of_series(&symbol, &bars);
         assert_eq!(Ground::of(&[&one]), ground);
+        // What is heard is part of the ground of what hears.
+        assert_eq!(ground.clone().hearing(&[&one]), ground);
+        let news = News::new(vec![crate::news::insight(1, bars[9].open_time, 0.5)]);
+        let heard = Ground::of_heard_series(&symbol, &bars, &news);
+        let one = one.with_news(news);
+        assert_eq!(Ground::of(&[&one]), ground);
+        assert_eq!(ground.clone().hearing(&[&one]), heard);
+        assert_ne!(heard.data_hash, ground.data_hash);
         assert_eq!((ground.from, ground.members), (bars[0].open_time, "file:a".to_owned()));
     }
 

@@ -136,7 +136,7 @@ impl Plan {
             scope.members.iter().map(|&place| self.instruments[place].steps()).collect();
         let mut all = Vec::new();
         for (number, &(_, bars)) in scope.horizons.iter().enumerate() {
-            let ground = self.ground(scope, work.warmup, bars);
+            let ground = self.ground(scope, work.start, bars);
             let stage = Stage::new((self, walk, scope), heard, (ground, bars), &steps)?;
             for &place in &work.hypotheses {
                 if self.hypotheses[place].horizon == number {

@@ -28,6 +28,9 @@ pub(super) fn words(card: &Card) -> String {
     if card.oos_kind == OutOfSample::WalkForward {
         words.push_str(" Parameters were chosen on earlier data only.");
     }
+    if card.news.as_ref().is_some_and(|news| news.documents == 0) {
+        words.push_str(" 0 documents about it are stored: the news filter never spoke.");
+    }
     words
 }
 

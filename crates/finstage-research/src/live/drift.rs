@@ -110,6 +110,7 @@ pub fn mute(card: &Card, drift: &Drift) -> Card {
              {expected} was expected."
         ),
         proven_at: None,
+        news: None,
         ..card.clone()
     };
     muted.id = muted.content_id();

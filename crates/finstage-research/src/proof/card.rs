@@ -234,7 +234,8 @@ impl Page {
             "<details><summary>Figures to measure it again</summary>\n\
              <div class=\"wide\"><table class=\"terms\"><tbody>\n"
         ));
-        for (name, value) in rows {
+        let news = card.news.as_ref().map(|news| ("News", news.words()));
+        for (name, value) in rows.into_iter().chain(news) {
             self.put(format_args!("<tr><th>{name}</th><td>{}</td></tr>\n", Escaped(&value)));
         }
         self.put(format_args!("</tbody></table></div></details>\n"));

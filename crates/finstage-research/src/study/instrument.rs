@@ -4,7 +4,7 @@ use finstage_quant::stats::moments::trailing_deviation;
 use super::gates::{is_gap, year, years_at_close};
 use super::pace::Pace;
 use crate::series::check_bars;
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, News};
 
 /// Bars of the volatility that is known at a bar.
 const VOLATILITY_BARS: usize = 20;
@@ -38,6 +38,7 @@ pub struct Instrument {
     /// Gaps up to and including the one before each bar.
     gaps: Vec<u32>,
     pub(crate) data_hash: u128,
+    pub(crate) news: News,
 }
 
 impl Instrument {
@@ -77,6 +78,7 @@ impl Instrument {
         }
         Ok(Self {
             data_hash: fingerprint(&symbol, &bars),
+            news: News::default(),
             times: bars.iter().map(|bar| bar.open_time).collect(),
             volatility: volatility(&closes),
             symbol,
@@ -93,6 +95,33 @@ impl Instrument {
     pub const fn with_bars_a_day(mut self, bars: usize) -> Self {
         self.pace.bars_a_day = bars;
         self
+    }
+
+    /// The same with what was read about it, for strategies that hear news.
+    #[must_use]
+    pub fn with_news(mut self, news: News) -> Self {
+        self.news = news;
+        self
+    }
+
+    /// What was read about it.
+    #[must_use]
+    pub const fn news(&self) -> &News {
+        &self.news
+    }
+
+    /// Hash of the bars with what they hear.
+    pub(crate) fn hearing_hash(&self) -> u128 {
+        self.news.with_fingerprint(&self.bars, self.data_hash)
+    }
+
+    /// The first bar at whose close anything about it was known: before, nobody knows whether there was no
+    /// news or nobody collected it. As many as there are bars where nothing is known.
+    pub(crate) fn hears_from(&self) -> usize {
+        match self.news.known_from(&self.bars) {
+            Some(known) => self.bars.partition_point(|bar| bar.close_time() < known),
+            None => self.bars.len(),
+        }
     }
 
     /// Whose bars.

@@ -11,6 +11,8 @@
 //!    sessions open at the close before, opens are not tradable prices: entry and exit move to the
 //!    closes of the same bars. Bars within a day and markets around the clock have no night between
 //!    them, so there an open may well repeat the close before.
+//! 6. **News**, where it is given: each insight is heard when it was known, and a strategy that hears
+//!    news has no eligible bar before the first.
 
 mod gates;
 mod instrument;

@@ -6,6 +6,7 @@ use finstage_model::{
 };
 
 use super::Instrument;
+use crate::news::Telling;
 use crate::{Error, ErrorKind};
 
 /// A strategy that is to be judged.
@@ -21,6 +22,8 @@ pub struct Rule {
     pub words: String,
     /// Bars until it may speak.
     pub warmup: usize,
+    /// Whether it hears news: it is then judged from the first bar on that can hear any.
+    pub hears_news: bool,
 }
 
 /// What the engine said about one series: bar indices for each rule, ascending.
@@ -48,6 +51,7 @@ pub fn rules(
         direction: planned.direction,
         words: planned.words.clone(),
         warmup: planned.warmup,
+        hears_news: planned.hears_news,
     };
     Ok(engine.strategies().iter().map(rule).collect())
 }
@@ -83,6 +87,7 @@ fn said(
     let Some(first) = bars.first() else { return Ok(events) };
     let symbol = instrument.symbol().clone();
     let mut engine = Engine::new(&settings(specs, &symbol, first.interval), catalog)?;
+    let mut telling = Telling::new(&instrument.news, bars, instrument.symbol());
     let directions: Vec<Direction> =
         engine.strategies().iter().map(|planned| planned.direction).collect();
     let mut heard = 0;
@@ -92,6 +97,9 @@ fn said(
     let payload = Payload::Instrument(Box::new(announced));
     engine.apply(&Event::new(first.open_time, payload), &mut outputs);
     for (place, bar) in bars.iter().enumerate() {
+        for heard in telling.until(bar.close_time()) {
+            engine.apply(&heard, &mut outputs);
+        }
         outputs.clear();
         let event = Event::new(bar.close_time(), Payload::Bar(*bar));
         engine.apply(&event, &mut outputs);

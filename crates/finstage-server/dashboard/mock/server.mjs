@@ -81,6 +81,7 @@ const READ = {
   "track-record": () => market.trackRecord(),
   alerts: (query) => page(only(market.alerts, query, ["symbol", "status"]), query),
   outcomes: (query) => page(market.signals.flatMap((signal) => signal.horizon_outcomes.filter(({ known }) => known).map((one) => ({ ...signal, signal: signal.id, horizon: one.horizon, exit_at: one.due, return: one.return, hit: one.hit, mfe: Math.abs(one.return) * 1.4, mae: -Math.abs(one.return) * 0.7 }))), query),
+  news: (query, now) => whole(news(now).filter((one) => !query.get("symbol") || one.symbols.includes(query.get("symbol")))),
   watches: () => ({ items: market.watches, next_cursor: null }),
   system: (_, now) => system(now),
   schedules: (_, now) => whole(JOBS.map(([name, when, every]) => ({ name, describes: name, when, zone: "UTC", enabled: name !== "verify", catch_up: "once", jitter_s: 60, last_at: new Date(now - (now % every)).toISOString(), next: [1, 2, 3].map((n) => new Date(now - (now % every) + n * every).toISOString()) }))),
@@ -95,6 +96,17 @@ const JOBS = [
 ];
 
 const whole = (items) => ({ items, next_cursor: null });
+
+function news(now) {
+  const at = (ago) => new Date(now - ago).toISOString();
+  const one = (id, ago, title, tone, impact, more) => ({ id, at: at(ago), published: at(ago + 60_000), title, translated: null, summary: "", link: `https://wire.example/${id}`, source: "Wire", feed: "wire.example/rss", sources: 1, story: null, symbols: [INSTRUMENTS[0].symbol], tone, score: impact, impact, sensitive: Math.abs(impact) > 0.5, confidence: 0.6, read_by: "lexicon", known_at: at(ago), ...more });
+  return [
+    one("d4", 240_000, "Shares jump after a record quarter, analysts say", "positive", 0.62, { story: "d1", source: "Gazette" }),
+    one("d3", 900_000, "Company to hold its annual meeting in March", "neutral", 0, { sources: 3 }),
+    one("d2", 5_400_000, "실적 쇼크에 주가 급락, 목표주가 줄하향", "negative", -0.71, { source: "경제신문", symbols: INSTRUMENTS.slice(0, 3).map((each) => each.symbol) }),
+    one("d1", 90_000_000, "Shares jump to all-time high after record quarter", "positive", 0.66, { translated: "분기 최대 실적에 사상 최고가", link: "javascript:alert(1)" }),
+  ];
+}
 
 function tasks(now) {
   const at = (ago) => new Date(now - ago).toISOString();

@@ -9,6 +9,7 @@ import { Alerts } from "./pages/alerts";
 import { Data } from "./pages/data";
 import { InstrumentPage } from "./pages/instrument";
 import { Markets } from "./pages/markets";
+import { News } from "./pages/news";
 import { Report } from "./pages/report";
 import { SignalPage } from "./pages/signal";
 import { Signals } from "./pages/signals";
@@ -23,7 +24,7 @@ import { useStore } from "./store";
 import { languageNow, serverLanguage, t, type Word } from "./words";
 import { system, zoneNow } from "./world";
 
-const PAGES = ["signals", "markets", "strategies", "track", "alerts", "report", "data", "tasks", "system"] as const satisfies readonly Word[];
+const PAGES = ["signals", "markets", "strategies", "track", "alerts", "news", "report", "data", "tasks", "system"] as const satisfies readonly Word[];
 
 export function App() {
   const where = useStore(place);
@@ -82,6 +83,8 @@ function Routed({ where }: { where: Place }) {
       return <Track />;
     case "alerts":
       return <Alerts />;
+    case "news":
+      return <News />;
     case "report":
       return <Report />;
     case "data":

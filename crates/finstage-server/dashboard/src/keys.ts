@@ -11,6 +11,7 @@ export const LETTERS = [
   ["e", "strategies"],
   ["t", "track"],
   ["a", "alerts"],
+  ["n", "news"],
   ["r", "report"],
   ["d", "data"],
   ["q", "tasks"],

@@ -329,6 +329,24 @@ export interface System {
   websocket?: { clients?: number; dropped?: number } | null;
 }
 
+export interface NewsItem {
+  id: string;
+  at: string;
+  published: string | null;
+  title: string;
+  translated: string | null;
+  summary: string;
+  link: string;
+  source: string;
+  feed: string;
+  sources: number;
+  story: string | null;
+  symbols: string[];
+  tone: "positive" | "neutral" | "negative" | null;
+  impact: number | null;
+  sensitive: boolean | null;
+}
+
 export interface Task {
   id: number;
   type: string;

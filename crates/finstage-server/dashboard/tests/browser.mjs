@@ -10,7 +10,7 @@ import { chromium } from "playwright-core";
 const LARGEST_PAGE_BYTES = 250 * 1024;
 const SLOWEST_FIRST_PAINT_MS = 300;
 const PATIENCE_MS = 30_000;
-const PAGES = ["signals", "markets", "strategies", "track", "alerts", "report", "data", "tasks", "system"];
+const PAGES = ["signals", "markets", "strategies", "track", "alerts", "news", "report", "data", "tasks", "system"];
 const STATIC = /^\/(assets\/[\w.]+)?$/;
 
 const option = (name, fallback) => {

@@ -327,7 +327,14 @@ async fn news_pages_through_by_instrument_with_how_it_sounds() {
                 symbols,
             };
             let insight = (number != 5).then_some(insight);
-            DocumentRow { document, seen_at: at, sources: 1, translated: None, insight }
+            DocumentRow {
+                document,
+                seen_at: at,
+                sources: 1,
+                translated: None,
+                story: None,
+                insight,
+            }
         })
         .collect();
     scene.records.documents_add(&rows).unwrap();

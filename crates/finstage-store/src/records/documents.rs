@@ -18,6 +18,8 @@ pub struct DocumentRow {
     pub sources: u32,
     /// The headline in the language of the settings, where it was translated.
     pub translated: Option<String>,
+    /// The document that told the same story before, in other words.
+    pub story: Option<DocumentId>,
     /// What was read in it, where it was read.
     pub insight: Option<Insight>,
 }
@@ -43,7 +45,7 @@ impl Records {
     pub fn documents_add(&self, rows: &[DocumentRow]) -> Result<Vec<DocumentId>, Error> {
         self.0.write("keeping news in", Durability::Kept, |tx| {
             let sql =
-                "INSERT INTO documents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                "INSERT INTO documents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 ON CONFLICT DO NOTHING";
             let mut insert = tx.prepare_cached(sql)?;
             let sql = "INSERT INTO document_symbols VALUES (?, ?, ?) ON CONFLICT DO NOTHING";
@@ -73,6 +75,7 @@ impl Records {
                     read.map(|insight| insight.score),
                     read.map(|insight| insight.impact),
                     read.map(|insight| insight.confidence),
+                    row.story.map(|story| story.to_string()),
                 ])?;
                 if added == 0 {
                     continue;
@@ -138,6 +141,38 @@ impl Records {
         })
     }
 
+    /// What was read about an instrument, the newest `limit` of it, newest first; a story once, as it was told
+    /// first.
+    ///
+    /// # Errors
+    /// As every reading call: `Corrupt`, `Held` or `Io`.
+    pub fn insights_about(&self, symbol: &Symbol, limit: usize) -> Result<Vec<Insight>, Error> {
+        let sql = "SELECT id, read_by, known_at, score, impact, confidence FROM documents
+            JOIN document_symbols ON document_symbols.document = documents.id
+            WHERE document_symbols.symbol = ? AND known_at IS NOT NULL AND story IS NULL
+            ORDER BY document_symbols.seen_at DESC, id DESC LIMIT ?";
+        self.0.read("reading what news said in", |tx| {
+            let mut query = tx.prepare_cached(sql)?;
+            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+            let mut rows = query.query(params![symbol.as_str(), limit])?;
+            let mut insights = Vec::new();
+            while let Some(row) = rows.next()? {
+                let id: String = row.get(0)?;
+                let bad = |_| Trouble::BadRow(format!("id of document {id}"));
+                insights.push(Insight {
+                    document: id.parse().map_err(bad)?,
+                    known_at: Timestamp::from_nanos(row.get(2)?),
+                    by: row.get(1)?,
+                    symbols: vec![symbol.clone()],
+                    score: row.get(3)?,
+                    impact: row.get(4)?,
+                    confidence: row.get(5)?,
+                });
+            }
+            Ok(insights)
+        })
+    }
+
     /// How many documents are kept.
     ///
     /// # Errors
@@ -173,6 +208,8 @@ fn document(row: &Row<'_>) -> Result<DocumentRow, Trouble> {
         }),
         _ => None,
     };
+    let story: Option<String> = row.get(16)?;
+    let story = story.map(|story| story.parse().map_err(|_| bad("story"))).transpose()?;
     Ok(DocumentRow {
         seen_at: Timestamp::from_nanos(row.get(1)?),
         document: Document {
@@ -187,6 +224,7 @@ fn document(row: &Row<'_>) -> Result<DocumentRow, Trouble> {
         },
         sources: row.get(9)?,
         translated: row.get(10)?,
+        story,
         insight,
     })
 }
@@ -225,6 +263,7 @@ mod tests {
             seen_at: Timestamp::from_secs(second),
             sources: 1,
             translated: None,
+            story: None,
             insight: (number != 3).then_some(insight),
         }
     }
@@ -235,6 +274,15 @@ mod tests {
         let rows = [row(1, 10, &["x:A"]), row(2, 20, &["x:A", "x:B"]), row(3, 20, &[])];
         let ids = |numbers: &[u128]| numbers.iter().map(|n| DocumentId(*n)).collect::<Vec<_>>();
         assert_eq!(records.documents_add(&rows[..2]).unwrap(), ids(&[1, 2]));
+        let retold = DocumentRow { story: Some(DocumentId(2)), ..row(4, 30, &["x:D"]) };
+        assert_eq!(records.documents_add(std::slice::from_ref(&retold)).unwrap(), ids(&[4]));
+        let of = DocumentPage { since: Some(retold.seen_at), limit: 9, ..DocumentPage::default() };
+        assert_eq!(records.document_page(&of).unwrap(), [retold]);
+        assert_eq!(records.insights_about(&"x:D".parse().unwrap(), 9).unwrap(), []);
+        let of = Old { before: Timestamp::from_secs(99), unless_after: Position::from_i64(1) };
+        let mut old = records.old_rows(Forgettable::Documents, of).unwrap();
+        old.retain(|row| row.json.contains("title 4"));
+        assert_eq!(records.forget(Forgettable::Documents, &old, of).unwrap(), 1);
         let changed = DocumentRow { sources: 9, ..row(1, 99, &["x:C"]) };
         assert_eq!(records.documents_add(&[changed, rows[2].clone()]).unwrap(), ids(&[3]));
         let all = DocumentPage { limit: 9, ..DocumentPage::default() };
@@ -251,6 +299,14 @@ mod tests {
         assert_eq!(page(&behind), std::slice::from_ref(one));
         let since = DocumentPage { since: Some(two.seen_at), limit: 1, ..DocumentPage::default() };
         assert_eq!(page(&since), std::slice::from_ref(three));
+        let read = |row: &DocumentRow| {
+            let symbols = vec!["x:A".parse().unwrap()];
+            Insight { symbols, ..row.insight.clone().unwrap() }
+        };
+        let about = |name: &str, limit| records.insights_about(&name.parse().unwrap(), limit);
+        assert_eq!(about("x:A", 9).unwrap(), [read(two), read(one)]);
+        assert_eq!(about("x:A", 1).unwrap(), [read(two)]);
+        assert_eq!(about("x:C", 9).unwrap(), []);
         records.documents_copied(&ids(&[1, 1])).unwrap();
         assert_eq!(page(&behind)[0].sources, 3);
         assert_eq!(records.document_count().unwrap(), 3);

@@ -110,7 +110,7 @@ impl Forgettable {
                     'feed', feed, 'source', source, 'title', title, 'summary', summary, 'link', link,
                     'symbols', json(symbols), 'sources', sources, 'translated', translated,
                     'read_by', read_by, 'known_at', known_at, 'score', score, 'impact', impact,
-                    'confidence', confidence)"
+                    'confidence', confidence, 'story', story)"
             }
         }
     }

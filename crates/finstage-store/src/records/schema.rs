@@ -36,6 +36,7 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         sql: include_str!("migrations/0011_documents.sql"),
     },
     Migration { version: 12, name: "upkeep", sql: include_str!("migrations/0012_upkeep.sql") },
+    Migration { version: 13, name: "stories", sql: include_str!("migrations/0013_stories.sql") },
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS migrations (

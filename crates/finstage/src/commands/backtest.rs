@@ -3,40 +3,43 @@
 use std::path::Path;
 
 use finstage_engine::When;
-use finstage_model::{Bar, IdHasher, Insight};
-use finstage_research::BarSeries;
+use finstage_model::{Bar, IdHasher, Symbol};
+
 use finstage_research::backtest::{
     self, Backtest, CloseFinal, Exit as PositionExit, OnExit, Options, Plan, SignalRule, Slippage,
     Stops, Subject, parse_targets, report,
 };
-use finstage_research::evidence::Tried;
-use finstage_store::records::DocumentPage;
+use finstage_research::evidence::{Ground, Tried};
+use finstage_research::{BarSeries, News};
 use finstage_strategies::CATALOG;
 use serde_json::{Value, json};
 
 use super::import::{read_bars, symbol_of};
-use super::ledger::Entry;
-use super::{data_dir, load_without_channels, print_json, print_table, say};
+use super::ledger::{self, Entry};
+use super::{print_json, print_table, say};
 use crate::cli::{Backtest as Args, ClosePrice, Global};
 use crate::exit::{Exit, Failure, Result};
-use crate::wiring;
+use crate::news::stored;
 
-/// The most documents that a run hears.
-const MAX_NEWS: usize = 1_000_000;
 /// Longest list of targets that is read, in bytes.
 const TARGETS_MAX_BYTES: u64 = 256 << 20;
 
 pub(super) fn run(global: &Global, args: &Args) -> Result<Exit> {
     let file = read_bars(global, &args.input, &args.bars)?;
     let symbol = symbol_of(&args.input, &args.bars)?;
-    let plan = plan(global, args, &file.bars)?;
+    let heard = hears_news(args).then(|| stored_news(global, (&symbol, &file.bars))).transpose()?;
+    let news = heard.unwrap_or_default();
+    let plan = plan(args, (&file.bars, &news))?;
     let options = options(args);
     if args.size == 1.0 {
         say(global, format_args!("--size 1 is one unit; write 0.99 for nearly all of the cash"));
     }
     let series = BarSeries::new(&file.bars).map_err(Failure::usage)?;
     options.check().map_err(Failure::usage)?;
-    let open = |tried| Entry::open(global, tried, (&symbol, &file.bars));
+    let open = |tried| {
+        let ground = Ground::of_heard_series(&symbol, &file.bars, &news);
+        Entry::open(ledger::records(global)?, tried, ground)
+    };
     let entry = Tried::backtest(&plan).map(open).transpose()?;
     if let Some(entry) = &entry {
         let (title, words) = (format!("{symbol} {}", file.interval), ("trial", "trials"));
@@ -63,7 +66,8 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit> {
         write(path, &report(&subject, &done))?;
         say(global, format_args!("report: {}", path.display()));
     }
-    show(global, &plan, &done)?;
+    let documents = hears_news(args).then(|| news.within(&file.bars).len());
+    show(global, &plan, (&done, documents))?;
     Ok(Exit::Done)
 }
 
@@ -73,7 +77,21 @@ fn digest(done: &Backtest) -> String {
     format!("{:032x}", done.equity.iter().fold(IdHasher::new(), bytes).finish())
 }
 
-fn plan(global: &Global, args: &Args, bars: &[Bar]) -> Result<Plan> {
+fn exit_of(args: &Args) -> PositionExit {
+    PositionExit {
+        strategy: args.exit.clone(),
+        when: args.exit_when.clone(),
+        hold: args.hold,
+        then: if args.reverse { OnExit::Reverse } else { OnExit::Flat },
+    }
+}
+
+fn hears_news(args: &Args) -> bool {
+    let entry = args.strategy.clone().filter(|_| args.targets.is_none() && args.when.is_none());
+    entry.is_some_and(|entry| SignalRule { entry, exit: exit_of(args) }.hears_news(CATALOG))
+}
+
+fn plan(args: &Args, (bars, news): (&[Bar], &News)) -> Result<Plan> {
     if let Some(path) = &args.targets {
         let shown = path.display();
         let length =
@@ -86,12 +104,7 @@ fn plan(global: &Global, args: &Args, bars: &[Bar]) -> Result<Plan> {
         let targets = parse_targets(&text).map_err(|e| Failure::usage(format!("{shown}: {e}")))?;
         return Ok(Plan::of_list(targets, &format!("targets of {shown}")));
     }
-    let exit = PositionExit {
-        strategy: args.exit.clone(),
-        when: args.exit_when.clone(),
-        hold: args.hold,
-        then: if args.reverse { OnExit::Reverse } else { OnExit::Flat },
-    };
+    let exit = exit_of(args);
     if let Some(text) = &args.when {
         let direction = args.direction.unwrap_or_default().into();
         let when = When { direction, ..When::long(text) };
@@ -102,24 +115,17 @@ fn plan(global: &Global, args: &Args, bars: &[Bar]) -> Result<Plan> {
             "what is to be tested? write --strategy 'NAME(p=v)', --when 'EXPR' or --targets FILE",
         )
     })?;
-    if args.news {
-        let news = stored_news(global, args)?;
+    if hears_news(args) {
         let rule = SignalRule { entry: rule.clone(), exit };
-        return rule.plan_with_news(CATALOG, bars, &news).map_err(Failure::usage);
+        return rule.plan_with_news(CATALOG, bars, news).map_err(Failure::usage);
     }
     Plan::of_rule(rule, exit, CATALOG, bars).map_err(Failure::usage)
 }
 
 /// What was read about the instrument, as it lies in the store.
-fn stored_news(global: &Global, args: &Args) -> Result<Vec<Insight>> {
-    let symbol = symbol_of(&args.input, &args.bars)?;
-    let loaded = load_without_channels(global)?;
-    let records = wiring::read_records(&data_dir(global, &loaded))?;
-    let page =
-        DocumentPage { symbol: Some(symbol.clone()), limit: MAX_NEWS, ..DocumentPage::default() };
-    let news: Vec<Insight> =
-        records.document_page(&page)?.into_iter().filter_map(|row| row.insight).collect();
-    say(global, format_args!("{} documents about {symbol} are in the store", news.len()));
+fn stored_news(global: &Global, (symbol, bars): (&Symbol, &[Bar])) -> Result<News> {
+    let news = stored::about(&ledger::records(global)?, symbol)?;
+    say(global, format_args!("{}", stored::said(symbol, bars, &news)));
     Ok(news)
 }
 
@@ -148,11 +154,14 @@ fn write(path: &Path, page: &str) -> Result<()> {
         .map_err(|e| Failure::new(Exit::Store, format!("writing {}: {e}", path.display())))
 }
 
-fn show(global: &Global, plan: &Plan, done: &Backtest) -> Result<()> {
+fn show(global: &Global, plan: &Plan, (done, documents): (&Backtest, Option<usize>)) -> Result<()> {
     let mut value = serde_json::to_value(done.stats).map_err(Failure::usage)?;
     if global.json {
         value["strategy"] = json!(plan.canonical);
         value["refused_orders"] = json!(done.refused_orders);
+        if let Some(documents) = documents {
+            value["documents"] = json!(documents);
+        }
         value["trade_list"] = serde_json::to_value(&done.trades).map_err(Failure::usage)?;
         return print_json(&value);
     }

@@ -1,6 +1,6 @@
 //! The ledger of trials, for every command that tries something on data.
 
-use finstage_model::{Bar, Clock as _, Symbol, Trial};
+use finstage_model::{Clock as _, Trial};
 use finstage_net::SystemClock;
 use finstage_quant::stats::sharpe::Trials;
 use finstage_research::evidence::{Ground, Made, Tried};
@@ -22,16 +22,9 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    /// Opens the ledger of the data folder, before anything is tried.
-    pub(super) fn open(
-        global: &Global,
-        tried: Tried,
-        (symbol, bars): (&Symbol, &[Bar]),
-    ) -> Result<Self> {
-        let loaded = load_without_channels(global)?;
-        let records = wiring::open_records(&data_dir(global, &loaded), StoreKind::Real)?;
+    /// Opens the ledger of the records, before anything is tried.
+    pub(super) fn open(records: Records, tried: Tried, ground: Ground) -> Result<Self> {
         let trials = evidence::trials(&records, SystemClock.now())?;
-        let ground = Ground::of_series(symbol, bars);
         let hypothesis = tried.hypothesis(&ground);
         let is_known =
             trials.iter().any(|trial| trial.key() == (&hypothesis, ground.data_hash.as_str()));
@@ -57,6 +50,12 @@ impl Entry {
         self.records.add_trials(&[row], SystemClock.now())?;
         Ok(())
     }
+}
+
+/// The records of the data folder, which hold the ledger.
+pub(super) fn records(global: &Global) -> Result<Records> {
+    let loaded = load_without_channels(global)?;
+    wiring::open_records(&data_dir(global, &loaded), StoreKind::Real)
 }
 
 /// How much was tried: a search counts its combinations.

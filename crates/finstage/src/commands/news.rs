@@ -11,6 +11,7 @@ use finstage_store::Records;
 use finstage_store::records::{DocumentPage, StoreKind};
 use serde::Serialize;
 
+use super::config::count;
 use super::{data_dir, load_without_channels, print_json, print_line, print_table, say, say_none};
 use crate::cli::{Global, News, NewsFetch, NewsLift, NewsList};
 use crate::config::Loaded;
@@ -40,6 +41,7 @@ struct Fetched {
     failed: usize,
     new: usize,
     copies: usize,
+    retold: usize,
     known: u32,
     unreadable: u32,
     failures: Vec<Unanswered>,
@@ -107,6 +109,7 @@ fn sums<'a>(heard: &[Heard], health: impl Iterator<Item = &'a FeedHealth>) -> Fe
     for heard in heard {
         sums.new += heard.documents.len();
         sums.copies += heard.copies.len();
+        sums.retold += heard.retold.len();
         sums.known += heard.known;
         sums.unreadable += heard.unreadable;
     }
@@ -120,16 +123,26 @@ fn tell(global: &Global, fetched: &Fetched, args: &NewsFetch) -> Result<Exit> {
     if global.json && !args.dry_run {
         print_json(fetched)?;
     } else {
-        let Fetched { asked, failed, new, copies, known, unreadable, .. } = fetched;
-        let feeds = if *asked == 1 { "feed" } else { "feeds" };
-        say(
-            global,
-            format_args!(
-                "{asked} {feeds} asked, {failed} failed: {new} new, {copies} copies, {known} known, {unreadable} unreadable"
-            ),
-        );
+        say(global, format_args!("{}", sentence(fetched)));
     }
     Ok(if fetched.failed == fetched.asked { Exit::Remote } else { Exit::Done })
+}
+
+/// `1 feed asked, none failed: 2 new (1 a story told before), 1 copy, 20 known, none unreadable`.
+fn sentence(fetched: &Fetched) -> String {
+    let Fetched { asked, failed, new, copies, retold, known, unreadable, .. } = *fetched;
+    let none = |count: usize| if count == 0 { "none".to_owned() } else { count.to_string() };
+    let told = match retold {
+        0 => String::new(),
+        1 => " (1 tells a story once more)".to_owned(),
+        n => format!(" ({n} tell a story once more)"),
+    };
+    let feeds = count(asked, "feed", "feeds");
+    let (failed, new, unreadable) = (none(failed), none(new), none(unreadable as usize));
+    let copies = count(copies, "copy", "copies");
+    format!(
+        "{feeds} asked, {failed} failed: {new} new{told}, {copies}, {known} known, {unreadable} unreadable"
+    )
 }
 
 /// What is watched, each once.
@@ -215,11 +228,9 @@ fn lift(global: &Global, loaded: &Loaded, args: &NewsLift) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// The documents about an instrument that were read.
+/// The stories about an instrument that were read.
 fn told(records: &Records, symbol: &Symbol) -> Result<Vec<Told>> {
-    let symbol = Some(symbol.clone());
-    let page = DocumentPage { symbol, limit: MAX_MEASURED, ..DocumentPage::default() };
-    let insights = records.document_page(&page)?.into_iter().filter_map(|row| row.insight);
+    let insights = records.insights_about(symbol, MAX_MEASURED)?.into_iter();
     Ok(insights.map(|read| Told { known_at: read.known_at, tone: read.tone() }).collect())
 }
 
@@ -245,4 +256,24 @@ fn table(rows: &[LiftRow]) -> Result<()> {
         &["tone", "bars", "labels", "n", "n_eff", "mean", "lift", "95% interval", "p"],
         &lines,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_fetched_is_said_as_people_count() {
+        let one = Fetched { asked: 1, new: 2, retold: 1, copies: 1, ..Fetched::default() };
+        assert_eq!(
+            sentence(&one),
+            "1 feed asked, none failed: 2 new (1 tells a story once more), 1 copy, 0 known, none unreadable"
+        );
+        let two = Fetched { asked: 2, failed: 1, copies: 3, known: 9, unreadable: 1, ..one };
+        let two = Fetched { new: 0, retold: 0, ..two };
+        assert_eq!(
+            sentence(&two),
+            "2 feeds asked, 1 failed: none new, 3 copies, 9 known, 1 unreadable"
+        );
+    }
 }

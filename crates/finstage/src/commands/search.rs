@@ -4,16 +4,20 @@
 use std::path::Path;
 
 use finstage_model::Bar;
+use finstage_research::News;
 use finstage_research::backtest::{CloseFinal, Exit as PositionExit, OnExit, Options};
-use finstage_research::evidence::Tried;
+use finstage_research::evidence::{Ground, Tried};
 use finstage_research::sweep::{Grid, Sweep};
 use finstage_store::table::{Column, write_csv, write_parquet};
 use finstage_strategies::CATALOG;
+use serde_json::{Value, json};
 
 use super::import::{read_bars, symbol_of};
-use super::ledger::Entry;
+use super::ledger::{self, Entry};
+use super::say;
 use crate::cli::{ClosePrice, Global, Search as Args};
 use crate::exit::{Exit, Failure, Result};
+use crate::news::stored;
 
 /// Everything that a search needs.
 pub(super) struct Search {
@@ -22,6 +26,8 @@ pub(super) struct Search {
     /// What the bars are of, for people.
     pub(super) title: String,
     pub(super) options: Options,
+    /// How many documents are heard, where the strategy hears news.
+    pub(super) documents: Option<usize>,
     pub(super) threads: usize,
     /// Where it is written down.
     pub(super) entry: Entry,
@@ -51,16 +57,40 @@ impl Search {
         options.check().map_err(Failure::usage)?;
         let file = read_bars(global, &args.input, &args.bars)?;
         let symbol = symbol_of(&args.input, &args.bars)?;
-        let entry = Entry::open(global, tried(&sweep), (&symbol, &file.bars))?;
+        let records = ledger::records(global)?;
+        let (news, documents) = match sweep.hears_news() {
+            false => (News::default(), None),
+            true => {
+                let news = stored::about(&records, &symbol)?;
+                say(global, format_args!("{}", stored::said(&symbol, &file.bars, &news)));
+                let documents = news.within(&file.bars).len();
+                (news, Some(documents))
+            }
+        };
+        let ground = Ground::of_heard_series(&symbol, &file.bars, &news);
+        let sweep = sweep.with_news(news);
+        let entry = Entry::open(records, tried(&sweep), ground)?;
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Self {
             sweep,
             title: format!("{symbol} {}", file.interval),
             bars: file.bars,
             options,
+            documents,
             threads: args.threads.map_or_else(cores, usize::from),
             entry,
         })
+    }
+
+    /// A result as JSON, with what was searched.
+    pub(super) fn json(&self, mut result: Value) -> Value {
+        result["strategy"] = json!(self.sweep.rule_text());
+        result["combinations"] = json!(self.sweep.combinations());
+        result["skipped"] = json!(self.sweep.skipped());
+        if let Some(documents) = self.documents {
+            result["documents"] = json!(documents);
+        }
+        result
     }
 
     /// Says, before anything is tried, how much more is tried with it.

@@ -17,7 +17,7 @@ const DEFAULT_TOP: usize = 20;
 pub(super) fn run(global: &Global, args: &Args) -> Result<Exit> {
     let format = args.output.as_deref().map(Format::of).transpose()?;
     let search = Search::new(global, &args.search, Tried::sweep)?;
-    let Search { sweep, bars, title, options, threads, entry } = &search;
+    let Search { sweep, bars, title, options, threads, entry, .. } = &search;
     let draw = |rows: &[Row]| {
         let made_by = format!("finstage {}", crate::VERSION);
         let map = Heatmap { title, bars: bars.len(), sweep, rows, options, made_by: &made_by };
@@ -46,19 +46,15 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit> {
     let most = args.top.unwrap_or(if global.json { usize::MAX } else { DEFAULT_TOP });
     let mut best = ranked(&rows);
     best.truncate(most);
-    show(global, sweep, &best)?;
+    show(global, &search, &best)?;
     Ok(Exit::Done)
 }
 
-fn show(global: &Global, sweep: &Sweep, best: &[&Row]) -> Result<()> {
+fn show(global: &Global, search: &Search, best: &[&Row]) -> Result<()> {
+    let sweep = &search.sweep;
     if global.json {
         let rows: Vec<Value> = best.iter().map(|row| json_of(sweep, row)).collect();
-        return print_json(&json!({
-            "strategy": sweep.rule_text(),
-            "combinations": sweep.combinations(),
-            "skipped": sweep.skipped(),
-            "rows": rows,
-        }));
+        return print_json(&search.json(json!({"rows": rows})));
     }
     let mut names: Vec<&str> = sweep.grid().axes().iter().map(|axis| axis.name.as_str()).collect();
     names.extend(["final_equity", "return_pct", "sharpe", "max_drawdown_pct", "trades"]);

@@ -37,7 +37,7 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit> {
         format.write(path, &equity(bars, &walked))?;
         say(global, format_args!("joined equity: {}", path.display()));
     }
-    show(global, sweep, bars, &walked)?;
+    show(global, &search, &walked)?;
     Ok(Exit::Done)
 }
 
@@ -56,16 +56,12 @@ fn equity(bars: &[Bar], walked: &WalkForward) -> Vec<Column> {
     ]
 }
 
-fn show(global: &Global, sweep: &Sweep, bars: &[Bar], walked: &WalkForward) -> Result<()> {
+fn show(global: &Global, search: &Search, walked: &WalkForward) -> Result<()> {
+    let Search { sweep, bars, .. } = search;
     if global.json {
         let folds = walked.folds.iter().map(|fold| json_of(sweep, bars, fold));
-        return print_json(&json!({
-            "strategy": sweep.rule_text(),
-            "combinations": sweep.combinations(),
-            "skipped": sweep.skipped(),
-            "folds": folds.collect::<Vec<Value>>(),
-            "joined": walked.joined.stats,
-        }));
+        let folds: Vec<Value> = folds.collect();
+        return print_json(&search.json(json!({"folds": folds, "joined": walked.joined.stats})));
     }
     let names = [
         "from",

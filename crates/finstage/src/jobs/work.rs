@@ -20,12 +20,13 @@ use crate::check::{Listener, replay};
 use crate::config::settings::FeedSettings;
 use crate::drift::{announce, message, mute_drifted};
 use crate::live::{Names, Safe};
+use crate::news::stored;
 use crate::report::hourly;
 use crate::report::job::Job as ReportJob;
 use crate::track::{self, Reach};
 use crate::upkeep::prune::{self, Kept, Policy};
 use crate::venues::Doors;
-use crate::{evidence, wiring};
+use crate::{evidence, generate, wiring};
 
 /// How long after a signal the nightly verification looks, as far as bars are that short.
 const HORIZONS: [&str; 3] = ["1d", "1w", "1mo"];
@@ -211,6 +212,12 @@ fn verify(means: &Means, series: &Series, ticket: &Ticket) -> Given {
         }
         if instruments.is_empty() {
             continue;
+        }
+        if generate::hears_news(&specs) {
+            instruments = stored::add(&means.records, instruments)?;
+            for one in &instruments {
+                tracing::info!("{}", stored::said(one.symbol(), one.bars(), one.news()));
+            }
         }
         let options = Options {
             horizons: HORIZONS.iter().filter_map(|text| text.parse().ok()).collect(),

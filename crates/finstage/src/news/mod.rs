@@ -5,6 +5,7 @@
 
 pub mod feeds;
 pub mod reader;
+pub mod stored;
 
 use std::time::Duration;
 
@@ -54,8 +55,7 @@ pub fn collector(
         let page = DocumentPage { since, limit: MAX_RECALLED, ..DocumentPage::default() };
         // The oldest first: what was seen last is forgotten last.
         for row in records.document_page(&page)?.into_iter().rev() {
-            let printed = row.document.published.unwrap_or(row.seen_at).min(row.seen_at);
-            collector.shelf().recall(row.document.id, &row.document.title, printed);
+            collector.shelf().recall(&row.document, row.seen_at, row.story);
         }
     }
     Ok(collector)
@@ -78,6 +78,11 @@ pub async fn keep(
         let batch: Vec<_> = documents.by_ref().take(READ_AT_ONCE).collect();
         rows.extend(reader.read(batch, seen_at, pace.clock.as_ref()).await);
     }
+    for (document, story) in heard.retold {
+        if let Some(row) = rows.iter_mut().find(|row| row.document.id == document) {
+            row.story = Some(story);
+        }
+    }
     let (records, kept) = (records.clone(), rows.clone());
     let copies: Vec<DocumentId> = heard.copies.into_iter().map(|copy| copy.document).collect();
     let write = move || {
@@ -91,12 +96,17 @@ pub async fn keep(
     Ok(rows)
 }
 
-/// What a service is told of a document: that it was seen, and what was read in it.
-fn told(row: DocumentRow) -> Vec<Event> {
-    let DocumentRow { document, seen_at, insight, .. } = row;
+/// What a service is told of a document: that it was seen, and what was read in it, unless an earlier one
+/// told the same story.
+#[must_use]
+pub fn told(row: DocumentRow) -> Vec<Event> {
+    let DocumentRow { document, seen_at, insight, story, .. } = row;
     let mut events = vec![Event::new(seen_at, Payload::Document(Box::new(document)))];
+    // A story moves a score once, however many publishers tell it in their own words.
     events.extend(
-        insight.map(|insight| Event::new(insight.known_at, Payload::Insight(Box::new(insight)))),
+        insight
+            .filter(|_| story.is_none())
+            .map(|insight| Event::new(insight.known_at, Payload::Insight(Box::new(insight)))),
     );
     events
 }

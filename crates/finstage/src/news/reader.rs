@@ -97,7 +97,14 @@ impl Reader {
                 };
                 translated = answer.headline;
             }
-            DocumentRow { document, seen_at, sources: 1, translated, insight: Some(insight) }
+            DocumentRow {
+                document,
+                seen_at,
+                sources: 1,
+                translated,
+                story: None,
+                insight: Some(insight),
+            }
         };
         documents.into_iter().zip(answers).map(row).collect()
     }

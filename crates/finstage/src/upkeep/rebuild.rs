@@ -179,7 +179,7 @@ fn restore_told(records: &Records, journal: &Journal, now: Timestamp) -> Result<
 
 /// A document of the journal as a row.
 fn heard(document: Document, seen_at: Timestamp) -> DocumentRow {
-    DocumentRow { document, seen_at, sources: 1, translated: None, insight: None }
+    DocumentRow { document, seen_at, sources: 1, translated: None, story: None, insight: None }
 }
 
 fn each_run(journal: &Journal, work: &mut dyn FnMut(Day, RunNumber) -> Result<()>) -> Result<()> {

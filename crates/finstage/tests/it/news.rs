@@ -6,12 +6,18 @@ use std::time::Duration;
 
 use finstage::config::settings::NewsSettings;
 use finstage::news::reader::Reader;
-use finstage::news::{collector, keep, once};
+use finstage::news::{collector, keep, once, stored, told};
 use finstage::pace::Pace;
+use finstage_engine::{Engine, EngineSettings, Origin, SeriesSpec, StrategySpec};
+use finstage_feeds::news::Heard;
 use finstage_lab::sim::ledger::Ledger;
 use finstage_lab::sim::rss::{CASES, NewsOptions, NewsSim, Newsroom, NewsroomSpec};
-use finstage_model::{Clock, ManualClock, Timestamp};
+use finstage_model::{
+    Bar, Clock, Document, DocumentId, Event, Instrument, InstrumentId, Interval, ManualClock,
+    Output, Payload, Price, Qty, Symbol, Timestamp,
+};
 use finstage_net::{Client, ClientOptions};
+use finstage_research::study::{Adjustment, Instrument as Studied, listen};
 use finstage_store::Records;
 use finstage_store::records::DocumentPage;
 use tokio::net::TcpListener;
@@ -130,4 +136,139 @@ async fn feeds_as_they_should_not_be_lose_nothing_that_can_be_read() {
         .map(|feed| feed.name.rsplit('/').next().unwrap_or_default().to_owned())
         .collect();
     assert_eq!(failed, ["challenge", "huge", "busy", "gone"]);
+}
+
+/// A day of bars of a minute whose price swings about its average.
+fn swinging(opened: Timestamp) -> Vec<Bar> {
+    let bar = |minute: i64| {
+        let close =
+            Price::from_nanos((100 + [0, 2, 1, -3, -1][minute as usize % 5]) * 1_000_000_000);
+        Bar {
+            instrument: InstrumentId(0),
+            interval: Interval::M1,
+            open_time: Timestamp::from_secs(opened.nanos() / 1_000_000_000 + 60 * minute),
+            open: close,
+            high: close,
+            low: close,
+            close,
+            volume: Qty::ZERO,
+            trades: 0,
+        }
+    };
+    (0..600).map(bar).collect()
+}
+
+fn confirmed(name: &str) -> StrategySpec {
+    let params = [("period", 3.0), ("hours", 1.0), ("least", 0.05)];
+    StrategySpec {
+        name: name.to_owned(),
+        params: params.map(|(name, value)| (name.to_owned(), value)).into(),
+        interval: Interval::M1,
+        symbols: Vec::new(),
+        when: None,
+    }
+}
+
+#[tokio::test]
+async fn a_day_with_news_says_on_its_records_what_was_said_live() {
+    let (opened, symbol) = (opened(), "yahoo:AAPL".parse::<Symbol>().unwrap());
+    let bars = swinging(opened);
+    let specs = vec![confirmed("news_confirmed_up"), confirmed("news_confirmed_down")];
+    let settings = EngineSettings {
+        strategies: specs.clone(),
+        series: vec![SeriesSpec {
+            symbol: symbol.clone(),
+            interval: Interval::M1,
+            origin: Origin::Venue,
+        }],
+        ..EngineSettings::default()
+    };
+    let mut engine = Engine::new(&settings, finstage_strategies::CATALOG).unwrap();
+    let records = Records::open_in_memory().unwrap();
+    let clock = Arc::new(ManualClock::new(opened));
+    let pace = Pace { clock: clock.clone(), speed: 1.0 };
+    let mut outputs = Vec::new();
+    let instrument = Instrument {
+        id: InstrumentId(0),
+        symbol: symbol.clone(),
+        tick: None,
+        lot: None,
+        currency: None,
+        category: finstage_model::Category::Other,
+    };
+    engine.apply(&Event::new(opened, Payload::Instrument(Box::new(instrument))), &mut outputs);
+    // A bar reaches us 2 s after its close; some news comes in between, which the bar must not have seen.
+    for (number, bar) in bars.iter().enumerate() {
+        let title =
+            ["Apple profit soars to a record", "Apple shares crash on fraud"][number / 90 % 2];
+        for after in [-7_i64, 1] {
+            let is_news = number % 45 == (2 + after.unsigned_abs()) as usize;
+            clock.set(Timestamp::from_nanos(bar.close_time().nanos() + after * 1_000_000_000));
+            if is_news {
+                let document = Document {
+                    id: DocumentId((number as u128) << 8 | u128::from(after.unsigned_abs())),
+                    feed: "f".to_owned(),
+                    title: format!("{title} ({number})"),
+                    summary: String::new(),
+                    link: String::new(),
+                    source: String::new(),
+                    published: None,
+                    symbols: vec![symbol.clone()],
+                };
+                let heard = Heard { documents: vec![document], ..Heard::default() };
+                for row in keep(heard, &Reader::Lexicon, &records, &pace).await.unwrap() {
+                    told(row).iter().for_each(|event| engine.apply(event, &mut outputs));
+                }
+            }
+        }
+        let seen = Timestamp::from_nanos(bar.close_time().nanos() + 2_000_000_000);
+        engine.apply(&Event::new(seen, Payload::Bar(*bar)), &mut outputs);
+    }
+    let mut live = vec![Vec::new(); specs.len()];
+    for output in &outputs {
+        if let Output::Signal(signal) = output {
+            let place = bars.iter().position(|bar| bar.open_time == signal.open_time).unwrap();
+            live[usize::from(signal.strategy.0)].push(place);
+        }
+    }
+    let news = stored::about(&records, &symbol).unwrap();
+    let known = stored::said(&symbol, &bars, &news);
+    assert!(known.starts_with("yahoo:AAPL: 28 documents are heard, the first known at"), "{known}");
+    let past = Studied::new(symbol, &bars, &|_| Adjustment::NONE).unwrap();
+    let deaf = listen(&specs, finstage_strategies::CATALOG, &past).unwrap();
+    let past = listen(&specs, finstage_strategies::CATALOG, &past.with_news(news)).unwrap();
+    assert_eq!(past.events, live);
+    assert!(live.iter().all(|said| said.len() > 10), "{live:?}");
+    assert_eq!((past.repaints, deaf.events), (vec![false; 2], vec![Vec::new(); 2]));
+}
+
+#[tokio::test]
+async fn a_story_told_twice_is_kept_twice_and_moves_scores_once() {
+    let (opened, symbol) = (opened(), "yahoo:AAPL".parse::<Symbol>().unwrap());
+    let records = Records::open_in_memory().unwrap();
+    let pace = Pace { clock: Arc::new(ManualClock::new(opened)), speed: 1.0 };
+    let document = |id, title: &str| Document {
+        id: DocumentId(id),
+        feed: "f".to_owned(),
+        title: title.to_owned(),
+        summary: String::new(),
+        link: String::new(),
+        source: String::new(),
+        published: None,
+        symbols: vec![symbol.clone()],
+    };
+    let documents = vec![
+        document(1, "Apple profit soars to a record"),
+        document(2, "Apple's profit soars to record"),
+    ];
+    let retold = vec![(DocumentId(2), DocumentId(1))];
+    let heard = Heard { documents, retold, ..Heard::default() };
+    let rows = keep(heard, &Reader::Lexicon, &records, &pace).await.unwrap();
+    let told: Vec<usize> = rows.into_iter().map(|row| told(row).len()).collect();
+    assert_eq!(told, [2, 1], "of the second only that it was seen");
+    let page = DocumentPage { limit: 9, ..DocumentPage::default() };
+    let stories: Vec<_> =
+        records.document_page(&page).unwrap().iter().map(|row| row.story).collect();
+    assert_eq!(stories, [Some(DocumentId(1)), None]);
+    assert_eq!(records.insights_about(&symbol, 9).unwrap().len(), 1);
 }

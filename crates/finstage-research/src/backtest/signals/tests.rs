@@ -1,5 +1,5 @@
 use finstage_engine::{Context, Firing, ParamSpec, Strategy};
-use finstage_model::{Direction, Facts, InstrumentId, Price, Qty};
+use finstage_model::{Direction, Facts, InstrumentId, Price, Qty, Timestamp};
 
 use super::*;
 
@@ -158,6 +158,10 @@ impl Strategy for Glad {
         1
     }
 
+    fn hears_news(&self) -> bool {
+        true
+    }
+
     fn on_bar(&mut self, _: &Bar, ctx: &Context<'_>, out: &mut Vec<Firing>) {
         if ctx.news(std::time::Duration::from_secs(30)) > 0.0 {
             let facts = Facts::default();
@@ -172,16 +176,10 @@ fn news_is_heard_when_it_was_known_and_by_no_bar_that_closed_before() {
     let exit = Exit { hold: Some(1), ..Exit::default() };
     let rule = SignalRule { entry: "glad".parse().unwrap(), exit };
     let first = |millis: i64| {
-        let insight = Insight {
-            document: finstage_model::DocumentId(1),
-            known_at: Timestamp::from_millis(millis),
-            by: "test".to_owned(),
-            symbols: vec!["yahoo:AAPL".parse().unwrap()],
-            score: 1.0,
-            impact: 1.0,
-            confidence: 1.0,
-        };
-        let plan = rule.plan_with_news(Catalog::new(&[GLAD]), &bars("11111"), &[insight]).unwrap();
+        let insight = crate::news::insight(1, Timestamp::from_millis(millis), 1.0);
+        let plan = rule
+            .plan_with_news(Catalog::new(&[GLAD]), &bars("11111"), &News::new(vec![insight]))
+            .unwrap();
         plan.targets.first().map(|target| target.bar)
     };
     // The bars close at 60, 120, 180 … seconds; after half a minute it is forgotten.

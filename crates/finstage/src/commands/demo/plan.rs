@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use finstage_engine::Entry;
 use finstage_model::{Interval, Symbol};
-use finstage_strategies::{CATALOG, hears_news};
+use finstage_strategies::CATALOG;
 
 use crate::config;
 use crate::config::settings::Settings;
@@ -79,7 +79,7 @@ pub(super) fn own_bars(
     let reads_longer = |entry: &Entry| {
         entry.params(&[]).is_ok_and(|params| (entry.build)(&params).longer(length).is_some())
     };
-    let is_for_bars = |entry: &&Entry| !reads_longer(entry) && !hears_news(entry);
+    let is_for_bars = |entry: &&Entry| !reads_longer(entry) && !entry.hears_news();
     for entry in CATALOG.iter().filter(is_for_bars) {
         if entry.name.starts_with("ma_breakout") {
             for period in [20, 50, 200] {

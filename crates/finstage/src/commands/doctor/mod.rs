@@ -1,6 +1,7 @@
 //! `finstage doctor`: everything that a service needs, checked before it is missed.
 
 mod local;
+mod news;
 mod remote;
 mod sealed;
 

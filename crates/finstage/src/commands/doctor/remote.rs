@@ -58,6 +58,7 @@ pub(super) async fn check(settings: &Settings, dir: &Path, checks: &mut Vec<Chec
         checks.push(account(name, None, means).await);
     }
     checks.extend(super::sealed::check(settings, dir, (&client, PATIENCE)).await);
+    checks.extend(super::news::check(settings, &client).await);
     checks.extend(difference(&dates));
     for channel in &settings.notify {
         match channel {

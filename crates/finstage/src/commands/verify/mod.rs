@@ -5,10 +5,12 @@ mod output;
 
 use std::collections::BTreeSet;
 
+use finstage_engine::When;
 use finstage_model::{Call, Card, CardVerdict, Clock as _, Symbol, Trial};
 use finstage_net::SystemClock;
 use finstage_research::backtest::{Exit as PositionExit, Maker};
 use finstage_research::evidence::{Evidence, Groups, Ledger, Options, Plan};
+use finstage_research::study::Instrument;
 use finstage_research::sweep::{Axis, Grid, Sweep};
 use finstage_store::records::{Records, StoreKind};
 use finstage_strategies::CATALOG;
@@ -18,6 +20,7 @@ use super::{data_dir, ledger, load_without_channels, say};
 use crate::cli::{Global, Verify as Args};
 use crate::drift::{message, mute_drifted};
 use crate::exit::{Exit, Failure, Result};
+use crate::news::stored;
 use crate::{evidence, generate, wiring};
 
 /// Horizons where none is asked for.
@@ -34,15 +37,7 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit> {
     };
     let calls = input::calls(&args.strategies)?;
     let own = whens(&args.when, args.direction);
-    let (groups, options) = (groups(&args.groups)?, options(args)?);
-    let plan = match args.grid.as_slice() {
-        [] => {
-            let specs = generate::strategies(&calls, &own, instruments[0].interval())?;
-            Plan::new(instruments, &groups, (specs, CATALOG), options)
-        }
-        grid => Plan::walk_forward(instruments, &groups, &search(&calls, grid)?, options),
-    };
-    let plan = plan.map_err(Failure::usage)?;
+    let plan = plan(global, args, (&records, instruments), (&calls, &own))?;
     if let Some((horizon, interval)) = plan.too_short().first()
         && !args.horizons.is_empty()
     {
@@ -78,6 +73,46 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit> {
     output::show(global, &evidence)?;
     say(global, format_args!("{}", evidence.summary));
     require(args.require, &named, &evidence)
+}
+
+/// The hypotheses, on instruments that hear the news of the store where a strategy asks for it. The whole
+/// catalogue has those strategies in it where there is any.
+fn plan(
+    global: &Global,
+    args: &Args,
+    (records, mut instruments): (&Records, Vec<Instrument>),
+    (calls, own): (&[Call], &[When]),
+) -> Result<Plan> {
+    let (groups, options) = (groups(&args.groups)?, options(args)?);
+    if !args.grid.is_empty() {
+        let sweep = search(calls, &args.grid)?;
+        if sweep.hears_news() {
+            instruments = stored::add(records, instruments)?;
+            say_heard(global, &instruments);
+        }
+        return Plan::walk_forward(instruments, &groups, &sweep, options).map_err(Failure::usage);
+    }
+    let interval = instruments[0].interval();
+    let mut specs = generate::strategies(calls, own, interval)?;
+    let is_whole = calls.is_empty() && own.is_empty();
+    if is_whole || generate::hears_news(&specs) {
+        instruments = stored::add(records, instruments)?;
+    }
+    let hears = |one: &Instrument| !one.news().within(one.bars()).is_empty();
+    if is_whole && instruments.iter().any(hears) {
+        specs.extend(generate::hearing(interval));
+    }
+    if generate::hears_news(&specs) {
+        say_heard(global, &instruments);
+    }
+    Plan::new(instruments, &groups, (specs, CATALOG), options).map_err(Failure::usage)
+}
+
+/// Says how much news each instrument has to hear.
+fn say_heard(global: &Global, instruments: &[Instrument]) {
+    for one in instruments {
+        say(global, format_args!("{}", stored::said(one.symbol(), one.bars(), one.news())));
+    }
 }
 
 /// Puts the cards in force, from which a service rules on signals; first those are muted that live
