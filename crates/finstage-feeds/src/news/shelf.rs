@@ -21,6 +21,8 @@ pub const SAME_STORY: Duration = Duration::from_secs(48 * 3_600);
 pub struct Shelf {
     items: Turning<DocumentId>,
     stories: Turning<(DocumentId, Timestamp)>,
+    /// By the page; `None` where a feed gives several items the same one.
+    pages: Turning<Option<(DocumentId, Timestamp, u128)>>,
     gists: Stories,
 }
 
@@ -58,13 +60,41 @@ impl Shelf {
             self.stories.get(story).filter(|_| !title.is_empty()).filter(|(_, at)| {
                 at.since(printed) <= SAME_STORY && printed.since(*at) <= SAME_STORY
             });
-        let document = same.map_or(key, |(document, _)| document);
+        let same =
+            same.map(|(document, _)| document).or_else(|| self.on_page(feed, &item.link, printed));
+        let document = same.unwrap_or(key);
         self.items.put(key.0, document);
         if same.is_some() {
             return Seen::Copied(document);
         }
         self.stories.put(story, (key, printed));
+        self.put_on_page(feed, &item.link, (key, printed));
         Seen::New(key)
+    }
+
+    /// The document that another feed had of the same page.
+    fn on_page(&mut self, feed: &str, link: &str, printed: Timestamp) -> Option<DocumentId> {
+        let (document, at, by) = self.pages.get(page(link)?)??;
+        let is_near = at.since(printed) <= SAME_STORY && printed.since(at) <= SAME_STORY;
+        (is_near && by != of_feed(feed)).then_some(document)
+    }
+
+    /// Takes note of whose page that is. One that a feed gives to several items says nothing: it is the page
+    /// of all its news.
+    fn put_on_page(
+        &mut self,
+        feed: &str,
+        link: &str,
+        (document, printed): (DocumentId, Timestamp),
+    ) {
+        let Some(page) = page(link) else { return };
+        let by = of_feed(feed);
+        let is_shared = match self.pages.get(page) {
+            Some(Some((_, _, before))) => before == by,
+            Some(None) => true,
+            None => false,
+        };
+        self.pages.put(page, (!is_shared).then_some((document, printed, by)));
     }
 
     /// The story that a new document tells in other words than the one that told it first; `None` where it
@@ -80,6 +110,7 @@ impl Shelf {
         self.items.put(id.0, id);
         let title = IdHasher::new().text("story").text(&normal(&document.title)).finish();
         self.stories.put(title, (id, printed));
+        self.put_on_page(&document.feed, &document.link, (id, printed));
         self.gists.recall(document, printed, story.unwrap_or(id));
     }
 
@@ -99,6 +130,17 @@ impl Shelf {
 /// When a document was printed, or seen where that is sooner or the feed does not say.
 fn printed(document: &Document, seen_at: Timestamp) -> Timestamp {
     document.published.unwrap_or(seen_at).min(seen_at)
+}
+
+/// What names a page; `None` for the first page of a site, which many items share.
+fn page(link: &str) -> Option<u128> {
+    let page = canonical(link);
+    let (_, place) = page.split_once("://")?;
+    place.contains('/').then(|| IdHasher::new().text("page").text(&page).finish())
+}
+
+fn of_feed(feed: &str) -> u128 {
+    IdHasher::new().text("feed").text(feed).finish()
 }
 
 /// The guid within its feed; else the page; else the headline and the day.
@@ -173,7 +215,7 @@ mod tests {
         assert!(is_new("a", &item("1", "https://x/1", "One")));
         assert!(!is_new("a", &item("1", "https://x/other", "One, edited")), "the guid is the same");
         assert!(
-            is_new("b", &item("1", "https://x/1", "Two")),
+            is_new("b", &item("1", "https://x/2", "Two")),
             "a guid means something in its feed only"
         );
         assert!(is_new("a", &item("", "https://x/3?utm_source=a", "Three")));
@@ -201,6 +243,30 @@ mod tests {
         let printed = Some(Moment { at: at(20), has_zone: true });
         let slow = Item { published: printed, ..item("5", "", "Rates cut again") };
         assert!(matches!(shelf.see("d", &slow, at(60)), Seen::Copied(_)));
+    }
+
+    #[test]
+    fn the_same_page_of_another_feed_is_a_copy_unless_a_feed_gives_it_to_all_its_items() {
+        let mut shelf = Shelf::default();
+        let first = item("1", "https://x.example/a?utm_source=1", "Chips are scarce");
+        let Seen::New(id) = shelf.see("a", &first, at(0)) else { panic!() };
+        let other = item("9", "https://X.example/a?fbclid=3", "Chips are scarce - Wire");
+        assert_eq!(shelf.see("b", &other, at(1)), Seen::Copied(id));
+        let later = item("12", "https://x.example/a", "Chips are scarce, again");
+        assert!(
+            matches!(shelf.see("c", &later, at(60)), Seen::New(_)),
+            "two days later it is news"
+        );
+        for (number, title) in ["One", "Two"].into_iter().enumerate() {
+            let one = item(&format!("n{number}"), "https://y.example/news", title);
+            assert!(matches!(shelf.see("a", &one, at(0)), Seen::New(_)));
+        }
+        let three = item("3", "https://y.example/news", "Three");
+        assert!(matches!(shelf.see("b", &three, at(0)), Seen::New(_)), "the page of all its news");
+        for (feed, title) in [("a", "Four"), ("b", "Five")] {
+            let front = item("4", "https://z.example/", title);
+            assert!(matches!(shelf.see(feed, &front, at(0)), Seen::New(_)));
+        }
     }
 
     #[test]

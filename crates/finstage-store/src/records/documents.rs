@@ -89,19 +89,25 @@ impl Records {
         })
     }
 
-    /// Counts one more feed for each of these documents, as often as they are named.
+    /// Notes which other feeds have which documents; a feed counts once, however often it is named.
     ///
     /// # Errors
     /// As every writing call: `Full`, `Held`, `Corrupt` or `Io`.
-    pub fn documents_copied(&self, copies: &[DocumentId]) -> Result<(), Error> {
+    pub fn documents_copied(&self, copies: &[(DocumentId, String)]) -> Result<(), Error> {
         if copies.is_empty() {
             return Ok(());
         }
         self.0.write("counting sources of news in", Durability::Kept, |tx| {
+            let sql = "INSERT INTO document_feeds SELECT id, ?2 FROM documents
+                WHERE id = ?1 AND feed <> ?2 ON CONFLICT DO NOTHING";
+            let mut note = tx.prepare_cached(sql)?;
             let sql = "UPDATE documents SET sources = sources + 1 WHERE id = ?";
             let mut count = tx.prepare_cached(sql)?;
-            for id in copies {
-                count.execute([id.to_string()])?;
+            for (id, feed) in copies {
+                let id = id.to_string();
+                if note.execute(params![id, feed])? > 0 {
+                    count.execute([id])?;
+                }
             }
             Ok(())
         })
@@ -307,8 +313,11 @@ mod tests {
         assert_eq!(about("x:A", 9).unwrap(), [read(two), read(one)]);
         assert_eq!(about("x:A", 1).unwrap(), [read(two)]);
         assert_eq!(about("x:C", 9).unwrap(), []);
-        records.documents_copied(&ids(&[1, 1])).unwrap();
-        assert_eq!(page(&behind)[0].sources, 3);
+        let copied = |feed: &str| vec![(one.document.id, feed.to_owned())];
+        for feed in ["b", "b", "c", &one.document.feed] {
+            records.documents_copied(&copied(feed)).unwrap();
+        }
+        assert_eq!(page(&behind)[0].sources, row(1, 0, &[]).sources + 2, "each other feed once");
         assert_eq!(records.document_count().unwrap(), 3);
     }
 

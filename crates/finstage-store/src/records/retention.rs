@@ -116,15 +116,16 @@ impl Forgettable {
     }
 
     /// Rows that go with it.
-    const fn companions(self) -> Option<&'static str> {
+    const fn companions(self) -> &'static [&'static str] {
         match self {
-            Self::Signals => None,
-            Self::Alerts => Some("DELETE FROM outbox WHERE alert = ?"),
-            Self::Notices => Some("DELETE FROM outbox WHERE notice = ?"),
-            Self::Documents => Some(
+            Self::Signals => &[],
+            Self::Alerts => &["DELETE FROM outbox WHERE alert = ?"],
+            Self::Notices => &["DELETE FROM outbox WHERE notice = ?"],
+            Self::Documents => &[
                 "DELETE FROM document_symbols WHERE (symbol, seen_at, document) IN (SELECT value, seen_at, documents.id
                     FROM documents, json_each(documents.symbols) WHERE documents.id = ?)",
-            ),
+                "DELETE FROM document_feeds WHERE document = ?",
+            ],
         }
     }
 }
@@ -177,7 +178,7 @@ fn forget(tx: &Connection, kind: Forgettable, (id, old): (&str, Old)) -> Result<
     if !tx.prepare_cached(&sql)?.exists(params![before, position, id])? {
         return Ok(0);
     }
-    if let Some(sql) = kind.companions() {
+    for sql in kind.companions() {
         tx.prepare_cached(sql)?.execute([id])?;
     }
     let sql = format!("DELETE FROM {table} WHERE id = ?");

@@ -17,7 +17,7 @@ use crate::cli::{Global, News, NewsFetch, NewsLift, NewsList};
 use crate::config::Loaded;
 use crate::exit::{Exit, Failure, Result};
 use crate::news::reader::Reader;
-use crate::news::{collector, feeds, keep, once};
+use crate::news::{collector, feeds, keep, once, read};
 use crate::pace::Pace;
 use crate::wiring;
 
@@ -89,7 +89,9 @@ fn fetch(global: &Global, loaded: &Loaded, args: &NewsFetch) -> Result<Exit> {
             let reader = Reader::new((&settings, llm), (records.clone(), dir.as_path()), &clock)?;
             fetched.new = 0;
             for heard in heard {
-                fetched.new += runtime.block_on(keep(heard, &reader, &records, &pace))?.len();
+                let fresh = runtime.block_on(read(heard, &reader, &pace));
+                runtime.block_on(keep(&fresh, &records))?;
+                fetched.new += fresh.rows.len();
             }
         }
     }

@@ -19,7 +19,7 @@ use tokio::sync::{mpsc, watch};
 
 use self::reader::Reader;
 use crate::config::settings::NewsSettings;
-use crate::exit::Result;
+use crate::exit::{Exit, Failure, Result};
 use crate::pace::Pace;
 
 /// Documents of this time are known to a new process.
@@ -61,16 +61,17 @@ pub fn collector(
     Ok(collector)
 }
 
-/// Reads what was heard, keeps it, and gives it back; `copies` are counted.
-///
-/// # Errors
-/// When the records cannot be written.
-pub async fn keep(
-    heard: Heard,
-    reader: &Reader,
-    records: &Records,
-    pace: &Pace,
-) -> Result<Vec<DocumentRow>> {
+/// What was heard and read, to be kept.
+#[derive(Debug, Clone, Default)]
+pub struct Fresh {
+    /// Documents with what was read in them.
+    pub rows: Vec<DocumentRow>,
+    /// Documents that another feed has as well, and that feed.
+    copies: Vec<(DocumentId, String)>,
+}
+
+/// Reads what was heard.
+pub async fn read(heard: Heard, reader: &Reader, pace: &Pace) -> Fresh {
     let seen_at = pace.clock.now();
     let mut rows = Vec::with_capacity(heard.documents.len());
     let mut documents = heard.documents.into_iter().peekable();
@@ -83,17 +84,24 @@ pub async fn keep(
             row.story = Some(story);
         }
     }
-    let (records, kept) = (records.clone(), rows.clone());
-    let copies: Vec<DocumentId> = heard.copies.into_iter().map(|copy| copy.document).collect();
+    let copies = heard.copies.into_iter().map(|copy| (copy.document, copy.feed)).collect();
+    Fresh { rows, copies }
+}
+
+/// Keeps it; what is kept already stays as it is.
+///
+/// # Errors
+/// When the records cannot be written.
+pub async fn keep(fresh: &Fresh, records: &Records) -> Result<()> {
+    let (records, fresh) = (records.clone(), fresh.clone());
     let write = move || {
-        records.documents_add(&kept)?;
-        records.documents_copied(&copies)
+        records.documents_add(&fresh.rows)?;
+        records.documents_copied(&fresh.copies)
     };
     match tokio::task::spawn_blocking(write).await {
-        Ok(written) => written?,
-        Err(error) => tracing::warn!("keeping news: {error}"),
+        Ok(written) => Ok(written?),
+        Err(error) => Err(Failure::new(Exit::Store, format!("keeping news: {error}"))),
     }
-    Ok(rows)
 }
 
 /// What a service is told of a document: that it was seen, and what was read in it, unless an earlier one
@@ -135,14 +143,19 @@ impl Desk {
             while let NewsStep::Ask(place, request) = self.collector.next(self.pace.clock.now()) {
                 let answer = self.client.send(&request).await;
                 let heard = self.collector.on_answer(place, answer.as_ref(), self.pace.clock.now());
-                let rows = match keep(heard, &self.reader, &self.records, &self.pace).await {
-                    Ok(rows) => rows,
-                    Err(why) => {
-                        tracing::warn!("news is not kept, and not told: {why}");
-                        break;
+                let fresh = read(heard, &self.reader, &self.pace).await;
+                // The feed will not bring it again: it is kept before anything else is asked.
+                let mut waits = false;
+                while let Err(why) = keep(&fresh, &self.records).await {
+                    if !waits {
+                        tracing::warn!("news waits until it can be kept: {why}");
+                        waits = true;
                     }
-                };
-                let batch: Vec<Event> = rows.into_iter().flat_map(told).collect();
+                    if !turns.next().await {
+                        return;
+                    }
+                }
+                let batch: Vec<Event> = fresh.rows.into_iter().flat_map(told).collect();
                 if !batch.is_empty() && events.send(batch).await.is_err() {
                     return;
                 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use finstage::config::settings::NewsSettings;
 use finstage::news::reader::Reader;
-use finstage::news::{collector, keep, once, stored, told};
+use finstage::news::{collector, keep, once, read, stored, told};
 use finstage::pace::Pace;
 use finstage_engine::{Engine, EngineSettings, Origin, SeriesSpec, StrategySpec};
 use finstage_feeds::news::Heard;
@@ -83,7 +83,9 @@ async fn fifty_feeds_bring_each_story_once_across_a_restart() {
                 assert_eq!(heard.unreadable, 0);
                 copies += heard.copies.len();
                 let reader = Reader::Lexicon;
-                new += keep(heard, &reader, &scene.records, &scene.pace).await.unwrap().len();
+                let fresh = read(heard, &reader, &scene.pace).await;
+                keep(&fresh, &scene.records).await.unwrap();
+                new += fresh.rows.len();
             }
         }
     }
@@ -216,7 +218,9 @@ async fn a_day_with_news_says_on_its_records_what_was_said_live() {
                     symbols: vec![symbol.clone()],
                 };
                 let heard = Heard { documents: vec![document], ..Heard::default() };
-                for row in keep(heard, &Reader::Lexicon, &records, &pace).await.unwrap() {
+                let fresh = read(heard, &Reader::Lexicon, &pace).await;
+                keep(&fresh, &records).await.unwrap();
+                for row in fresh.rows {
                     told(row).iter().for_each(|event| engine.apply(event, &mut outputs));
                 }
             }
@@ -263,8 +267,9 @@ async fn a_story_told_twice_is_kept_twice_and_moves_scores_once() {
     ];
     let retold = vec![(DocumentId(2), DocumentId(1))];
     let heard = Heard { documents, retold, ..Heard::default() };
-    let rows = keep(heard, &Reader::Lexicon, &records, &pace).await.unwrap();
-    let told: Vec<usize> = rows.into_iter().map(|row| told(row).len()).collect();
+    let fresh = read(heard, &Reader::Lexicon, &pace).await;
+    keep(&fresh, &records).await.unwrap();
+    let told: Vec<usize> = fresh.rows.into_iter().map(|row| told(row).len()).collect();
     assert_eq!(told, [2, 1], "of the second only that it was seen");
     let page = DocumentPage { limit: 9, ..DocumentPage::default() };
     let stories: Vec<_> =
