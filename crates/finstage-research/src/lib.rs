@@ -40,6 +40,7 @@ mod error;
 pub mod evidence;
 pub mod live;
 pub mod news_lift;
+pub mod patterns;
 pub mod proof;
 mod series;
 pub mod study;
