@@ -34,6 +34,7 @@ pub mod mutes;
 pub mod news;
 pub mod pace;
 pub mod patience;
+pub mod patterns;
 mod polled;
 pub mod recorded;
 mod rendezvous;
