@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use finstage_engine::When;
-use finstage_model::{Bar, IdHasher, Insight};
+use finstage_model::{Bar, Insight};
 use finstage_research::BarSeries;
 use finstage_research::backtest::{
     self, Backtest, CloseFinal, Exit as PositionExit, OnExit, Options, Plan, SignalRule, Slippage,
@@ -18,6 +18,7 @@ use super::import::{read_bars, symbol_of};
 use super::ledger::Entry;
 use super::{data_dir, load_without_channels, print_json, print_table, say};
 use crate::cli::{Backtest as Args, ClosePrice, Global};
+use crate::evidence::digest;
 use crate::exit::{Exit, Failure, Result};
 use crate::wiring;
 
@@ -65,12 +66,6 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit> {
     }
     show(global, &plan, &done)?;
     Ok(Exit::Done)
-}
-
-/// Hash of what came of a run.
-fn digest(done: &Backtest) -> String {
-    let bytes = |hash: IdHasher, value: &f64| hash.bytes(&value.to_bits().to_le_bytes());
-    format!("{:032x}", done.equity.iter().fold(IdHasher::new(), bytes).finish())
 }
 
 fn plan(global: &Global, args: &Args, bars: &[Bar]) -> Result<Plan> {
