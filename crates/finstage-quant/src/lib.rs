@@ -25,6 +25,7 @@ mod average;
 mod bands;
 mod bar;
 mod blocks;
+pub mod cluster;
 mod directional;
 mod exact_sum;
 mod indicators;

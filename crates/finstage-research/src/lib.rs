@@ -41,6 +41,7 @@ pub mod evidence;
 pub mod live;
 mod news;
 pub mod news_lift;
+pub mod patterns;
 pub mod proof;
 mod series;
 pub mod study;

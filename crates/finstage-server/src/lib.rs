@@ -19,6 +19,7 @@ mod annex;
 mod answer;
 mod app;
 mod auth;
+mod backtests;
 mod dashboard;
 mod desk;
 mod error;
@@ -46,6 +47,7 @@ mod token;
 pub use annex::{Annex, Asked, Cut, Given, GivenBody};
 pub use app::About;
 pub use auth::{CODE_LIFE, SESSION_LIFE};
+pub use backtests::BacktestAsked;
 pub use desk::{
     Desk, FeedGauge, Gauges, InstrumentItem, JournalGauge, NotifierGauge, QueueGauge, QuotaGauge,
     RemoteGauge, ReportAsked, ReportForm, ReportPage, Rules, SealedGauge, SeriesGauge,

@@ -11,6 +11,7 @@ mod llm;
 mod man;
 mod metrics;
 mod news;
+mod patterns;
 mod prices;
 mod replay;
 mod report;
@@ -44,6 +45,7 @@ pub use self::llm::{
 pub use self::man::Man;
 pub use self::metrics::Metrics;
 pub use self::news::{News, NewsFetch, NewsLift, NewsList};
+pub use self::patterns::Patterns;
 pub use self::prices::Prices;
 pub use self::replay::{Replay, Speed};
 pub use self::report::{Report, ReportDaily, ReportFormat, ReportHourly, StatusFormat};
@@ -141,6 +143,8 @@ pub enum Command {
     /// What was said and what became of it, in a chain that anyone can check
     #[command(subcommand)]
     TrackRecord(TrackRecord),
+    /// Signals that come together: which ones, and whether the price went their way
+    Patterns(Patterns),
     /// The daily report: what happened, what was withheld and why, what became of earlier signals
     #[command(subcommand)]
     Report(Report),

@@ -115,7 +115,7 @@ pub fn settled(records: &Records) -> Result<Vec<Followed>, Error> {
 }
 
 /// Whether its data could be trusted.
-fn is_sound(one: &FollowedSignal) -> bool {
+pub(crate) fn is_sound(one: &FollowedSignal) -> bool {
     one.signal.verdict != "withheld"
 }
 

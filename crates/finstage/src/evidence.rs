@@ -7,7 +7,8 @@ use std::num::NonZero;
 use std::time::Duration;
 
 use finstage_feeds::{MarketHours, registry};
-use finstage_model::{Card, CardVerdict, Day, Interval, Symbol, Timestamp, Trial};
+use finstage_model::{Card, CardVerdict, Day, IdHasher, Interval, Symbol, Timestamp, Trial};
+use finstage_research::backtest::Backtest;
 use finstage_research::evidence::{Evidence, Ledger, Plan, in_force};
 use finstage_research::study::{Adjustment, Instrument};
 use finstage_store::history::{Factors, History};
@@ -121,6 +122,13 @@ pub fn keep(records: &Records, evidence: &Evidence) -> Result<Kept> {
     }
     records.keep_cards(&kept)?;
     Ok(Kept { new: kept.len(), stay: evidence.rows.len() - kept.len(), standing })
+}
+
+/// Hash of what came of a backtest.
+#[must_use]
+pub fn digest(done: &Backtest) -> String {
+    let bytes = |hash: IdHasher, value: &f64| hash.bytes(&value.to_bits().to_le_bytes());
+    format!("{:032x}", done.equity.iter().fold(IdHasher::new(), bytes).finish())
 }
 
 /// As many threads as the machine has; no result depends on their number.

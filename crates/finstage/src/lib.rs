@@ -35,6 +35,7 @@ pub mod mutes;
 pub mod news;
 pub mod pace;
 pub mod patience;
+pub mod patterns;
 mod polled;
 pub mod recorded;
 mod rendezvous;

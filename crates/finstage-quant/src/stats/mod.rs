@@ -10,6 +10,7 @@
 //!
 //! It deliberately holds no verdict: thresholds and words are the business of the floors above.
 
+pub mod binomial;
 pub mod bootstrap;
 pub mod cusum;
 pub mod event_study;

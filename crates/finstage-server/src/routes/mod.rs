@@ -2,6 +2,7 @@
 //! by it, and the document of the API is made of it, so that they cannot disagree.
 
 mod alerts;
+mod backtests;
 mod bars;
 mod health;
 mod indicators;
@@ -340,6 +341,13 @@ pub(crate) static ROUTES: &[Route] = &[
         Work::Store(tasks::cancel),
     )
     .posting(None),
+    get(
+        "/api/v1/backtests",
+        "Submit a backtest on stored bars; its result stands in the task",
+        Gives::Json("Task"),
+        Work::Store(backtests::submit),
+    )
+    .posting(Some("NewBacktest")),
     get(
         "/api/v1/schedules",
         "What runs by itself, and when next",

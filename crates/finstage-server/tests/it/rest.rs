@@ -205,6 +205,44 @@ async fn tasks_are_submitted_listed_in_pages_and_called_off() {
 }
 
 #[tokio::test]
+async fn a_backtest_becomes_a_task_that_holds_its_result() {
+    let scene = Scene::new().await;
+    let bearer = format!("Bearer {}", scene.token);
+    let proof = [("Authorization", bearer.as_str()), ("Content-Type", "application/json")];
+    let post = async |body: &str| scene.ask("POST", "/api/v1/backtests", &proof, body).await;
+    let asked = r#"{"symbol": "sim:ONE", "interval": "1d", "strategy": "golden_cross(50,200)",
+        "from": "2020-01-01", "cash": 5000, "priority": "low", "key": "once"}"#;
+    let reply = post(asked).await;
+    assert_eq!(reply.status, 202, "{reply:?}");
+    let task = reply.json();
+    assert_eq!((&task["type"], &task["priority"]), (&"backtest".into(), &"low".into()));
+    assert_eq!((&task["data"]["cash"], &task["data"]["key"]), (&5000.into(), &Value::Null));
+    let path = format!("/api/v1/tasks/{}", task["id"]);
+    assert_eq!(reply.header("location"), Some(path.as_str()));
+    assert_eq!(post(asked).await.json()["id"], task["id"], "the same key is the same task");
+    let hour = std::time::Duration::from_secs(3_600);
+    let now = Timestamp::from_secs(1_700_000_000);
+    let leased = scene.records.task_lease("test", now, hour, 1).unwrap().remove(0);
+    scene.records.task_complete(leased.lease, now, r#"{"trades": 3}"#.to_owned()).unwrap();
+    let done = scene.json(&path).await;
+    assert_eq!((&done["state"], &done["result"]["trades"]), (&"done".into(), &3.into()));
+    for (bad, field) in [
+        (r#"{"symbol": "sim:ONE", "interval": "1d"}"#, "strategy: "),
+        (r#"{"symbol": "sim:ONE", "interval": "7d", "strategy": "a"}"#, "interval: "),
+        (r#"{"symbol": "sim:ONE", "interval": "1d", "strategy": "a", "cash": -1}"#, "cash: "),
+        (r#"{"symbol": "sim:ONE", "interval": "1d", "strategy": "a", "key": 1}"#, "key: "),
+        (r#"{"symbol": "sim:ONE", "interval": "1d", "strategy": "a", "x": 1}"#, "x: "),
+        ("[]", "the body"),
+    ] {
+        let reply = post(bad).await;
+        assert_eq!(reply.problem(), 400, "{bad}");
+        let detail = reply.json()["detail"].as_str().unwrap().to_owned();
+        assert!(detail.starts_with(field), "{bad}: {detail}");
+    }
+    scene.stop().await;
+}
+
+#[tokio::test]
 async fn what_cannot_be_done_is_said_with_what_can() {
     let scene = Scene::new().await;
     let bearer = format!("Bearer {}", scene.token);

@@ -3,8 +3,7 @@
 use std::path::Path;
 
 use finstage_engine::When;
-use finstage_model::{Bar, IdHasher, Symbol};
-
+use finstage_model::{Bar, Symbol};
 use finstage_research::backtest::{
     self, Backtest, CloseFinal, Exit as PositionExit, OnExit, Options, Plan, SignalRule, Slippage,
     Stops, Subject, parse_targets, report,
@@ -18,6 +17,7 @@ use super::import::{read_bars, symbol_of};
 use super::ledger::{self, Entry};
 use super::{print_json, print_table, say};
 use crate::cli::{Backtest as Args, ClosePrice, Global};
+use crate::evidence::digest;
 use crate::exit::{Exit, Failure, Result};
 use crate::news::stored;
 
@@ -69,12 +69,6 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit> {
     let documents = hears_news(args).then(|| news.within(&file.bars).len());
     show(global, &plan, (&done, documents))?;
     Ok(Exit::Done)
-}
-
-/// Hash of what came of a run.
-fn digest(done: &Backtest) -> String {
-    let bytes = |hash: IdHasher, value: &f64| hash.bytes(&value.to_bits().to_le_bytes());
-    format!("{:032x}", done.equity.iter().fold(IdHasher::new(), bytes).finish())
 }
 
 fn exit_of(args: &Args) -> PositionExit {

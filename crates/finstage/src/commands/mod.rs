@@ -26,6 +26,7 @@ mod man;
 mod metrics;
 mod news;
 mod open;
+mod patterns;
 mod prices;
 mod progress;
 mod replay;
@@ -126,6 +127,7 @@ fn run(cli: &Cli) -> Result<Exit> {
         Command::Verify(args) => verify::run(global, args),
         Command::Trials(args) => trials::run(global, args),
         Command::TrackRecord(args) => track_record::run(global, args),
+        Command::Patterns(args) => patterns::run(global, args),
         Command::Report(args) => report::run(global, args),
         Command::News(args) => news::run(global, args),
         Command::Tasks(args) => tasks::run(global, args),

@@ -7,6 +7,7 @@ use finstage_model::{Day, Interval, Symbol};
 use finstage_store::records::NewTask;
 use serde::Deserialize;
 
+use super::backtest;
 use super::registry::Fault;
 use crate::exit::{Failure, Result};
 
@@ -124,6 +125,8 @@ fn of_day(payload: &str) -> Result<(), Fault> {
 const SERIES: &str =
     "{\"symbols\": [\"binance:BTCUSDT\"], \"interval\": \"1h\"}, or {} for all that is watched";
 
+const BACKTEST: &str = "{\"symbol\": \"binance:BTCUSDT\", \"interval\": \"1d\", \"strategy\": \"golden_cross\"}, or with from, to and options of finstage backtest";
+
 /// All types.
 // a table: one entry a type
 pub const KINDS: &[Kind] = &[
@@ -147,6 +150,9 @@ pub const KINDS: &[Kind] = &[
     kind("verify", "judge the configured strategies anew on stored bars", series)
         .taking(SERIES)
         .tried(2, 600, 7_200),
+    kind("backtest", "run a strategy over stored bars", backtest::check)
+        .taking(BACKTEST)
+        .tried(2, 60, 600),
     kind("replay_check", "replay a day of the journal and compare what is said", of_day)
         .taking("{\"date\": \"2026-11-28\"}, or {} for yesterday")
         .tried(2, 600, 7_200),

@@ -1,6 +1,7 @@
 //! What a service does by itself, again and again, and what it was asked to do: a scheduler that turns what
 //! is due into tasks of the records' queue, and workers that run them.
 
+pub mod backtest;
 pub mod kinds;
 pub mod registry;
 pub mod scheduler;

@@ -330,31 +330,18 @@ async fn three_jobs_that_wait_take_as_long_as_the_longest_and_not_as_all_togethe
     workers.await.unwrap();
 }
 
-#[test]
-fn jobs_types_and_handlers_have_the_same_names() {
-    let settings = crate::config::parse("test", "", &[]).unwrap();
-    let jobs = table::jobs(&settings, StoreKind::Real);
-    let names: Vec<&str> = jobs.iter().map(|job| job.name).collect();
-    assert_eq!(names, table::NAMES);
-    for kind in KINDS {
-        kind.task("{}").unwrap();
-        let why = kind.task("{\"x\": 1}").unwrap_err();
-        assert!(why.reason.contains("it takes {"), "{}", why.reason);
-        let example = kind.takes.split(", or").next().unwrap();
-        kind.task(example).unwrap_or_else(|why| panic!("{}: {}", kind.name, why.reason));
-    }
-    let dir = tempfile::tempdir().unwrap();
-    let store =
-        crate::wiring::Store::open(dir.path(), StoreKind::Real, crate::wiring::disk()).unwrap();
+/// What a service's tasks work on, in an empty folder.
+fn means(dir: &std::path::Path, engine: finstage_engine::EngineSettings) -> Means {
+    let store = crate::wiring::Store::open(dir, StoreKind::Real, crate::wiring::disk()).unwrap();
     let clock: Arc<dyn finstage_model::Clock> = Arc::new(ManualClock::new(t("2026-01-01")));
-    let means = Means {
+    Means {
         records: store.records.clone(),
         history: store.history.clone(),
         journal: store.journal.clone(),
         clock: Arc::clone(&clock),
         safe: Default::default(),
         notifiers: Vec::new(),
-        engine: settings.engine,
+        engine,
         feeds: Vec::new(),
         report: crate::report::job::Job {
             records: store.records.clone(),
@@ -365,18 +352,86 @@ fn jobs_types_and_handlers_have_the_same_names() {
             watched: Vec::new(),
             notifiers: Vec::new(),
         },
-        dir: dir.path().to_owned(),
+        dir: dir.to_owned(),
         retention: crate::upkeep::prune::Policy {
             journal: Duration::MAX,
             said: Duration::MAX,
             notices: Duration::MAX,
             archive: None,
         },
-    };
+    }
+}
+
+#[test]
+fn jobs_types_and_handlers_have_the_same_names() {
+    let settings = crate::config::parse("test", "", &[]).unwrap();
+    let jobs = table::jobs(&settings, StoreKind::Real);
+    let names: Vec<&str> = jobs.iter().map(|job| job.name).collect();
+    assert_eq!(names, table::NAMES);
+    for kind in KINDS {
+        assert_eq!(kind.task("{}").is_ok(), kind.name != "backtest", "{}", kind.name);
+        let why = kind.task("{\"x\": 1}").unwrap_err();
+        assert!(why.reason.contains("it takes {"), "{}", why.reason);
+        let example = kind.takes.split(", or").next().unwrap();
+        kind.task(example).unwrap_or_else(|why| panic!("{}: {}", kind.name, why.reason));
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let means = means(dir.path(), settings.engine);
     let registry = work::registry(&means, &Doors::new());
     let mut kinds: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
     kinds.sort_unstable();
     assert_eq!(registry.kinds().collect::<Vec<_>>(), kinds);
+}
+
+#[test]
+fn a_backtest_of_stored_bars_is_that_of_the_same_bars_and_is_counted_once() {
+    use finstage_model::{Bar, InstrumentId, Interval, Price, Qty, Symbol};
+    use finstage_research::BarSeries;
+    use finstage_research::backtest::{self, Exit, Options, Plan};
+
+    let dir = tempfile::tempdir().unwrap();
+    let means = means(dir.path(), finstage_engine::EngineSettings::default());
+    let symbol: Symbol = "file:WAVE".parse().unwrap();
+    let price = |day: i64, off: i64| {
+        Price::from_nanos((100 + day * 37 % 23 + day * day % 17 + off) * 1_000_000_000)
+    };
+    let bar = |day: i64| Bar {
+        instrument: InstrumentId(0),
+        interval: Interval::D1,
+        open_time: Timestamp::from_secs(day * 86_400),
+        open: price(day, 0),
+        high: price(day, 9),
+        low: price(day, -9),
+        close: price(day, 3),
+        volume: Qty::ZERO,
+        trades: 1,
+    };
+    let bars: Vec<Bar> = (0..400).map(bar).collect();
+    let ask = |text: &str| {
+        let asked = serde_json::from_str(text).unwrap();
+        super::backtest::run(&means, &asked, &Ticket::new())
+    };
+    let text = "{\"symbol\":\"file:WAVE\",\"interval\":\"1d\",\"strategy\":\"sma_cross(3,8)\",\"cash\":5000}";
+    let why = ask(text).unwrap_err();
+    assert!(why.reason.starts_with("symbol: no bars of file:WAVE 1d"), "{}", why.reason);
+    means.records.put_instrument(&crate::wiring::describe(&symbol)).unwrap();
+    means.history.import(&symbol, Interval::D1, &bars).unwrap();
+    let given = ask(text).unwrap();
+    let options = Options { cash: 5_000.0, ..Options::default() };
+    let rule = "sma_cross(3,8)".parse().unwrap();
+    let plan = Plan::of_rule(&rule, Exit::default(), finstage_strategies::CATALOG, &bars).unwrap();
+    let series = BarSeries::new(&bars).unwrap();
+    let done = backtest::run(&series, &plan.targets, &options).unwrap();
+    assert!(done.stats.trades > 20, "{:?}", done.stats);
+    assert_eq!(given["final_equity"].as_f64(), Some(done.stats.final_equity));
+    assert_eq!(given["trade_list"].as_array().unwrap().len(), done.trades.len());
+    assert_eq!((&given["bars"], &given["trades_left_out"]), (&400.into(), &0.into()));
+    assert!(given.to_string().len() < finstage_store::records::MAX_RESULT_BYTES);
+    assert_eq!(ask(text).unwrap(), given);
+    assert_eq!(means.records.trials().unwrap().len(), 1, "a repeat counts once");
+    // Part of them.
+    let part = text.replacen('{', "{\"from\":\"1970-02-01\",\"to\":\"1970-03-01\",", 1);
+    assert_eq!(ask(&part).unwrap()["bars"], 28);
 }
 
 #[test]

@@ -13,6 +13,7 @@ use finstage_store::records::{Records, TaskKeep};
 use finstage_strategies::CATALOG;
 use serde_json::json;
 
+use super::backtest;
 use super::kinds::{Nothing, OfDay, Series};
 use super::registry::{Fault, Given, Registry, Ticket};
 use crate::backfill::{Filler, Span};
@@ -71,7 +72,7 @@ pub fn registry(means: &Means, doors: &Doors) -> Registry {
         let means = means.clone();
         move |Nothing {}, ticket: &Ticket| work(&means, ticket)
     };
-    let (judging, checking) = (means.clone(), means.clone());
+    let (judging, checking, trying) = (means.clone(), means.clone(), means.clone());
     compacting(Registry::default(), means.history.clone(), Arc::clone(&means.clock))
         .blocking("outcomes", on(outcomes))
         .blocking("report", on(report))
@@ -82,6 +83,7 @@ pub fn registry(means: &Means, doors: &Doors) -> Registry {
             async move { backfill(&fetching.0, &fetching.1, (series, ticket)).await }
         })
         .blocking("verify", move |series: Series, ticket| verify(&judging, &series, ticket))
+        .blocking("backtest", move |asked, ticket| backtest::run(&trying, &asked, ticket))
         .blocking("replay_check", move |day, ticket| replay_check(&checking, day, ticket))
 }
 

@@ -223,3 +223,41 @@ fn horizons_of_hours_of_a_stock_are_open_time_and_the_same_in_evidence() {
     // Where hours are not known, how many bars a day has is not either.
     assert_eq!(length(None, "1d".parse().unwrap(), Interval::H1), None);
 }
+
+#[test]
+fn patterns_are_looked_for_in_settled_signals_beside_all_bars_of_their_time() {
+    use crate::patterns::{Asked, market, signals};
+
+    let world = World::new().with(0..ALL);
+    world.update();
+    let mut asked = Asked { since: Timestamp::MIN, until: Timestamp::MAX, symbols: Vec::new() };
+    let found = signals(&world.records, &asked).unwrap();
+    assert_eq!(found.iter().map(|one| one.outcomes.len()).collect::<Vec<_>>(), [5, 5]);
+    let outcomes = world.outcomes();
+    for one in &found {
+        for (horizon, settled) in &one.outcomes {
+            let of =
+                |outcome: &&TrackOutcome| (outcome.id, outcome.horizon) == (one.signal, *horizon);
+            assert_eq!(outcomes.iter().find(of).unwrap().ret, settled.ret);
+        }
+    }
+    let market = market(&world.records, &world.history, &found).unwrap();
+    // From the close of the first signal's bar to the last exit, a month after the second signal.
+    let bars: Vec<Bar> = (4..=21 + 720).map(bar).collect();
+    let key =
+        |horizon: &str, direction| (symbol(), Interval::H1, horizon.parse().unwrap(), direction);
+    for (horizon, length) in [("1h", 1), ("1d", 24), ("1mo", 720)] {
+        for direction in [Direction::Long, Direction::Short] {
+            let rate = finstage_research::live::base_rate(&bars, length, direction);
+            assert_eq!(market.base.get(&key(horizon, direction)).copied(), rate, "{horizon}");
+        }
+    }
+    let closes = &market.closes[&(symbol(), Interval::H1)];
+    assert_eq!((closes.len(), closes[0]), (bars.len(), bars[0].close_time()));
+    asked.since = found[1].at;
+    assert_eq!(signals(&world.records, &asked).unwrap(), found[1..]);
+    (asked.since, asked.until) = (Timestamp::MIN, found[1].at);
+    assert_eq!(signals(&world.records, &asked).unwrap(), found[..1]);
+    asked.symbols = vec!["binance:ETHUSDT".parse().unwrap()];
+    assert!(signals(&world.records, &asked).unwrap().is_empty());
+}

@@ -254,7 +254,8 @@ fn print_calibration(calibration: &Calibration) -> Result<()> {
     print_table(&["n", "said", "came", "95 %"], &rows)
 }
 
-fn percent(value: Option<f64>, digits: usize) -> String {
+/// A share in percent with so many digits; `-` where there is none.
+pub(crate) fn percent(value: Option<f64>, digits: usize) -> String {
     value.map_or_else(|| "-".to_owned(), |value| format!("{:.digits$}%", 100.0 * value))
 }
 
