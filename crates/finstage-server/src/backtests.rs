@@ -6,6 +6,8 @@ use finstage_model::{Call, Direction, Interval, Symbol, Timestamp};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use crate::query::MAX_SYMBOL_CHARS;
+
 /// The longest text of a field, in characters.
 const MAX_CHARS: usize = 500;
 /// The greatest amount of money, and number of units.
@@ -117,6 +119,9 @@ use Least::{Above, From};
 impl BacktestAsked {
     /// Fields that contradict each other are refused.
     fn checked(self) -> Result<Self, String> {
+        if self.symbol.as_str().chars().count() > MAX_SYMBOL_CHARS {
+            return Err(format!("symbol: it has more than {MAX_SYMBOL_CHARS} characters"));
+        }
         if let (Some(from), Some(to)) = (self.from, self.to)
             && from >= to
         {
@@ -236,6 +241,7 @@ mod tests {
         for (name, value) in [
             ("symbol", json!("ONE")),
             ("symbol", json!(1)),
+            ("symbol", json!(format!("sim:{}", "A".repeat(MAX_SYMBOL_CHARS)))),
             ("interval", json!("2d")),
             ("from", json!("yesterday")),
             ("strategy", json!("golden_cross(")),

@@ -42,6 +42,16 @@ fn what_a_demo_said_is_exported_whole_and_the_same_every_time() {
     shell.run(&format!("track-record verify track.jsonl --head {head}")).ok().quiet();
     let again = shell.run("track-record export --data-dir d").ok().quiet();
     assert_eq!(again.out.lines().collect::<Vec<_>>(), lines);
+    // The same signals, looked at for patterns: the same every time.
+    let asked = "patterns --data-dir d --horizon 1h --seed 7 --json";
+    let patterns = shell.run(asked).ok().quiet();
+    assert_eq!(shell.run(asked).ok().out, patterns.out);
+    let patterns = patterns.json();
+    let withheld = said.iter().filter(|entry| entry["verdict"] == "withheld").count();
+    assert_eq!(patterns["signals"], of("signal") - withheld);
+    let first = &patterns["patterns"][0];
+    assert!(first["occurrences"].as_u64().unwrap() >= 5 && first["outcomes"].is_array());
+    assert!(patterns["tested"].as_u64().unwrap() > 0 && !patterns["clusters"].is_null());
     // Beside a service, what it has added so far is read.
     let lock = FolderLock::acquire(&shell.path("d")).unwrap();
     let beside = shell.run("track-record export --data-dir d").ok();
