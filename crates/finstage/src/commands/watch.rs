@@ -1,5 +1,6 @@
 //! `finstage watch`
 
+use finstage_feeds::venues;
 use finstage_model::{Clock as _, Symbol, format_duration};
 use finstage_net::SystemClock;
 use finstage_store::records::{AddedWatch, Records, StoreKind};
@@ -25,6 +26,13 @@ pub(super) fn run(global: &Global, args: &Watch) -> Result<Exit> {
 fn add(global: &Global, loaded: &Loaded, args: &WatchAdd) -> Result<()> {
     let WatchAdd { symbol, rules, cooldown } = args;
     let settings = &loaded.settings;
+    if venues::find(symbol.venue()).is_none() {
+        let known: Vec<&str> = venues::ALL.iter().map(|venue| venue.profile.name).collect();
+        let (venue, known) = (symbol.venue(), known.join(" "));
+        return Err(Failure::usage(format!(
+            "{symbol}: \"{venue}\" is no venue: write one of {known}, as in binance:BTCUSDT"
+        )));
+    }
     let records = open(global, loaded)?;
     let known = (&settings.thresholds, &settings.engine.watches[..]);
     let wish = Wish { symbol, rules, cooldown: *cooldown, channel: None };
