@@ -149,7 +149,7 @@ fn moved(before: &BTreeMap<String, String>, present: &BTreeMap<String, String>) 
             Some(to) => to.clone(),
             // The name leads somewhere else now: who is there must not get what was meant for another.
             None if present.contains_key(name) => {
-                format!("{name}~{}", &place[..6.min(place.len())])
+                format!("{name}~{}", place.get(6..).unwrap_or(place))
             }
             None => continue,
         };

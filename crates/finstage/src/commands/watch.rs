@@ -26,8 +26,9 @@ pub(super) fn run(global: &Global, args: &Watch) -> Result<Exit> {
 fn add(global: &Global, loaded: &Loaded, args: &WatchAdd) -> Result<()> {
     let WatchAdd { symbol, rules, cooldown } = args;
     let settings = &loaded.settings;
-    if venues::find(symbol.venue()).is_none() {
-        let known: Vec<&str> = venues::ALL.iter().map(|venue| venue.profile.name).collect();
+    let watched = venues::ALL.iter().filter(|venue| venue.can_be_asked());
+    let known: Vec<&str> = watched.map(|venue| venue.profile.name).collect();
+    if !known.contains(&symbol.venue()) {
         let (venue, known) = (symbol.venue(), known.join(" "));
         return Err(Failure::usage(format!(
             "{symbol}: \"{venue}\" is no venue: write one of {known}, as in binance:BTCUSDT"

@@ -178,7 +178,7 @@ impl Resolver<'_> {
             );
         };
         let secret = self.secret(&format!("{key}.secret"), secret, "env:WEBHOOK_SECRET")?;
-        let own = || format!("webhook-{}", &hash("webhook", url.expose())[..6]);
+        let own = || format!("webhook-{}", &hash("webhook", url.expose())[6..]);
         let name = name.unwrap_or_else(own);
         Ok(NotifySettings::Webhook { name, url, secret })
     }
@@ -204,7 +204,8 @@ impl Resolver<'_> {
 /// 12 hexadecimal digits that follow from where a channel leads.
 fn hash(kind: &str, to: &str) -> String {
     let hash = IdHasher::new().text("channel").text(kind).text(to).finish();
-    format!("{hash:032x}")[..12].to_owned()
+    // Texts that differ at their end differ in its low digits.
+    format!("{:016x}", (hash ^ (hash >> 64)) as u64)[4..].to_owned()
 }
 
 #[cfg(test)]
@@ -229,6 +230,8 @@ mod tests {
         let mut other = names(&format!("{HOOK}[[notify]]\nkind = \"log\"\n{SECOND}{FIRST}"));
         other.reverse();
         assert_eq!(other, [&one[0], &one[1], "log", &one[2]]);
+        let alike = names(&format!("{HOOK}{}", HOOK.replace("a-secret", "a-secreT")));
+        assert_ne!(alike[0], alike[1], "addresses that differ in a letter");
         assert_eq!(names(&format!("{FIRST}name = \"phone\"\n")), ["phone"]);
     }
 

@@ -578,7 +578,7 @@ mod tests {
 
     #[test]
     fn an_old_price_says_of_when_it_is() {
-        let symbol: Symbol = "x:A".parse().unwrap();
+        let symbol: Symbol = "binance:BTCUSDT".parse().unwrap();
         let bars = rising(1);
         let status = judge(&symbol, bars.last(), (&bars, Timestamp::EPOCH));
         let closed = status.price_at.unwrap();
@@ -591,7 +591,10 @@ mod tests {
         };
         assert!(!text(&report, Language::En).contains("as of"));
         report.at = report.at.plus(Duration::from_secs(1));
-        assert!(text(&report, Language::En).contains(&format!("x:A 101, as of {closed}")));
+        assert!(
+            text(&report, Language::En)
+                .contains(&format!("binance:BTCUSDT 101 USDT, as of {closed}"))
+        );
         assert!(text(&report, Language::Ko).contains("기준"));
     }
 }

@@ -153,7 +153,7 @@ async fn a_listed_chat_is_answered_by_what_commands_do_and_a_stranger_is_told_on
         ("/watch list", "rise=5% · "),
         ("/watch DOGE rise=5%", "No watched instrument is called \"DOGE\""),
         ("/watch binance:ETHUSDT up=5%", "That did not work: "),
-        ("/mute ETHUSDT 2h", "binance:ETHUSDT: silent until 11-21 20:30"),
+        ("/mute ETHUSDT 2h", "binance:ETHUSDT: silent until 11-21 20:30 KST, in all"),
         ("/unmute ethusdt", "binance:ETHUSDT may speak again."),
         ("/mute frobnicate", "is neither a symbol"),
         ("/unwatch <b>&\u{202e}", "no watch <b>&"),
