@@ -22,7 +22,7 @@ use std::time::Duration;
 use finstage_model::{Alert, AlertKind, Clock, IdHasher, Position, Timestamp, WatchRule};
 use finstage_net::{Backoff, Jitter};
 use finstage_store::ErrorKind;
-use finstage_store::records::{AddedWatch, Item, Leased, Moments, Records, Sent};
+use finstage_store::records::{AddedWatch, DIGEST_UNTIL, Item, Leased, Moments, Records, Sent};
 use tokio::sync::{Notify, watch};
 use tokio::time::{sleep, timeout};
 
@@ -440,7 +440,7 @@ fn announce_digest(
     name: &str,
     due: Timestamp,
 ) -> Result<(), finstage_store::Error> {
-    let key = format!("digest_until:{name}");
+    let key = format!("{DIGEST_UNTIL}{name}");
     let told = records.meta(&key)?.and_then(|text| text.parse().ok());
     let after = told.unwrap_or(due.minus(MAX_DIGEST_AGE));
     if after >= due {

@@ -15,7 +15,7 @@ use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use jiff::{Span, Zoned};
 
-use crate::template::fill;
+use crate::template::{fill, money};
 
 /// The span that an hourly cap counts in.
 pub const HOUR: Duration = Duration::from_secs(3_600);
@@ -227,9 +227,10 @@ impl Holding {
         lines.push(Vec::new());
         for one in held.iter().take(MAX_DIGEST_ALERTS) {
             let HeldAlert { alert, .. } = one;
-            let at = self.local(alert.at).map(|at| at.strftime("%H:%M").to_string());
+            let at = self.local(alert.at).map(|at| at.strftime("%H:%M %Z").to_string());
             let at = at.unwrap_or_default();
-            let text = format!("{at} {} {} {} ", alert.symbol, alert.rule, alert.price);
+            let price = money(alert.price, alert.currency.as_deref());
+            let text = format!("{at} {} {} {price} ", alert.symbol, alert.rule);
             let id = alert.id.to_string()[..12].to_owned();
             lines.push(vec![
                 NoticeText::new(NoticeStyle::Plain, text),
@@ -297,7 +298,7 @@ impl DigestWords {
         reason: |word| match word {
             "quiet_hours" => "건: 조용한 시간",
             "channel_cap" => "건: 채널의 시간당 한도 초과",
-            "channel_level" => "건: 미검증 신호 (이 채널은 검증된 신호만 받음)",
+            "channel_level" => "건: 미입증 신호 (이 채널은 검증된 신호만 받음)",
             _ => "건: 그 밖의 사유",
         },
     };
@@ -329,7 +330,7 @@ mod tests {
             rule: "rise=3%".into(),
             words: "The price rose.".into(),
             price: "103.2".parse().unwrap(),
-            currency: None,
+            currency: Some("USDT".into()),
             at: at("2026-11-21T15:30:00Z"),
             said_at: at("2026-11-21T15:30:00Z"),
             data_age_ms: 0,
@@ -432,7 +433,7 @@ mod tests {
             notice.lines.iter().map(|l| l.iter().map(|t| t.text.as_str()).collect()).collect();
         assert_eq!(texts[0], "Held back since the last digest: 42 alerts");
         assert_eq!(texts[1], "42 in the quiet hours");
-        assert_eq!(texts[3], "00:30 binance:BTCUSDT rise=3% 103.2 000000000000");
+        assert_eq!(texts[3], "00:30 KST binance:BTCUSDT rise=3% 103.2 USDT 000000000000");
         assert_eq!(texts.last().unwrap(), "and 2 more: `finstage alerts list --status withheld`");
         assert_eq!(notice.said_at, until);
     }

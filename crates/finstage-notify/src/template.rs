@@ -34,8 +34,8 @@ pub const MAX_NAME_CHARS: usize = 200;
 pub struct Template {
     /// The zone that times are shown in, beside UTC.
     pub zone: TimeZone,
-    /// Where people can look an alert up; its id is appended after a `/`. `None`: no link.
-    pub link: Option<String>,
+    /// Address of the dashboard, where people can look an alert up. `None`: no link.
+    pub dashboard: Option<String>,
     /// The language. The rule in words is the strategy's own, in English.
     pub words: &'static AlertWords,
     /// By how many seconds the quotes of a symbol are late at their source, where that is known.
@@ -46,7 +46,7 @@ impl Default for Template {
     fn default() -> Self {
         Self {
             zone: TimeZone::UTC,
-            link: None,
+            dashboard: None,
             words: &AlertWords::ENGLISH,
             quote_delay_s: |_| None,
         }
@@ -76,10 +76,7 @@ impl Template {
         }
         lines.push(Line::new(Style::Plain, moment(words, alert.at, &self.zone)));
         lines.push(Line::new(Style::Plain, words.id).then(Style::Code, alert.id.to_string()));
-        if let Some(base) = &self.link {
-            let link = format!("{}/{}", base.trim_end_matches('/'), alert.id);
-            lines.push(Line::new(Style::Plain, link));
-        }
+        lines.extend(self.link(alert).map(|link| Line::new(Style::Plain, link)));
         lines.push(Line::new(Style::Italic, words.not_advice));
         Message::new(lines)
     }
@@ -108,6 +105,15 @@ impl Template {
         facts
     }
 
+    /// The page of the signal, or of the instrument whose price is watched.
+    fn link(&self, alert: &Alert) -> Option<String> {
+        let base = self.dashboard.as_deref()?.trim_end_matches('/');
+        Some(match &alert.kind {
+            AlertKind::Signal { signal, .. } => format!("{base}/#/signals/{signal}"),
+            AlertKind::Watch { .. } => format!("{base}/#/markets/{}", escaped(&alert.symbol)),
+        })
+    }
+
     /// The message of `notice`, whose words are its own; its id stands at its end, but below an answer, which
     /// nobody looks up.
     #[must_use]
@@ -132,6 +138,18 @@ pub enum Repeat {
     No,
     /// An earlier attempt ended without an answer: perhaps it arrived, and the message says so.
     Possible,
+}
+
+/// A symbol as a part of an address; what the dashboard leaves readable stays so.
+fn escaped(symbol: &Symbol) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b":,=-._~".contains(&byte);
+    symbol.as_str().bytes().fold(String::new(), |mut text, byte| {
+        match is_plain(byte) {
+            true => text.push(char::from(byte)),
+            false => text.push_str(&format!("%{byte:02X}")),
+        }
+        text
+    })
 }
 
 fn title(words: &AlertWords, alert: &Alert) -> String {
@@ -176,7 +194,8 @@ fn place(words: &AlertWords, alert: &Alert) -> String {
     }
 }
 
-fn money(price: Price, currency: Option<&str>) -> String {
+/// A price with its currency, where that is known.
+pub(crate) fn money(price: Price, currency: Option<&str>) -> String {
     match currency.map(|text| clean(text, MAX_NAME_CHARS)).filter(|text| !text.is_empty()) {
         Some(currency) => format!("{price} {currency}"),
         None => price.to_string(),

@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 pub mod backfill;
+pub mod channels;
 pub mod chat;
 pub mod check;
 pub mod cli;

@@ -22,6 +22,9 @@ const WATCHES: [&str; 8] =
 /// When it is no length of time, or longer than 30 days.
 pub fn span(text: &str) -> std::result::Result<Duration, String> {
     match parse_duration(text) {
+        Ok(Duration::ZERO) => {
+            Err("that is no time: write 30m or 2h; --off lets it speak again".into())
+        }
         Ok(span) if span <= MAX_SPAN => Ok(span),
         Ok(_) => Err("30d is the longest".into()),
         Err(why) => Err(why.to_string()),
@@ -76,4 +79,15 @@ fn check(strategies: &[StrategySpec], what: &str) -> Result<()> {
     Err(Failure::usage(format!(
         "\"{what}\" is neither a symbol (venue:SYMBOL), nor a strategy of [[strategies]], nor a rule of a watch{near}"
     )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn something_is_muted_for_more_than_no_time_and_up_to_thirty_days() {
+        assert_eq!(span("2h"), Ok(Duration::from_secs(7_200)));
+        assert!(span("0s").unwrap_err().contains("--off") && span("31d").is_err());
+    }
 }

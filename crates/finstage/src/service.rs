@@ -21,6 +21,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::backfill::Source;
+use crate::channels::{self, Gone};
 use crate::chat;
 use crate::config::settings::{FeedSettings, Settings};
 use crate::day::{House, Renewal, Rim, engine_day};
@@ -100,8 +101,9 @@ pub async fn run(
 ) -> Result<()> {
     let wake = Arc::new(Notify::new());
     let notifiers = wiring::notifiers(&plan.settings)?;
+    let gone = channels::settle(&plan.settings, &plan.store.records, plan.clock.now())?;
     let house = build_house(&plan, &notifiers, (&wake, &stop))?;
-    let monitor = Arc::new(monitor(&plan, &house));
+    let monitor = Arc::new(monitor(&plan, &house, gone));
     // Before history is fetched, which may take long: people can see that it does.
     let gateway = plan.server.as_ref().and_then(|opened| opened.gateway.clone());
     let server = plan
@@ -267,7 +269,7 @@ fn build_house(
 }
 
 /// Who looks after the service.
-fn monitor(plan: &Plan, house: &House) -> Monitor {
+fn monitor(plan: &Plan, house: &House, gone: Vec<Gone>) -> Monitor {
     let pace = Pace { clock: Arc::clone(&plan.clock), speed: plan.speed };
     let sources = monitor::Sources {
         records: house.records.clone(),
@@ -275,6 +277,7 @@ fn monitor(plan: &Plan, house: &House) -> Monitor {
         pace,
         dir: plan.store.dir.clone(),
         notifiers: house.rim.notifiers.clone(),
+        gone,
     };
     finstage_store::records::set_slow(plan.settings.slow_query);
     Monitor::new(&plan.settings, sources)

@@ -300,17 +300,16 @@ pub fn notifiers(settings: &Settings) -> Result<Vec<Arc<dyn Notifier>>> {
     {
         notifiers.push(Arc::new(Log::new(template.clone())));
     }
-    for (i, channel) in settings.notify.iter().enumerate() {
-        let manners = settings.manners.0.get(i).unwrap_or(&settings.manners.1);
+    for (channel, manners) in settings.notify.iter().zip(&settings.manners.0) {
         let template = Template {
             zone: manners.zone().clone(),
             words: words_of(manners.language),
             ..template.clone()
         };
-        let name = channel_name((i, channel));
+        let name = channel.name().to_owned();
         match channel {
             NotifySettings::Log => {}
-            NotifySettings::Telegram { chat, token, url } => {
+            NotifySettings::Telegram { chat, token, url, .. } => {
                 let is_heard = manners.commands;
                 let options = TelegramOptions {
                     name,
@@ -322,7 +321,7 @@ pub fn notifiers(settings: &Settings) -> Result<Vec<Arc<dyn Notifier>>> {
                 };
                 notifiers.push(Arc::new(Telegram::new(options).map_err(Failure::usage)?));
             }
-            NotifySettings::Webhook { url, secret } => {
+            NotifySettings::Webhook { url, secret, .. } => {
                 let (url, secret) = (url.clone(), secret.clone());
                 let options = WebhookOptions { name, url, secret, template };
                 notifiers.push(Arc::new(Webhook::new(options).map_err(Failure::usage)?));
@@ -332,21 +331,11 @@ pub fn notifiers(settings: &Settings) -> Result<Vec<Arc<dyn Notifier>>> {
     Ok(notifiers)
 }
 
-/// What the channel at this place of the settings is called in the outbox.
-fn channel_name((place, channel): (usize, &NotifySettings)) -> String {
-    let kind = match channel {
-        NotifySettings::Log => return "log".to_owned(),
-        NotifySettings::Telegram { .. } => "telegram",
-        NotifySettings::Webhook { .. } => "webhook",
-    };
-    if place == 0 { kind.to_owned() } else { format!("{kind}-{place}") }
-}
-
 /// How the channel of that name behaves.
 #[must_use]
 pub fn manners<'a>(settings: &'a Settings, channel: &str) -> &'a Manners {
-    let mut named = settings.notify.iter().enumerate().zip(&settings.manners.0);
-    let found = named.find(|(place, _)| channel_name(*place) == channel);
+    let mut named = settings.notify.iter().zip(&settings.manners.0);
+    let found = named.find(|(one, _)| one.name() == channel);
     found.map_or(&settings.manners.1, |(_, manners)| manners)
 }
 
@@ -356,13 +345,13 @@ pub fn manners<'a>(settings: &'a Settings, channel: &str) -> &'a Manners {
 /// When a token is none.
 pub fn bots(settings: &Settings) -> Result<Vec<(Bot, String, Vec<ListedChat>)>> {
     let mut bots: BTreeMap<(String, String), (Secret<String>, Vec<ListedChat>)> = BTreeMap::new();
-    for (place, manners) in settings.notify.iter().enumerate().zip(&settings.manners.0) {
-        let NotifySettings::Telegram { chat, token, url } = place.1 else { continue };
+    for (one, manners) in settings.notify.iter().zip(&settings.manners.0) {
+        let NotifySettings::Telegram { name, chat, token, url } = one else { continue };
         let Some(id) = chat.parse().ok().filter(|_| manners.commands) else { continue };
         let (number, _) = token.expose().split_once(':').unwrap_or_default();
         let listed = ListedChat {
             id,
-            channel: channel_name(place),
+            channel: name.clone(),
             language: manners.language,
             zone: manners.zone().clone(),
         };
@@ -377,7 +366,8 @@ pub fn bots(settings: &Settings) -> Result<Vec<(Bot, String, Vec<ListedChat>)>> 
 
 pub(crate) fn template(settings: &Settings) -> Result<Template> {
     let zone = jiff::tz::TimeZone::get(&settings.timezone).map_err(Failure::usage)?;
-    Ok(Template { zone, quote_delay_s: registry::quote_delay_s, ..Template::default() })
+    let dashboard = settings.server.public_url.clone();
+    Ok(Template { zone, dashboard, quote_delay_s: registry::quote_delay_s, ..Template::default() })
 }
 
 /// The words of alerts in a language.

@@ -229,9 +229,14 @@ async fn a_user_without_a_phone_writes_to_the_bot() {
     };
     assert_eq!(say(json!({"chat_id": 42, "text": "/start"})).await, 200);
     assert_eq!(say(json!({"chat_id": 41, "text": "/start"})).await, 400);
+    // As `curl -d` sends it.
+    let body = json!({"chat_id": 42, "text": "/help"}).to_string();
+    let form = ("application/x-www-form-urlencoded", &*body);
+    assert_eq!(post(&m.sim.url(), "/sim/say", form).await.status, 200);
     let news = m.call("getUpdates", json!({})).await.json();
     assert_eq!(news["result"][0]["message"]["text"], "/start");
-    assert_eq!(news["result"].as_array().unwrap().len(), 1);
+    assert_eq!(news["result"][1]["message"]["text"], "/help");
+    assert_eq!(news["result"].as_array().unwrap().len(), 2);
 }
 
 #[tokio::test]

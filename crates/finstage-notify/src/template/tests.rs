@@ -6,7 +6,7 @@ use crate::suite::{long, signal, special, watch};
 fn seoul() -> Template {
     Template {
         zone: TimeZone::get("Asia/Seoul").unwrap(),
-        link: Some("http://127.0.0.1:8080/alerts/".into()),
+        dashboard: Some("https://finstage.example.com/".into()),
         ..Template::default()
     }
 }
@@ -30,7 +30,7 @@ fn a_signal_says_everything_that_the_contract_asks_for() {
         Data 1.2 s old.
         2026-11-21 18:00:00 Asia/Seoul (2026-11-21 09:00:00 UTC)
         id 6612e67625440d59f48240661d66392b
-        http://127.0.0.1:8080/alerts/6612e67625440d59f48240661d66392b
+        https://finstage.example.com/#/signals/00000000000000000000000000000007
         Not advice.
         ",
     );
@@ -222,8 +222,15 @@ fn a_korean_chat_reads_korean() {
         데이터 1.2초 전.
         2026-11-21 18:00:00 Asia/Seoul (2026-11-21 09:00:00 UTC)
         id 6612e67625440d59f48240661d66392b
-        http://127.0.0.1:8080/alerts/6612e67625440d59f48240661d66392b
+        https://finstage.example.com/#/signals/00000000000000000000000000000007
         투자 조언이 아닙니다.
         ",
     );
+}
+
+#[test]
+fn a_watch_links_to_the_page_of_its_instrument_and_without_an_address_there_is_no_link() {
+    let plain = seoul().message(&watch(), Repeat::No, None).plain();
+    assert!(plain.contains("\nhttps://finstage.example.com/#/markets/yahoo:%5EGSPC\n"), "{plain}");
+    assert!(!Template::default().message(&watch(), Repeat::No, None).plain().contains("http"));
 }

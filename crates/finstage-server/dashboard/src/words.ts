@@ -126,7 +126,7 @@ export const WORDS = {
   held_cooldown: ["the same rule alerted shortly before", "같은 규칙의 최근 알림과 중복"],
   held_quiet_hours: ["in the channel's quiet hours", "채널의 조용한 시간"],
   held_channel_cap: ["beyond the channel's hourly cap", "채널의 시간당 한도 초과"],
-  held_channel_level: ["not verified, and the channel wants verified signals", "미검증 신호 (채널은 검증된 신호만 받음)"],
+  held_channel_level: ["not verified, and the channel wants verified signals", "미입증 신호 (채널은 검증된 신호만 받음)"],
   held_other_chat: ["a watch of another chat", "다른 대화방의 감시"],
   held_hourly_budget: ["the hourly budget was used up", "시간당 알림 한도 초과"],
   held_not_verified: ["not verified, and only verified signals are sent", "검증되지 않음 (검증된 신호만 전송)"],

@@ -30,7 +30,8 @@ pub(super) struct Ask {
     pub(super) symbols: Option<Vec<Symbol>>,
     pub(super) since: Option<String>,
     pub(super) symbol: Option<Symbol>,
-    pub(super) limit: Option<usize>,
+    /// Judged where it is used, so that its error can name it.
+    pub(super) limit: Option<Value>,
 }
 
 /// Of which instruments somebody wants to hear.

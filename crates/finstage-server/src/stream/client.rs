@@ -309,7 +309,6 @@ impl Client {
             "client": {"id": self.mailbox.id, "subscriptions": wants},
             "clients": self.app.hub.clients(),
             "dropped": dropped,
-            "cursor": cursor(self.sent),
             "server_time": self.app.clock.now(),
         });
         self.say(&reply).await
@@ -334,7 +333,16 @@ impl Client {
                 .refuse("missing_symbol", "\"symbol\" is missing: write venue:SYMBOL")
                 .await;
         };
-        let limit = ask.limit.unwrap_or(HISTORY.0).clamp(1, HISTORY.1);
+        let limit = match &ask.limit {
+            None => HISTORY.0,
+            Some(typed) => match typed.as_u64().filter(|limit| *limit > 0) {
+                Some(limit) => usize::try_from(limit).unwrap_or(HISTORY.1).min(HISTORY.1),
+                None => {
+                    let words = format!("\"limit\" is no number of bars: write 1 to {}", HISTORY.1);
+                    return self.refuse("bad_limit", &words).await;
+                }
+            },
+        };
         let (app, of) = (Arc::clone(&self.app), symbol.clone());
         let read = move || {
             let now = app.clock.now();
@@ -363,7 +371,7 @@ impl Client {
             history: Vec<Point>,
         }
         let point =
-            |bar: &finstage_model::Bar| Point { timestamp: bar.close_time(), price: bar.close };
+            |bar: &finstage_model::Bar| Point { timestamp: bar.open_time, price: bar.close };
         let history = bars.iter().map(point).collect();
         self.say(&Reply { r#type: "price_history", symbol, interval, history }).await
     }

@@ -269,6 +269,8 @@ async fn what_makes_no_sense_is_answered_and_the_socket_stays_open() {
         (r#"{"action":"subscribe","type":"signals","since":"x"}"#, "bad_cursor"),
         (r#"{"action":"dance"}"#, "unknown_action"),
         (r#"{"action":"get_price_history"}"#, "missing_symbol"),
+        (r#"{"action":"get_price_history","symbol":"sim:ONE","limit":-1}"#, "bad_limit"),
+        (r#"{"action":"get_price_history","symbol":"sim:ONE","limit":"3"}"#, "bad_limit"),
         (r#"{"action":"heartbeat","surprise":1}"#, "bad_message"),
     ] {
         listener.0.send(Message::text(text)).await.unwrap();
@@ -282,6 +284,14 @@ async fn what_makes_no_sense_is_answered_and_the_socket_stays_open() {
     let history = listener.next("price_history").await;
     assert_eq!(history["interval"], "1m");
     assert_eq!(history["history"].as_array().unwrap().len(), 3);
+    let page = scene.json("/api/v1/bars?symbol=sim:ONE&interval=1m&limit=3").await;
+    let stamps = |rows: &Value| -> std::collections::BTreeSet<String> {
+        rows.as_array().unwrap().iter().map(|row| row["timestamp"].to_string()).collect()
+    };
+    assert_eq!(stamps(&history["history"]), stamps(&page["items"]), "a bar's open, as REST has it");
+    listener.say(&json!({"action": "get_status"})).await;
+    let status = listener.next("status").await;
+    assert!(status.get("cursor").is_none(), "it stands for nothing that was heard: {status}");
     scene.price("A", 7);
     listener.say(&json!({"action": "get_current_prices", "symbols": ["sim:A"]})).await;
     assert_eq!(listener.next("price_update").await["prices"]["sim:A"]["price"], 7);

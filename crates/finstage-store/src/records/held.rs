@@ -105,8 +105,11 @@ impl Records {
     }
 }
 
+/// The key of the channel that a watch tells, without its id.
+pub(super) const WATCH_CHANNEL: &str = "watch_channel:";
+
 pub(super) fn watch_key(watch: &str) -> String {
-    format!("watch_channel:{watch}")
+    format!("{WATCH_CHANNEL}{watch}")
 }
 
 #[cfg(test)]

@@ -285,7 +285,7 @@ impl Records {
 
 /// Gives an alert its last status once no notifier tries any more: delivered if one succeeded, withheld
 /// if its channels held it back.
-fn settle_alert(tx: &Connection, alert: &str) -> Result<(), Trouble> {
+pub(super) fn settle_alert(tx: &Connection, alert: &str) -> Result<(), Trouble> {
     let sql = "UPDATE alerts SET (status, reason) =
             (SELECT CASE state WHEN 'held' THEN 'withheld' ELSE state END,
                     CASE state WHEN 'delivered' THEN NULL ELSE outbox.reason END

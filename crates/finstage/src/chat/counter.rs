@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use finstage_engine::EngineSettings;
-use finstage_model::{AlertKind, Clock, Day, Ruling, Symbol, Timestamp};
+use finstage_model::{AlertKind, Clock, Day, Price, Ruling, Symbol, Timestamp};
 use finstage_notify::{Template, fill};
 use finstage_store::history::History;
 use finstage_store::records::{AlertRow, Filter, NoticeStyle, NoticeText, Records, SignalRow};
@@ -17,6 +17,7 @@ use crate::monitor::Monitor;
 use crate::mutes;
 use crate::report::{Asked, day_of, gather, hourly, job, rule_words};
 use crate::watches::{self, KnownWatch, Wish};
+use crate::wiring::describe;
 
 /// The most rows of a list in an answer.
 const MAX_ROWS: usize = 10;
@@ -144,7 +145,10 @@ impl Counter {
             let (direction, verdict) = (row.direction, verdict(words, row.ruling));
             let text = format!(
                 "{at} {} {} {direction} {} · {verdict} · {} ",
-                row.symbol, row.interval, row.price, row.strategy
+                row.symbol,
+                row.interval,
+                money(row.price, &row.symbol),
+                row.strategy
             );
             vec![NoticeText::new(NoticeStyle::Plain, text), code(&row.id.to_string())]
         };
@@ -177,7 +181,7 @@ impl Counter {
         let mut lines = vec![
             bold(format!("{} {} {}", row.symbol, row.direction, row.strategy)),
             plain(rule_words(&row.strategy, chat.language)),
-            plain(format!("{} {} · {verdict}", shown(row.at, chat), row.price)),
+            plain(format!("{} {} · {verdict}", shown(row.at, chat), money(row.price, &row.symbol))),
         ];
         lines.extend(row.facts.iter().map(|(name, value)| plain(format!("{name} {value:.4}"))));
         Ok(lines)
@@ -348,13 +352,21 @@ fn verdict(words: &Words, ruling: Option<Ruling>) -> String {
     }
 }
 
-/// A moment in the chat's zone.
+/// A price in what it is traded in, where that is known.
+fn money(price: Price, symbol: &Symbol) -> String {
+    match describe(symbol).currency {
+        Some(currency) => format!("{price} {currency}"),
+        None => price.to_string(),
+    }
+}
+
+/// A moment in the chat's zone, which it names.
 fn shown(at: Timestamp, chat: &ListedChat) -> String {
     jiff::Timestamp::from_second(at.secs()).map_or_else(
         |_| at.to_string(),
         |instant| {
             let local = instant.to_zoned(chat.zone.clone());
-            local.strftime("%m-%d %H:%M").to_string()
+            local.strftime("%m-%d %H:%M %Z").to_string()
         },
     )
 }

@@ -1,7 +1,7 @@
 //! The bot that answers: what is written in a listed chat is read by long polls, done by the functions that
 //! commands use, and answered through the outbox.
 //!
-//! An update is never acted on twice. Its answer is a notice whose id follows from the update, and it is
+//! An update is never acted on twice. Its answer is a notice whose id follows from the update and its moment, and it is
 //! queued before the place to ask from moves on: a process that dies in between finds the answer there and
 //! does nothing. One that dies between doing and answering does it again, and everything that can be asked for
 //! comes to the same when it is done again: a mute ends seconds later, a watch is there already.
@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use finstage_net::Client;
-use finstage_notify::{Bot, heard};
+use finstage_notify::{Bot, Heard, What, heard};
 use finstage_store::Error;
 use finstage_store::records::{Notice, NoticeKind, Records};
 use tokio::sync::{Notify, watch};
@@ -95,7 +95,11 @@ impl ChatBot {
             }
         };
         let mut keeper = Doorkeeper::new(self.chats.clone(), strangers);
-        tracing::info!("the bot @{me} answers in {} chats", self.chats.len());
+        let chats = match self.chats.len() {
+            1 => "1 chat".to_owned(),
+            more => format!("{more} chats"),
+        };
+        tracing::info!("the bot @{me} answers in {chats}");
         loop {
             let done = match self.bot.news(&self.client, offset).await {
                 Err(why) => Err(why.to_string()),
@@ -116,6 +120,11 @@ impl ChatBot {
         (keeper, offset): (&mut Doorkeeper, &mut i64),
     ) -> Result<(), String> {
         let (next, all) = heard(news, me);
+        // After a week of silence Telegram begins at any number, and another server at its own; what lies
+        // wholly below is new then, or known by its answer.
+        if next.is_some_and(|next| next <= *offset) {
+            *offset = 0;
+        }
         for one in all {
             // Told again although it was acted on.
             if one.update < *offset {
@@ -127,7 +136,7 @@ impl ChatBot {
                     Action::Decline(chat) => self.decline(chat, (keeper, place)).await?,
                     Action::Answer(at, question) => {
                         if let Some(chat) = keeper.chat(at) {
-                            self.answer(one.update, (chat, &question)).await?;
+                            self.answer(&one, (chat, &question)).await?;
                         }
                     }
                 }
@@ -143,10 +152,16 @@ impl ChatBot {
 
     async fn answer(
         &self,
-        update: i64,
+        heard: &Heard,
         (chat, question): (&ListedChat, &Question),
     ) -> Result<(), String> {
-        let id = NoticeKind::Answer.id(&format!("{} {update}", self.number));
+        // Numbers of updates come again after a renumbering, moments and presses do not.
+        let press = match &heard.what {
+            What::Press { id, .. } => id.as_str(),
+            What::Command { .. } | What::Words => "",
+        };
+        let of = format!("{} {} {} {press}", self.number, heard.update, heard.at);
+        let id = NoticeKind::Answer.id(&of);
         let (counter, chat, question) = (self.counter.clone(), chat.clone(), question.clone());
         let work = move || -> Result<(), Error> {
             if counter.records.notice(id)?.is_some() {

@@ -34,7 +34,7 @@ pub struct AlertList {
     after_help = "The message says that it is a test; nothing is recorded. Exit codes: 3 a channel did not take it,\n4 a channel does not accept our token or secret."
 )]
 pub struct AlertTest {
-    /// Only through this channel: its name as a message without it lists them
+    /// Only through this channel, or these: a name, or a kind such as telegram
     #[arg(long, value_name = "NAME")]
     pub notify: Option<String>,
 }

@@ -73,12 +73,12 @@ fn shown(settings: &Settings, data_dir: &Path) -> Value {
         .notify
         .iter()
         .map(|channel| match channel {
-            NotifySettings::Log => json!({"kind": "log"}),
-            NotifySettings::Webhook { url, secret } => {
-                json!({"kind": "webhook", "url": url.to_string(), "secret": secret.to_string()})
+            NotifySettings::Log => json!({"kind": "log", "name": "log"}),
+            NotifySettings::Webhook { name, url, secret } => {
+                json!({"kind": "webhook", "name": name, "url": url.to_string(), "secret": secret.to_string()})
             }
-            NotifySettings::Telegram { chat, token, url } => {
-                json!({"kind": "telegram", "chat": chat, "token": token.to_string(), "url": url})
+            NotifySettings::Telegram { name, chat, token, url } => {
+                json!({"kind": "telegram", "name": name, "chat": chat, "token": token.to_string(), "url": url})
             }
         })
         .collect();

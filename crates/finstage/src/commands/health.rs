@@ -20,6 +20,10 @@ pub(super) fn run(global: &Global, args: &Health) -> Result<Exit> {
     let options = &loaded.settings.server.options;
     let scheme = if options.tls.is_some() { "https" } else { "http" };
     let own = format!("{scheme}://{}", reachable(options.listen));
+    if let Some(typed) = args.url.as_deref().filter(|typed| !is_address(typed)) {
+        let why = format!("--url {typed}: no address of a service: write http://127.0.0.1:8080");
+        return Err(Failure::usage(why));
+    }
     let base = args.url.as_deref().map_or(own.as_str(), |url| url.trim_end_matches('/'));
     let url = format!("{base}/readyz");
     let client = Client::new(ClientOptions {
@@ -57,4 +61,10 @@ pub(super) fn run(global: &Global, args: &Health) -> Result<Exit> {
         print_line("ready")?;
     }
     Ok(Exit::Done)
+}
+
+/// Whether a service can be asked there at all.
+fn is_address(typed: &str) -> bool {
+    let rest = typed.strip_prefix("http://").or_else(|| typed.strip_prefix("https://"));
+    rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with([':', '/']))
 }

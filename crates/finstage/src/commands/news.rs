@@ -55,6 +55,12 @@ struct Unanswered {
 
 fn fetch(global: &Global, loaded: &Loaded, args: &NewsFetch) -> Result<Exit> {
     let mut settings = loaded.settings.news.clone();
+    let is_web = |url: &&String| url.starts_with("https://") || url.starts_with("http://");
+    if let Some(wrong) = args.feeds.iter().find(|url| !is_web(url)) {
+        return Err(Failure::usage(format!(
+            "{wrong}: no address of a feed: write https://HOST/PATH"
+        )));
+    }
     if !args.feeds.is_empty() {
         settings.sources.clear();
         settings.feeds.clone_from(&args.feeds);

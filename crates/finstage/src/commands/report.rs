@@ -1,7 +1,5 @@
 //! `finstage report`
 
-use std::path::Path;
-
 use finstage_model::{Clock as _, Symbol};
 use finstage_net::SystemClock;
 use finstage_notify::notifiers::{MAX_TEXT_UNITS, telegram_markup};
@@ -46,6 +44,7 @@ fn status(global: &Global, args: &ReportHourly) -> Result<Exit> {
 }
 
 fn daily(global: &Global, args: &ReportDaily) -> Result<Exit> {
+    let format = format(global, args)?;
     let loaded = load_without_channels(global)?;
     let settings = &loaded.settings;
     let dir = data_dir(global, &loaded);
@@ -63,7 +62,7 @@ fn daily(global: &Global, args: &ReportDaily) -> Result<Exit> {
     };
     let report = gather(&records, &wiring::history(&dir, &records), &asked)?;
     let language = args.lang.unwrap_or(settings.report.language);
-    let shown = match format(global, args) {
+    let shown = match format {
         ReportFormat::Text => text(&report, language),
         ReportFormat::Telegram => telegram(&report, language, zone),
         ReportFormat::Html => html(&report, language),
@@ -81,14 +80,24 @@ fn daily(global: &Global, args: &ReportDaily) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn format(global: &Global, args: &ReportDaily) -> ReportFormat {
-    let ending = args.output.as_deref().and_then(Path::extension).and_then(|end| end.to_str());
-    args.format.unwrap_or(match ending {
-        _ if global.json => ReportFormat::Json,
-        Some("html" | "htm") => ReportFormat::Html,
-        Some("json") => ReportFormat::Json,
-        _ => ReportFormat::Text,
-    })
+/// The form that was named, or that the file's name stands for.
+fn format(global: &Global, args: &ReportDaily) -> Result<ReportFormat> {
+    if let Some(format) = args.format {
+        return Ok(format);
+    }
+    if global.json {
+        return Ok(ReportFormat::Json);
+    }
+    let Some(path) = args.output.as_deref() else { return Ok(ReportFormat::Text) };
+    match path.extension().and_then(|end| end.to_str()) {
+        Some("html" | "htm") => Ok(ReportFormat::Html),
+        Some("json") => Ok(ReportFormat::Json),
+        Some("txt" | "md") | None => Ok(ReportFormat::Text),
+        Some(other) => Err(Failure::usage(format!(
+            "{}: no report is written as .{other}: name a file.html, file.txt or file.json, or write --format",
+            path.display()
+        ))),
+    }
 }
 
 /// The messages as a chat gets them, with an empty line between two.

@@ -1,5 +1,6 @@
 //! `finstage watch`
 
+use finstage_feeds::venues;
 use finstage_model::{Clock as _, Symbol, format_duration};
 use finstage_net::SystemClock;
 use finstage_store::records::{AddedWatch, Records, StoreKind};
@@ -25,6 +26,14 @@ pub(super) fn run(global: &Global, args: &Watch) -> Result<Exit> {
 fn add(global: &Global, loaded: &Loaded, args: &WatchAdd) -> Result<()> {
     let WatchAdd { symbol, rules, cooldown } = args;
     let settings = &loaded.settings;
+    let watched = venues::ALL.iter().filter(|venue| venue.can_be_asked());
+    let known: Vec<&str> = watched.map(|venue| venue.profile.name).collect();
+    if !known.contains(&symbol.venue()) {
+        let (venue, known) = (symbol.venue(), known.join(" "));
+        return Err(Failure::usage(format!(
+            "{symbol}: \"{venue}\" is no venue: write one of {known}, as in binance:BTCUSDT"
+        )));
+    }
     let records = open(global, loaded)?;
     let known = (&settings.thresholds, &settings.engine.watches[..]);
     let wish = Wish { symbol, rules, cooldown: *cooldown, channel: None };

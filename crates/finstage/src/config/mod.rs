@@ -3,7 +3,7 @@
 //! `raw::Raw` is what was typed, [`settings::Settings`] what it means. This is the only place
 //! that reads environment variables.
 
-mod channels;
+pub(crate) mod channels;
 pub(crate) mod dotenv;
 mod jobs;
 pub(crate) mod llm;

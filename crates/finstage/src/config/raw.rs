@@ -205,6 +205,7 @@ pub(crate) struct RawWatch {
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawNotify {
     pub(crate) kind: String,
+    pub(crate) name: Option<String>,
     pub(crate) chat: Option<String>,
     pub(crate) token: Option<String>,
     pub(crate) url: Option<String>,

@@ -19,6 +19,7 @@ pub(crate) struct RawServer {
     pub(crate) tls_key: Option<PathBuf>,
     #[serde(default)]
     pub(crate) allowed_hosts: Vec<String>,
+    pub(crate) public_url: Option<String>,
 }
 
 /// Where the server listens, if it does.
@@ -28,6 +29,18 @@ pub struct ServerSettings {
     pub enabled: bool,
     /// Where and how.
     pub options: ServerOptions,
+    /// The address that people open the dashboard at, without a slash at its end; alerts link there.
+    pub public_url: Option<String>,
+}
+
+/// An address of a dashboard without a slash at its end, if that is what the text is.
+fn public(typed: &str) -> Option<String> {
+    let address = typed.trim_end_matches('/');
+    let rest = address.strip_prefix("https://").or_else(|| address.strip_prefix("http://"))?;
+    let host = rest.split('/').next().unwrap_or_default();
+    let is_clear = |c: char| c.is_ascii_graphic() && !"@#?<>\"'\\".contains(c);
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    (!name.is_empty() && rest.chars().all(is_clear)).then(|| address.to_owned())
 }
 
 impl ServerSettings {
@@ -59,7 +72,19 @@ impl ServerSettings {
         if let Err(why) = options.check() {
             return refuse("listen", why.to_string());
         }
-        Ok(Self { enabled: raw.enabled.unwrap_or(true), options })
+        let public_url = match raw.public_url.as_deref().filter(|typed| !typed.is_empty()) {
+            None => None,
+            Some(typed) => match public(typed) {
+                Some(address) => Some(address),
+                None => {
+                    let why = format!(
+                        "\"{typed}\" is no address of a page: write \"https://finstage.example.com\""
+                    );
+                    return refuse("public_url", why);
+                }
+            },
+        };
+        Ok(Self { enabled: raw.enabled.unwrap_or(true), options, public_url })
     }
 }
 
@@ -80,6 +105,30 @@ mod tests {
         let server = server.unwrap().server;
         assert!(!server.enabled);
         assert_eq!(server.options.listen.to_string(), "[::1]:9000");
+    }
+
+    #[test]
+    fn the_address_that_alerts_link_to_is_one_of_a_page_without_a_slash_at_its_end() {
+        let read = |typed: &str| {
+            let text = format!("[server]\npublic_url = \"{typed}\"\n");
+            parse("t.toml", &text, &[]).map(|settings| settings.server.public_url)
+        };
+        let public = |typed| read(typed).unwrap().unwrap();
+        assert_eq!(public("https://f.example.com/"), "https://f.example.com");
+        assert_eq!(public("http://[::1]:8080"), "http://[::1]:8080");
+        assert_eq!(public("https://example.com/finstage//"), "https://example.com/finstage");
+        assert_eq!(read("").unwrap(), None);
+        for wrong in [
+            "f.example.com",
+            "ftp://f",
+            "https://",
+            "https://:80",
+            "https://a:b@f",
+            "https://f/#/x",
+        ] {
+            let why = read(wrong).unwrap_err().to_string();
+            assert!(why.starts_with("t.toml:2: server.public_url: "), "{why}");
+        }
     }
 
     #[test]

@@ -208,7 +208,8 @@ impl Resolver<'_> {
             .iter()
             .enumerate()
             .map(|(i, n)| self.notify(&format!("notify[{i}]"), n, raw))
-            .collect::<Result<_>>()?;
+            .collect::<Result<Vec<_>>>()?;
+        self.distinct(&notify)?;
         let engine = EngineSettings { strategies, series, feeds: timing, alerts, watches };
         if let Err(why) = Engine::new(&engine, CATALOG) {
             return self.refuse("strategies", why);

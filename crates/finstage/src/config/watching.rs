@@ -5,11 +5,14 @@ use std::collections::BTreeMap;
 
 use finstage_engine::{SeriesSpec, WatchRule, WatchSpec};
 use finstage_feeds::registry::{self, ListingCategory};
-use finstage_model::Symbol;
+use finstage_model::{Price, Symbol};
 
 use super::raw::{RawAlerts, RawThresholds, RawWatch, RawWatching};
 use super::settings::Resolver;
 use crate::exit::Result;
+
+/// Percent that no price falls by.
+const MAX_FALL: f64 = 100.0;
 
 /// From which change on `rise`, `drop` and `drop_from_high` speak where they name none.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -69,7 +72,11 @@ impl WatchThresholds {
             "rise" => Ok(WatchRule::Rise(thresholds.rise)),
             "drop" => Ok(WatchRule::Drop(thresholds.drop)),
             "drop_from_high" => Ok(WatchRule::DropFromHigh(thresholds.from_high)),
-            _ => text.parse().map_err(|why: finstage_engine::WatchRuleError| why.to_string()),
+            _ => {
+                let rule =
+                    text.parse().map_err(|why: finstage_engine::WatchRuleError| why.to_string())?;
+                sensible(rule).map(|()| rule)
+            }
         }
     }
 
@@ -86,6 +93,19 @@ impl WatchThresholds {
             WatchRule::PrevHigh,
             WatchRule::PrevLow,
         ]
+    }
+}
+
+/// Refuses a rule that would never speak. Stored ones stay readable, so this is asked where one is typed.
+fn sensible(rule: WatchRule) -> std::result::Result<(), String> {
+    match rule {
+        WatchRule::Drop(percent) | WatchRule::DropFromHigh(percent) if percent >= MAX_FALL => {
+            Err(format!("\"{rule}\": no price falls so far: write less than {MAX_FALL}%"))
+        }
+        WatchRule::Above(price) | WatchRule::Below(price) if price <= Price::from_nanos(0) => {
+            Err(format!("\"{rule}\": write a price above 0"))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -114,6 +134,10 @@ impl Resolver<'_> {
         for (name, value) in all {
             if value.is_some_and(|value| !(value > 0.0 && value <= WatchRule::MAX_PERCENT)) {
                 let why = "write percent above 0 without a sign, 3 for a change of 3 %";
+                return self.refuse(&format!("{key}.{name}"), why);
+            }
+            if name != "rise" && value.is_some_and(|value| value >= MAX_FALL) {
+                let why = format!("no price falls so far: write less than {MAX_FALL}");
                 return self.refuse(&format!("{key}.{name}"), why);
             }
         }
@@ -165,6 +189,11 @@ mod tests {
         assert_eq!(rule("drop").unwrap().to_string(), "drop=0.5%");
         assert_eq!(rule("rise=7%").unwrap().to_string(), "rise=7%");
         assert!(rule("fall").unwrap_err().contains("is not a watch rule"));
+        for never in ["drop=150%", "drop_from_high=100%", "above=-5", "below=0"] {
+            let why = rule(never).unwrap_err();
+            assert!(why.starts_with(&format!("\"{never}\": ")), "{why}");
+        }
+        assert!(rule("drop=99.9%").is_ok() && rule("rise=150%").is_ok());
     }
 
     #[test]

@@ -44,6 +44,8 @@ pub struct Seen {
     pub silent_channels: Vec<(String, String)>,
     /// How many channels there are.
     pub channels: usize,
+    /// Channels that were there at an earlier start, with what that leaves undone.
+    pub gone: Vec<String>,
     /// Free bytes on the disk of the data folder, where the system says it.
     pub free: Option<u64>,
     /// Whether scheduler and workers run.
@@ -65,6 +67,7 @@ impl Seen {
             feeds: Vec::new(),
             silent_channels: Vec::new(),
             channels: 0,
+            gone: Vec::new(),
             free: None,
             is_scheduling: false,
             dead_tasks: 0,
@@ -135,12 +138,15 @@ fn feeds(seen: &Seen) -> HealthCheck {
 /// A channel that gave up makes the service no less ready: the others go on.
 fn channels(seen: &Seen) -> HealthCheck {
     let silent = &seen.silent_channels;
-    let detail = match silent.first() {
+    let mut detail = match silent.first() {
         None => format!("{} of {0} deliver", seen.channels),
         Some((name, why)) => {
             format!("{} of {} gave up: {name}: {why}", silent.len(), seen.channels)
         }
     };
+    for gone in &seen.gone {
+        detail.push_str(&format!("; {gone}"));
+    }
     HealthCheck { required: false, ..check("notifiers", silent.is_empty(), detail) }
 }
 
@@ -239,7 +245,10 @@ mod tests {
     fn a_channel_that_gave_up_leaves_the_service_ready() {
         let mut seen = well();
         seen.silent_channels.push(("chat".into(), "401".into()));
+        seen.gone.push("telegram-43 is in no [[notify]] any more".into());
         let checks = judge(&seen);
         assert!(checks.iter().all(|check| check.ok || !check.required));
+        let words = "1 of 2 gave up: chat: 401; telegram-43 is in no [[notify]] any more";
+        assert_eq!(checks[3].detail, words);
     }
 }

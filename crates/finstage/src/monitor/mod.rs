@@ -30,6 +30,7 @@ use self::health::judge;
 use self::limits::{Limit, limits};
 use self::machine::Processor;
 use self::thresholds::{Turn, Watcher};
+use crate::channels::Gone;
 use crate::config::settings::{FeedSettings, MonitorSettings, Settings};
 use crate::live::Safe;
 use crate::pace::Pace;
@@ -56,6 +57,8 @@ pub struct Sources {
     pub dir: PathBuf,
     /// Who is told.
     pub notifiers: Vec<String>,
+    /// Channels that something was kept for, and that are in the configuration no more.
+    pub gone: Vec<Gone>,
 }
 
 /// What there is to look at once a service has started.
@@ -274,6 +277,7 @@ mod tests {
             pace: Pace { clock, speed: 1.0 },
             dir: folder.path().to_owned(),
             notifiers: vec!["log".to_owned()],
+            gone: Vec::new(),
         };
         let monitor = Monitor::new(&settings, sources);
         let end = Position::from_i64(i64::MAX);

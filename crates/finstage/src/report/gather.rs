@@ -95,12 +95,19 @@ pub fn gather(
         data,
         track_record: chain(records.track_head()?),
         trials: chain(records.trials_head()?),
-        // The report of this day is due on the next one.
-        next: asked.daily.map(|time| asked.at(asked.day.next().next(), time)),
+        next: asked.daily.map(|time| asked.next(time)),
     })
 }
 
 impl Asked<'_> {
+    /// When a report is due after now, or, of a day long ago, after its own was due: so it stays the same text.
+    fn next(&self, time: civil::Time) -> Timestamp {
+        let told = self.now.min(self.at(self.day.next(), time));
+        let today = day_of(told, self.zone);
+        let due = [today, today.next(), today.next().next()].map(|day| self.at(day, time));
+        due.into_iter().find(|at| *at > told).unwrap_or(due[2])
+    }
+
     /// The end of what can be there: of the day, or now.
     fn end(&self, moments: Moments) -> Timestamp {
         moments.until.min(self.now)

@@ -16,6 +16,7 @@ use serde::Serialize;
 
 use super::market::watched;
 use super::{Language, MAX_ROWS, day_of};
+use crate::wiring::describe;
 
 /// Closed bars that the numbers are computed of.
 const BARS: usize = 400;
@@ -64,6 +65,8 @@ pub struct Status {
     pub symbol: Symbol,
     /// The newest close of any length of bar.
     pub price: Option<Price>,
+    /// What the price is in, where known.
+    pub currency: Option<String>,
     /// When it closed.
     pub price_at: Option<Timestamp>,
     /// Length of the bars that the numbers are from: a day where there are enough, else the longest below.
@@ -195,6 +198,7 @@ fn judge(symbol: &Symbol, newest: Option<&Bar>, (bars, day_begins): (&[Bar], Tim
     let mut status = Status {
         symbol: symbol.clone(),
         price,
+        currency: describe(symbol).currency,
         price_at: newest.map(Bar::close_time),
         interval: bars.last().map(|bar| bar.interval),
         bars: bars.len(),
@@ -415,7 +419,9 @@ impl Status {
         let word = |word: &'static str| language.pick(word, korean(word)).replace('_', " ");
         let part = |part: f64| format!("{:+.2} %", 100.0 * part);
         let no_data = language.words().no_data;
-        let price = self.price.map_or_else(|| no_data.to_owned(), |price| price.to_string());
+        let currency = self.currency.as_ref().map_or_else(String::new, |word| format!(" {word}"));
+        let price =
+            self.price.map_or_else(|| no_data.to_owned(), |price| format!("{price}{currency}"));
         let change = self.change.map(|change| format!(" ({})", part(change))).unwrap_or_default();
         let old = self.price_at.filter(|closed| at.since(*closed) > FRESH);
         let old = old.map(|closed| match language {
@@ -572,7 +578,7 @@ mod tests {
 
     #[test]
     fn an_old_price_says_of_when_it_is() {
-        let symbol: Symbol = "x:A".parse().unwrap();
+        let symbol: Symbol = "binance:BTCUSDT".parse().unwrap();
         let bars = rising(1);
         let status = judge(&symbol, bars.last(), (&bars, Timestamp::EPOCH));
         let closed = status.price_at.unwrap();
@@ -585,7 +591,10 @@ mod tests {
         };
         assert!(!text(&report, Language::En).contains("as of"));
         report.at = report.at.plus(Duration::from_secs(1));
-        assert!(text(&report, Language::En).contains(&format!("x:A 101, as of {closed}")));
+        assert!(
+            text(&report, Language::En)
+                .contains(&format!("binance:BTCUSDT 101 USDT, as of {closed}"))
+        );
         assert!(text(&report, Language::Ko).contains("기준"));
     }
 }

@@ -38,7 +38,7 @@ pub(super) fn instrument(
     let known = records.instrument(symbol)?;
     let mut day = InstrumentDay {
         symbol: symbol.clone(),
-        currency: known.and_then(|known| known.currency),
+        currency: known.and_then(|known| known.currency).or_else(|| describe(symbol).currency),
         interval: None,
         bars: 0,
         close: None,

@@ -3,6 +3,7 @@
 use finstage_model::{Day, Horizon, Interval, Price, Timestamp};
 use jiff::tz::TimeZone;
 
+use super::InstrumentDay;
 use super::words::Language;
 
 /// How values are written: the language and the zone.
@@ -111,6 +112,19 @@ impl Style {
 
     pub(super) const fn interval(&self, interval: Interval) -> &'static str {
         self.language.interval(interval)
+    }
+}
+
+/// A price in what it is traded in, where that is known.
+pub(super) fn priced(price: Price, currency: Option<&str>) -> String {
+    let price = Style::price(price);
+    currency.map_or_else(|| price.clone(), |currency| format!("{price} {currency}"))
+}
+
+impl InstrumentDay {
+    /// A price of this instrument.
+    pub(super) fn money(&self, price: Price) -> String {
+        priced(price, self.currency.as_deref())
     }
 }
 

@@ -5,10 +5,11 @@ use finstage_notify::fill;
 use finstage_store::records::{NoticeStyle, NoticeText};
 
 use super::compose::{Pen, filled};
-use super::numbers::Style;
+use super::numbers::{Style, priced};
 use super::rule::rule_words;
 use super::words::Language;
 use super::{ClaimCount, DailyReport, InstrumentDay};
+use crate::wiring::describe;
 
 /// Instruments that are named.
 const MAX_INSTRUMENTS: usize = 12;
@@ -99,7 +100,7 @@ impl Pen<'_> {
 
     fn price_line(&self, one: &InstrumentDay) -> String {
         let (style, symbol) = (&self.style, &one.symbol);
-        let Some(close) = one.close.map(Style::price) else {
+        let Some(close) = one.close.map(|close| one.money(close)) else {
             return format!("{symbol}: {}", self.words.no_bars_ever);
         };
         if one.bars == 0 {
@@ -129,7 +130,7 @@ impl Pen<'_> {
         lines.plain(&fill(words.short_signals, &values));
         for one in signals.proven.iter().take(MAX_PROVEN) {
             let direction = self.language().direction(one.direction);
-            let price = Style::price(one.price);
+            let price = priced(one.price, describe(&one.symbol).currency.as_deref());
             lines.add(NoticeStyle::Bold, &format!("{direction} {}", one.strategy));
             let words = rule_words(&one.strategy, self.language());
             let first = format!("{} {price}: {words}", one.symbol);

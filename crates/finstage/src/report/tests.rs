@@ -127,10 +127,14 @@ impl World {
     }
 
     fn report(&self, date: &str) -> DailyReport {
+        self.report_at(date, t("2030-01-01T00:00:00Z"))
+    }
+
+    fn report_at(&self, date: &str, now: Timestamp) -> DailyReport {
         let asked = Asked {
             day: day(date),
             zone: &self.zone,
-            now: t("2030-01-01T00:00:00Z"),
+            now,
             watched: &[symbol()],
             daily: Some(time(8, 0, 0, 0)),
         };
@@ -265,6 +269,13 @@ fn a_day_is_one_of_the_zone_also_where_clocks_change() {
     let expected = ("2026-01-04T15:00:00Z".to_owned(), "2026-01-05T15:00:00Z".to_owned());
     assert_eq!(span(&seoul), expected);
     assert_eq!(seoul.next, Some(t("2026-01-06T23:00:00Z")));
+    // Before the report of a day is due it is the next one, and of today so far this morning's.
+    let seoul = World::new("Asia/Seoul");
+    let next = |date, now| seoul.report_at(date, t(now)).next.unwrap().to_string();
+    assert_eq!(next("2026-01-05", "2026-01-05T22:59:00Z"), "2026-01-05T23:00:00Z");
+    assert_eq!(next("2026-01-05", "2026-01-05T23:00:00Z"), "2026-01-06T23:00:00Z");
+    assert_eq!(next("2026-01-06", "2026-01-05T19:05:00Z"), "2026-01-05T23:00:00Z");
+    assert_eq!(next("2026-01-06", "2026-01-06T02:00:00Z"), "2026-01-06T23:00:00Z");
     let shorter = World::new("America/New_York").report("2026-03-08");
     assert_eq!(shorter.until.since(shorter.from), Duration::from_secs(23 * 3_600));
     assert_eq!(
@@ -290,7 +301,7 @@ fn prices_are_those_of_the_day() {
     let later = world.report("2026-02-01");
     assert_eq!((later.instruments[0].close, later.instruments[0].bars), (price("172"), 0));
     let english = text(&later, Language::En);
-    assert!(english.contains("no bars on this day; last 172 on 2026-01-07"), "{english}");
+    assert!(english.contains("no bars on this day; last 172 USDT on 2026-01-07"), "{english}");
 }
 
 #[test]

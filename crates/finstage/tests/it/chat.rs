@@ -63,7 +63,8 @@ impl House {
             safe: finstage::live::Safe::default(),
             pace: Pace { clock: Arc::clone(&self.clock) as _, speed: 1.0 },
             dir: self.dir.path().to_owned(),
-            notifiers: vec!["telegram".into()],
+            notifiers: vec!["telegram-42".into()],
+            gone: Vec::new(),
         };
         let counter = Counter {
             records: self.records.clone(),
@@ -90,7 +91,8 @@ impl House {
                 tokio::pin!(woken);
                 woken.as_mut().enable();
                 let (now, records) = (self.clock.now(), &self.records);
-                let leased = records.outbox_lease("telegram", now, LEASE, Position::START).unwrap();
+                let leased =
+                    records.outbox_lease("telegram-42", now, LEASE, Position::START).unwrap();
                 if let Some(leased) = leased {
                     records.outbox_delivered(leased.row, leased.fence, now, "1").unwrap();
                     let Item::Notice(notice) = leased.item else { continue };
@@ -122,7 +124,7 @@ impl House {
             decision: Decision::Send,
         };
         let mut batch = Batch::new(Position::START, RunDigest::default());
-        let route = Route::Notify(vec!["telegram".into()]);
+        let route = Route::Notify(vec!["telegram-42".into()]);
         batch.alerts.push(NewAlert { alert: alert.clone(), route });
         self.records.apply(&batch).unwrap();
         alert
@@ -151,7 +153,7 @@ async fn a_listed_chat_is_answered_by_what_commands_do_and_a_stranger_is_told_on
         ("/watch list", "rise=5% · "),
         ("/watch DOGE rise=5%", "No watched instrument is called \"DOGE\""),
         ("/watch binance:ETHUSDT up=5%", "That did not work: "),
-        ("/mute ETHUSDT 2h", "binance:ETHUSDT: silent until 11-21 20:30"),
+        ("/mute ETHUSDT 2h", "binance:ETHUSDT: silent until 11-21 20:30 KST, in all"),
         ("/unmute ethusdt", "binance:ETHUSDT may speak again."),
         ("/mute frobnicate", "is neither a symbol"),
         ("/unwatch <b>&\u{202e}", "no watch <b>&"),
@@ -167,7 +169,7 @@ async fn a_listed_chat_is_answered_by_what_commands_do_and_a_stranger_is_told_on
     }
     let watch = house.records.watches_added().unwrap().remove(0);
     let channel = house.records.watch_channel(&watch.id).unwrap();
-    assert_eq!(channel.as_deref(), Some("telegram"), "it speaks in this chat alone");
+    assert_eq!(channel.as_deref(), Some("telegram-42"), "it speaks in this chat alone");
 
     let mut taken = sim.subscribe();
     sim.user_says(GUEST, "/mute BTCUSDT");
@@ -203,6 +205,37 @@ async fn what_was_acted_on_is_not_acted_on_again_after_a_restart() {
     assert_eq!(house.answer().await, "Nothing is muted.");
     assert!(added.contains(&watch.id), "{added}");
     assert_eq!(house.records.watches_added().unwrap(), [], "the first was not done again");
+    quit.send_replace(true);
+    timeout(PATIENCE, bot).await.expect("it stops").unwrap();
+}
+
+#[tokio::test]
+async fn a_bot_whose_updates_are_numbered_anew_hears_again_and_does_nothing_twice() {
+    let house = House::new();
+    let sim = house.messenger().await;
+    let (bot, quit) = house.start(&sim);
+    for _ in 0..3 {
+        sim.user_says(CHAT, "/mute");
+        house.answer().await;
+    }
+    sim.user_says(CHAT, "/watch BTCUSDT rise=5%");
+    house.answer().await;
+    let watch = house.records.watches_added().unwrap().remove(0);
+    house.records.watch_remove(&watch.id).unwrap();
+    quit.send_replace(true);
+    timeout(PATIENCE, bot).await.expect("it stops").unwrap();
+    drop(sim);
+
+    // The same first update again, which lies below all that was heard, and then a later one.
+    let sim = house.messenger().await;
+    sim.user_says(CHAT, "/mute");
+    let (bot, quit) = house.start(&sim);
+    house.clock.advance(Duration::from_secs(61));
+    sim.user_says(CHAT, "/watch BTCUSDT drop=5%");
+    let answer = house.answer().await;
+    assert!(answer.contains("drop=5%"), "the first was answered already: {answer}");
+    sim.user_says(CHAT, "/mute");
+    assert_eq!(house.answer().await, "Nothing is muted.");
     quit.send_replace(true);
     timeout(PATIENCE, bot).await.expect("it stops").unwrap();
 }

@@ -2,7 +2,7 @@
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{Form, FromRequest as _, Request};
-use axum::http::header;
+use axum::http::{HeaderValue, header};
 use serde_json::Value;
 
 use super::MAX_BODY_BYTES;
@@ -12,6 +12,17 @@ use super::MAX_BODY_BYTES;
 pub(super) struct Fields(Vec<(String, Value)>);
 
 impl Fields {
+    /// Reads what a person wrote with any client: a body in braces is JSON, whatever its header says.
+    pub(super) async fn read_by_hand(request: Request) -> Option<Self> {
+        let (mut parts, body) = request.into_parts();
+        let bytes = to_bytes(body, MAX_BODY_BYTES).await.ok()?;
+        if bytes.trim_ascii_start().starts_with(b"{") {
+            let json = HeaderValue::from_static("application/json");
+            parts.headers.insert(header::CONTENT_TYPE, json);
+        }
+        Self::read(Request::from_parts(parts, Body::from(bytes))).await
+    }
+
     /// Reads them; `None` where the body is too large.
     pub(super) async fn read(request: Request) -> Option<Self> {
         let (parts, body) = request.into_parts();

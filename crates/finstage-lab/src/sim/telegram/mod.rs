@@ -471,7 +471,7 @@ async fn handle(State(shared): State<Arc<Shared>>, request: Request) -> Response
 
 /// A user writes to the bot.
 async fn say(shared: &Shared, request: Request) -> Response {
-    let fields = Fields::read(request).await.unwrap_or_default();
+    let fields = Fields::read_by_hand(request).await.unwrap_or_default();
     let chat = fields.int("chat_id").filter(|chat| shared.knows(*chat));
     let (Some(chat), Some(text)) = (chat, fields.text("text")) else {
         return refuse(&Refusal::new(400, "name a chat_id that exists, and a text"));
@@ -482,7 +482,7 @@ async fn say(shared: &Shared, request: Request) -> Response {
 
 /// A user presses a button.
 async fn press(shared: &Shared, request: Request) -> Response {
-    let fields = Fields::read(request).await.unwrap_or_default();
+    let fields = Fields::read_by_hand(request).await.unwrap_or_default();
     let place = fields.int("chat_id").zip(fields.int("message_id"));
     let data = fields.text("data").unwrap_or_default();
     if place.is_some_and(|place| shared.press(place, &data)) {

@@ -30,8 +30,15 @@ pub(super) fn run(global: &Global, args: &AlertTest) -> Result<Exit> {
     let loaded = load(global)?;
     let all = wiring::notifiers(&loaded.settings)?;
     let names: Vec<String> = all.iter().map(|one| one.name().to_owned()).collect();
-    let is_wanted =
-        |one: &Arc<dyn Notifier>| args.notify.as_deref().is_none_or(|wanted| wanted == one.name());
+    // All of a kind, where none is called so.
+    let is_kind = |wanted: &str, name: &str| {
+        let kind = name.strip_prefix(wanted).is_some_and(|rest| rest.starts_with('-'));
+        kind && !names.iter().any(|name| name == wanted)
+    };
+    let is_wanted = |one: &Arc<dyn Notifier>| {
+        let name = one.name();
+        args.notify.as_deref().is_none_or(|wanted| wanted == name || is_kind(wanted, name))
+    };
     let wanted: Vec<Arc<dyn Notifier>> = all.into_iter().filter(is_wanted).collect();
     if wanted.is_empty() {
         let typed = args.notify.as_deref().unwrap_or_default();

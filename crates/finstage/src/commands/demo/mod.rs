@@ -20,6 +20,7 @@ use finstage_store::Files;
 use serde::Serialize;
 use tempfile::TempDir;
 
+use super::config::count;
 use super::{print_json, print_line};
 use crate::check::{RunReplay, Silence, combined_hash, replay};
 use crate::cli::{Demo, Global};
@@ -206,7 +207,7 @@ impl Summary {
         let rate = self.events as f64 / self.elapsed_s.max(1e-9);
         format!(
             "\n\
-             seed      {}, {} days, {:.1} s\n\
+             seed      {}, {}, {:.1} s\n\
              events    {} ({:.0}/s), {} trades, {} bars, {} frames undecodable\n\
              signals   {}: {} verified, {} unproven, {} rejected, {} withheld\n\
              alerts    {}: {} delivered, {} expired, {} failed; {} more held back{held_back}\n\
@@ -215,7 +216,7 @@ impl Summary {
              hash      {}\n\
              folder    {}",
             self.seed,
-            self.days,
+            count(self.days, "day", "days"),
             self.elapsed_s,
             self.events,
             rate,

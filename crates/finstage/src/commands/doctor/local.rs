@@ -22,6 +22,7 @@ pub(super) fn check(loaded: &Loaded, dir: &Path, checks: &mut Vec<Check>) {
     checks.extend(space(dir));
     checks.push(store(dir));
     checks.extend(tasks(dir));
+    checks.extend(channels(loaded, dir));
     checks.extend(closed_files(loaded, dir));
     checks.extend(calendars(loaded));
 }
@@ -115,6 +116,17 @@ fn tasks(dir: &Path) -> Option<Check> {
             ),
         ),
     })
+}
+
+/// What is kept for channels that are in the configuration no more.
+fn channels(loaded: &Loaded, dir: &Path) -> Vec<Check> {
+    // Without their secrets the channels are not known here; what is wrong with the records is said above.
+    let records = Records::open_read_only(&dir.join("records.db")).ok();
+    let Some(records) = records.filter(|_| !loaded.settings.notify.is_empty()) else {
+        return Vec::new();
+    };
+    let gone = crate::channels::gone(&loaded.settings, &records).unwrap_or_default();
+    gone.into_iter().map(|one| Check::warn("channels", one)).collect()
 }
 
 /// The process that holds the folder, by number and name.

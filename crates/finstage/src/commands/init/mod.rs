@@ -36,7 +36,8 @@ pub(super) fn run(global: &Global, args: &Init) -> Result<Exit> {
         (preset::text(preset, language, &zone), Some(preset))
     };
     telegram::check_room(&file, &text, args)?;
-    let paired = if args.telegram { Some(telegram::pair(global, args, &file)?) } else { None };
+    let paired =
+        if args.telegram { Some(telegram::pair(global, args, (&file, &text))?) } else { None };
     let text = match &paired {
         Some(paired) => paired.added_to(&text, args),
         None => text,

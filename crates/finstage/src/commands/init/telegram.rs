@@ -58,15 +58,23 @@ pub(super) fn check_room(file: &Path, text: &str, args: &Init) -> Result<()> {
 }
 
 /// Asks for the token, finds the chat, sends a first message, and keeps the token in `.env`.
-pub(super) fn pair(global: &Global, args: &Init, file: &Path) -> Result<Paired> {
+pub(super) fn pair(global: &Global, args: &Init, (file, text): (&Path, &str)) -> Result<Paired> {
     let token = token(global, args, file)?;
-    let base_url = args.base_url.as_deref().unwrap_or(BASE_URL);
-    let bot = Bot::new(base_url, token.clone()).map_err(failed)?;
+    let base_url = args.base_url.clone().or_else(|| elsewhere(text));
+    let base_url = base_url.unwrap_or_else(|| BASE_URL.to_owned());
+    let bot = Bot::new(&base_url, token.clone()).map_err(failed)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let paired = runtime.block_on(connect(global, args, &bot))?;
     let kept = dotenv::set(file, VARIABLE, &token)?;
     say(global, format_args!("the token is in {} (mode 0600)", kept.display()));
     Ok(paired)
+}
+
+/// Where the Bot API is by the configuration in `text`, where that says it.
+fn elsewhere(text: &str) -> Option<String> {
+    let table: toml::Table = text.parse().ok()?;
+    let address = table.get("venues")?.get("telegram")?.get("rest")?.as_str()?;
+    Some(address.to_owned())
 }
 
 async fn connect(global: &Global, args: &Init, bot: &Bot) -> Result<Paired> {

@@ -11,6 +11,13 @@ pub(super) const CHANNELS: &[Key] = &[
         "\"telegram\"",
         "the channel",
     ),
+    asked(
+        "notify[]",
+        "name",
+        Kind::Text,
+        "\"phone\"",
+        "what messages, metrics and the log call it; telegram-CHAT or webhook-HASH where nothing is written",
+    ),
     asked("notify[]", "chat", Kind::Text, "\"123456789\"", "telegram: chat id or @channelname"),
     asked(
         "notify[]",

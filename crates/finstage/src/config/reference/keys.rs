@@ -193,6 +193,13 @@ const HOUSE: &[Key] = &[
         "names under which a proxy or other machines reach it; this machine's own always work",
     ),
     key(
+        "server",
+        "public_url",
+        Kind::Text,
+        "\"\"",
+        "address at which people open the dashboard; alerts have a link to their signal there",
+    ),
+    key(
         "log",
         "file",
         Kind::Text,

@@ -3,12 +3,13 @@
 use finstage_model::Symbol;
 use finstage_notify::fill;
 
-use super::super::numbers::Style;
+use super::super::numbers::{Style, priced};
 use super::super::rule::rule_words;
 use super::super::{
     CardFigures, Chain, InstrumentDay, ProvenSignal, SignalGroup, Signals, SizeSignal,
 };
 use super::{Block, Pen, Section};
+use crate::wiring::describe;
 
 /// Instruments of a group that are named.
 const MAX_NAMES: usize = 3;
@@ -43,14 +44,13 @@ impl Pen<'_> {
             || "–".to_owned(),
             |record| format!("{} ({})", self.style.change(Some(record.distance)), record.day),
         );
-        let currency = one.currency.as_ref().map_or(String::new(), |c| format!(" {c}"));
-        let close = one.close.map(Style::price);
+        let close = one.close.map(|close| one.money(close));
         let close = match (close, one.close_at, one.bars) {
             (Some(close), Some(at), 0) => {
                 let date = self.style.date(at);
                 fill(self.words.no_bars, &[("close", &close), ("date", &date)])
             }
-            (Some(close), _, _) => format!("{close}{currency}"),
+            (Some(close), _, _) => close,
             (None, _, _) => self.words.no_bars_ever.to_owned(),
         };
         vec![
@@ -119,7 +119,7 @@ impl Pen<'_> {
         let direction = self.language().direction(one.direction);
         let values = [
             ("symbol", one.symbol.to_string()),
-            ("price", Style::price(one.price)),
+            ("price", priced(one.price, describe(&one.symbol).currency.as_deref())),
             ("bars", self.style.interval(one.interval).to_owned()),
             ("time", self.style.time(one.at)),
             ("words", rule_words(&one.strategy, self.language())),

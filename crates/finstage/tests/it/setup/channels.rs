@@ -24,8 +24,8 @@ fn a_webhook_gets_a_signed_test_alert_that_the_guides_lines_accept() {
     configured(&shell, &format!("{address}/hook?key=canary"));
     let run = shell.run("alerts test --json").ok();
     let rows = run.rows();
-    let of =
-        |name: &str| rows.iter().find(|row| row["notifier"] == name).unwrap()["status"].clone();
+    let is_kind = |row: &Value, kind: &str| row["notifier"].as_str().unwrap().starts_with(kind);
+    let of = |name: &str| rows.iter().find(|row| is_kind(row, name)).unwrap()["status"].clone();
     assert_eq!((of("webhook"), of("log")), ("delivered".into(), "delivered".into()));
     assert!(run.err.contains("nothing happened at any market"), "the log's line: {run}");
     assert!(!run.err.contains("canary") && !run.out.contains("canary"), "{run}");
@@ -68,16 +68,18 @@ fn a_channel_that_does_not_take_it_is_named_and_ends_with_3_or_4() {
     configured(&shell, &address);
     let run = shell.run("alerts test --notify webhook");
     assert_eq!(run.code, 4, "{run}");
+    let (name, why) = run.out.split_once(": ").unwrap();
+    assert!(name.starts_with("fail  webhook-") && !name.contains("127"), "{run}");
     assert_eq!(
-        run.out,
-        "fail  webhook: the webhook answered 401 \"no!\": compare `secret` with the one the receiver knows\n"
+        why,
+        "the webhook answered 401 \"no!\": compare `secret` with the one the receiver knows\n"
     );
     configured(&shell, "http://127.0.0.1:1/secret-path");
     let run = shell.run("alerts test");
     assert_eq!(run.code, 3, "{run}");
     assert!(run.out.contains("ok    log") && !run.out.contains("secret-path"), "{run}");
     let said = shell.run("alerts test --notify telegram").refused(2);
-    assert_eq!(said, "--notify telegram: the channels are log, webhook");
+    assert!(said.starts_with("--notify telegram: the channels are log, webhook-"), "{said}");
     configured(&shell, "https://h/x");
     let said = Shell::run(&shell, "config check").ok();
     drop(said);

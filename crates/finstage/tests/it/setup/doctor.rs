@@ -104,6 +104,7 @@ fn a_service_that_is_ready_ends_health_with_0_and_any_other_with_1() {
     );
     let said = shell.run(&format!("health --url {warming}")).refused(1);
     assert!(said.ends_with("answered 503: its log says why"), "{said}");
+    assert!(shell.run("health --url nonsense").refused(2).contains("write http://127.0.0.1:8080"));
     let said = shell.run("health --url http://127.0.0.1:1").refused(1);
     assert!(
         said.starts_with("not ready: ") && said.contains("is `finstage serve` running?"),

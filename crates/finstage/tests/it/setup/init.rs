@@ -41,7 +41,11 @@ fn messenger(faults: &str) -> Messenger {
 impl Messenger {
     /// The words of a command that pairs with it.
     fn line(&self, rest: &str) -> String {
-        format!("init --telegram --token env:BOT --base-url {} {rest}", self.sim.url())
+        format!("init --telegram --token env:BOT {} {rest}", self.option())
+    }
+
+    fn option(&self) -> String {
+        format!("--base-url {}", self.sim.url())
     }
 }
 
@@ -87,7 +91,7 @@ fn a_bot_is_connected_by_its_token_and_a_start() {
     // The token is found beside the file from now on.
     let shown = shell.run("config show").ok().quiet().json();
     let expected = json!({
-        "kind": "telegram", "chat": "42", "token": "[redacted]", "url": messenger.sim.url(),
+        "kind": "telegram", "name": "telegram-42", "chat": "42", "token": "[redacted]", "url": messenger.sim.url(),
         "commands": false, "send": "unproven", "per_hour": null, "quiet": "off", "digest": "off",
         "language": "ko", "timezone": "Asia/Seoul",
     });
@@ -100,11 +104,18 @@ fn a_bot_is_connected_by_its_token_and_a_start() {
 fn a_chat_is_added_to_a_file_that_is_there_and_the_rest_stays() {
     let messenger = messenger("");
     let shell = shell();
-    shell.write("finstage.toml", "[alerts]\nper_hour = 3 # mine");
-    let run = shell.run(&messenger.line("--chat 43")).ok();
+    // Where the bot is asked stands in the file already.
+    let mine = format!(
+        "[alerts]\nper_hour = 3 # mine\n[venues.telegram]\nrest = \"{}\"",
+        messenger.sim.url()
+    );
+    shell.write("finstage.toml", &mine);
+    let line = messenger.line("--chat 43").replace(&messenger.option(), "");
+    let run = shell.run(&line).ok();
     assert_eq!(run.out, "added to finstage.toml\n");
     let text = String::from_utf8(shell.read("finstage.toml")).unwrap();
-    assert!(text.starts_with("[alerts]\nper_hour = 3 # mine\n\n# The bot @fin_bot;"), "{text}");
+    assert!(text.starts_with(&format!("{mine}\n\n# The bot @fin_bot;")), "{text}");
+    assert!(!text.contains("url ="), "{text}");
     assert_eq!(messenger.sim.messages()[0].chat, 43);
     shell.run("config check").ok().quiet();
 }

@@ -117,6 +117,9 @@ fn watches_are_added_with_thresholds_of_the_instrument_and_taken_out_again() {
     let rise = rows.iter().find(|row| row["kind"] == "rise").unwrap();
     assert_eq!((&rise["threshold"], &rise["repeat_s"]), (&json!(1.5), &json!(180)));
     assert!(shell.run("watch add yahoo:^GSPC fall=3%").refused(2).contains("is not a watch rule"));
+    assert!(
+        shell.run("watch add nope:BTCUSDT rise=3%").refused(2).contains("\"nope\" is no venue")
+    );
     assert!(shell.run("watch remove zz").refused(2).starts_with("no watch zz"));
     assert!(
         shell
