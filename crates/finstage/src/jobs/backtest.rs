@@ -8,11 +8,11 @@ use std::ops::Range;
 use finstage_engine::When;
 use finstage_model::{Bar, Interval, Timestamp};
 use finstage_research::backtest::{
-    self, Backtest, CloseFinal, Exit, OnExit, Options, Plan, Slippage, Stops,
+    self, Backtest, CloseFinal, Exit, OnExit, Options, Plan, SignalRule, Slippage, Stops,
 };
 use finstage_research::evidence::{Ground, Made, Tried};
 use finstage_research::study::Instrument;
-use finstage_research::{BarSeries, Error, ErrorKind};
+use finstage_research::{BarSeries, Error, ErrorKind, News};
 use finstage_server::BacktestAsked;
 use finstage_strategies::CATALOG;
 use serde_json::{Value, json};
@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 use super::registry::{Fault, Given, Ticket};
 use super::work::Means;
 use crate::evidence;
+use crate::news::stored;
 
 /// The most bars of a run: nearly a year of minutes, some 300 MB while it lasts.
 pub const MAX_BARS: u64 = 500_000;
@@ -33,7 +34,7 @@ pub const MAX_TRADES: usize = 200;
 pub fn check(payload: &str) -> Result<(), Fault> {
     let asked: BacktestAsked = serde_json::from_str(payload).map_err(Fault::lasting)?;
     options(&asked).check().map_err(Fault::lasting)?;
-    match plan(&asked, &[]) {
+    match plan(&asked, (&[], &News::default())) {
         // It is a matter of bars, which are not there yet.
         Err(error) if error.kind() == ErrorKind::Bars => Ok(()),
         Err(error) => {
@@ -55,14 +56,23 @@ pub(super) fn run(means: &Means, asked: &BacktestAsked, ticket: &Ticket) -> Give
     }
     ticket.tell(0.3, format!("{} bars", bars.len()));
     let series = BarSeries::new(bars).map_err(Fault::lasting)?;
-    let plan = plan(asked, bars).map_err(Fault::lasting)?;
+    let hears = rule_of(asked).is_some_and(|rule| rule.hears_news(CATALOG));
+    let news = match hears {
+        true => stored::about(&means.records, &asked.symbol)?,
+        false => News::default(),
+    };
+    let plan = plan(asked, (bars, &news)).map_err(Fault::lasting)?;
     if let Some(fault) = called_off() {
         return Err(fault);
     }
     ticket.tell(0.8, "filling orders");
     let done = backtest::run(&series, &plan.targets, &options(asked)).map_err(Fault::lasting)?;
-    note(means, (asked, &plan), (bars, &done))?;
-    result(asked, (&plan, &done), bars)
+    note(means, (asked, &plan, &news), (bars, &done))?;
+    let mut result = result(asked, (&plan, &done), bars)?;
+    if hears {
+        result["documents"] = json!(news.within(bars).len());
+    }
+    Ok(result)
 }
 
 /// The bars that are asked for, adjusted.
@@ -93,13 +103,24 @@ fn is_too_long(most: u64, range: &Range<Timestamp>, interval: Interval) -> bool 
     u128::from(most).min(fit) > u128::from(MAX_BARS)
 }
 
-fn plan(asked: &BacktestAsked, bars: &[Bar]) -> Result<Plan, Error> {
-    let exit = Exit {
+fn exit_of(asked: &BacktestAsked) -> Exit {
+    Exit {
         strategy: asked.exit.clone(),
         when: asked.exit_when.clone(),
         hold: asked.hold,
         then: if asked.reverse == Some(true) { OnExit::Reverse } else { OnExit::Flat },
-    };
+    }
+}
+
+fn rule_of(asked: &BacktestAsked) -> Option<SignalRule> {
+    Some(SignalRule { entry: asked.strategy.clone()?, exit: exit_of(asked) })
+}
+
+fn plan(asked: &BacktestAsked, (bars, news): (&[Bar], &News)) -> Result<Plan, Error> {
+    if let Some(rule) = rule_of(asked).filter(|rule| rule.hears_news(CATALOG)) {
+        return rule.plan_with_news(CATALOG, bars, news);
+    }
+    let exit = exit_of(asked);
     match (&asked.strategy, &asked.when) {
         (Some(rule), _) => Plan::of_rule(rule, exit, CATALOG, bars),
         (None, when) => {
@@ -126,7 +147,7 @@ fn options(asked: &BacktestAsked) -> Options {
 /// It counts among everything that was tried.
 fn note(
     means: &Means,
-    (asked, plan): (&BacktestAsked, &Plan),
+    (asked, plan, news): (&BacktestAsked, &Plan, &News),
     (bars, done): (&[Bar], &Backtest),
 ) -> Result<(), Fault> {
     let Some(tried) = Tried::backtest(plan) else { return Ok(()) };
@@ -134,7 +155,7 @@ fn note(
     evidence::trials(&means.records, now)?;
     let digest = evidence::digest(done);
     let made = Made { code_version: crate::VERSION, digest: &digest };
-    let row = tried.row(&Ground::of_series(&asked.symbol, bars), None, made);
+    let row = tried.row(&Ground::of_heard_series(&asked.symbol, bars, news), None, made);
     means.records.add_trials(&[row], now)?;
     Ok(())
 }
