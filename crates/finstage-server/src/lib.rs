@@ -48,7 +48,7 @@ pub use app::About;
 pub use auth::{CODE_LIFE, SESSION_LIFE};
 pub use desk::{
     Desk, FeedGauge, Gauges, InstrumentItem, JournalGauge, NotifierGauge, QueueGauge, QuotaGauge,
-    RemoteGauge, ReportAsked, ReportForm, ReportPage, Rules, SealedGauge, SeriesGauge,
+    RemoteGauge, ReportAsked, ReportForm, ReportPage, Rules, SealedGauge, SeriesGauge, Times,
 };
 pub use error::{Error, ErrorKind};
 pub use front::Front;

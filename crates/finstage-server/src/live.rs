@@ -21,6 +21,8 @@ pub const MAX_INSTRUMENTS: usize = 20_000;
 const MAX_WAITING_BARS: usize = 16_384;
 /// A price that is known and so much later than the present was dated by a clock that was ahead.
 const AHEAD_MAX: Duration = Duration::from_secs(60);
+/// Strategies whose analyses are timed apart; the others count as one.
+const MAX_STRATEGIES: usize = 100;
 /// Upper ends of the histogram of delays, in seconds.
 const DELAYS: [f64; 8] = [0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 10.0, 60.0];
 /// Kinds of events, as metrics name them.
@@ -49,6 +51,8 @@ pub struct Live {
     events: [AtomicU64; EVENT_KINDS.len()],
     lost_bars: AtomicU64,
     delay: Histogram,
+    /// By the name of the strategy, at most [`MAX_STRATEGIES`].
+    analyses: Mutex<BTreeMap<String, Histogram>>,
 }
 
 /// Rows by place; a place never changes.
@@ -112,6 +116,7 @@ impl Default for Live {
             events: Default::default(),
             lost_bars: AtomicU64::new(0),
             delay: Histogram::new(&DELAYS),
+            analyses: Mutex::default(),
         }
     }
 }
@@ -252,6 +257,25 @@ impl Live {
 
     pub(crate) fn lost_bars(&self) -> u64 {
         self.lost_bars.load(Ordering::Relaxed)
+    }
+
+    /// A strategy has said something, so long after what it is about was received.
+    pub fn analysed(&self, strategy: &str, took: Duration) {
+        let name = strategy.split(['(', ':']).next().unwrap_or_default().trim();
+        let mut analyses = self.analyses.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_full = analyses.len() >= MAX_STRATEGIES && !analyses.contains_key(name);
+        let name = if is_full { "other" } else { name };
+        if !analyses.contains_key(name) {
+            analyses.insert(name.to_owned(), Histogram::new(&DELAYS));
+        }
+        if let Some(histogram) = analyses.get(name) {
+            histogram.observe(took.as_secs_f64());
+        }
+    }
+
+    pub(crate) fn analyses(&self, mut each: impl FnMut(&str, &Histogram)) {
+        let analyses = self.analyses.lock().unwrap_or_else(PoisonError::into_inner);
+        analyses.iter().for_each(|(name, histogram)| each(name, histogram));
     }
 
     pub(crate) const fn delay(&self) -> &Histogram {

@@ -240,7 +240,8 @@ fn build_house(
     let settings = &plan.settings;
     let mut inner = Arc::clone(&plan.observer);
     if let Some(server) = &plan.server {
-        inner = Arc::new(Telling { inner, live: Arc::clone(&server.live) });
+        let (live, clock) = (Arc::clone(&server.live), Arc::clone(&plan.clock));
+        inner = Arc::new(Telling { inner, live, clock });
     }
     let observer = Waking { inner, wake: Arc::clone(wake) };
     let rim = Rim {

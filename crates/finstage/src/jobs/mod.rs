@@ -2,6 +2,7 @@
 //! is due into tasks of the records' queue, and workers that run them.
 
 pub mod kinds;
+pub mod memory;
 pub mod registry;
 pub mod scheduler;
 pub mod shown;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
+pub use self::memory::MemoryGuard;
 pub use self::scheduler::{Job, Scheduler};
 pub use self::work::Means;
 pub use self::workers::Workers;
@@ -58,6 +60,7 @@ pub fn run(
         most: workers::WORKERS,
         name: format!("pid {}", std::process::id()),
         wake: Arc::clone(&wake),
+        memory: MemoryGuard::of_process(),
     };
     let scheduling = tokio::spawn(scheduler.run(pace, wake, quit.clone()));
     Ok([scheduling, tokio::spawn(workers.run(quit.clone()))])

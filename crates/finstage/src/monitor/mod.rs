@@ -28,6 +28,7 @@ use tokio::time::Instant;
 use self::health::judge;
 use self::limits::{Limit, limits};
 use self::machine::Processor;
+pub(crate) use self::machine::memory_allowed;
 use self::thresholds::{Turn, Watcher};
 use crate::config::settings::{FeedSettings, MonitorSettings, Settings};
 use crate::live::Safe;
