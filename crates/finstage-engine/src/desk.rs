@@ -197,6 +197,9 @@ impl Desk {
                 && bar.open_time > self.series[at].last_open
             {
                 self.keep(at, bar, shared);
+                // One that was closed by a clock that was ahead is not younger than what comes.
+                let known_at = bar.close_time().min(shared.timeline.now());
+                shared.market.note(bar.instrument, bar.close, known_at);
                 self.series[at].warm(bar, shared);
             }
         }
@@ -251,6 +254,7 @@ impl Desk {
         out.push(Output::Bar(*bar));
         shared.counters.bars += 1;
         self.keep(at, bar, shared);
+        shared.market.note(bar.instrument, bar.close, bar.close_time());
         self.ask_strategies(at, bar, shared, out);
         if self.watches.is_some() {
             self.watch_bar(at, bar, shared, out);
@@ -261,7 +265,6 @@ impl Desk {
     fn keep(&mut self, at: usize, bar: &Bar, shared: &mut Shared) {
         let close_time = bar.close_time();
         shared.market.push(bar);
-        shared.market.note(bar.instrument, bar.close, close_time);
         let series = &mut self.series[at];
         series.floor = series.floor.max(close_time);
         series.last_open = bar.open_time;

@@ -7,9 +7,12 @@
     reason = "this file wraps the two clocks that all others must not read"
 )]
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use finstage_model::{Clock, Timestamp};
+
+use crate::steady::{ClockTurn, Steady};
 
 /// The machine's wall clock. It may jump when somebody sets it.
 #[derive(Debug, Clone, Copy, Default)]
@@ -20,6 +23,55 @@ impl Clock for SystemClock {
         // Before 1970 only on a machine whose clock was never set; the epoch says so well enough.
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Timestamp::EPOCH.plus(since)
+    }
+}
+
+/// The machine's wall clock, which is not believed at once when somebody sets it: time goes on at its pace until what
+/// venues say ([`SteadyClock::hear`]) or [`LEAP_DOUBT`](crate::LEAP_DOUBT) decides. Clones are the same clock.
+#[derive(Debug, Clone)]
+pub struct SteadyClock {
+    origin: Instant,
+    steady: Arc<Mutex<Steady>>,
+}
+
+impl SteadyClock {
+    /// One that shows now what the machine's does.
+    #[must_use]
+    pub fn new() -> Self {
+        let steady = Steady::new(SystemClock.now(), Duration::ZERO);
+        Self { origin: Instant::now(), steady: Arc::new(Mutex::new(steady)) }
+    }
+
+    /// Hears that it is about `at`, as the newest trade of a venue says.
+    pub fn hear(&self, at: Timestamp) {
+        let mut steady = self.steady();
+        if steady.is_doubted() {
+            steady.hear(at, SystemClock.now(), self.origin.elapsed());
+        }
+    }
+
+    /// What became of the machine's clock; each turn is told once, and of several the newest.
+    #[must_use]
+    pub fn turn(&self) -> Option<ClockTurn> {
+        self.steady().turn()
+    }
+
+    fn steady(&self) -> MutexGuard<'_, Steady> {
+        self.steady.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for SteadyClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Clock for SteadyClock {
+    fn now(&self) -> Timestamp {
+        // Locked first: two readers see both clocks in one order.
+        let mut steady = self.steady();
+        steady.now(SystemClock.now(), self.origin.elapsed())
     }
 }
 

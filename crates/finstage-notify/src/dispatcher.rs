@@ -307,13 +307,16 @@ impl Dispatcher {
             let reason = reason.to_owned();
             Sending::Later(Later { wait: None, sent: Sent::Unknown, reason, progress: None })
         };
-        tokio::select! {
+        let began = tokio::time::Instant::now();
+        let sending = tokio::select! {
             biased;
             sending = timeout(MAX_ATTEMPT, self.courier.send(item, progress)) => {
                 sending.unwrap_or_else(|_elapsed| cut("the attempt took too long"))
             }
             () = drained(shutdown) => cut("the service stopped before the answer came"),
-        }
+        };
+        self.stats.count_time(began.elapsed());
+        sending
     }
 
     /// What becomes of the row.

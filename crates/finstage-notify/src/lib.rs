@@ -68,7 +68,7 @@ pub use holding::{
 pub use message::{Line, Message, Span, Style, clean};
 pub use notifier::{Accepted, Delivery, Form, Notifier, Outgoing, Reply, Then};
 pub use pacer::{Pace, Pacer};
-pub use stats::{MAX_ERROR_CHARS, Stats};
+pub use stats::{MAX_ERROR_CHARS, SEND_SECONDS, SendTimes, Stats};
 pub use template::{
     AlertWords, MAX_NAME_CHARS, MAX_WORDS_CHARS, Repeat, Template, fill, korean_reason,
 };

@@ -1,10 +1,23 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::message::clean;
 
 /// The most characters of the last error that are kept.
 pub const MAX_ERROR_CHARS: usize = 300;
+
+/// Upper ends of the histogram of attempts, in seconds.
+pub const SEND_SECONDS: [f64; 8] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0];
+
+/// How long attempts took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SendTimes {
+    /// How many ended within each of [`SEND_SECONDS`], and how many later.
+    pub within: [u64; SEND_SECONDS.len() + 1],
+    /// All together.
+    pub total: Duration,
+}
 
 /// What a dispatcher has done since it began; read while it runs.
 #[derive(Debug, Default)]
@@ -13,6 +26,7 @@ pub struct Stats {
     retried: AtomicU64,
     failed: AtomicU64,
     expired: AtomicU64,
+    times: Mutex<SendTimes>,
     last_error: Mutex<Option<String>>,
     disabled: Mutex<Option<String>>,
 }
@@ -42,6 +56,12 @@ impl Stats {
         self.expired.load(Ordering::Relaxed)
     }
 
+    /// How long attempts took, whatever came of them.
+    #[must_use]
+    pub fn times(&self) -> SendTimes {
+        *self.times.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The latest thing that went wrong, without secrets.
     #[must_use]
     pub fn last_error(&self) -> Option<String> {
@@ -52,6 +72,14 @@ impl Stats {
     #[must_use]
     pub fn disabled(&self) -> Option<String> {
         self.disabled.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn count_time(&self, took: Duration) {
+        let seconds = took.as_secs_f64();
+        let place = SEND_SECONDS.iter().position(|end| seconds <= *end);
+        let mut times = self.times.lock().unwrap_or_else(PoisonError::into_inner);
+        times.within[place.unwrap_or(SEND_SECONDS.len())] += 1;
+        times.total += took;
     }
 
     pub(crate) fn count_delivered(&self) {

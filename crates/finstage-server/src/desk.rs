@@ -297,8 +297,19 @@ pub struct QuotaGauge {
     pub guard_ms: f64,
 }
 
+/// How long things took.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Times {
+    /// Upper ends, in seconds, ascending.
+    pub ends: &'static [f64],
+    /// How many ended within each, and, as one more, how many later.
+    pub within: Vec<u64>,
+    /// All together.
+    pub total: std::time::Duration,
+}
+
 /// A channel for alerts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct NotifierGauge {
     /// Its name.
     pub name: String,
@@ -316,6 +327,9 @@ pub struct NotifierGauge {
     pub last_error: Option<String>,
     /// Why it sends nothing any more.
     pub disabled: Option<String>,
+    /// How long attempts took.
+    #[serde(skip)]
+    pub times: Times,
 }
 
 /// A stored series.

@@ -50,7 +50,7 @@ pub use auth::{CODE_LIFE, SESSION_LIFE};
 pub use backtests::BacktestAsked;
 pub use desk::{
     Desk, FeedGauge, Gauges, InstrumentItem, JournalGauge, NotifierGauge, QueueGauge, QuotaGauge,
-    RemoteGauge, ReportAsked, ReportForm, ReportPage, Rules, SealedGauge, SeriesGauge,
+    RemoteGauge, ReportAsked, ReportForm, ReportPage, Rules, SealedGauge, SeriesGauge, Times,
 };
 pub use error::{Error, ErrorKind};
 pub use front::Front;

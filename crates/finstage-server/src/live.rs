@@ -19,6 +19,10 @@ use crate::metrics::Histogram;
 pub const MAX_INSTRUMENTS: usize = 20_000;
 /// Closed bars that may wait to be pushed; older ones are dropped and counted.
 const MAX_WAITING_BARS: usize = 16_384;
+/// A price that is known and so much later than the present was dated by a clock that was ahead.
+const AHEAD_MAX: Duration = Duration::from_secs(60);
+/// Strategies whose analyses are timed apart; the others count as one.
+const MAX_STRATEGIES: usize = 100;
 /// Upper ends of the histogram of delays, in seconds.
 const DELAYS: [f64; 8] = [0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 10.0, 60.0];
 /// Kinds of events, as metrics name them.
@@ -47,6 +51,8 @@ pub struct Live {
     events: [AtomicU64; EVENT_KINDS.len()],
     lost_bars: AtomicU64,
     delay: Histogram,
+    /// By the name of the strategy, at most [`MAX_STRATEGIES`].
+    analyses: Mutex<BTreeMap<String, Histogram>>,
 }
 
 /// Rows by place; a place never changes.
@@ -110,6 +116,7 @@ impl Default for Live {
             events: Default::default(),
             lost_bars: AtomicU64::new(0),
             delay: Histogram::new(&DELAYS),
+            analyses: Mutex::default(),
         }
     }
 }
@@ -123,7 +130,8 @@ impl Live {
                 let late = (event.ts_recv.nanos() - trade.ts_event.nanos()).max(0);
                 self.delay.observe(Duration::from_nanos(late.unsigned_abs()).as_secs_f64());
                 if let Some(symbol) = symbol {
-                    self.price(symbol, trade.price, trade.ts_event);
+                    let price = (trade.price, trade.ts_event);
+                    self.told(symbol, price, event.ts_recv.plus(AHEAD_MAX));
                 }
                 1
             }
@@ -144,8 +152,14 @@ impl Live {
 
     /// Takes a price of an instrument.
     pub fn price(&self, symbol: &Symbol, price: Price, at: Timestamp) {
+        self.told(symbol, (price, at), Timestamp::MAX);
+    }
+
+    /// Takes a price; one that is known and later than `latest` is of a clock that was ahead.
+    fn told(&self, symbol: &Symbol, (price, at): (Price, Timestamp), latest: Timestamp) {
         let mut board = self.board();
         if let Some(place) = board.place(symbol) {
+            board.forget_after(place, latest);
             board.set(place, price, at);
             drop(board);
             self.wake.notify_one();
@@ -245,6 +259,25 @@ impl Live {
         self.lost_bars.load(Ordering::Relaxed)
     }
 
+    /// A strategy has said something, so long after what it is about was received.
+    pub fn analysed(&self, strategy: &str, took: Duration) {
+        let name = strategy.split(['(', ':']).next().unwrap_or_default().trim();
+        let mut analyses = self.analyses.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_full = analyses.len() >= MAX_STRATEGIES && !analyses.contains_key(name);
+        let name = if is_full { "other" } else { name };
+        if !analyses.contains_key(name) {
+            analyses.insert(name.to_owned(), Histogram::new(&DELAYS));
+        }
+        if let Some(histogram) = analyses.get(name) {
+            histogram.observe(took.as_secs_f64());
+        }
+    }
+
+    pub(crate) fn analyses(&self, mut each: impl FnMut(&str, &Histogram)) {
+        let analyses = self.analyses.lock().unwrap_or_else(PoisonError::into_inner);
+        analyses.iter().for_each(|(name, histogram)| each(name, histogram));
+    }
+
     pub(crate) const fn delay(&self) -> &Histogram {
         &self.delay
     }
@@ -275,6 +308,11 @@ impl Board {
         });
         self.places.insert(symbol.clone(), place);
         Some(place)
+    }
+
+    fn forget_after(&mut self, place: usize, latest: Timestamp) {
+        let newest = &mut self.rows[place].newest;
+        *newest = newest.filter(|(_, at)| *at <= latest);
     }
 
     fn set(&mut self, place: usize, price: Price, at: Timestamp) {
@@ -342,7 +380,7 @@ impl Row {
 
 #[cfg(test)]
 mod tests {
-    use finstage_model::{InstrumentId, Qty};
+    use finstage_model::{Aggressor, InstrumentId, Qty, Trade, TradeId};
 
     use super::*;
 
@@ -402,5 +440,27 @@ mod tests {
         live.price(&symbol("A"), price("121"), t(2 * DAY + 60));
         let open = &live.prices(&[], t(2 * DAY + 60))[0];
         assert_eq!((open.previous_close, open.change), (Some(price("110")), Some(price("11"))));
+    }
+
+    #[test]
+    fn a_price_that_was_dated_by_a_clock_that_was_ahead_gives_way_to_the_next_trade() {
+        const DAY: i64 = 86_400;
+        let live = Live::default();
+        let trade = |secs: i64, text: &str| {
+            let ts_event = t(secs);
+            let trade = Trade {
+                id: TradeId(0),
+                instrument: InstrumentId(0),
+                ts_event,
+                price: price(text),
+                qty: Qty::from_nanos(1),
+                aggressor: Aggressor::Unknown,
+            };
+            live.event(Some(&symbol("A")), &Event::new(ts_event, Payload::Trade(trade)));
+            live.prices(&[symbol("A")], ts_event)[0].price
+        };
+        live.price(&symbol("A"), price("5"), t(DAY));
+        assert_eq!(trade(10, "7"), price("7"));
+        assert_eq!(trade(9, "8"), price("7"), "an older trade is no newer price");
     }
 }

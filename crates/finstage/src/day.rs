@@ -137,6 +137,16 @@ struct Opening {
     at: Timestamp,
     /// What was received since 00:00.
     events: Vec<Event>,
+    past: PastUntil,
+}
+
+/// Which bars are the past of a new run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum PastUntil {
+    /// Those that had closed by then.
+    Closed,
+    /// Those that had opened by then: a clock that was ahead closed them, and what was said of them is not said again.
+    Opened,
 }
 
 impl House {
@@ -150,11 +160,32 @@ impl House {
         let writer = RecordsWriter::start(self.records.clone(), WRITER_QUEUE_BATCHES)?;
         let mut stage = self.resume(&writer)?;
         let mut pending = Vec::new();
-        while let Some(events) = self.live(stage, &writer, feed, &mut pending)? {
-            let now = events.last().map_or_else(|| self.rim.clock.now(), |event| event.ts_recv);
-            let day = engine_day(now);
-            self.forget(day)?;
-            stage = self.open(Opening { day, at: day.start(), events })?;
+        loop {
+            let (ended, events) = self.live(stage, &writer, feed, &mut pending)?;
+            stage = match ended {
+                Ended::No | Ended::Feed => break,
+                Ended::Day => {
+                    let last = events.last().map(|event| event.ts_recv);
+                    let day = engine_day(last.unwrap_or_else(|| self.rim.clock.now()));
+                    self.forget(day)?;
+                    self.open(Opening { day, at: day.start(), events, past: PastUntil::Closed })?
+                }
+                Ended::Back => {
+                    let first = pending.first().map(|event| event.ts_recv);
+                    let at = first.unwrap_or_else(|| self.rim.clock.now());
+                    tracing::warn!(
+                        "the clock was ahead and shows {at} again: a new run of {} begins; bars that it closed too early stay as they are",
+                        stage.day
+                    );
+                    // Positions only grow: it stays in the folder of the day that had begun.
+                    self.open(Opening {
+                        day: stage.day,
+                        at,
+                        events: Vec::new(),
+                        past: PastUntil::Opened,
+                    })?
+                }
+            };
         }
         self.drain(&writer)?;
         Ok(())
@@ -190,7 +221,12 @@ impl House {
         let now = self.rim.clock.now();
         let today = engine_day(now);
         let Some((day, run)) = self.recover()? else {
-            return self.open(Opening { day: today, at: now, events: Vec::new() });
+            return self.open(Opening {
+                day: today,
+                at: now,
+                events: Vec::new(),
+                past: PastUntil::Closed,
+            });
         };
         let reader = self.journal.reader(day, run)?;
         let header = reader.header();
@@ -202,12 +238,17 @@ impl House {
         self.drain(writer)?;
         if day >= today {
             // Other settings or another version: what was received today was said by another voice.
-            return self.open(Opening { day, at: now, events: Vec::new() });
+            return self.open(Opening {
+                day,
+                at: now,
+                events: Vec::new(),
+                past: PastUntil::Closed,
+            });
         }
         // With events of today the story goes on at 00:00, as it does in a process that never
         // stopped; without, everything known until now is the past.
         let at = if events.is_empty() { now } else { today.start() };
-        self.open(Opening { day: today, at, events })
+        self.open(Opening { day: today, at, events, past: PastUntil::Closed })
     }
 
     /// Applies what the run's journal holds; returns the engine and what came after midnight.
@@ -225,15 +266,14 @@ impl House {
         Ok((engine, sink.into_after_midnight()))
     }
 
-    /// Runs a day: its journal first, then the feed. Returns what the next day begins with, or
-    /// `None` when the feed ended.
+    /// Runs a day: its journal first, then the feed. Returns how it ended, and what the next day begins with.
     fn live(
         &self,
         stage: Stage,
         writer: &RecordsWriter,
         feed: &mut dyn Feed,
         pending: &mut Vec<Event>,
-    ) -> Result<Option<Vec<Event>>> {
+    ) -> Result<(Ended, Vec<Event>)> {
         let reader = self.journal.reader(stage.day, stage.run)?;
         let mut engine = engine_of(&reader.header().origin.settings)?;
         let mut sink = self.sink(stage, writer, &engine, reader.header().events)?;
@@ -248,8 +288,16 @@ impl House {
             Renewal::Never => Timestamp::MAX,
         };
         let feed = &mut imports.beside(feed);
-        let (patience, ended) = (&self.rim.patience, Ended::No);
-        let mut source = LiveSource { writer: journal, feed, pending, renew_at, ended, patience };
+        let mut source = LiveSource {
+            writer: journal,
+            feed,
+            pending,
+            renew_at,
+            newest: engine.now(),
+            since_refill: 0,
+            ended: Ended::No,
+            patience: &self.rim.patience,
+        };
         run(&mut source, &mut engine, &mut imports.heard(&mut sink)).map_err(run_failed)?;
         sink.finish().map_err(|e| run_failed(RunError::Sink(e.0)))?;
         let ended = source.ended;
@@ -257,7 +305,7 @@ impl House {
         drop(syncing);
         // Drained: the preamble reads bars and alerts that were said until now.
         self.drain(writer)?;
-        Ok((ended == Ended::Day).then(|| sink.into_after_midnight()))
+        Ok((ended, sink.into_after_midnight()))
     }
 
     fn sink<'a>(
@@ -280,7 +328,7 @@ impl House {
 
     /// Opens a new run: its preamble is on disk when this returns.
     fn open(&self, opening: Opening) -> Result<Stage> {
-        let Opening { day, at, events } = opening;
+        let Opening { day, at, events, past } = opening;
         let mut preamble = Vec::new();
         let mut say = |payload| preamble.push(Event::new(at, payload));
         for instrument in &self.instruments {
@@ -302,7 +350,11 @@ impl House {
             };
             let watched = self.watched_depth(&symbol)?.filter(|(of, _)| *of == interval);
             let depth = depth.max(watched.map_or(0, |(_, depth)| depth));
-            let bars = self.past(instrument, interval, at, depth)?;
+            let until = match past {
+                PastUntil::Closed => at,
+                PastUntil::Opened => interval.close_of(interval.open_of(at)),
+            };
+            let bars = self.past(instrument, interval, until, depth)?;
             if !bars.is_empty() {
                 say(Payload::Past(Box::new(Past { instrument: instrument.id, interval, bars })));
             }

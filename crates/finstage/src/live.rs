@@ -21,8 +21,10 @@ pub const BATCH_MAX_EVENTS: usize = 4_096;
 /// Most events that the records may lag behind the journal while nothing is said.
 const SILENT_MAX_EVENTS: u64 = 16_384;
 
-/// About every so many batches one tries to set the journal's reserve aside again.
-const REFILL_EVERY_EVENTS: u64 = 64;
+/// Every so many batches one tries to set the journal's reserve aside again.
+pub const REFILL_EVERY_BATCHES: u32 = 64;
+/// A tick that is dated so much before what was received already shows that the clock was ahead.
+pub const BACK_MIN: Duration = Duration::from_secs(60);
 
 /// Is told what happens, as it happens; must not block.
 pub trait Observer: Send + Sync + fmt::Debug {
@@ -128,6 +130,10 @@ pub struct LiveSource<'a> {
     pub pending: &'a mut Vec<Event>,
     /// The first tick at or after this moment is the day's last event.
     pub renew_at: Timestamp,
+    /// When the newest of what the engine knows was received.
+    pub newest: Timestamp,
+    /// Batches since one tried to set the journal's reserve aside again.
+    pub since_refill: u32,
     /// How the source ended.
     pub ended: Ended,
     /// Whether a full disk is waited for.
@@ -141,6 +147,8 @@ pub enum Ended {
     No,
     /// The next day begins.
     Day,
+    /// The clock was ahead and is right again: what is received now belongs to another run.
+    Back,
     /// The feed ended.
     Feed,
 }
@@ -166,10 +174,9 @@ impl Source for LiveSource<'_> {
                 return Ok(Flow::End);
             }
         }
-        let renews = |e: &Event| e.payload == Payload::Tick && e.ts_recv >= self.renew_at;
-        if let Some(last) = batch.iter().position(renews) {
-            *self.pending = batch.split_off(last + 1);
-            self.ended = Ended::Day;
+        self.end_run(batch);
+        if batch.is_empty() {
+            return Ok(Flow::End);
         }
         let writer = &mut self.writer;
         let first = self
@@ -182,16 +189,38 @@ impl Source for LiveSource<'_> {
 }
 
 impl LiveSource<'_> {
+    /// Puts aside what belongs to another run, if the run ends with this batch.
+    fn end_run(&mut self, batch: &mut Vec<Event>) {
+        let is_tick = |e: &Event| e.payload == Payload::Tick;
+        let renews = |e: &Event| is_tick(e) && e.ts_recv >= self.renew_at;
+        let is_early = |e: &Event| e.ts_recv.plus(BACK_MIN) < self.newest;
+        let day = batch.iter().position(renews);
+        let back = batch.iter().position(|e| is_tick(e) && is_early(e));
+        if let Some(tick) = back.filter(|tick| day.is_none_or(|last| *tick <= last)) {
+            // What came with it under the right clock is not late in the next run.
+            let first = batch.iter().position(is_early).unwrap_or(tick);
+            *self.pending = batch.split_off(first);
+            self.ended = Ended::Back;
+        } else if let Some(last) = day {
+            *self.pending = batch.split_off(last + 1);
+            self.ended = Ended::Day;
+        }
+        let newest = batch.iter().map(|event| event.ts_recv).max();
+        self.newest = self.newest.max(newest.unwrap_or(self.newest));
+    }
+
     /// Sets the reserve aside again where it was given up and time for a try has come.
     fn refill(&mut self) {
         if self.writer.space() == Space::Plenty {
             return;
         }
         // Each try writes as much as fits: not at every batch.
-        if self.writer.end().seq().is_multiple_of(REFILL_EVERY_EVENTS)
-            && let Ok(()) = self.writer.refill_reserve()
-        {
-            tracing::info!("the journal has its reserve again");
+        self.since_refill += 1;
+        if self.since_refill >= REFILL_EVERY_BATCHES {
+            self.since_refill = 0;
+            if let Ok(()) = self.writer.refill_reserve() {
+                tracing::info!("the journal has its reserve again");
+            }
         }
     }
 }
@@ -400,5 +429,56 @@ impl LiveSink<'_> {
     fn says_nothing(&self) -> bool {
         let Batch { bars, signals, verdicts, alerts, .. } = &self.batch;
         bars.is_empty() && signals.is_empty() && verdicts.is_empty() && alerts.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use finstage_store::journal::{Journal, JournalOptions, Origin};
+    use finstage_store::suite::journal::events;
+    use finstage_store::suite::{Fault, FaultyFiles};
+
+    use super::*;
+
+    /// Brings two events at a time.
+    struct Pairs(u64);
+
+    impl Feed for Pairs {
+        fn next(&mut self, batch: &mut Vec<Event>) -> bool {
+            batch.extend(events(self.0, self.0 + 2));
+            self.0 += 2;
+            true
+        }
+    }
+
+    #[test]
+    fn the_reserve_comes_back_after_so_many_batches_whatever_their_size() {
+        let disk = FaultyFiles::new(1);
+        let options = JournalOptions { reserve_bytes: 500, ..JournalOptions::default() };
+        let journal = Journal::open(Arc::new(disk.clone()), PathBuf::from("/journal"), options);
+        let day = "2026-11-28".parse().unwrap();
+        // One event before: no batch of two ends at an even number.
+        let run = journal.create_run(day, &Origin::new("1", "{}"), &events(0, 1)).unwrap();
+        let mut source = LiveSource {
+            writer: journal.writer(day, run).unwrap(),
+            feed: &mut Pairs(1),
+            pending: &mut Vec::new(),
+            renew_at: Timestamp::MAX,
+            newest: Timestamp::MIN,
+            since_refill: 0,
+            ended: Ended::No,
+            patience: &Patience::default(),
+        };
+        disk.fail_after(0, Fault::Full);
+        source.next_batch(&mut Vec::new()).unwrap();
+        assert_eq!(source.writer.space(), Space::Reserve, "its last words were written");
+        disk.free();
+        for batch in 2..=REFILL_EVERY_BATCHES {
+            assert_eq!(source.writer.space(), Space::Reserve, "batch {batch}");
+            source.next_batch(&mut Vec::new()).unwrap();
+        }
+        assert_eq!(source.writer.space(), Space::Plenty);
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use finstage_model::Clock;
+use finstage_net::SystemClock;
 use tokio::sync::watch;
 use tokio::time::{Interval, MissedTickBehavior};
 
@@ -17,6 +18,12 @@ pub struct Pace {
 }
 
 impl Pace {
+    /// The clock of what is not hurried: limits, links, minutes in which the service ran.
+    #[must_use]
+    pub fn wall(&self) -> Arc<dyn Clock> {
+        if self.speed == 1.0 { Arc::clone(&self.clock) } else { Arc::new(SystemClock) }
+    }
+
     /// A turn now, and then one each `every` of the service's clock, but none sooner than `min_real`
     /// after the one before; none any more once `quit` is true.
     #[must_use]

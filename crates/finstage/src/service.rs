@@ -11,7 +11,7 @@ use std::time::Duration;
 use finstage_engine::series_depths;
 use finstage_feeds::{Session, SessionLimits, SessionOptions, SessionStats, Since, SymbolMap};
 use finstage_model::{Clock, Event, Symbol};
-use finstage_net::{Client, Remote, SocketOptions};
+use finstage_net::{Client, Remote, SocketOptions, SteadyClock};
 use finstage_notify::{Courier, Dispatcher, DispatcherOptions, Explain, Lines, Notifier, Stats};
 use finstage_server::Server;
 use finstage_store::records::StoreKind;
@@ -64,6 +64,8 @@ pub struct Plan {
     pub clock: Arc<dyn Clock>,
     /// How many times faster than real time that clock runs.
     pub speed: f64,
+    /// That clock, where it hears what venues say of the time.
+    pub steady: Option<SteadyClock>,
     /// Who is told what was said.
     pub observer: Arc<dyn Observer>,
     /// Where the log notifier writes.
@@ -192,9 +194,10 @@ async fn run_beside(
         gauges.sessions.push(stats);
     }
     tasks.extend(start_news(&plan, &house, &client, (events.clone(), quitting.clone()))?);
-    tasks.push(tokio::spawn(tick(events, Arc::clone(&plan.clock), plan.speed, quitting.clone())));
     // Only now: what a power cut took was taken back, and missing history was fetched.
     let pace = Pace { clock: Arc::clone(&plan.clock), speed: plan.speed };
+    let steady = plan.steady.clone();
+    tasks.push(tokio::spawn(tick(events, pace.clone(), steady.clone(), quitting.clone())));
     let (works, due) = jobs(&plan, &house)?;
     let scheduling = jobs::start((&works, due), &doors, pace, &quitting)?;
     let scheduled = scheduling.iter().map(JoinHandle::abort_handle).collect();
@@ -210,7 +213,7 @@ async fn run_beside(
         gauges.notifiers.push((name, dispatcher.stats()));
         tasks.push(tokio::spawn(dispatcher.run(delivering.clone())));
     }
-    let engine = start_engine(house, received)?;
+    let engine = start_engine(house, ChannelFeed { received, steady })?;
     let started = Started { gauges: gauges.clone(), feeds: feeds.clone(), scheduling: scheduled };
     tasks.push(beside.watch(started, &quitting));
     if let Some(running) = beside.running {
@@ -242,7 +245,8 @@ fn build_house(
     let settings = &plan.settings;
     let mut inner = Arc::clone(&plan.observer);
     if let Some(server) = &plan.server {
-        inner = Arc::new(Telling { inner, live: Arc::clone(&server.live) });
+        let (live, clock) = (Arc::clone(&server.live), Arc::clone(&plan.clock));
+        inner = Arc::new(Telling { inner, live, clock });
     }
     let observer = Waking { inner, wake: Arc::clone(wake) };
     let rim = Rim {
@@ -425,11 +429,10 @@ async fn supervise(
 
 fn start_engine(
     house: House,
-    received: mpsc::Receiver<Vec<Event>>,
+    mut feed: ChannelFeed,
 ) -> Result<tokio::sync::oneshot::Receiver<Result<()>>> {
     let (done, ended) = tokio::sync::oneshot::channel();
     let work = move || {
-        let mut feed = ChannelFeed(received);
         let _ = done.send(house.run(&mut feed));
     };
     std::thread::Builder::new().name("engine".into()).spawn(work)?;

@@ -23,6 +23,7 @@ async fn an_alert_is_delivered_once() {
     assert!(message.text().starts_with("<b>▲ bullish golden_cross(fast=50,slow=200)</b>\n"));
     let stats = running.stop().await;
     assert_eq!((stats.delivered(), stats.retried(), stats.failed()), (1, 0, 0));
+    assert_eq!(stats.times().within.iter().sum::<u64>(), 1, "one attempt was timed");
     assert_eq!(house.end_of(1).0, "delivered");
     // A second process finds nothing to do.
     house.later(Duration::from_secs(3_600));

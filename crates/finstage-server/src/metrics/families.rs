@@ -41,6 +41,10 @@ pub(super) const FAMILIES: &[Family] = &[
     counter("finstage_alerts_total", "Alerts since the start, by what was decided."),
     counter("finstage_events_total", "Events applied by the engine, by kind."),
     histogram("finstage_trade_delay_seconds", "From a trade at the venue to its receipt here."),
+    histogram(
+        "finstage_analysis_duration_seconds",
+        "From the receipt of what closed a bar to the signal of a strategy.",
+    ),
     counter("finstage_bars_not_pushed_total", "Closed bars dropped before a push."),
     gauge("finstage_queue_depth", "Frames that wait for the engine."),
     gauge("finstage_queue_bound", "The most frames that may wait."),
@@ -50,6 +54,10 @@ pub(super) const FAMILIES: &[Family] = &[
     counter(
         "finstage_notifications_sent_total",
         "Messages since the start, by channel and what became of them.",
+    ),
+    histogram(
+        "finstage_notification_duration_seconds",
+        "How long attempts to send a message took, by channel.",
     ),
     gauge("finstage_notifier_up", "0 when a channel gave up for good."),
     gauge("finstage_process_memory_bytes", "Resident memory."),

@@ -9,10 +9,11 @@ use std::collections::BTreeMap;
 use std::fmt::{Display, Write as _};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use finstage_store::records::{AlertRow, AlertStatus, SignalRow};
 
-use crate::desk::{Gauges, QuotaGauge, RemoteGauge, SealedGauge};
+use crate::desk::{Gauges, QuotaGauge, RemoteGauge, SealedGauge, Times};
 use crate::live::Live;
 use crate::monitor::HttpTotals;
 use crate::process;
@@ -39,6 +40,14 @@ impl Histogram {
     pub(crate) fn new(ends: &'static [f64]) -> Self {
         let counts = (0..=ends.len()).map(|_| AtomicU64::new(0)).collect();
         Self { ends, counts, sum_ns: AtomicU64::new(0) }
+    }
+
+    fn times(&self) -> Times {
+        Times {
+            ends: self.ends,
+            within: self.counts.iter().map(|count| count.load(Ordering::Relaxed)).collect(),
+            total: Duration::from_nanos(self.sum_ns.load(Ordering::Relaxed)),
+        }
     }
 
     pub(crate) fn observe(&self, seconds: f64) {
@@ -142,7 +151,7 @@ impl Metrics {
         let name = "finstage_http_request_duration_seconds";
         page.family(name);
         for (endpoint, histogram) in &*lock(&self.durations) {
-            page.histogram(name, &[("endpoint", endpoint)], histogram);
+            page.histogram(name, &[("endpoint", endpoint)], &histogram.times());
         }
         for (name, counter) in [
             ("finstage_http_refused_connections_total", &self.refused_connections),
@@ -187,7 +196,12 @@ fn engine(page: &mut Sheet, live: &Live, gauges: &Gauges) {
     }
     let name = "finstage_trade_delay_seconds";
     page.family(name);
-    page.histogram(name, &[], live.delay());
+    page.histogram(name, &[], &live.delay().times());
+    let name = "finstage_analysis_duration_seconds";
+    page.family(name);
+    live.analyses(|strategy, histogram| {
+        page.histogram(name, &[("strategy", strategy)], &histogram.times());
+    });
     page.family("finstage_bars_not_pushed_total");
     page.sample("finstage_bars_not_pushed_total", &[], live.lost_bars());
     page.family("finstage_queue_depth");
@@ -320,6 +334,11 @@ fn notifiers(page: &mut Sheet, gauges: &Gauges) {
             page.sample(name, &[("channel", &one.name), ("status", status)], count);
         }
     }
+    let name = "finstage_notification_duration_seconds";
+    page.family(name);
+    for one in &gauges.notifiers {
+        page.histogram(name, &[("channel", &one.name)], &one.times);
+    }
     page.family("finstage_notifier_up");
     for one in &gauges.notifiers {
         let up = u8::from(one.disabled.is_none());
@@ -361,18 +380,17 @@ impl Sheet {
         let _ = writeln!(self.0, "{end} {value}");
     }
 
-    fn histogram(&mut self, name: &str, labels: &[(&str, &str)], histogram: &Histogram) {
+    fn histogram(&mut self, name: &str, labels: &[(&str, &str)], times: &Times) {
         let mut total = 0;
         let bucket = format!("{name}_bucket");
-        let ends = histogram.ends.iter().map(f64::to_string).chain(["+Inf".to_owned()]);
-        for (end, count) in ends.zip(&histogram.counts) {
-            total += count.load(Ordering::Relaxed);
+        let ends = times.ends.iter().map(f64::to_string).chain(["+Inf".to_owned()]);
+        for (end, count) in ends.zip(&times.within) {
+            total += count;
             let mut labels = labels.to_vec();
             labels.push(("le", &end));
             self.sample(&bucket, &labels, total);
         }
-        let sum = histogram.sum_ns.load(Ordering::Relaxed) as f64 / 1e9;
-        self.sample(&format!("{name}_sum"), labels, sum);
+        self.sample(&format!("{name}_sum"), labels, times.total.as_secs_f64());
         self.sample(&format!("{name}_count"), labels, total);
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use finstage_store::records::{Cost, STATEMENT_SECONDS};
 
 use super::Sheet;
+use crate::desk::Times;
 use crate::monitor::MonitorGauges;
 
 pub(super) fn watch(page: &mut Sheet, seen: &MonitorGauges) {
@@ -51,15 +52,8 @@ fn statements(page: &mut Sheet, seen: &MonitorGauges) {
     let name = "finstage_db_operation_duration_seconds";
     page.family(name);
     for (operation, cost) in &by_operation {
-        let mut total = 0;
-        let ends = STATEMENT_SECONDS.iter().map(f64::to_string).chain(["+Inf".to_owned()]);
-        for (end, count) in ends.zip(cost.within) {
-            total += count;
-            let labels = [("operation", *operation), ("le", &*end)];
-            page.sample(&format!("{name}_bucket"), &labels, total);
-        }
-        let labels = [("operation", *operation)];
-        page.sample(&format!("{name}_sum"), &labels, cost.total.as_secs_f64());
-        page.sample(&format!("{name}_count"), &labels, total);
+        let times =
+            Times { ends: &STATEMENT_SECONDS, within: cost.within.to_vec(), total: cost.total };
+        page.histogram(name, &[("operation", operation)], &times);
     }
 }

@@ -1,5 +1,6 @@
 //! The service itself: its state, its reports, and who is signed in.
 
+use finstage_store::records::{Statement, slowest};
 use hyper::StatusCode;
 use serde::Serialize;
 use serde_json::json;
@@ -29,6 +30,7 @@ struct System<'a> {
     cpu_seconds: Option<f64>,
     records: Size,
     websocket: WebSocket,
+    slow_statements: Vec<Slow>,
     #[serde(flatten)]
     gauges: Gauges,
 }
@@ -36,6 +38,15 @@ struct System<'a> {
 #[derive(Serialize)]
 struct Size {
     bytes: u64,
+}
+
+/// A statement of the records that took longer than `store.slow_query`.
+#[derive(Serialize)]
+struct Slow {
+    hash: String,
+    statement: String,
+    count: u64,
+    longest_ms: u64,
 }
 
 #[derive(Serialize)]
@@ -59,9 +70,15 @@ pub(super) fn show(app: &App, _: &Call) -> Result<Answer, Problem> {
         memory_bytes: process::memory_bytes(),
         cpu_seconds: process::cpu_seconds(),
         records: Size { bytes: gauges.records_bytes },
+        slow_statements: slowest().into_iter().map(slow).collect(),
         websocket: WebSocket { clients: app.hub.clients(), dropped },
         gauges,
     }))
+}
+
+fn slow(one: Statement) -> Slow {
+    let longest_ms = u64::try_from(one.cost.longest.as_millis()).unwrap_or(u64::MAX);
+    Slow { hash: one.hash, statement: one.text, count: one.cost.slow, longest_ms }
 }
 
 pub(super) fn report(app: &App, call: &Call) -> Result<Answer, Problem> {

@@ -1,8 +1,8 @@
-//! From the tail to the shelf: months that are over.
+//! From the tail to the shelf: months that are over, and of a running month the days that are, where they are many.
 //!
-//! Run it once a day, and after imports. A month is moved [`SETTLED_AFTER`] its end, when no replay and no rewinding
-//! of the journal can touch its bars again. Bars that were imported late are merged into the file
-//! of their period, which gets a new generation.
+//! Run it once a day, and after imports. A month or day is moved [`SETTLED_AFTER`] its end, when no replay and no
+//! rewinding of the journal can touch its bars again. Bars of a month that has a file are merged into it, and it gets a
+//! new generation: a series of minutes is written anew each day, one of hours at the end of its month only.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -18,6 +18,9 @@ use crate::records::TailPart;
 
 /// How long after its end a month is moved: longer than a day's journal can be replayed.
 pub const SETTLED_AFTER: Duration = Duration::from_secs(2 * 86_400);
+/// Days of a running month are moved when they have so many bars: less than a day of minutes, and worth a file. With
+/// [`SETTLED_AFTER`] it bounds the tail of a series, whatever the day of the month.
+pub const DAYS_MIN_BARS: usize = 1_000;
 
 /// What [`History::compact`] did.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -43,9 +46,23 @@ impl Compacted {
     }
 }
 
+/// Up to where bars may be moved.
+#[derive(Debug, Clone, Copy)]
+struct Settled {
+    months: Timestamp,
+    days: Timestamp,
+}
+
+impl Settled {
+    fn by(now: Timestamp) -> Self {
+        let settled = now.minus(SETTLED_AFTER);
+        Self { months: Interval::Mo1.open_of(settled), days: Interval::D1.open_of(settled) }
+    }
+}
+
 impl History {
-    /// Moves the bars of closed months from the tail to Parquet files, and removes what killed
-    /// writers left. Killed at any point and run again, no bar is lost, doubled or replaced.
+    /// Moves the bars of closed months, and of closed days where they are [`DAYS_MIN_BARS`], from the tail to Parquet
+    /// files, and removes what killed writers left. Killed at any point and run again, no bar is lost, doubled or replaced.
     ///
     /// Other writers of the database wait for one month of one series at most. Between two of them
     /// `goes_on` is asked; when it says no, the rest stays for the next run.
@@ -87,11 +104,11 @@ impl History {
         now: Timestamp,
         goes_on: &dyn Fn() -> bool,
     ) -> Result<Compacted, Error> {
-        let until = Interval::Mo1.open_of(now.minus(SETTLED_AFTER));
+        let until = Settled::by(now);
         let mut done = Compacted::default();
         let (_, extent) = self.records.tail_extent(series.id)?;
         let Some(Range { start: mut at, end: last }) = extent else { return Ok(done) };
-        while at <= last && at < until && goes_on() {
+        while at <= last && at < until.days && goes_on() {
             let period = Period::of(series.id.interval, at);
             done.add(&self.contended(|| self.compact_period(series, period, until))?);
             at = period.range().end;
@@ -103,12 +120,16 @@ impl History {
         &self,
         series: &Series,
         period: Period,
-        until: Timestamp,
+        until: Settled,
     ) -> Result<Compacted, Error> {
         let range = period.range();
-        let tail_range = range.start..range.end.min(until);
+        let mut tail_range = range.start..range.end.min(until.days);
         let part = TailPart::Between(tail_range.start, tail_range.end);
-        let (periods, tail) = self.records.shelf(series.id, part)?;
+        let (periods, mut tail) = self.records.shelf(series.id, part)?;
+        if tail.len() < DAYS_MIN_BARS {
+            tail_range.end = range.end.min(until.months);
+            tail.retain(|bar| bar.open_time < tail_range.end);
+        }
         // Finer stamps: no file can hold them; the tail can.
         if tail.is_empty() || tail.iter().any(|bar| !has_whole_micros(bar.open_time)) {
             return Ok(Compacted::default());

@@ -3,11 +3,11 @@
 //!
 //! ```text
 //! history/interval=1m/venue=binance/symbol=BTCUSDT/2026-11.parquet     a closed month
-//!                                                  2026-12.g2.parquet  merged once
+//!                                                  2026-12.g2.parquet  days of this one, merged once
 //! records.db: bars_tail                                                what is newer
 //!             history_files                                            which files count
 //! ```
-//! [`History`] reads both as one, imports bars, and moves closed months from the tail to the shelf.
+//! [`History`] reads both as one, imports bars, and moves closed months and days from the tail to the shelf.
 //! The rule everywhere: the first bar of a place stays; what comes later and says otherwise is
 //! counted as a revision. Raw bars are never adjusted: factors of splits and dividends lie beside
 //! them and are multiplied in on reading.
@@ -43,7 +43,7 @@ pub use self::parquet::ROW_GROUP;
 pub use adopt::Adopted;
 pub use check::ShelfCheck;
 pub use columns::{Adjust, BarColumns};
-pub use compact::{Compacted, SETTLED_AFTER};
+pub use compact::{Compacted, DAYS_MIN_BARS, SETTLED_AFTER};
 pub use csv::{
     BarFile, BarFileError, BarFileErrorKind, MAX_ROW_BYTES, MAX_ROWS, ReadOptions, read_bar_file,
     read_bars,

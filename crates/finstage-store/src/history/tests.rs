@@ -138,6 +138,35 @@ fn closed_months_move_to_the_shelf_and_are_read_with_the_tail_as_one() {
 }
 
 #[test]
+fn days_of_a_running_month_leave_the_tail_when_they_are_many() {
+    const DAY: u64 = 1_440;
+    let minutes = |from: u64, count: u64| -> Vec<Bar> {
+        let at = |n| t("2026-11-01").plus(Duration::from_secs(60 * n));
+        (from..from + count).map(|n| bar(Interval::M1, at(n))).collect()
+    };
+    let mut house = House::new(1);
+    let read = |house: &House| house.history.bars(&symbol(), Interval::M1, ALL).unwrap();
+    let tail = |house: &House| house.history.series().unwrap()[0].tail_bars;
+    for day in 0..6 {
+        house.records.import_bars(&symbol(), Interval::M1, &minutes(day * DAY, DAY)).unwrap();
+        let now = t("2026-11-01").plus(Duration::from_secs(86_400 * (day + 1)));
+        // Cut off in the midst of it, each day at another place.
+        house.disk.fail_after(2 + day, Fault::Crash);
+        let _ = house.history.compact(now, &|| true);
+        house.restart();
+        assert_eq!(read(&house), minutes(0, (day + 1) * DAY), "day {day}, cut off");
+        house.history.compact(now, &|| true).unwrap();
+        assert_eq!(read(&house), minutes(0, (day + 1) * DAY), "day {day}");
+        assert!(tail(&house) <= 2 * DAY, "day {day}: {}", tail(&house));
+    }
+    let across = t("2026-11-04T23:30:00Z")..t("2026-11-05T00:30:00Z");
+    let part = house.history.bars(&symbol(), Interval::M1, across).unwrap();
+    assert_eq!(part, minutes(4 * DAY - 30, 60), "packed and unpacked");
+    let dir = house.history.series_dir(&symbol(), Interval::M1);
+    assert_eq!(house.disk.list(&dir).unwrap().len(), 1, "one file a month");
+}
+
+#[test]
 fn late_bars_are_merged_into_a_new_generation_and_revisions_never_are() {
     let house = House::new(2);
     let bars = hours("2026-10-01T00:00:00Z", 744);

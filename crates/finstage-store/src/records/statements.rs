@@ -17,6 +17,8 @@ pub const MAX_STATEMENTS: usize = 1_000;
 pub const SLOW: Duration = Duration::from_secs(1);
 /// Upper ends of the histogram of durations, in seconds.
 pub const STATEMENT_SECONDS: [f64; 6] = [0.001, 0.005, 0.025, 0.1, 0.5, 2.5];
+/// The most slow statements that are told of.
+pub const MAX_SLOW: usize = 20;
 /// Digits of a statement's hash.
 const HASH_DIGITS: usize = 12;
 /// The most characters of a statement that are shown.
@@ -35,6 +37,8 @@ pub struct Cost {
     pub total: Duration,
     /// The longest.
     pub longest: Duration,
+    /// How often it took longer than [`set_slow`] allows.
+    pub slow: u64,
     /// How many ended within each of [`STATEMENT_SECONDS`], and how many later.
     pub within: [u64; STATEMENT_SECONDS.len() + 1],
 }
@@ -60,6 +64,16 @@ pub fn statements() -> Vec<Statement> {
     let mut all: Vec<Statement> =
         seen().iter().map(|(text, cost)| statement(text, *cost)).collect();
     all.sort_by_key(|one| std::cmp::Reverse(one.cost.total));
+    all
+}
+
+/// The statements of this process that were slow, the slowest first, at most [`MAX_SLOW`].
+#[must_use]
+pub fn slowest() -> Vec<Statement> {
+    let mut all = statements();
+    all.retain(|one| one.cost.slow > 0);
+    all.sort_by_key(|one| std::cmp::Reverse(one.cost.longest));
+    all.truncate(MAX_SLOW);
     all
 }
 
@@ -99,11 +113,15 @@ fn count(sql: &str, took: Duration) {
             }
         }
     }
-    if took.as_nanos() > u128::from(SLOW_NS.load(Ordering::Relaxed)) {
+    if is_slow(took) {
         SLOW_COUNT.fetch_add(1, Ordering::Relaxed);
         let Statement { hash, text, .. } = statement(sql, Cost::default());
         tracing::warn!("slow statement {hash}: {} ms: {text}", took.as_millis());
     }
+}
+
+fn is_slow(took: Duration) -> bool {
+    took.as_nanos() > u128::from(SLOW_NS.load(Ordering::Relaxed))
 }
 
 impl Cost {
@@ -111,6 +129,7 @@ impl Cost {
         self.count += 1;
         self.total += took;
         self.longest = self.longest.max(took);
+        self.slow += u64::from(is_slow(took));
         let seconds = took.as_secs_f64();
         let place = STATEMENT_SECONDS.iter().position(|end| seconds <= *end);
         self.within[place.unwrap_or(STATEMENT_SECONDS.len())] += 1;
@@ -121,6 +140,7 @@ impl Cost {
         self.count += other.count;
         self.total += other.total;
         self.longest = self.longest.max(other.longest);
+        self.slow += other.slow;
         self.within.iter_mut().zip(other.within).for_each(|(sum, more)| *sum += more);
     }
 }
@@ -178,6 +198,9 @@ mod tests {
         assert_eq!(one.hash.len(), HASH_DIGITS);
         assert_eq!(one.cost.within, [0, 1, 0, 0, 0, 0, 1]);
         assert!(slow_statements() >= 1, "three seconds are slow");
+        let slow = slowest();
+        let slow = slow.iter().find(|other| other.hash == one.hash).unwrap();
+        assert_eq!((slow.cost.slow, slow.cost.longest), (1, Duration::from_secs(3)));
         for (sql, operation, of) in [
             ("INSERT INTO a_b (x) VALUES (?)", "insert", "a_b"),
             ("UPDATE t SET x = 1", "update", "t"),

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use finstage_model::{Clock as _, Decision, Event, FeedKind, InstrumentId, Output, Symbol};
-use finstage_net::SystemClock;
+use finstage_net::{SteadyClock, SystemClock};
 use finstage_notify::Lines;
 use finstage_seal::Secret;
 use finstage_server::{ServerOptions, load_token, token_file};
@@ -56,11 +56,17 @@ pub(super) fn run(global: &Global, args: &Serve) -> Result<Exit> {
     let feeds = count(settings.feeds.len(), "feed", "feeds");
     let strategies = count(settings.engine.strategies.len(), "strategy", "strategies");
     let server = server_options(args, &settings)?;
+    let steady = (speed == 1.0).then(SteadyClock::new);
+    let clock = match &steady {
+        Some(steady) => Arc::new(steady.clone()) as _,
+        None => super::sim::clock(speed, args.right_at),
+    };
     let mut plan = Plan {
         settings,
         store,
-        clock: super::sim::clock(speed, args.right_at),
+        clock,
         speed,
+        steady,
         observer: Arc::new(Log::default()),
         lines: stderr_lines,
         server: None,

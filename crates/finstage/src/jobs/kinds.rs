@@ -138,7 +138,7 @@ pub const KINDS: &[Kind] = &[
     kind("report", "send the daily report that is due, if it was not sent", nothing)
         .tried(30, 30, 600),
     kind("hourly", "send the status of this hour, if it was not sent", nothing).tried(3, 30, 300),
-    kind("compact", "move closed months of bars to Parquet files", nothing),
+    kind("compact", "move closed months, and closed days of minutes, to Parquet files", nothing),
     kind(
         "retention",
         "forget tasks, alerts and signals of long ago, and old days of the journal",

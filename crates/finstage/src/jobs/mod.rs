@@ -3,6 +3,7 @@
 
 pub mod backtest;
 pub mod kinds;
+pub mod memory;
 pub mod registry;
 pub mod scheduler;
 pub mod shown;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
+pub use self::memory::MemoryGuard;
 pub use self::scheduler::{Job, Scheduler};
 pub use self::work::Means;
 pub use self::workers::Workers;
@@ -59,6 +61,7 @@ pub fn run(
         most: workers::WORKERS,
         name: format!("pid {}", std::process::id()),
         wake: Arc::clone(&wake),
+        memory: MemoryGuard::of_process(),
     };
     let scheduling = tokio::spawn(scheduler.run(pace, wake, quit.clone()));
     Ok([scheduling, tokio::spawn(workers.run(quit.clone()))])

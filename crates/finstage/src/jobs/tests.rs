@@ -1,5 +1,5 @@
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use finstage_model::{Clock as _, ManualClock, Timestamp};
@@ -54,6 +54,7 @@ impl House {
             most: 2,
             name: "test".into(),
             wake: Arc::default(),
+            memory: MemoryGuard::of_process(),
         };
         tokio::spawn(workers.run(self.quit.subscribe()))
     }
@@ -168,6 +169,54 @@ async fn a_task_that_takes_too_long_fails_and_is_tried_again() {
     assert_eq!(row.reason.as_deref(), Some("it took longer than 20s"));
     house.clock.set(row.run_at);
     assert_eq!(house.until(id, TaskState::Dead).await.attempts, 2);
+    house.quit.send_replace(true);
+    workers.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_tasks_that_run_while_the_process_grows_too_much_one_is_called_off_and_says_why() {
+    const MIB: u64 = 1 << 20;
+    let house = House::new();
+    let resident = Arc::new(AtomicU64::new(100 * MIB));
+    let seen = Arc::clone(&resident);
+    let memory = MemoryGuard::new(64 * MIB, move || Some(seen.load(Ordering::Relaxed)));
+    let registry = Registry::default().waiting("eats", |Nothing {}, _| async {
+        std::future::pending::<()>().await;
+        Ok(json!(null))
+    });
+    let ids =
+        [(); 2].map(|()| house.submit_task(NewTask { tries: 1, ..NewTask::new("eats", "{}") }));
+    let workers = Workers {
+        records: house.records.clone(),
+        registry,
+        pace: house.pace(),
+        most: 2,
+        name: "test".into(),
+        wake: Arc::default(),
+        memory,
+    };
+    let workers = tokio::spawn(workers.run(house.quit.subscribe()));
+    for id in ids {
+        house.until(id, TaskState::Running).await;
+    }
+    let dead =
+        || ids.map(|id| house.row(id)).into_iter().filter(|row| row.state == TaskState::Dead);
+    let beats = || tokio::time::sleep(Duration::from_secs(60));
+    resident.store(164 * MIB, Ordering::Relaxed);
+    beats().await;
+    assert_eq!(dead().count(), 0, "the bound itself is fine");
+    resident.store(170 * MIB, Ordering::Relaxed);
+    beats().await;
+    let gone: Vec<TaskRow> = dead().collect();
+    let why = "the process grew by 70 MiB while it ran: at most 64 are allowed; give it fewer symbols or shorter histories at once";
+    assert_eq!(gone.len(), 1, "what grew stays grown, and one was called off for it");
+    assert_eq!(gone[0].reason.as_deref(), Some(why));
+    resident.store(230 * MIB, Ordering::Relaxed);
+    beats().await;
+    assert_eq!(dead().count(), 1, "60 MiB since then");
+    resident.store(240 * MIB, Ordering::Relaxed);
+    beats().await;
+    assert_eq!(dead().count(), 2);
     house.quit.send_replace(true);
     workers.await.unwrap();
 }
@@ -318,6 +367,7 @@ async fn three_jobs_that_wait_take_as_long_as_the_longest_and_not_as_all_togethe
         most: 3,
         name: "test".into(),
         wake: Arc::default(),
+        memory: MemoryGuard::of_process(),
     };
     let workers = tokio::spawn(workers.run(house.quit.subscribe()));
     for id in ids {

@@ -9,13 +9,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use finstage_model::Timestamp;
-use finstage_server::memory_bytes;
 use finstage_store::ErrorKind;
 use finstage_store::records::{Failed, LeasedTask, Records, Renewed, TaskLease};
 use tokio::sync::{Notify, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 
+use super::memory::MemoryGuard;
 use super::registry::{Fault, Given, Registry, Ticket, given};
 use crate::pace::Pace;
 
@@ -30,12 +30,8 @@ const LOOK: Duration = Duration::from_secs(1);
 /// A handler that is called off has so long to end before its task is given back.
 pub const GRACE: Duration = Duration::from_millis(2_500);
 
-/// A task is called off when the process grew by so much since it began. Memory is the process's: of tasks that
-/// run together, each may be the one.
-pub const MEMORY_MAX: u64 = 1 << 30;
-
 /// After that, what has ended has so long to be written down.
-const STOP: Duration = Duration::from_secs(7);
+const STOP: Duration = Duration::from_millis(2_900);
 
 /// Who runs what is in the queue.
 #[derive(Debug)]
@@ -52,6 +48,8 @@ pub struct Workers {
     pub name: String,
     /// Wakes them when something was submitted.
     pub wake: Arc<Notify>,
+    /// Holds the memory of the process against a bound.
+    pub memory: MemoryGuard,
 }
 
 impl Workers {
@@ -150,7 +148,7 @@ impl Workers {
     ) -> End {
         let limit = tokio::time::sleep(task.task.timeout);
         tokio::pin!(limit);
-        let before = memory_bytes().unwrap_or(u64::MAX);
+        let mut guarded = self.memory.begin();
         let mut beat = tokio::time::interval_at(Instant::now() + self.beat(), self.beat());
         loop {
             tokio::select! {
@@ -169,13 +167,9 @@ impl Workers {
                 }
                 _ = beat.tick() => match self.renew(task, ticket).await {
                     Some(Renewed::GoOn) => {
-                        let grown = memory_bytes().unwrap_or(0).saturating_sub(before);
-                        if grown > MEMORY_MAX {
+                        if let Some(why) = self.memory.look(&mut guarded) {
                             ticket.call_off();
-                            let (grown, most) = (grown >> 20, MEMORY_MAX >> 20);
-                            return End::TooMuch(format!(
-                                "the process grew by {grown} MiB while it ran: at most {most} are allowed"
-                            ));
+                            return End::TooMuch(why);
                         }
                     }
                     Some(Renewed::Cancel) => ticket.call_off(),

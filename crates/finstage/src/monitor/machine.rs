@@ -32,7 +32,7 @@ pub(super) fn disk(_dir: &Path) -> Option<Disk> {
 
 /// Bytes of memory that the process may have: what its group allows, else what the machine has.
 #[must_use]
-pub(super) fn memory_allowed() -> Option<u64> {
+pub(crate) fn memory_allowed() -> Option<u64> {
     let read = |path: &str| fs::read_to_string(path).ok();
     let total = read("/proc/meminfo").and_then(|text| {
         let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?.to_owned();

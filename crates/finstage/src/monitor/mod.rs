@@ -18,8 +18,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use finstage_model::{Clock, Timestamp};
-use finstage_net::SystemClock;
+use finstage_model::Timestamp;
 use finstage_server::{HealthCheck, HttpTotals, MonitorGauges};
 use finstage_store::records::Records;
 use tokio::sync::watch;
@@ -29,6 +28,7 @@ use tokio::time::Instant;
 use self::health::judge;
 use self::limits::{Limit, limits};
 use self::machine::Processor;
+pub(crate) use self::machine::memory_allowed;
 use self::thresholds::{Turn, Watcher};
 use crate::channels::Gone;
 use crate::config::settings::{FeedSettings, MonitorSettings, Settings};
@@ -109,7 +109,7 @@ impl Monitor {
     #[must_use]
     pub fn new(settings: &Settings, sources: Sources) -> Self {
         let limits = limits(&settings.monitor);
-        let now = SystemClock.now();
+        let now = sources.pace.wall().now();
         let state = State {
             watcher: Watcher::new(limits.iter().map(|limit| limit.rule), now),
             processor: Processor::default(),
@@ -158,10 +158,10 @@ impl Monitor {
 
     /// Looks until `quit` turns true.
     pub async fn run(self: Arc<Self>, mut quit: watch::Receiver<bool>) {
-        let began = Instant::now();
+        let (began, wall) = (Instant::now(), self.sources.pace.wall());
         loop {
-            let (this, passed) = (Arc::clone(&self), began.elapsed());
-            let look = move || this.look(SystemClock.now(), passed);
+            let (this, now, passed) = (Arc::clone(&self), wall.now(), began.elapsed());
+            let look = move || this.look(now, passed);
             if tokio::task::spawn_blocking(look).await.is_err() {
                 tracing::error!("the monitor broke off: this is a bug; readiness stays as it was");
                 return;
@@ -254,7 +254,8 @@ impl Monitor {
 
 #[cfg(test)]
 mod tests {
-    use finstage_model::{ManualClock, Position};
+    use finstage_model::{Clock, ManualClock, Position};
+    use finstage_net::SystemClock;
     use finstage_store::records::{Item, NoticeKind};
 
     use super::*;

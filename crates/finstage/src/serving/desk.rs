@@ -14,7 +14,7 @@ use finstage_model::{Clock, Event, Interval, Symbol, Timestamp};
 use finstage_server::{
     Desk, Error, ErrorKind, FeedGauge, Gauges, HealthCheck, InstrumentItem, JournalGauge,
     NotifierGauge, QueueGauge, RemoteGauge, ReportAsked, ReportForm, ReportPage, Rules,
-    ScheduleItem, SealedGauge, SeriesGauge, TaskAsked,
+    ScheduleItem, SealedGauge, SeriesGauge, TaskAsked, Times,
 };
 use finstage_store::history::History;
 use finstage_store::records::{NewTask, Records, StoreKind, TaskId};
@@ -242,6 +242,7 @@ impl ServiceDesk {
             expired: stats.expired(),
             last_error: stats.last_error(),
             disabled: stats.disabled(),
+            times: times(stats),
         };
         running.gauges.notifiers.iter().map(gauge).collect()
     }
@@ -255,6 +256,11 @@ impl ServiceDesk {
         let symbols: BTreeSet<&Symbol> = series.map(|series| &series.symbol).collect();
         symbols.into_iter().cloned().collect()
     }
+}
+
+fn times(stats: &finstage_notify::Stats) -> Times {
+    let finstage_notify::SendTimes { within, total } = stats.times();
+    Times { ends: &finstage_notify::SEND_SECONDS, within: within.to_vec(), total }
 }
 
 fn sealed_gauge(seen: &SealedSnapshot, now: Timestamp) -> SealedGauge {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use finstage_model::{Event, Output, Payload};
+use finstage_model::{Clock, Event, Output, Payload};
 use finstage_server::Live;
 
 use crate::live::{Freshness, Names, Observer};
@@ -13,6 +13,7 @@ use crate::live::{Freshness, Names, Observer};
 pub(crate) struct Telling {
     pub(crate) inner: Arc<dyn Observer>,
     pub(crate) live: Arc<Live>,
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
 impl Observer for Telling {
@@ -34,7 +35,12 @@ impl Observer for Telling {
                         self.live.bar(symbol, bar);
                     }
                 }
-                Output::Signal(_) | Output::Alert(_) => is_said = true,
+                Output::Signal(signal) => {
+                    let took = self.clock.now().since(event.ts_recv);
+                    self.live.analysed(names.strategy(signal.strategy), took);
+                    is_said = true;
+                }
+                Output::Alert(_) => is_said = true,
                 Output::Verdict(_) => {}
             }
         }

@@ -165,6 +165,7 @@ impl World {
             store: self.store(),
             clock: Arc::clone(&self.clock) as _,
             speed: SPEED,
+            steady: None,
             observer: Arc::new(Progress(progress)),
             lines: || Box::new(std::io::sink()),
             server: None,

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use finstage::day::Renewal;
 use finstage::exit::Exit;
-use finstage_model::{Alert, Decision, WithheldAlert};
+use finstage_model::{Alert, Bar, Decision, Event, Payload, WithheldAlert};
 use finstage_store::records::SignalRow;
 use finstage_store::suite::Rng;
 
@@ -282,4 +282,39 @@ fn other_settings_open_another_run_and_every_run_can_be_recomputed() {
         }
     }
     assert!(of_the_same_day > 3, "{of_the_same_day} second runs");
+}
+
+#[test]
+fn bars_go_on_when_a_clock_that_was_a_day_ahead_is_right_again() {
+    const DAY: Duration = Duration::from_secs(24 * 3_600);
+    let reference = Reference::new(1, Night::Busy);
+    for restarts in [false, true] {
+        let mut script = Script::new(1, Night::Busy);
+        let events = &mut Arc::get_mut(&mut script).unwrap().events;
+        let place = events.len() / 3;
+        let wrong = Event::new(events[place].ts_recv.plus(DAY), Payload::Tick);
+        events.insert(place, wrong.clone());
+        if restarts {
+            events.truncate(place + 1);
+        }
+        let mut machine = Machine::new(&script, 1, Shelf::Memory);
+        assert!(matches!(machine.live(None), End::Done));
+        if restarts {
+            machine.script = Arc::clone(&reference.script);
+            machine.restart(After::Kill);
+            assert!(matches!(machine.live(None), End::Done));
+        }
+        let said = machine.said(&machine.alerts());
+        // What was open then was closed too early and stays; every other bar is that of a clock that was right.
+        let open_then = |bar: &Bar| {
+            bar.open_time < wrong.ts_recv.minus(DAY) && wrong.ts_recv.minus(DAY) < bar.close_time()
+        };
+        let others =
+            |bars: &[Bar]| bars.iter().filter(|bar| !open_then(bar)).copied().collect::<Vec<_>>();
+        assert_eq!(others(&said.bars), others(&reference.said.bars), "restarts: {restarts}");
+        let is_late = |row: &&SignalRow| row.at > wrong.ts_recv.minus(DAY);
+        assert!(said.signals.iter().filter(is_late).count() > 10, "strategies go on as well");
+        let runs = machine.replay_all();
+        assert!(runs.iter().all(|run| run.matches == Some(true)), "{runs:?}");
+    }
 }

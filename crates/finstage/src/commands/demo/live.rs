@@ -155,6 +155,7 @@ async fn play(
         store: store.clone(),
         clock: Arc::clone(&world.clock) as _,
         speed: SPEED,
+        steady: None,
         observer: Arc::clone(tally) as _,
         lines: || Box::new(std::io::sink()),
         server: Some(server),

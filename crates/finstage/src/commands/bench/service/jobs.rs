@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 use super::{Effort, Session};
 use crate::exit::{Exit, Failure, Result};
 use crate::jobs::registry::Registry;
-use crate::jobs::{Workers, workers};
+use crate::jobs::{MemoryGuard, Workers, workers};
 use crate::pace::Pace;
 
 /// The document's jobs: prices, news, analysis. They wait for others nearly all the time, so here they only wait.
@@ -61,6 +61,7 @@ async fn run(most: usize, faster: u32, tasks: Vec<NewTask>) -> Result<Duration> 
         most,
         name: "bench".to_owned(),
         wake: Arc::default(),
+        memory: MemoryGuard::of_process(),
     };
     let wake = Arc::clone(&workers.wake);
     let began = Instant::now();
