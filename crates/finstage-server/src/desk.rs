@@ -178,9 +178,36 @@ pub struct Gauges {
     pub records_bytes: u64,
     /// What waits for the engine.
     pub queue: QueueGauge,
+    /// What feeds of news brought; only the page of metrics shows it.
+    #[serde(skip)]
+    pub news: NewsGauge,
     /// What the monitor saw; only the page of metrics shows it.
     #[serde(skip)]
     pub monitor: MonitorGauges,
+}
+
+/// What feeds of news brought since the start.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct NewsGauge {
+    /// By feed.
+    pub sources: Vec<NewsSource>,
+    /// How long reading and keeping what was new in an answer took.
+    pub times: Times,
+}
+
+/// What became of the items of a feed of news.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct NewsSource {
+    /// The feed, by its name in the settings.
+    pub source: String,
+    /// Documents that nobody had before.
+    pub new: u64,
+    /// Stories that another feed had first.
+    pub copies: u64,
+    /// Items that the feed had listed before.
+    pub known: u64,
+    /// Items that could not be read.
+    pub unreadable: u64,
 }
 
 /// A connection to a venue.

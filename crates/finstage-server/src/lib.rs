@@ -49,8 +49,9 @@ pub use app::About;
 pub use auth::{CODE_LIFE, SESSION_LIFE};
 pub use backtests::BacktestAsked;
 pub use desk::{
-    Desk, FeedGauge, Gauges, InstrumentItem, JournalGauge, NotifierGauge, QueueGauge, QuotaGauge,
-    RemoteGauge, ReportAsked, ReportForm, ReportPage, Rules, SealedGauge, SeriesGauge, Times,
+    Desk, FeedGauge, Gauges, InstrumentItem, JournalGauge, NewsGauge, NewsSource, NotifierGauge,
+    QueueGauge, QuotaGauge, RemoteGauge, ReportAsked, ReportForm, ReportPage, Rules, SealedGauge,
+    SeriesGauge, Times,
 };
 pub use error::{Error, ErrorKind};
 pub use front::Front;

@@ -32,7 +32,11 @@ pub const fn word(kind: StoreKind) -> &'static str {
 pub fn kind(dir: &Path) -> Result<Option<StoreKind>> {
     let path = dir.join(KIND);
     let text = match fs::read_to_string(&path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error)
+            if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) =>
+        {
+            return Ok(None);
+        }
         read => {
             read.map_err(|e| Failure::new(Exit::Store, format!("reading {}: {e}", path.display())))?
         }
@@ -67,7 +71,7 @@ pub fn say_kind(dir: &Path, kind: StoreKind) -> Result<()> {
 /// # Errors
 /// Exit 6 when there are no records but a journal or the second place of a ledger, or `dir` cannot be read.
 pub fn refuse_without_records(dir: &Path) -> Result<()> {
-    if dir.join("records.db").exists() {
+    if dir.join("records.db").exists() || !dir.is_dir() {
         return Ok(());
     }
     let journal = Journal::open(wiring::disk(), dir.join("journal"), JournalOptions::default());

@@ -89,6 +89,8 @@ pub struct Gauges {
     pub notifiers: Vec<(String, Arc<Stats>)>,
     /// One per venue that is asked, and one per issuer of its tokens.
     pub remotes: Vec<Remote>,
+    /// The feeds of news.
+    pub news: Arc<news::stats::NewsStats>,
 }
 
 /// Runs a service until `stop` turns true or something breaks. `ready` is called once, when all
@@ -102,6 +104,10 @@ pub async fn run(
     ready: impl FnOnce(Gauges),
 ) -> Result<()> {
     let wake = Arc::new(Notify::new());
+    if let (None, Some(server)) = (&plan.settings.server.public_url, &plan.server) {
+        // Where messages link to; people elsewhere need the address that they reach it by.
+        plan.settings.server.public_url = server.url();
+    }
     let notifiers = wiring::notifiers(&plan.settings)?;
     let gone = channels::settle(&plan.settings, &plan.store.records, plan.clock.now())?;
     let house = build_house(&plan, &notifiers, (&wake, &stop))?;
@@ -193,7 +199,12 @@ async fn run_beside(
         tasks.push(task);
         gauges.sessions.push(stats);
     }
-    tasks.extend(start_news(&plan, &house, &client, (events.clone(), quitting.clone()))?);
+    tasks.extend(start_news(
+        &plan,
+        &house,
+        (&client, &gauges.news),
+        (events.clone(), quitting.clone()),
+    )?);
     // Only now: what a power cut took was taken back, and missing history was fetched.
     let pace = Pace { clock: Arc::clone(&plan.clock), speed: plan.speed };
     let steady = plan.steady.clone();
@@ -359,7 +370,7 @@ fn explainer(plan: &Plan, house: &House) -> Option<Arc<dyn Explain>> {
 fn start_news(
     plan: &Plan,
     house: &House,
-    client: &Client,
+    (client, stats): (&Client, &Arc<news::stats::NewsStats>),
     (events, quit): Ends,
 ) -> Result<Option<JoinHandle<()>>> {
     let settings = &plan.settings;
@@ -376,6 +387,7 @@ fn start_news(
         records: house.records.clone(),
         client: client.clone(),
         pace,
+        stats: Arc::clone(stats),
     };
     Ok(Some(tokio::spawn(desk.run(events, quit))))
 }

@@ -107,14 +107,19 @@ impl Store {
 /// had some.
 pub fn open_records(dir: &Path, kind: StoreKind) -> Result<Records> {
     folder::refuse_without_records(dir)?;
-    if let Some(said) = folder::kind(dir)?.filter(|said| *said != kind) {
-        return Err(of_other_kind(dir, said));
+    let path = dir.join("records.db");
+    let same = |found: StoreKind| match found == kind {
+        true => Ok(()),
+        false => Err(of_other_kind(dir, found)),
+    };
+    let said = folder::kind(dir)?;
+    if !path.exists() {
+        said.map_or(Ok(()), same)?;
     }
-    let records = Records::open(&dir.join("records.db"))?;
-    let found = records.claim_kind(kind)?;
-    if found != kind {
-        return Err(of_other_kind(dir, found));
-    }
+    // Records that are damaged or newer say that first.
+    let records = Records::open(&path)?;
+    said.map_or(Ok(()), same)?;
+    same(records.claim_kind(kind)?)?;
     folder::say_kind(dir, kind)?;
     Ok(records)
 }

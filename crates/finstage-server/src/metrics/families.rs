@@ -59,6 +59,14 @@ pub(super) const FAMILIES: &[Family] = &[
         "finstage_notification_duration_seconds",
         "How long attempts to send a message took, by channel.",
     ),
+    counter(
+        "finstage_news_processed_total",
+        "Items of feeds of news since the start, by feed and what they were.",
+    ),
+    histogram(
+        "finstage_news_processing_duration_seconds",
+        "How long reading and keeping what was new in an answer of a feed took.",
+    ),
     gauge("finstage_notifier_up", "0 when a channel gave up for good."),
     gauge("finstage_process_memory_bytes", "Resident memory."),
     counter("finstage_process_cpu_seconds_total", "Processor time."),

@@ -136,6 +136,7 @@ impl Metrics {
         sealed(&mut page, gauges);
         remotes(&mut page, gauges);
         notifiers(&mut page, gauges);
+        news(&mut page, gauges);
         watch::watch(&mut page, &gauges.monitor);
         process_of(&mut page);
         page.0
@@ -318,6 +319,26 @@ fn remotes(page: &mut Sheet, gauges: &Gauges) {
                 page.sample(name, &labels, read(quota));
             }
         }
+    }
+}
+
+fn news(page: &mut Sheet, gauges: &Gauges) {
+    let name = "finstage_news_processed_total";
+    page.family(name);
+    for one in &gauges.news.sources {
+        for (status, count) in [
+            ("new", one.new),
+            ("copy", one.copies),
+            ("known", one.known),
+            ("unreadable", one.unreadable),
+        ] {
+            page.sample(name, &[("source", &one.source), ("status", status)], count);
+        }
+    }
+    let name = "finstage_news_processing_duration_seconds";
+    page.family(name);
+    if !gauges.news.sources.is_empty() {
+        page.histogram(name, &[], &gauges.news.times);
     }
 }
 

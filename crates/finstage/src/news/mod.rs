@@ -5,8 +5,10 @@
 
 pub mod feeds;
 pub mod reader;
+pub mod stats;
 pub mod stored;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use finstage_feeds::news::{Collector, Heard, NewsStep};
@@ -16,8 +18,10 @@ use finstage_net::Client;
 use finstage_store::Records;
 use finstage_store::records::{DocumentPage, DocumentRow};
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 
 use self::reader::Reader;
+use self::stats::NewsStats;
 use crate::config::settings::NewsSettings;
 use crate::exit::{Exit, Failure, Result};
 use crate::pace::Pace;
@@ -132,6 +136,8 @@ pub struct Desk {
     pub client: Client,
     /// The time.
     pub pace: Pace,
+    /// What came of it.
+    pub stats: Arc<NewsStats>,
 }
 
 impl Desk {
@@ -143,6 +149,10 @@ impl Desk {
             while let NewsStep::Ask(place, request) = self.collector.next(self.pace.clock.now()) {
                 let answer = self.client.send(&request).await;
                 let heard = self.collector.on_answer(place, answer.as_ref(), self.pace.clock.now());
+                if let Some(feed) = self.collector.health().nth(place) {
+                    self.stats.heard(&feed.name, &heard);
+                }
+                let (began, is_new) = (Instant::now(), !heard.documents.is_empty());
                 let fresh = read(heard, &self.reader, &self.pace).await;
                 // The feed will not bring it again: it is kept before anything else is asked.
                 let mut waits = false;
@@ -154,6 +164,9 @@ impl Desk {
                     if !turns.next().await {
                         return;
                     }
+                }
+                if is_new {
+                    self.stats.kept(began.elapsed());
                 }
                 let batch: Vec<Event> = fresh.rows.into_iter().flat_map(told).collect();
                 if !batch.is_empty() && events.send(batch).await.is_err() {

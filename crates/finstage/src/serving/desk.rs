@@ -484,6 +484,7 @@ impl Desk for ServiceDesk {
             feeds: self.feed_gauges(),
             remotes: self.remote_gauges(),
             notifiers: self.notifier_gauges(),
+            news: self.running.get().map(|running| running.gauges.news.gauge()).unwrap_or_default(),
             series: counted.series,
             journal: JournalGauge {
                 synced: self.safe.position().to_string(),

@@ -65,6 +65,22 @@ impl std::fmt::Debug for Opened {
     }
 }
 
+impl Opened {
+    /// How the server is reached from this machine, or by the name that it has for others; `None` where it
+    /// listens everywhere and has none.
+    pub(crate) fn url(&self) -> Option<String> {
+        let address = self.listener.local_addr().ok()?;
+        let scheme = if self.options.tls.is_some() { "https" } else { "http" };
+        let place = match self.options.allowed_hosts.first() {
+            Some(host) if host.contains(':') => host.clone(),
+            Some(host) => format!("{host}:{}", address.port()),
+            None if address.ip().is_unspecified() => return None,
+            None => address.to_string(),
+        };
+        Some(format!("{scheme}://{place}"))
+    }
+}
+
 /// Takes a port for the server of the data folder `dir`.
 ///
 /// # Errors
@@ -192,5 +208,7 @@ mod tests {
         }
         let next = open_next(options.clone(), Path::new("."), |_| {}).await.unwrap();
         assert_ne!(next.options.listen, options.listen);
+        let url = next.url().unwrap();
+        assert!(url.starts_with("http://127.0.0.1:") && !url.ends_with(":0"), "{url}");
     }
 }

@@ -122,7 +122,14 @@ fn of_journal(journal: &Journal, records: &Records, dir: &Path) -> Result<Part> 
             orphans.push(format!("{JOURNAL}/{name}"));
         }
     }
-    let detail = format!("{} days, {runs} runs, {events} events", days.len());
+    let counted =
+        |count: u64, one: &str| format!("{count} {one}{}", if count == 1 { "" } else { "s" });
+    let detail = format!(
+        "{}, {}, {}",
+        counted(days.len() as u64, "day"),
+        counted(runs, "run"),
+        counted(events, "event")
+    );
     Ok(Part { orphans, ..Part::new("journal", detail, faults) })
 }
 
