@@ -178,15 +178,9 @@ async fn run_beside(
     let doors = venues::doors_of_feeds(&plan.settings.feeds, means)?;
     beside.open(&doors, means)?;
     let mut feeds = plan.settings.feeds.clone();
-    let mut refused = BTreeSet::new();
-    for feed in &feeds {
-        let mut stop = stop.clone();
-        tokio::select! {
-            filled = fill_history(&house, feed, &doors, &mut refused) => filled?,
-            _ = stop.wait_for(|stop| *stop) => return Ok(()),
-        }
+    if !fill_all(&house, &mut feeds, &doors, stop.clone()).await? {
+        return Ok(());
     }
-    watch_without(&mut feeds, &refused)?;
     let (quit, quitting) = watch::channel(false);
     let (events, received) = mpsc::channel(QUEUE_FRAMES);
     let queue = events.downgrade();
@@ -238,6 +232,25 @@ async fn run_beside(
     let _ = deliver.send(true);
     end_together(tasks).await;
     ended
+}
+
+/// Fetches what is missing of every feed, and leaves out what its venue refuses; false when it was told to
+/// stop before.
+async fn fill_all(
+    house: &House,
+    feeds: &mut Vec<FeedSettings>,
+    doors: &Doors,
+    mut stop: watch::Receiver<bool>,
+) -> Result<bool> {
+    let mut refused = BTreeSet::new();
+    for feed in &*feeds {
+        tokio::select! {
+            filled = fill_history(house, feed, doors, &mut refused) => filled?,
+            _ = stop.wait_for(|stop| *stop) => return Ok(false),
+        }
+    }
+    watch_without(feeds, &refused)?;
+    Ok(true)
 }
 
 /// Waits until all tasks ended, however many there are, and no longer than one stop may take.
