@@ -6,15 +6,16 @@
 use std::num::NonZero;
 use std::time::Duration;
 
-use finstage_feeds::{MarketHours, registry};
-use finstage_model::{Card, CardVerdict, Day, IdHasher, Interval, Symbol, Timestamp, Trial};
+use finstage_feeds::MarketHours;
+use finstage_model::{Bar, Card, CardVerdict, Day, IdHasher, Interval, Symbol, Timestamp, Trial};
 use finstage_research::backtest::Backtest;
 use finstage_research::evidence::{Evidence, Ledger, Plan, in_force};
-use finstage_research::study::{Adjustment, Instrument};
+use finstage_research::study::{Adjustment, Instrument, Pace};
 use finstage_store::history::{Factors, History};
 use finstage_store::records::{Records, TrialRow};
 
 use crate::exit::{Exit, Failure, Result};
+use crate::track;
 
 /// How long a trial weighs on new ones.
 const EPOCH: Duration = Duration::from_secs(5 * 365 * 86_400 + 86_400);
@@ -45,21 +46,31 @@ pub fn series(
         return Ok(None);
     }
     let factors = history.factors(symbol)?;
-    let instrument = Instrument::new(symbol.clone(), &bars, &|day| adjustment(&factors, day));
-    instrument.map(in_hours).map(Some).map_err(Failure::usage)
+    let hours = track::hours(history.records(), symbol)?;
+    let instrument = instrument((symbol, hours), &bars, &|day| adjustment(&factors, day));
+    instrument.map(Some).map_err(Failure::usage)
 }
 
 /// An instrument whose horizons are counted by the hours of its market, as settled outcomes are.
 /// Where those are not known, the bars show how many make a day.
-#[must_use]
-pub fn in_hours(instrument: Instrument) -> Instrument {
-    let interval = instrument.interval();
-    match registry::hours(instrument.symbol()) {
-        Some(hours) if hours != MarketHours::Always && interval < Interval::D1 => {
-            instrument.with_bars_a_day(hours.bars_a_day(interval))
-        }
-        _ => instrument,
-    }
+///
+/// # Errors
+/// When the bars are no series, or an adjustment is not a positive number.
+pub fn instrument(
+    (symbol, hours): (&Symbol, Option<MarketHours>),
+    bars: &[Bar],
+    adjust: &dyn Fn(Day) -> Adjustment,
+) -> Result<Instrument, finstage_research::Error> {
+    let Some((hours, first)) = hours.zip(bars.first()) else {
+        return Instrument::new(symbol.clone(), bars, adjust);
+    };
+    let interval = first.interval;
+    let pace = Pace {
+        interval,
+        round_the_clock: hours == MarketHours::Always && interval <= Interval::D1,
+        bars_a_day: hours.bars_a_day(interval),
+    };
+    Instrument::paced(symbol.clone(), bars, adjust, pace)
 }
 
 /// What raw numbers of a day are multiplied by.
@@ -156,6 +167,31 @@ mod tests {
         assert_eq!(epoch_begin(day(100), day(100 + 1825)), day(100));
         assert_eq!(epoch_begin(day(100), day(100 + 1826)), day(1926));
         assert_eq!(epoch_begin(day(100), day(100 + 4000)), day(100 + 2 * 1826));
+    }
+
+    #[test]
+    fn a_market_that_never_closes_has_whole_days_however_few_bars_are_known() {
+        let symbol: Symbol = "binance:BTCUSDT".parse().unwrap();
+        // From noon of a Monday on, for a day and three quarters.
+        let bar = |minute: i64| Bar {
+            instrument: finstage_model::InstrumentId(0),
+            interval: Interval::M1,
+            open_time: Timestamp::from_secs((4 * 24 + 12) * 3_600 + minute * 60),
+            open: finstage_model::Price::from_nanos(1),
+            high: finstage_model::Price::from_nanos(1),
+            low: finstage_model::Price::from_nanos(1),
+            close: finstage_model::Price::from_nanos(1),
+            volume: finstage_model::Qty::ZERO,
+            trades: 0,
+        };
+        let bars: Vec<Bar> = (0..2_520).map(bar).collect();
+        let hours = finstage_feeds::registry::hours(&symbol);
+        let known = instrument((&symbol, hours), &bars, &|_| Adjustment::NONE).unwrap();
+        for (horizon, minutes) in
+            [("1h", 60), ("1d", 1_440), ("1w", 7 * 1_440), ("1mo", 30 * 1_440)]
+        {
+            assert_eq!(known.pace().bars(horizon.parse().unwrap()), Some(minutes), "{horizon}");
+        }
     }
 
     #[test]

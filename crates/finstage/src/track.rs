@@ -153,7 +153,7 @@ pub(crate) fn hours(records: &Records, symbol: &Symbol) -> Result<Option<MarketH
     Ok(is_always_open.then_some(MarketHours::Always))
 }
 
-/// The bars of open time that a horizon is, as [`crate::evidence::in_hours`] counts them; `None` where
+/// The bars of open time that a horizon is, as [`crate::evidence::instrument`] counts them; `None` where
 /// it is shorter than one bar, or how many bars a day has is not known.
 pub(crate) fn length(
     hours: Option<MarketHours>,

@@ -82,17 +82,20 @@ impl<'a> Index<'a> {
     }
 
     /// The look at a hypothesis on data up to `to`. The same hypothesis on the same data is the same
-    /// look again.
+    /// look again. One with too few events for any verdict spends nothing: how many there are says nothing
+    /// of what they returned.
     pub(super) fn look(&self, hypothesis: &str, data_hash: &str, to: Timestamp) -> Look {
-        let Some(past) = self.by_hypothesis.get(hypothesis) else {
+        let past = self.by_hypothesis.get(hypothesis).map_or(&[][..], Vec::as_slice);
+        if let Some(same) = past.iter().find(|trial| trial.data_hash == data_hash) {
+            return Look { number: same.look, share: same.share };
+        }
+        let past: Vec<&&Trial> = past.iter().filter(|trial| could_pass(trial)).collect();
+        if past.is_empty() {
             let share = match self.spending {
                 Spending::Whole => 1.0,
                 Spending::Plan => FIRST_SHARE,
             };
             return Look { number: 1, share };
-        };
-        if let Some(same) = past.iter().find(|trial| trial.data_hash == data_hash) {
-            return Look { number: same.look, share: same.share };
         }
         let none = Look { number: 0, share: 0.0 };
         let looks = || past.iter().filter(|trial| trial.look > 0);
@@ -106,10 +109,7 @@ impl<'a> Index<'a> {
     pub(super) fn family(&self, claim: ClaimKind, is_present: impl Fn(&str) -> bool) -> Vec<f64> {
         let mut family = Vec::new();
         for (hypothesis, past) in &self.by_hypothesis {
-            let counts = |trial: &&&Trial| {
-                trial.claim == Some(claim)
-                    && trial.n_eff.is_some_and(|n_eff| n_eff >= LEAST_EVENTS as u64)
-            };
+            let counts = |trial: &&&Trial| trial.claim == Some(claim) && could_pass(trial);
             if let Some(newest) = past.iter().rev().find(counts)
                 && !is_present(hypothesis)
             {
@@ -162,6 +162,11 @@ impl<'a> Index<'a> {
         }
         Searched { sets: all.sets + others, k_eff: all.k_eff + others as f64, ..all }
     }
+}
+
+/// Whether there were events enough for a verdict.
+fn could_pass(trial: &Trial) -> bool {
+    trial.n_eff.is_some_and(|n_eff| n_eff >= LEAST_EVENTS as u64)
 }
 
 /// Whether a trial is one of the idea with this key: by its name, or by a rule for positions that turns
@@ -225,6 +230,19 @@ mod tests {
         let years: Vec<i64> = (0..9).map(|year| 1000 + 365 * year).collect();
         let spent: f64 = looks(&years, Spending::Plan).iter().map(|look| look.1).sum();
         assert!((spent - 1.0).abs() < 1e-12, "{spent}");
+    }
+
+    #[test]
+    fn a_look_at_too_few_events_spends_nothing() {
+        let early = Look { number: 1, share: 0.6 };
+        let few = Trial { n_eff: Some(29), ..trial("h", 1000, early, 0.5) };
+        let trials = [few, trial("g", 1000, early, 0.5)];
+        let index = Index::new(&Ledger { trials: &trials, spending: Spending::Plan });
+        let look = |hypothesis, data: &str| {
+            index.look(hypothesis, data, Timestamp::from_secs(1001 * 86_400)).number
+        };
+        assert_eq!((look("h", "data of 1001"), look("h", "data of 1000")), (1, 1));
+        assert_eq!(look("g", "data of 1001"), 0, "that one was seen");
     }
 
     #[test]

@@ -42,7 +42,8 @@ pub struct Instrument {
 }
 
 impl Instrument {
-    /// A series of raw bars, oldest first, adjusted day by day.
+    /// A series of raw bars, oldest first, adjusted day by day; the hours of its market are what the bars
+    /// show of them.
     ///
     /// # Errors
     /// When the bars are none or not one series, or an adjustment is not a positive number.
@@ -51,10 +52,25 @@ impl Instrument {
         raw: &[Bar],
         adjust: &dyn Fn(Day) -> Adjustment,
     ) -> Result<Self, Error> {
+        let interval = raw.first().map_or(Interval::D1, |first| first.interval);
+        Self::paced(symbol, raw, adjust, Pace::of(raw, interval))
+    }
+
+    /// The same in a market whose hours are known, whatever the bars show.
+    ///
+    /// # Errors
+    /// As of [`Instrument::new`].
+    pub fn paced(
+        symbol: Symbol,
+        raw: &[Bar],
+        adjust: &dyn Fn(Day) -> Adjustment,
+        pace: Pace,
+    ) -> Result<Self, Error> {
         check_bars(raw)?;
         let refuse = |why: String| Error::new(ErrorKind::Bars, format!("{symbol}: {why}"));
-        let Some(first) = raw.first() else { return Err(refuse("no bars".to_owned())) };
-        let pace = Pace::of(raw, first.interval);
+        if raw.is_empty() {
+            return Err(refuse("no bars".to_owned()));
+        }
         let years_at_close = years_at_close(raw, &pace);
         let mut bars = Vec::with_capacity(raw.len());
         let (mut prices, mut closes) = (Vec::new(), Vec::new());
@@ -88,13 +104,6 @@ impl Instrument {
             years_at_close,
             gaps,
         })
-    }
-
-    /// The same in a market whose usual session is known to have so many bars, whatever the data shows.
-    #[must_use]
-    pub const fn with_bars_a_day(mut self, bars: usize) -> Self {
-        self.pace.bars_a_day = bars;
-        self
     }
 
     /// The same with what was read about it, for strategies that hear news.

@@ -15,7 +15,8 @@ pub struct Pace {
 
 impl Pace {
     /// As the bars show it, oldest first: around the clock when more than a fifth of their days lie
-    /// on weekends; bars a day are the median over days that have one.
+    /// on weekends; bars a day are the median over days that have one, without the first and the last
+    /// day where there are others: bars begin and end in the middle of those.
     #[must_use]
     pub fn of(bars: &[Bar], interval: Interval) -> Self {
         const WEEKEND_SHARE: f64 = 0.2;
@@ -35,8 +36,9 @@ impl Pace {
         let days = counts.len();
         let round_the_clock =
             interval <= Interval::D1 && days >= 7 && weekend as f64 > WEEKEND_SHARE * days as f64;
-        counts.sort_unstable();
-        let bars_a_day = counts.get(days / 2).copied().unwrap_or(1);
+        let whole = if days > 2 { &mut counts[1..days - 1] } else { &mut counts[..] };
+        whole.sort_unstable();
+        let bars_a_day = whole.get(whole.len() / 2).copied().unwrap_or(1);
         Self { interval, round_the_clock, bars_a_day }
     }
 
@@ -97,6 +99,9 @@ mod tests {
         let always = (0..60 * 24).map(|hour| hour * 3_600);
         let coins = Pace::of(&series(Interval::H1, always), Interval::H1);
         assert_eq!(bars(coins), [Some(1), Some(4), Some(24), Some(168), Some(720)]);
+        // Noon to noon, two whole days between.
+        let cut = (12..84).map(|hour| hour * 3_600);
+        assert_eq!(Pace::of(&series(Interval::H1, cut), Interval::H1).bars_a_day, 24);
         let weeks = Pace::of(&series(Interval::W1, (0..60).map(|w| w * 7 * DAY)), Interval::W1);
         assert_eq!(bars(weeks), [None, None, None, Some(1), Some(4)]);
     }

@@ -69,6 +69,12 @@ impl History {
         Self { files, root, records, durable: Arc::default() }
     }
 
+    /// The records beside the files.
+    #[must_use]
+    pub const fn records(&self) -> &Records {
+        &self.records
+    }
+
     /// The bars of a series that open within `range`, oldest first, exact and raw; none where
     /// nothing is stored.
     ///

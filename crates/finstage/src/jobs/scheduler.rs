@@ -27,6 +27,20 @@ const AHEAD_MAX: Duration = Duration::from_secs(300);
 /// Where the store keeps what spreads installations.
 const SEED: &str = "jobs.seed";
 
+/// Whether a job runs when the service starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AtStart {
+    /// Only when it is due.
+    No,
+    /// At every start.
+    Each,
+    /// At the first start of all, once what is in the lane before it has ended.
+    First {
+        /// That of another job, or its own.
+        lane: &'static str,
+    },
+}
+
 /// Something that is done again and again.
 #[derive(Debug, Clone)]
 pub struct Job {
@@ -39,7 +53,7 @@ pub struct Job {
     /// Whether it runs at all by itself.
     pub is_enabled: bool,
     /// Whether it runs when the service starts, too.
-    pub at_start: bool,
+    pub at_start: AtStart,
     /// What is submitted; key and moment are the scheduler's. Its lane is the name.
     pub task: NewTask,
 }
@@ -53,6 +67,12 @@ impl Job {
             run_at: Some(self.timing.run_at(at, (seed, self.name))),
             ..self.task.clone()
         }
+    }
+
+    /// The task of its first run, where it has one before it is due.
+    fn first(&self) -> Option<NewTask> {
+        let AtStart::First { lane } = self.at_start else { return None };
+        Some(NewTask { lane: Some(lane.to_owned()), ..self.task.clone() })
     }
 
     /// The task of a run that somebody asks for.
@@ -72,8 +92,8 @@ pub struct Scheduler {
 }
 
 impl Scheduler {
-    /// One that goes on where the last one stopped. A job that is new begins now; one that is not enabled
-    /// is left out.
+    /// One that goes on where the last one stopped. A job that is new begins now, with its first run
+    /// where it has one; one that is not enabled is left out.
     ///
     /// # Errors
     /// When the records cannot be read or written.
@@ -86,7 +106,7 @@ impl Scheduler {
         for job in &new.jobs {
             if !new.marks.contains_key(job.name) {
                 let mark = Mark { name: job.name.to_owned(), last_at: now };
-                new.records.task_submit_due(mark, Vec::new(), now)?;
+                new.records.task_submit_due(mark, job.first().into_iter().collect(), now)?;
                 new.marks.insert(job.name.to_owned(), now);
             }
         }
@@ -99,7 +119,7 @@ impl Scheduler {
     /// When the records cannot be written.
     pub fn start(&self, now: Timestamp) -> Result<usize, Error> {
         let mut tasks = Vec::new();
-        for job in self.jobs.iter().filter(|job| job.at_start) {
+        for job in self.jobs.iter().filter(|job| job.at_start == AtStart::Each) {
             // What an earlier life left open runs now anyway.
             if self.records.task_lane_open(job.name)? == 0 {
                 tasks.push(job.run_now());

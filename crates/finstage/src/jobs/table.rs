@@ -7,7 +7,7 @@ use jiff::civil::Time;
 use jiff::tz::TimeZone;
 
 use super::kinds;
-use super::scheduler::Job;
+use super::scheduler::{AtStart, Job};
 use super::timing::{CatchUp, Repeat, Timing};
 use crate::config::settings::Settings;
 use crate::report::job::SETTLING;
@@ -22,7 +22,7 @@ struct Usual {
     /// Whether times of the day are those of `[display] timezone`, else UTC.
     is_local: bool,
     jitter: Duration,
-    at_start: bool,
+    at_start: AtStart,
     /// Whether a demo has it: its market has no past to fetch, and its evidence is its own.
     in_demo: bool,
 }
@@ -37,7 +37,7 @@ fn usual() -> [Usual; 8] {
         repeat: Repeat::Every(every),
         is_local: false,
         jitter,
-        at_start: true,
+        at_start: AtStart::Each,
         in_demo: true,
     };
     let nightly = |name, hour, minute, jitter| Usual {
@@ -45,22 +45,24 @@ fn usual() -> [Usual; 8] {
         repeat: Repeat::Daily(Time::constant(hour, minute, 0, 0)),
         is_local: true,
         jitter,
-        at_start: false,
+        at_start: AtStart::No,
         in_demo: false,
     };
+    let first = AtStart::First { lane: "backfill" };
     [
         every("outcomes", HOUR, MINUTE),
         Usual {
             is_local: true,
             in_demo: true,
-            at_start: true,
+            at_start: AtStart::Each,
             ..nightly("report", 8, 0, Duration::ZERO)
         },
-        Usual { at_start: false, ..every("hourly", HOUR, Duration::ZERO) },
+        Usual { at_start: AtStart::No, ..every("hourly", HOUR, Duration::ZERO) },
         every("compact", 24 * HOUR, 10 * MINUTE),
         every("retention", HOUR, 5 * MINUTE),
-        nightly("backfill", 1, 10, 10 * MINUTE),
-        nightly("verify", 2, 30, 10 * MINUTE),
+        Usual { at_start: first, ..nightly("backfill", 1, 10, 10 * MINUTE) },
+        // Judged is what was fetched.
+        Usual { at_start: first, ..nightly("verify", 2, 30, 10 * MINUTE) },
         // Days of the journal are UTC days; the next one begins a minute after midnight.
         Usual { is_local: false, ..nightly("replay_check", 0, 20, 5 * MINUTE) },
     ]

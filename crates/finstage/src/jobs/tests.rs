@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::kinds::{KINDS, Nothing};
 use super::registry::{Fault, Registry, Ticket};
+use super::scheduler::AtStart;
 use super::timing::{CatchUp, Repeat, Timing};
 use super::*;
 
@@ -103,7 +104,7 @@ fn hourly(catch_up: CatchUp) -> Job {
         describes: "",
         timing: Timing { catch_up, ..Timing::new(Repeat::Every(HOUR)) },
         is_enabled: true,
-        at_start: false,
+        at_start: AtStart::No,
         task: NewTask { lane: Some("hourly".into()), ..NewTask::new("count", "{}") },
     }
 }
@@ -326,6 +327,50 @@ fn a_run_that_has_not_ended_holds_up_the_next_as_the_policy_says() {
         }
         assert_eq!(keys.len(), if policy == CatchUp::Skip { 1 } else { expected.max(2) });
     }
+}
+
+#[test]
+fn the_first_start_of_all_fills_history_and_then_evidence() {
+    let house = House::new();
+    let settings = crate::config::parse("test", "", &[]).unwrap();
+    let start = || {
+        let jobs = table::jobs(&settings, StoreKind::Real);
+        Scheduler::new(house.records.clone(), jobs, house.clock.now()).unwrap()
+    };
+    let first = |rows: &[TaskRow]| -> Vec<(String, Option<String>)> {
+        rows.iter().map(|row| (row.task.kind.clone(), row.task.lane.clone())).collect()
+    };
+    start();
+    // In one lane: what is judged has been fetched.
+    let lane = Some("backfill".to_owned());
+    let wanted = [("backfill".to_owned(), lane.clone()), ("verify".to_owned(), lane)];
+    assert_eq!(first(&house.tasks()), wanted);
+    start();
+    assert_eq!(first(&house.tasks()), wanted, "the second start is no first one");
+}
+
+#[test]
+fn strategies_are_judged_on_their_own_instruments() {
+    let spec = |name: &str, interval: &str, symbols: &[&str]| finstage_engine::StrategySpec {
+        name: name.to_owned(),
+        params: Vec::new(),
+        interval: interval.parse().unwrap(),
+        symbols: symbols.iter().map(|symbol| symbol.parse().unwrap()).collect(),
+        when: None,
+    };
+    let specs = [
+        spec("golden_cross", "1d", &[]),
+        spec("rsi_oversold", "1d", &["x:B", "x:A"]),
+        spec("dead_cross", "1h", &[]),
+        spec("rsi_overbought", "1d", &["x:A", "x:B"]),
+    ];
+    let groups = work::together(&specs);
+    let names: Vec<Vec<&str>> =
+        groups.values().map(|specs| specs.iter().map(|spec| &*spec.name).collect()).collect();
+    assert_eq!(
+        names,
+        [vec!["dead_cross"], vec!["golden_cross"], vec!["rsi_oversold", "rsi_overbought"]]
+    );
 }
 
 #[test]

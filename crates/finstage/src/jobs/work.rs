@@ -1,12 +1,13 @@
 //! What each type of task does in a service. The pieces are those that commands use.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use finstage_engine::{EngineSettings, SinkError, StrategySpec};
 use finstage_model::{Clock, Event, Interval, Output, Symbol};
 use finstage_research::evidence::{Groups, Ledger, Options, Plan};
+use finstage_research::study::Instrument;
 use finstage_store::Journal;
 use finstage_store::history::History;
 use finstage_store::records::{Records, TaskKeep};
@@ -191,30 +192,59 @@ async fn backfill(filler: &Filler, means: &Means, (series, ticket): (Series, Tic
     }))
 }
 
+/// Strategies that are judged together: on bars of a length, of these instruments or of all.
+pub(super) type Together = BTreeMap<(Interval, Vec<Symbol>), Vec<StrategySpec>>;
+
+pub(super) fn together(strategies: &[StrategySpec]) -> Together {
+    let mut groups = Together::new();
+    for spec in strategies {
+        let mut symbols = spec.symbols.clone();
+        symbols.sort();
+        groups.entry((spec.interval, symbols)).or_default().push(spec.clone());
+    }
+    groups
+}
+
 fn verify(means: &Means, series: &Series, ticket: &Ticket) -> Given {
-    let strategies = &means.engine.strategies;
-    let mut intervals: Vec<Interval> = strategies.iter().map(|spec| spec.interval).collect();
-    intervals.sort();
-    intervals.dedup();
-    let (mut judged, mut new, mut stay) = (0, 0, 0);
+    let groups = together(&means.engine.strategies);
+    let (count, mut all) = (groups.len(), Judged::default());
     mute_drifted(&means.records)?;
-    for (at, interval) in intervals.iter().enumerate() {
-        if series.interval.is_some_and(|only| only != *interval) {
+    for (at, ((interval, own), specs)) in groups.into_iter().enumerate() {
+        if series.interval.is_some_and(|only| only != interval) {
             continue;
         }
         if ticket.is_called_off() {
             return Err(Fault::passing("called off"));
         }
-        ticket.tell(at as f64 / intervals.len() as f64, format!("bars of {interval}"));
-        let of_interval = |spec: &&StrategySpec| spec.interval == *interval;
-        let specs: Vec<StrategySpec> = strategies.iter().filter(of_interval).cloned().collect();
+        ticket.tell(at as f64 / count as f64, format!("bars of {interval}"));
         let mut instruments = Vec::new();
-        for (symbol, interval) in asked(&means.feeds, series, &[*interval]) {
-            instruments.extend(evidence::series(&means.history, &symbol, interval)?);
+        for (symbol, interval) in asked(&means.feeds, series, &[interval]) {
+            if own.is_empty() || own.contains(&symbol) {
+                instruments.extend(evidence::series(&means.history, &symbol, interval)?);
+            }
         }
-        if instruments.is_empty() {
-            continue;
+        if !instruments.is_empty() {
+            all.judge(means, specs, instruments)?;
         }
+    }
+    Ok(json!({"judged": all.judged, "new_cards": all.new, "stay": all.stay}))
+}
+
+/// What came of a verification.
+#[derive(Default)]
+struct Judged {
+    judged: usize,
+    new: usize,
+    stay: usize,
+}
+
+impl Judged {
+    fn judge(
+        &mut self,
+        means: &Means,
+        specs: Vec<StrategySpec>,
+        mut instruments: Vec<Instrument>,
+    ) -> Result<(), Fault> {
         if generate::hears_news(&specs) {
             instruments = stored::add(&means.records, instruments)?;
             for one in &instruments {
@@ -234,11 +264,11 @@ fn verify(means: &Means, series: &Series, ticket: &Ticket) -> Given {
         let trials = evidence::trials(&means.records, now)?;
         let found = evidence::verify(&means.records, plan, &Ledger::of_store(&trials), now)?;
         let kept = evidence::keep(&means.records, &found)?;
-        judged += found.rows.len();
-        new += kept.new;
-        stay += kept.stay;
+        self.judged += found.rows.len();
+        self.new += kept.new;
+        self.stay += kept.stay;
+        Ok(())
     }
-    Ok(json!({"judged": judged, "new_cards": new, "stay": stay}))
 }
 
 /// Ends a replay that is called off.

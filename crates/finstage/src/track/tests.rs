@@ -189,11 +189,11 @@ fn some_signal() -> TrackSignal {
 
 #[test]
 fn horizons_of_hours_of_a_stock_are_open_time_and_the_same_in_evidence() {
-    use finstage_research::study::{Adjustment, Instrument};
+    use finstage_research::study::Adjustment;
     let bars = hours_of_a_stock();
     let symbol: Symbol = "yahoo:AAPL".parse().unwrap();
-    let raw = Instrument::new(symbol.clone(), &bars, &|_| Adjustment::NONE).unwrap();
-    let studied = crate::evidence::in_hours(raw);
+    let whose = (&symbol, Some(MarketHours::Us));
+    let studied = crate::evidence::instrument(whose, &bars, &|_| Adjustment::NONE).unwrap();
     let market = Market { bars: &bars, hours: Some(MarketHours::Us), until: Timestamp::MAX };
     // The last hour of Friday the 6th: half an hour long, before the clocks change.
     let place = 5 * 7 - 1;

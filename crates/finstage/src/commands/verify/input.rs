@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use finstage_feeds::registry;
 use finstage_model::{Call, Interval, Symbol};
 use finstage_research::study::Instrument;
 use finstage_store::history::{Factors, History, read_factor_file};
@@ -35,11 +36,11 @@ pub(super) fn of_files(global: &Global, args: &Args) -> Result<Vec<Instrument>> 
     let mut instruments = Vec::new();
     for (place, file) in args.input.iter().enumerate() {
         let bars = read_bars(global, file, &bar_args(place))?;
-        let symbol = symbols[place].clone();
+        let (symbol, adjust) = (&symbols[place], |day| adjustment(&factors[place], day));
         let instrument =
-            Instrument::new(symbol, &bars.bars, &|day| adjustment(&factors[place], day))
+            evidence::instrument((symbol, registry::hours(symbol)), &bars.bars, &adjust)
                 .map_err(|e| Failure::usage(format!("{}: {e}", file.display())))?;
-        instruments.push(evidence::in_hours(instrument));
+        instruments.push(instrument);
     }
     Ok(instruments)
 }
