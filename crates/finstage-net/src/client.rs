@@ -7,8 +7,8 @@ use tokio::time::{Instant, timeout_at};
 use crate::call::{Answer, Call, Limit, Rest, Way};
 use crate::network::READ_TIMEOUT;
 use crate::{
-    Error, ErrorKind, Network, Phase, Remote, Request, Response, Sign, Streamed, SystemClock,
-    Terms, Token, TokenCell, Traffic, Transport,
+    Certificate, Error, ErrorKind, Network, Phase, Remote, Request, Response, Sign, Streamed,
+    SystemClock, Terms, Token, TokenCell, Traffic, Transport,
 };
 
 /// Limits of a [`Client`] on the network.
@@ -33,6 +33,8 @@ pub struct ClientOptions {
     pub idle_timeout: Duration,
     /// How we name ourselves.
     pub user_agent: String,
+    /// The certificate of a server of our own, which is believed beside those that the machine trusts.
+    pub own_server: Option<Certificate>,
 }
 
 impl Default for ClientOptions {
@@ -47,6 +49,7 @@ impl Default for ClientOptions {
             connections_per_host: 32,
             idle_timeout: Duration::from_secs(30),
             user_agent: "finstage".to_owned(),
+            own_server: None,
         }
     }
 }

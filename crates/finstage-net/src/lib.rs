@@ -53,6 +53,7 @@ mod steady;
 mod streamed;
 mod token;
 mod transport;
+mod trust;
 
 pub use breaker::BreakerOptions;
 pub use budget::BudgetOptions;
@@ -79,3 +80,4 @@ pub use steady::{ClockTurn, LEAP_DOUBT, LEAP_MIN, WITNESS_NEAR};
 pub use streamed::{Opened, Pieces, Streamed};
 pub use token::{Token, TokenCell, TokenRefusal, TokenSnapshot, TokenTerms};
 pub use transport::{Carried, Traffic, Transport};
+pub use trust::Certificate;

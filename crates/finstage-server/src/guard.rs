@@ -71,7 +71,7 @@ impl Hosts {
 }
 
 /// The port of `name:port`; none of `[::1]`.
-fn port_of(host: &str) -> Option<&str> {
+pub(crate) fn port_of(host: &str) -> Option<&str> {
     let (name, port) = host.rsplit_once(':')?;
     let is_port = port.bytes().all(|b| b.is_ascii_digit()) && !port.is_empty();
     let is_name = !name.contains(':') || name.ends_with(']');

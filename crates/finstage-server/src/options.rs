@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, guard};
 
 /// Where and how the server listens.
 #[derive(Debug, Clone)]
@@ -15,6 +15,8 @@ pub struct ServerOptions {
     pub tls: Option<(PathBuf, PathBuf)>,
     /// Names under which it is reached besides those of this machine, each with or without a port.
     pub allowed_hosts: Vec<String>,
+    /// The address that people open the page at, without a slash at its end; its host is allowed too.
+    pub public_url: Option<String>,
     /// What is allowed of everything.
     pub limits: Limits,
 }
@@ -74,7 +76,45 @@ impl ServerOptions {
     /// Listening on `listen`, in plain HTTP, with the usual limits.
     #[must_use]
     pub fn new(listen: SocketAddr) -> Self {
-        Self { listen, tls: None, allowed_hosts: Vec::new(), limits: Limits::default() }
+        Self {
+            listen,
+            tls: None,
+            allowed_hosts: Vec::new(),
+            public_url: None,
+            limits: Limits::default(),
+        }
+    }
+
+    /// The scheme that it speaks itself.
+    #[must_use]
+    pub const fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
+    }
+
+    /// How people reach it that is bound to `address`; `None` where it listens everywhere and has no name.
+    ///
+    /// A name of `allowed_hosts` is its own where it ends TLS itself or listens everywhere; otherwise it is
+    /// that of a proxy, whose scheme and port are not known.
+    #[must_use]
+    pub fn url(&self, address: SocketAddr) -> Option<String> {
+        if self.public_url.is_some() {
+            return self.public_url.clone();
+        }
+        let is_anywhere = address.ip().is_unspecified();
+        let own = self.allowed_hosts.first().filter(|_| is_anywhere || self.tls.is_some());
+        let place = match own {
+            Some(host) if guard::port_of(host).is_some() => host.clone(),
+            Some(host) => format!("{host}:{}", address.port()),
+            None if is_anywhere => return None,
+            None => address.to_string(),
+        };
+        Some(format!("{}://{place}", self.scheme()))
+    }
+
+    /// The names under which it is reached besides those of this machine.
+    pub(crate) fn hosts(&self) -> Vec<String> {
+        let public = self.public_url.iter().filter_map(|url| url.split('/').nth(2));
+        self.allowed_hosts.iter().map(String::as_str).chain(public).map(str::to_owned).collect()
     }
 
     /// The address where nothing is said.
@@ -118,6 +158,29 @@ fn is_host(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn people_are_given_the_public_name_where_there_is_one() {
+        let of = |listen: &str, tls: bool, hosts: &[&str], public: Option<&str>| {
+            let mut options = ServerOptions::new(listen.parse().unwrap());
+            options.tls = tls.then(|| ("cert.pem".into(), "key.pem".into()));
+            options.allowed_hosts = hosts.iter().map(ToString::to_string).collect();
+            options.public_url = public.map(str::to_owned);
+            (options.url(options.listen).unwrap_or_default(), options.hosts().join(" "))
+        };
+        let nas = ["nas.local"];
+        assert_eq!(of("127.0.0.1:8080", false, &[], None).0, "http://127.0.0.1:8080");
+        assert_eq!(of("127.0.0.1:8080", true, &[], None).0, "https://127.0.0.1:8080");
+        assert_eq!(of("192.168.1.5:8443", true, &nas, None).0, "https://nas.local:8443");
+        assert_eq!(of("0.0.0.0:8443", true, &["nas.local:9"], None).0, "https://nas.local:9");
+        assert_eq!(of("0.0.0.0:8443", true, &["[fd00::1]"], None).0, "https://[fd00::1]:8443");
+        assert_eq!(of("0.0.0.0:8443", true, &[], None).0, "");
+        // The name of a proxy.
+        assert_eq!(of("127.0.0.1:8080", false, &nas, None).0, "http://127.0.0.1:8080");
+        let public = of("127.0.0.1:8080", false, &nas, Some("https://f.example.com/finstage"));
+        assert_eq!(public.0, "https://f.example.com/finstage");
+        assert_eq!(public.1, "nas.local f.example.com");
+    }
 
     #[test]
     fn an_address_for_other_machines_is_refused_without_tls() {

@@ -91,7 +91,6 @@ impl Server {
         })?;
         let tls = options.tls.as_ref().map(|(cert, key)| tls::acceptor(cert, key)).transpose()?;
         let is_tls = tls.is_some();
-        let scheme = if is_tls { "https" } else { "http" };
         let keys = Arc::new(Keys::open(inputs.token_file.clone())?);
         let metrics = Arc::new(Metrics::default());
         let hub = Arc::new(Hub::new(HubParts {
@@ -104,7 +103,8 @@ impl Server {
             synced: inputs.synced.clone(),
         }));
         hub.begin()?;
-        let url = format!("{scheme}://{}", shown(address, &options.allowed_hosts));
+        let url =
+            options.url(address).unwrap_or_else(|| format!("{}://{address}", options.scheme()));
         let app = Arc::new(App {
             about: About { url, is_tls, ..inputs.about },
             records: inputs.records,
@@ -116,7 +116,7 @@ impl Server {
             keys,
             hub,
             metrics,
-            hosts: Hosts::new(address, &options.allowed_hosts, is_tls),
+            hosts: Hosts::new(address, &options.hosts(), is_tls),
             limits: options.limits,
             kept: Kept::default(),
             track: std::sync::Mutex::default(),
@@ -138,7 +138,7 @@ impl Server {
         self.address
     }
 
-    /// How it is reached: `http://127.0.0.1:8080`.
+    /// How people reach it: `http://127.0.0.1:8080`, or its public name.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.app.about.url
@@ -161,17 +161,6 @@ impl Server {
         for task in self.tasks {
             let _ = tokio::time::timeout_at(until, task).await;
         }
-    }
-}
-
-/// The host of the address that people are given.
-fn shown(address: SocketAddr, allowed: &[String]) -> String {
-    match allowed.first() {
-        Some(host) if address.ip().is_unspecified() => match host.contains(':') {
-            true => host.clone(),
-            false => format!("{host}:{}", address.port()),
-        },
-        _ => address.to_string(),
     }
 }
 

@@ -104,9 +104,9 @@ pub async fn run(
     ready: impl FnOnce(Gauges),
 ) -> Result<()> {
     let wake = Arc::new(Notify::new());
-    if let (None, Some(server)) = (&plan.settings.server.public_url, &plan.server) {
+    if let (None, Some(server)) = (&plan.settings.server.options.public_url, &plan.server) {
         // Where messages link to; people elsewhere need the address that they reach it by.
-        plan.settings.server.public_url = server.url();
+        plan.settings.server.options.public_url = server.url();
     }
     let notifiers = wiring::notifiers(&plan.settings)?;
     let gone = channels::settle(&plan.settings, &plan.store.records, plan.clock.now())?;

@@ -371,7 +371,7 @@ pub fn bots(settings: &Settings) -> Result<Vec<(Bot, String, Vec<ListedChat>)>> 
 
 pub(crate) fn template(settings: &Settings) -> Result<Template> {
     let zone = jiff::tz::TimeZone::get(&settings.timezone).map_err(Failure::usage)?;
-    let dashboard = settings.server.public_url.clone();
+    let dashboard = settings.server.options.public_url.clone();
     Ok(Template { zone, dashboard, quote_delay_s: registry::quote_delay_s, ..Template::default() })
 }
 

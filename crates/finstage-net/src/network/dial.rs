@@ -8,13 +8,15 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use tower_service::Service as _;
 
 use super::line::{Line, Stream};
-use crate::{Error, ErrorKind, Phase, Request, install_crypto};
+use crate::{Certificate, Error, ErrorKind, Phase, Request, install_crypto};
 
 /// Opens connections: names looked up, the addresses of both families tried side by side (RFC 8305), TLS with
 /// the roots that this machine trusts.
 #[derive(Debug)]
 pub(super) struct Dialer {
     plain: HttpConnector,
+    /// Whom it believes beside them.
+    own_server: Option<Certificate>,
     /// Made when the first address wants it: to read the roots takes as long as a hundred requests.
     secure: OnceLock<Result<HttpsConnector<HttpConnector>, String>>,
 }
@@ -27,11 +29,11 @@ pub(super) struct Failed {
 }
 
 impl Dialer {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(own_server: Option<Certificate>) -> Self {
         let mut plain = HttpConnector::new();
         plain.enforce_http(false);
         plain.set_nodelay(true);
-        Self { plain, secure: OnceLock::new() }
+        Self { plain, own_server, secure: OnceLock::new() }
     }
 
     /// Opens a connection to where `uri` lies.
@@ -51,8 +53,11 @@ impl Dialer {
     async fn secure(&self, uri: &Uri) -> Result<Stream, Failed> {
         let connector = self.secure.get_or_init(|| {
             install_crypto();
-            let builder = HttpsConnectorBuilder::new().try_with_platform_verifier();
-            let builder = builder.map_err(|e| e.to_string())?;
+            let builder = HttpsConnectorBuilder::new();
+            let builder = match &self.own_server {
+                Some(own) => builder.with_tls_config(own.believed().map_err(|e| e.to_string())?),
+                None => builder.try_with_platform_verifier().map_err(|e| e.to_string())?,
+            };
             Ok(builder.https_only().enable_http1().wrap_connector(self.plain.clone()))
         });
         let connector = connector.as_ref().map_err(|why| Failed {

@@ -71,7 +71,7 @@ impl Network {
             Error::new(ErrorKind::Invalid, "the user agent is no header value").because(e)
         })?;
         Ok(Self {
-            dialer: Dialer::new(),
+            dialer: Dialer::new(options.own_server.clone()),
             user_agent,
             options,
             hosts: Mutex::default(),

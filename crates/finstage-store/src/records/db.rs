@@ -12,6 +12,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use super::group::Group;
+use super::tasks::Bell;
 use super::{schema, statements};
 use crate::{Error, ErrorKind};
 
@@ -62,6 +63,8 @@ pub(super) struct Db {
     is_synced: AtomicBool,
     /// Calls that share a commit.
     pub(super) group: Group,
+    /// Whom to tell that a running task was called off.
+    pub(super) bell: Bell,
 }
 
 impl Db {
@@ -84,6 +87,7 @@ impl Db {
             read: Some(Mutex::new(read)),
             is_synced: AtomicBool::new(true),
             group: Group::default(),
+            bell: Bell::default(),
         })
     }
 
@@ -98,6 +102,7 @@ impl Db {
             read: None,
             is_synced: AtomicBool::new(true),
             group: Group::default(),
+            bell: Bell::default(),
         })
     }
 
@@ -120,6 +125,7 @@ impl Db {
             read: None,
             is_synced: AtomicBool::new(true),
             group: Group::default(),
+            bell: Bell::default(),
         })
     }
 

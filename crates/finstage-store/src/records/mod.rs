@@ -76,7 +76,7 @@ pub use statements::{
     slowest, statements,
 };
 pub use tasks::{
-    Again, Failed, KindStats, LeasedTask, MAX_BACKOFF, MAX_KINDS, MAX_PAYLOAD_BYTES,
+    Again, Busy, Failed, KindStats, LeasedTask, MAX_BACKOFF, MAX_KINDS, MAX_PAYLOAD_BYTES,
     MAX_REASON_CHARS, MAX_RESULT_BYTES, MAX_TASK_PAGE, MAX_TRIES, Mark, NewTask, Priority,
     Progress, Pruned, Renewed, Submitted, TaskCounts, TaskFilter, TaskId, TaskKeep, TaskLease,
     TaskRow, TaskState,

@@ -9,6 +9,7 @@
 //! Every call is on disk when it returns; calls from several threads share commits. Time is an argument.
 //! The SQL compares and sets (`WHERE id = ? AND fence = ?`) and asks of no database what only SQLite has.
 
+mod bell;
 mod end;
 mod lease;
 mod list;
@@ -22,8 +23,9 @@ use std::time::Duration;
 
 use finstage_model::Timestamp;
 
+pub(super) use bell::Bell;
 pub use end::{Again, Failed, Pruned, TaskKeep};
-pub use lease::{LeasedTask, Progress, Renewed, TaskLease};
+pub use lease::{Busy, LeasedTask, Progress, Renewed, TaskLease};
 pub use list::{KindStats, MAX_KINDS, MAX_TASK_PAGE, TaskCounts, TaskFilter};
 pub use marks::Mark;
 pub use submit::Submitted;

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use finstage_net::{Client, ClientOptions, Request};
+use finstage_net::Request;
 use finstage_server::{load_token, token_file};
 
-use super::token::reachable;
-use super::{data_dir, load_without_channels, print_json, print_line};
+use super::{data_dir, load_without_channels, print_json, print_line, running};
 use crate::cli::{Global, Health};
 use crate::exit::{Exit, Failure, Result};
 
@@ -18,21 +17,14 @@ const ANSWER_MAX_BYTES: usize = 1 << 20;
 pub(super) fn run(global: &Global, args: &Health) -> Result<Exit> {
     let loaded = load_without_channels(global)?;
     let options = &loaded.settings.server.options;
-    let scheme = if options.tls.is_some() { "https" } else { "http" };
-    let own = format!("{scheme}://{}", reachable(options.listen));
+    let own = running::base(options, None);
     if let Some(typed) = args.url.as_deref().filter(|typed| !is_address(typed)) {
         let why = format!("--url {typed}: no address of a service: write http://127.0.0.1:8080");
         return Err(Failure::usage(why));
     }
     let base = args.url.as_deref().map_or(own.as_str(), |url| url.trim_end_matches('/'));
     let url = format!("{base}/readyz");
-    let client = Client::new(ClientOptions {
-        connect_timeout: PATIENCE,
-        total_timeout: PATIENCE,
-        max_body_bytes: ANSWER_MAX_BYTES,
-        ..ClientOptions::default()
-    })
-    .map_err(|e| Failure::new(Exit::Remote, e))?;
+    let client = running::client(options, (PATIENCE, ANSWER_MAX_BYTES))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let not_ready = |why: String| Failure::new(Exit::CheckFailed, why);
     let mut request = Request::get(url.as_str());
@@ -45,7 +37,7 @@ pub(super) fn run(global: &Global, args: &Health) -> Result<Exit> {
     }
     let answer = runtime
         .block_on(client.send(&request))
-        .map_err(|e| not_ready(format!("not ready: {e}: is `finstage serve` running?")))?;
+        .map_err(|e| not_ready(format!("not ready: {e}: {}", running::remedy(&e, options))))?;
     if answer.status == 401 {
         return Err(not_ready(format!(
             "not known: {url} wants the token of its folder: --data-dir names it"

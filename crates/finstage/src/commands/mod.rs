@@ -31,6 +31,7 @@ mod prices;
 mod progress;
 mod replay;
 mod report;
+mod running;
 mod schedule;
 mod seal;
 mod search;

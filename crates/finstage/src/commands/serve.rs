@@ -1,6 +1,7 @@
 //! `finstage serve`
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -78,7 +79,7 @@ pub(super) fn run(global: &Global, args: &Serve) -> Result<Exit> {
             let (dir_told, is_elsewhere) = (global.data_dir.clone(), args.listen.is_some());
             let said = global.clone();
             let told = move |at: &Announcement| {
-                let address = is_elsewhere.then(|| at.address());
+                let address = is_elsewhere.then_some(at.address);
                 announce(&said, (dir_told.as_deref(), address), at);
             };
             let mut opened = serving::open(options, &dir, told).await?;
@@ -135,7 +136,7 @@ fn server_options(args: &Serve, settings: &Settings) -> Result<Option<ServerOpti
 /// where they are not the usual ones.
 pub(super) fn announce(
     global: &Global,
-    (dir, address): (Option<&Path>, Option<&str>),
+    (dir, address): (Option<&Path>, Option<SocketAddr>),
     at: &Announcement,
 ) {
     let mut another = String::from("finstage token link");

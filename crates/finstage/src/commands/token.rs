@@ -4,12 +4,12 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use finstage_net::{Client, ClientOptions, Request};
+use finstage_net::Request;
 use finstage_seal::Secret;
-use finstage_server::{ErrorKind, load_token, make_token, token_file};
+use finstage_server::{ErrorKind, ServerOptions, load_token, make_token, token_file};
 use serde_json::{Value, json};
 
-use super::{data_dir, load_without_channels, print_json, print_line, say};
+use super::{data_dir, load_without_channels, print_json, print_line, running, say};
 use crate::cli::{Global, Token};
 use crate::exit::{Exit, Failure, Result};
 
@@ -36,10 +36,8 @@ pub(super) fn run(global: &Global, args: &Token) -> Result<Exit> {
         }
         Token::Link { listen } => {
             let options = &loaded.settings.server.options;
-            let scheme = if options.tls.is_some() { "https" } else { "http" };
-            let address = listen.unwrap_or(options.listen);
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            let link = runtime.block_on(link(scheme, address, &read(&file)?))?;
+            let link = runtime.block_on(link(options, *listen, &read(&file)?))?;
             if global.json {
                 print_json(&link)?;
             } else {
@@ -67,28 +65,24 @@ fn show(global: &Global, token: &Secret<String>) -> Result<()> {
     print_line(token.expose())
 }
 
-async fn link(scheme: &str, address: SocketAddr, token: &Secret<String>) -> Result<Value> {
-    let url = format!("{scheme}://{}/api/v1/logins", reachable(address));
-    let options = ClientOptions {
-        connect_timeout: PATIENCE,
-        total_timeout: PATIENCE,
-        max_body_bytes: ANSWER_MAX_BYTES,
-        user_agent: format!("finstage/{}", crate::VERSION),
-        ..ClientOptions::default()
-    };
+async fn link(
+    options: &ServerOptions,
+    listen: Option<SocketAddr>,
+    token: &Secret<String>,
+) -> Result<Value> {
+    let url = format!("{}/api/v1/logins", running::base(options, listen));
     let remote = |why: String| {
-        Failure::new(
-            Exit::Remote,
-            format!(
-                "{url}: {why}; is `finstage serve` running there? --listen names another address"
-            ),
-        )
+        Failure::new(Exit::Remote, format!("{url}: {why}; --listen names another address"))
     };
-    let client = Client::new(options).map_err(|e| remote(e.to_string()))?;
+    let client = running::client(options, (PATIENCE, ANSWER_MAX_BYTES))?;
     let request = Request::post(url.as_str())
         .header("authorization", format!("Bearer {}", token.expose()))
         .hide(token);
-    let response = client.send(&request).await.map_err(|e| remote(e.to_string()))?;
+    let response = client.send(&request).await.map_err(|e| {
+        let remedy = running::remedy(&e, options);
+        let why = format!("no link: {e}: {remedy}; --listen names another address");
+        Failure::new(Exit::Remote, why)
+    })?;
     if response.status == 401 {
         return Err(remote("it does not know this token: --data-dir names its folder".into()));
     }
@@ -98,19 +92,4 @@ async fn link(scheme: &str, address: SocketAddr, token: &Secret<String>) -> Resu
         return Err(remote(format!("it answered {}", response.status)));
     }
     Ok(answer)
-}
-
-/// Where a server that listens everywhere is reached from this machine.
-pub(in crate::commands) fn reachable(address: SocketAddr) -> SocketAddr {
-    let mut address = address;
-    match address {
-        SocketAddr::V4(_) if address.ip().is_unspecified() => {
-            address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
-        }
-        SocketAddr::V6(_) if address.ip().is_unspecified() => {
-            address.set_ip(std::net::Ipv6Addr::LOCALHOST.into());
-        }
-        _ => {}
-    }
-    address
 }

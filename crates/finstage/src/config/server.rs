@@ -29,8 +29,6 @@ pub struct ServerSettings {
     pub enabled: bool,
     /// Where and how.
     pub options: ServerOptions,
-    /// The address that people open the dashboard at, without a slash at its end; alerts link there.
-    pub public_url: Option<String>,
 }
 
 /// An address of a dashboard without a slash at its end, if that is what the text is.
@@ -72,7 +70,7 @@ impl ServerSettings {
         if let Err(why) = options.check() {
             return refuse("listen", why.to_string());
         }
-        let public_url = match raw.public_url.as_deref().filter(|typed| !typed.is_empty()) {
+        options.public_url = match raw.public_url.as_deref().filter(|typed| !typed.is_empty()) {
             None => None,
             Some(typed) => match public(typed) {
                 Some(address) => Some(address),
@@ -84,7 +82,7 @@ impl ServerSettings {
                 }
             },
         };
-        Ok(Self { enabled: raw.enabled.unwrap_or(true), options, public_url })
+        Ok(Self { enabled: raw.enabled.unwrap_or(true), options })
     }
 }
 
@@ -111,7 +109,7 @@ mod tests {
     fn the_address_that_alerts_link_to_is_one_of_a_page_without_a_slash_at_its_end() {
         let read = |typed: &str| {
             let text = format!("[server]\npublic_url = \"{typed}\"\n");
-            parse("t.toml", &text, &[]).map(|settings| settings.server.public_url)
+            parse("t.toml", &text, &[]).map(|settings| settings.server.options.public_url)
         };
         let public = |typed| read(typed).unwrap().unwrap();
         assert_eq!(public("https://f.example.com/"), "https://f.example.com");

@@ -86,6 +86,17 @@ impl House {
         tokio::time::timeout(Duration::from_secs(60), seen).await.expect("it comes to that");
     }
 
+    /// As `until`, while a thread waits: tokio's clock is moved by hand.
+    async fn until_moved(&self, id: TaskId, state: TaskState) {
+        for _ in 0..100_000 {
+            if self.row(id).state == state {
+                return;
+            }
+            tokio::time::advance(Duration::from_millis(100)).await;
+        }
+        panic!("task {id} is {:?}, not {state:?}", self.row(id).state);
+    }
+
     fn scheduler(&self, job: Job) -> Scheduler {
         Scheduler::new(self.records.clone(), vec![job], self.clock.now()).unwrap()
     }
@@ -238,6 +249,61 @@ async fn a_running_task_is_called_off_and_tells_how_far_it_came() {
     assert!(house.records.task_cancel(id, house.clock.now()).unwrap().cancel_asked);
     let row = house.until(id, TaskState::Cancelled).await;
     assert_eq!(row.attempts, 1);
+    house.quit.send_replace(true);
+    workers.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_running_task_is_called_off_at_once_here_and_within_two_seconds_from_elsewhere() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("records.db");
+    let house = House { records: Records::open(&file).unwrap(), ..House::new() };
+    let elsewhere = Records::open(&file).unwrap();
+    for (records, most_ms) in [(&house.records, 500), (&elsewhere, 2_000)] {
+        let endless = |Nothing {}, _| std::future::pending();
+        let workers = house.work(Registry::default().waiting("endless", endless));
+        let id = house.submit("endless");
+        house.until(id, TaskState::Running).await;
+        // Between two looks, and long before a beat.
+        tokio::time::sleep(Duration::from_millis(1_300)).await;
+        let asked = tokio::time::Instant::now();
+        records.task_cancel(id, house.clock.now()).unwrap();
+        house.until(id, TaskState::Cancelled).await;
+        let took = asked.elapsed();
+        assert!(took <= Duration::from_millis(most_ms), "{took:?}");
+        house.quit.send_replace(true);
+        workers.await.unwrap();
+        house.quit.send_replace(false);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_thread_that_does_not_hear_keeps_its_lane_until_it_ends() {
+    let house = House::new();
+    let release = Arc::new((Mutex::new(false), std::sync::Condvar::new()));
+    let deaf = Arc::clone(&release);
+    let registry = Registry::default()
+        .blocking("deaf", move |Nothing {}, _: &Ticket| {
+            let (is_over, changed) = &*deaf;
+            let _over = changed.wait_while(is_over.lock().unwrap(), |is_over| !*is_over).unwrap();
+            Ok(json!(null))
+        })
+        .waiting("next", |Nothing {}, _| async { Ok(json!(null)) });
+    let lane = |task: NewTask| NewTask { lane: Some("lane".into()), ..task };
+    let deaf =
+        NewTask { timeout: Duration::from_millis(50), tries: 1, ..NewTask::new("deaf", "{}") };
+    let deaf = house.submit_task(lane(deaf));
+    let next = house.submit_task(lane(NewTask::new("next", "{}")));
+    let free = NewTask { run_at: Some(house.clock.now().plus(HOUR)), ..NewTask::new("next", "{}") };
+    let free = house.submit_task(free);
+    let workers = house.work(registry);
+    house.until_moved(deaf, TaskState::Dead).await;
+    house.clock.set(t("2026-01-01T02:00:00Z"));
+    house.until_moved(free, TaskState::Done).await;
+    assert_eq!(house.row(next).state, TaskState::Ready, "the queue takes the lane for free");
+    *release.0.lock().unwrap() = true;
+    release.1.notify_all();
+    house.until_moved(next, TaskState::Done).await;
     house.quit.send_replace(true);
     workers.await.unwrap();
 }

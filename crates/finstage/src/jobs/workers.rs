@@ -1,18 +1,20 @@
 //! Those who run tasks: a bounded number at a time, each in its own handler, all on one lease book.
 //!
 //! A handler that panics fails its task and nothing else. One that takes too long is called off, and its
-//! task fails; a thread that does not hear that keeps its place among the workers until it ends, so that
-//! their number stays bounded whatever they do. When the service stops, what can end within the grace does;
+//! task fails; a thread that does not hear that keeps its place among the workers and its lane until it ends, so
+//! that their number stays bounded whatever they do, and none overlaps with the next of its lane. A task that
+//! somebody calls off hears it at once where that is said in this process, and at the next look otherwise. When the service stops, what can end within the grace does;
 //! the rest is given back as if it had not been tried.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use finstage_model::Timestamp;
 use finstage_store::ErrorKind;
-use finstage_store::records::{Failed, LeasedTask, Records, Renewed, TaskLease};
+use finstage_store::records::{Busy, Failed, LeasedTask, Records, Renewed, TaskLease};
 use tokio::sync::{Notify, watch};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::{Id, JoinError, JoinHandle, JoinSet};
 use tokio::time::Instant;
 
 use super::memory::MemoryGuard;
@@ -25,7 +27,7 @@ pub const WORKERS: usize = 4;
 pub const LEASE: Duration = Duration::from_secs(30);
 /// The shortest lease of real time, however fast the service's clock runs.
 const LEASE_MIN_REAL: Duration = Duration::from_secs(3);
-/// How often one looks for tasks that another process submitted.
+/// How often one looks for tasks that another process submitted or called off.
 const LOOK: Duration = Duration::from_secs(1);
 /// A handler that is called off has so long to end before its task is given back.
 pub const GRACE: Duration = Duration::from_millis(2_500);
@@ -46,7 +48,7 @@ pub struct Workers {
     pub most: usize,
     /// Their name in the queue.
     pub name: String,
-    /// Wakes them when something was submitted.
+    /// Wakes them when something was submitted or called off.
     pub wake: Arc<Notify>,
     /// Holds the memory of the process against a bound.
     pub memory: MemoryGuard,
@@ -56,28 +58,33 @@ impl Workers {
     /// Runs what is in the queue until `quit` turns true; what runs then has [`GRACE`] to end.
     pub async fn run(self, mut quit: watch::Receiver<bool>) {
         let most = self.most.max(1);
+        let wake = Arc::clone(&self.wake);
+        self.records.on_call_off(move || wake.notify_one());
         let shared = Arc::new(self);
-        let mut running = JoinSet::new();
+        let (mut crew, mut looked, mut was_rung) = (Crew::default(), Instant::now(), false);
         loop {
-            while running.try_join_next().is_some() {}
-            let free = most - running.len().min(most);
-            let leased = if free > 0 { shared.lease(free).await } else { Vec::new() };
+            crew.dismiss();
+            let free = most - crew.running.len().min(most);
+            let leased = if free > 0 { shared.lease(free, crew.busy()).await } else { Vec::new() };
             let got_all = leased.len() == free;
             for task in leased {
-                let one = Arc::clone(&shared);
-                let quit = quit.clone();
-                running.spawn(async move { one.one(task, quit).await });
+                crew.begin(&shared, task, quit.clone());
             }
-            if got_all && running.len() < most {
+            if got_all && crew.running.len() < most {
                 continue;
             }
-            tokio::select! {
-                _ = running.join_next(), if !running.is_empty() => {}
-                () = shared.wake.notified() => {}
-                () = tokio::time::sleep(LOOK) => {}
-                () = is_true(&mut quit) => break,
+            if was_rung || looked.elapsed() >= LOOK {
+                shared.call_off(&crew).await;
+                looked = Instant::now();
             }
+            was_rung = tokio::select! {
+                () = crew.one_ended() => false,
+                () = shared.wake.notified() => true,
+                () = tokio::time::sleep(LOOK) => false,
+                () = is_true(&mut quit) => break,
+            };
         }
+        let mut running = crew.running;
         let ended = async { while running.join_next().await.is_some() {} };
         if tokio::time::timeout(STOP, ended).await.is_err() {
             tracing::warn!(
@@ -86,13 +93,13 @@ impl Workers {
         }
     }
 
-    async fn lease(self: &Arc<Self>, free: usize) -> Vec<LeasedTask> {
+    async fn lease(self: &Arc<Self>, free: usize, busy: Busy) -> Vec<LeasedTask> {
         let this = Arc::clone(self);
         let look = move || {
             let now = this.pace.clock.now();
             match this.records.task_next_at()? {
                 Some(at) if at <= now => {
-                    this.records.task_lease(&this.name, now, this.term(), free)
+                    this.records.task_lease_beside(&this.name, now, this.term(), (free, busy))
                 }
                 _ => Ok(Vec::new()),
             }
@@ -107,6 +114,20 @@ impl Workers {
         }
     }
 
+    /// Tells those of the crew that were called off: one look for all of them.
+    async fn call_off(self: &Arc<Self>, crew: &Crew) {
+        if crew.held.is_empty() {
+            return;
+        }
+        let records = self.records.clone();
+        // Where the records cannot be read now, it is told with its lease.
+        let looked = tokio::task::spawn_blocking(move || records.tasks_called_off()).await;
+        let leases = looked.ok().and_then(Result::ok).unwrap_or_default();
+        for held in crew.held.values().filter(|held| leases.contains(&held.lease)) {
+            held.ticket.call_off();
+        }
+    }
+
     /// How long a lease is, by the service's clock.
     fn term(&self) -> Duration {
         LEASE.max(LEASE_MIN_REAL.mul_f64(self.pace.speed.max(1.0)))
@@ -118,8 +139,11 @@ impl Workers {
     }
 
     /// Runs one task to its end, whatever that is.
-    async fn one(self: Arc<Self>, task: LeasedTask, quit: watch::Receiver<bool>) {
-        let ticket = Ticket::new();
+    async fn one(
+        self: Arc<Self>,
+        (task, ticket): (LeasedTask, Ticket),
+        quit: watch::Receiver<bool>,
+    ) {
         let what = (task.task.kind.as_str(), task.task.payload.as_str());
         let mut handle = match self.registry.start(what, ticket.clone()) {
             Ok(handle) => handle,
@@ -129,13 +153,10 @@ impl Workers {
             End::Gave(given) => self.settle(&task, given).await,
             End::TooMuch(why) => {
                 self.settle(&task, Err(Fault::passing(why))).await;
-                // Its place stays taken until it has ended.
-                let _ = handle.await;
+                outlive(&task, handle).await;
             }
             End::Stopped => self.give_back(&task).await,
-            End::Lost => {
-                let _ = handle.await;
-            }
+            End::Lost => outlive(&task, handle).await,
         }
     }
 
@@ -245,6 +266,70 @@ impl Workers {
             }
         };
         let _ = tokio::task::spawn_blocking(back).await;
+    }
+}
+
+/// Those who run something.
+#[derive(Debug, Default)]
+struct Crew {
+    running: JoinSet<()>,
+    held: HashMap<Id, Held>,
+}
+
+/// What one of them runs.
+#[derive(Debug)]
+struct Held {
+    lease: TaskLease,
+    lane: Option<String>,
+    ticket: Ticket,
+}
+
+impl Crew {
+    fn begin(&mut self, workers: &Arc<Workers>, task: LeasedTask, quit: watch::Receiver<bool>) {
+        let ticket = Ticket::new();
+        let held = Held { lease: task.lease, lane: task.task.lane.clone(), ticket: ticket.clone() };
+        let begun = self.running.spawn(Arc::clone(workers).one((task, ticket), quit));
+        self.held.insert(begun.id(), held);
+    }
+
+    /// Forgets those that have ended.
+    fn dismiss(&mut self) {
+        while let Some(ended) = self.running.try_join_next_with_id() {
+            self.forget(ended.map(|(id, ())| id));
+        }
+    }
+
+    /// Waits for one to end; for ever where none runs.
+    async fn one_ended(&mut self) {
+        match self.running.join_next_with_id().await {
+            Some(ended) => self.forget(ended.map(|(id, ())| id)),
+            None => std::future::pending().await,
+        }
+    }
+
+    fn forget(&mut self, ended: Result<Id, JoinError>) {
+        self.held.remove(&ended.unwrap_or_else(|broken| broken.id()));
+    }
+
+    /// What may still be run by a thread when the queue believes that it is not: all that was called off.
+    fn busy(&self) -> Busy {
+        let mut busy = Busy::default();
+        for held in self.held.values().filter(|held| held.ticket.is_called_off()) {
+            busy.ids.insert(held.lease.id);
+            busy.lanes.extend(held.lane.clone());
+        }
+        busy
+    }
+}
+
+/// Waits for a handler that was called off, and with which its place and its lane become free.
+async fn outlive(task: &LeasedTask, mut handle: JoinHandle<Given>) {
+    if tokio::time::timeout(GRACE, &mut handle).await.is_err() {
+        let (id, kind) = (task.lease.id, &task.task.kind);
+        tracing::warn!(
+            "task {id} ({kind}) does not hear that it is called off: its place and its lane wait for it"
+        );
+        let _ = handle.await;
     }
 }
 

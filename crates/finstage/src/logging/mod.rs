@@ -25,7 +25,8 @@ use crate::config::settings::LogSettings;
 use crate::exit::{Exit, Failure, Result};
 
 /// Libraries that have nothing to say to our users.
-const QUIET: &str = "hyper=warn,rustls=warn,tungstenite=warn,reqwest=warn";
+const QUIET: &str =
+    "hyper=warn,rustls=warn,tungstenite=warn,reqwest=warn,rustls_platform_verifier=off";
 
 /// What the log is made of.
 #[derive(Debug, Default)]

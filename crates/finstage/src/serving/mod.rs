@@ -45,18 +45,10 @@ pub struct Opened {
 /// How a server that runs is reached.
 #[derive(Debug, Clone)]
 pub struct Announcement {
-    /// Its address.
-    pub url: String,
+    /// Where it listens.
+    pub address: SocketAddr,
     /// A link that signs in, once.
     pub link: String,
-}
-
-impl Announcement {
-    /// Host and port.
-    #[must_use]
-    pub fn address(&self) -> &str {
-        self.url.split_once("://").map_or(self.url.as_str(), |(_, address)| address)
-    }
 }
 
 impl std::fmt::Debug for Opened {
@@ -69,15 +61,7 @@ impl Opened {
     /// How the server is reached from this machine, or by the name that it has for others; `None` where it
     /// listens everywhere and has none.
     pub(crate) fn url(&self) -> Option<String> {
-        let address = self.listener.local_addr().ok()?;
-        let scheme = if self.options.tls.is_some() { "https" } else { "http" };
-        let place = match self.options.allowed_hosts.first() {
-            Some(host) if host.contains(':') => host.clone(),
-            Some(host) => format!("{host}:{}", address.port()),
-            None if address.ip().is_unspecified() => return None,
-            None => address.to_string(),
-        };
-        Some(format!("{scheme}://{place}"))
+        self.options.url(self.listener.local_addr().ok()?)
     }
 }
 
@@ -179,7 +163,7 @@ pub(crate) fn start(
     };
     let server = Server::start(opened.listener, &opened.options, inputs).map_err(failed)?;
     let link = server.login_link().map_err(failed)?;
-    (opened.announce)(&Announcement { url: server.url().to_owned(), link });
+    (opened.announce)(&Announcement { address: server.address(), link });
     Ok((server, running))
 }
 

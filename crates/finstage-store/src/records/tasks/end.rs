@@ -137,13 +137,14 @@ impl Records {
         })
     }
 
-    /// Calls a task off: at once where it does not run, else its worker is told when it next extends its
-    /// lease. Gives the task as it is then.
+    /// Calls a task off: at once where it does not run, else its worker is told, by the bell of
+    /// [`Records::on_call_off`] where it hangs on these records, and when it next extends its lease. Gives the
+    /// task as it is then.
     ///
     /// # Errors
     /// `NotFound` when there is none, `Refused` when it has ended; as every writing call.
     pub fn task_cancel(&self, id: TaskId, now: Timestamp) -> Result<TaskRow, Error> {
-        self.0.write_together("cancelling a task in", move |tx| {
+        let row = self.0.write_together("cancelling a task in", move |tx| {
             let row = find(tx, id)?;
             match row.state {
                 TaskState::Waiting | TaskState::Ready => {
@@ -163,7 +164,11 @@ impl Records {
                 }
             }
             find(tx, id)
-        })
+        })?;
+        if row.state == TaskState::Running {
+            self.0.bell.ring();
+        }
+        Ok(row)
     }
 
     /// Lets a dead or cancelled task be tried as often again as it might at first, under its number, and

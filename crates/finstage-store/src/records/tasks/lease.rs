@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use finstage_model::Timestamp;
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::types::Value;
+use rusqlite::{OptionalExtension, Transaction, params, params_from_iter};
 
 use super::row::{find, task_row};
 use super::{NewTask, TaskId, TaskRow, TaskState, cut};
@@ -39,6 +40,16 @@ pub struct LeasedTask {
     pub until: Timestamp,
 }
 
+/// What a worker takes nothing of, because its threads are still at it whatever the queue says; as many as
+/// it has.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Busy {
+    /// These tasks.
+    pub ids: BTreeSet<TaskId>,
+    /// Tasks of these lanes.
+    pub lanes: BTreeSet<String>,
+}
+
 /// How far a task has come.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Progress {
@@ -70,6 +81,20 @@ impl Records {
         lease: Duration,
         most: usize,
     ) -> Result<Vec<LeasedTask>, Error> {
+        self.task_lease_beside(worker, now, lease, (most, Busy::default()))
+    }
+
+    /// As [`Records::task_lease`], but nothing of what is busy.
+    ///
+    /// # Errors
+    /// As every writing call: `Full`, `Held`, `Corrupt` or `Io`.
+    pub fn task_lease_beside(
+        &self,
+        worker: &str,
+        now: Timestamp,
+        lease: Duration,
+        (most, busy): (usize, Busy),
+    ) -> Result<Vec<LeasedTask>, Error> {
         let worker = cut(worker).to_owned();
         self.0.write_together("leasing tasks from", move |tx| {
             reap(tx, now)?;
@@ -77,7 +102,7 @@ impl Records {
             let until = now.plus(lease);
             let mut lanes = BTreeSet::new();
             let mut leased = Vec::new();
-            for (row, fence) in candidates(tx, most)? {
+            for (row, fence) in candidates(tx, most, &busy)? {
                 if row.task.lane.as_ref().is_some_and(|lane| !lanes.insert(lane.clone())) {
                     continue;
                 }
@@ -211,12 +236,28 @@ fn promote(tx: &Transaction<'_>, now: Timestamp) -> Result<(), Trouble> {
 }
 
 /// What can be leased, in its order, with its fence. Of a lane in which one runs there is nothing.
-fn candidates(tx: &Transaction<'_>, most: usize) -> Result<Vec<(TaskRow, i64)>, Trouble> {
-    let sql = "SELECT * FROM tasks WHERE state = 'ready' AND (lane IS NULL OR lane NOT IN
-            (SELECT busy.lane FROM tasks busy WHERE busy.state = 'running' AND busy.lane IS NOT NULL))
-        ORDER BY priority, id LIMIT ?";
-    let mut query = tx.prepare_cached(sql)?;
-    let mut rows = query.query([i64::try_from(most).unwrap_or(i64::MAX)])?;
+fn candidates(
+    tx: &Transaction<'_>,
+    most: usize,
+    busy: &Busy,
+) -> Result<Vec<(TaskRow, i64)>, Trouble> {
+    let beside = |of: &str, many: usize| match many {
+        0 => String::new(),
+        many => format!(" AND {of} NOT IN ({})", vec!["?"; many].join(", ")),
+    };
+    let sql = format!(
+        "SELECT * FROM tasks WHERE state = 'ready'{} AND (lane IS NULL OR lane NOT IN
+            (SELECT busy.lane FROM tasks busy WHERE busy.state = 'running' AND busy.lane IS NOT NULL){})
+        ORDER BY priority, id LIMIT ?",
+        beside("id", busy.ids.len()),
+        beside("lane", busy.lanes.len())
+    );
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let ids = busy.ids.iter().map(|id| Value::from(id.0));
+    let lanes = busy.lanes.iter().map(|lane| Value::from(lane.clone()));
+    let values = ids.chain(lanes).chain([Value::from(most)]);
+    let mut query = tx.prepare_cached(&sql)?;
+    let mut rows = query.query(params_from_iter(values))?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
         found.push((task_row(row)?, row.get("fence")?));

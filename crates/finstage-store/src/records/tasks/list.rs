@@ -6,7 +6,7 @@ use finstage_model::Timestamp;
 use rusqlite::params;
 
 use super::row::{find, state, task_row};
-use super::{TaskId, TaskRow, TaskState};
+use super::{TaskId, TaskLease, TaskRow, TaskState};
 use crate::Error;
 use crate::records::Records;
 
@@ -150,6 +150,21 @@ impl Records {
                 });
             }
             Ok(stats)
+        })
+    }
+
+    /// The leases whose tasks were called off while they run.
+    ///
+    /// # Errors
+    /// As every reading call: `Corrupt`, `Held` or `Io`.
+    pub fn tasks_called_off(&self) -> Result<Vec<TaskLease>, Error> {
+        self.0.read("looking for tasks that were called off in", |tx| {
+            let sql = "SELECT id, fence FROM tasks WHERE state = 'running' AND cancel_asked = 1";
+            let mut query = tx.prepare_cached(sql)?;
+            let lease = |row: &rusqlite::Row<'_>| {
+                Ok(TaskLease { id: TaskId(row.get(0)?), fence: row.get(1)? })
+            };
+            Ok(query.query_map((), lease)?.collect::<rusqlite::Result<_>>()?)
         })
     }
 

@@ -320,3 +320,46 @@ fn callers_on_many_threads_share_commits_and_each_gets_its_own_answer() {
     assert_eq!(ids.len(), 400);
     assert_eq!(records.task_counts().unwrap().ready, 400);
 }
+
+#[test]
+fn what_is_busy_in_the_process_is_not_leased_whatever_the_queue_says() {
+    let records = empty();
+    let in_lane = |lane: &str| NewTask { lane: Some(lane.into()), ..task("t") };
+    let stuck = submit(&records, in_lane("a"));
+    let leased = one(&records, 0);
+    records.task_fail(leased.lease, at(1), "it took longer than 1s", Again::IfLeft).unwrap();
+    // More of the lane than one look takes, in front of what is free.
+    let waiting = [(); 9].map(|()| submit(&records, in_lane("a")));
+    let alone = submit(&records, task("t"));
+    let other = submit(&records, in_lane("b"));
+    let lease = |busy: &Busy| -> Vec<TaskId> {
+        let leased = records.task_lease_beside("w", at(90), LEASE, (3, busy.clone())).unwrap();
+        leased.iter().map(|one| one.lease.id).collect()
+    };
+    let mut busy = Busy { ids: [stuck, alone].into(), lanes: ["a".to_owned()].into() };
+    assert_eq!(lease(&busy), [other]);
+    busy.ids.remove(&alone);
+    assert_eq!(lease(&busy), [alone]);
+    assert_eq!(lease(&Busy { ids: [stuck].into(), ..Busy::default() }), [waiting[0]]);
+}
+
+#[test]
+fn a_task_that_runs_is_called_off_with_a_ring_and_its_lease_is_listed() {
+    let records = empty();
+    let rings = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let rung = Arc::clone(&rings);
+    records.on_call_off(move || {
+        rung.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+    });
+    let ids = [(); 3].map(|()| submit(&records, task("t")));
+    let leased = records.task_lease("w", at(0), LEASE, 2).unwrap();
+    assert_eq!(records.tasks_called_off().unwrap(), []);
+    // One that waits ends at once, and nobody has to hear of it.
+    records.clone().task_cancel(ids[2], at(1)).unwrap();
+    assert_eq!(rings.load(std::sync::atomic::Ordering::SeqCst), 0);
+    records.clone().task_cancel(ids[1], at(1)).unwrap();
+    assert_eq!(rings.load(std::sync::atomic::Ordering::SeqCst), 1);
+    assert_eq!(records.tasks_called_off().unwrap(), [leased[1].lease]);
+    records.task_fail(leased[1].lease, at(2), "called off", Again::IfLeft).unwrap();
+    assert_eq!(records.tasks_called_off().unwrap(), []);
+}

@@ -264,7 +264,7 @@ impl Desk {
 /// Says where the dashboard is.
 fn announcing(global: &Global, dir: &Path) -> impl FnOnce(&Announcement) + Send + 'static {
     let (global, dir) = (global.clone(), dir.to_owned());
-    move |at| announce(&global, (Some(&dir), Some(at.address())), at)
+    move |at| announce(&global, (Some(&dir), Some(at.address)), at)
 }
 
 fn link(state: LinkState) -> &'static str {

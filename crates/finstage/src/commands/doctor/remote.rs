@@ -1,6 +1,6 @@
 //! Checks on the network: venues, the clock against theirs, channels, and our own port.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,10 +11,11 @@ use finstage_model::{Clock, Symbol, Timestamp, format_duration};
 use finstage_net::{Client, ClientOptions, ErrorKind, Request, SystemClock, http_date};
 use finstage_notify::{Bot, BotErrorKind};
 use finstage_seal::Secret;
+use finstage_server::ServerOptions;
 
 use super::Check;
 use super::local::holder;
-use crate::commands::token::reachable;
+use crate::commands::running;
 use crate::config::settings::{FeedSettings, NotifySettings, Settings};
 use crate::exit::{Exit, Failure, Result};
 use crate::venues::{Door, Means};
@@ -69,7 +70,7 @@ pub(super) async fn check(settings: &Settings, dir: &Path, checks: &mut Vec<Chec
             NotifySettings::Webhook { url, .. } => checks.push(webhook(&client, url).await),
         }
     }
-    checks.push(port(&client, dir, settings.server.options.listen).await);
+    checks.push(port(dir, &settings.server.options).await);
     Ok(())
 }
 
@@ -227,15 +228,24 @@ async fn webhook(client: &Client, url: &Secret<String>) -> Check {
 }
 
 /// Whether our own port is free, or taken by the service on this folder.
-async fn port(client: &Client, dir: &Path, listen: SocketAddr) -> Check {
+async fn port(dir: &Path, options: &ServerOptions) -> Check {
+    let listen = options.listen;
     if TcpListener::bind(listen).is_ok() {
         return Check::ok("port", format!("{listen} is free"));
     }
-    let asked = client.send(&Request::get(format!("http://{}/healthz", reachable(listen)))).await;
+    let client = match running::client(options, (PATIENCE, ANSWER_MAX_BYTES)) {
+        Ok(client) => client,
+        Err(why) => return Check::fail("port", why.to_string()),
+    };
+    let base = running::base(options, None);
+    let asked = client.send(&Request::get(format!("{base}/healthz"))).await;
     let is_ours = holder(dir).is_some_and(|(_, name)| name.starts_with("finstage"));
     match asked {
         Ok(answer) if is_ours && answer.status == 200 => {
             Check::ok("port", format!("{listen}: the service answers"))
+        }
+        Err(error) if is_ours && error.kind() == ErrorKind::Protocol => {
+            Check::fail("port", format!("{error}: {}", running::remedy(&error, options)))
         }
         _ => Check::fail(
             "port",

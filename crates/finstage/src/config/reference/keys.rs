@@ -197,7 +197,7 @@ const HOUSE: &[Key] = &[
         "public_url",
         Kind::Text,
         "\"\"",
-        "address at which people open the dashboard; alerts have a link to their signal there",
+        "address at which people open the dashboard; links of alerts and to sign in lead there",
     ),
     key(
         "log",

@@ -4,6 +4,7 @@ mod channels;
 mod doctor;
 mod init;
 mod sealed;
+mod tls;
 mod watches;
 
 use std::io::{Read as _, Write as _};
