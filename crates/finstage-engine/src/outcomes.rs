@@ -134,13 +134,17 @@ pub fn trace_bars(question: &Question, bars: &[Bar], length: usize) -> Settlemen
         return Settlement::Missing;
     }
     let held = &bars[entry..exit];
+    // It ends at the exit, which may lie beyond all bars before it.
+    let (high, low) = held.iter().fold((exit_bar.open, exit_bar.open), |(high, low), bar| {
+        (high.max(bar.high), low.min(bar.low))
+    });
     Settlement::Settled(Course {
         entry_at: bars[entry].open_time,
         entry: entry_price,
         exit_at: exit_bar.open_time,
         exit: exit_bar.open,
-        high: held.iter().map(|bar| bar.high).max().unwrap_or(entry_price),
-        low: held.iter().map(|bar| bar.low).min().unwrap_or(entry_price),
+        high: high.max(entry_price),
+        low: low.min(entry_price),
     })
 }
 

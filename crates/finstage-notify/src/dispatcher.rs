@@ -203,11 +203,15 @@ impl Dispatcher {
         let is_fresh = progress.is_none() && !leased.possible_repeat;
         let held = if is_fresh { self.hold(&leased.item).await } else { None };
         let end = if age > max_age {
-            End::Expired(format!(
+            let why = format!(
                 "{} s old when its turn came, {} s are allowed",
                 age.as_secs(),
                 max_age.as_secs()
-            ))
+            );
+            End::Expired(match is_fresh {
+                true => why,
+                false => format!("{why}; an attempt before it may have reached people"),
+            })
         } else if let Some(reason) = self.stats.disabled() {
             End::Failed(format!("the channel is disabled: {reason}"))
         } else if let Some(end) = held {

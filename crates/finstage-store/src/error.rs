@@ -84,6 +84,13 @@ impl Error {
                 ErrorKind::Corrupt,
                 format!("{doing} {shown}: the database is damaged; put a backup in its place"),
             ),
+            Some(Code::ReadOnly | Code::CannotOpen | Code::PermissionDenied) => (
+                ErrorKind::Io,
+                format!(
+                    "{doing} {shown}: this user may not write there, which reading needs too: run it as the owner of {}, or on a copy",
+                    path.parent().unwrap_or(path).display()
+                ),
+            ),
             _ => (ErrorKind::Io, format!("{doing} {shown} failed")),
         };
         Self::new(kind, message).because(source)

@@ -34,6 +34,9 @@ const SHARED: Duration = Duration::from_secs(31 * 86_400);
 /// No exit is farther from its signal than this and three bars: a month of trading days is not.
 const FARTHEST: Duration = Duration::from_secs(62 * 86_400);
 
+/// No exit is nearer to its signal than this part of the horizon's nominal length.
+const SHORTEST: f64 = 2.0 / 3.0;
+
 /// How far what is stored can no longer change.
 #[derive(Debug, Clone, Copy)]
 pub struct Reach {
@@ -104,6 +107,7 @@ fn settle_page(
     let (mut due, mut done) = (Vec::new(), Vec::new());
     for ((symbol, interval), mut signals) in series {
         let hours = hours(records, &symbol)?;
+        signals.retain(|open| may_settle(open, hours, until));
         signals.sort_by_key(|open| (open.signal.timestamp, open.number));
         let is_near = |a: &OpenSignal, b: &OpenSignal| {
             let place =
@@ -164,6 +168,20 @@ pub(crate) fn length(
         Some(hours) => hours.bars_of(horizon, interval),
         None if interval < Interval::D1 && horizon.interval() >= Interval::D1 => None,
         None => horizon.bars(interval, false),
+    }
+}
+
+/// Whether anything of a signal may be over: most that are open are not, and their bars need not be read.
+fn may_settle(open: &OpenSignal, hours: Option<MarketHours>, until: Timestamp) -> bool {
+    let signal = &open.signal;
+    let is_left = |horizon: &Horizon| {
+        !open.settled.contains(horizon) && length(hours, *horizon, signal.interval).is_some()
+    };
+    // A month of 21 bars may be as few days: no horizon takes less than two thirds of its name.
+    let least = |horizon: Horizon| horizon.interval().nominal().mul_f64(SHORTEST);
+    match Horizon::ALL.into_iter().filter(is_left).map(least).min() {
+        Some(least) => signal.timestamp.plus(least) <= until,
+        None => true,
     }
 }
 

@@ -274,11 +274,17 @@ impl Fault {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawScenario {
+    #[serde(default = "own")]
     name: String,
     #[serde(default)]
     seed: u64,
     #[serde(default)]
     faults: Vec<RawFault>,
+}
+
+/// The name of a scenario whose file gives none.
+fn own() -> String {
+    "own".to_owned()
 }
 
 #[derive(Deserialize)]

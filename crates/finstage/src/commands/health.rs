@@ -45,7 +45,8 @@ pub(super) fn run(global: &Global, args: &Health) -> Result<Exit> {
     }
     if answer.status != 200 {
         let status = answer.status;
-        return Err(not_ready(format!("not ready: {url} answered {status}: its log says why")));
+        let why = failing(&answer.body).unwrap_or_else(|| "its log says why".to_owned());
+        return Err(not_ready(format!("not ready: {url} answered {status}: {why}")));
     }
     if global.json {
         print_json(&serde_json::json!({"ready": true, "url": base}))?;
@@ -53,6 +54,17 @@ pub(super) fn run(global: &Global, args: &Health) -> Result<Exit> {
         print_line("ready")?;
     }
     Ok(Exit::Done)
+}
+
+/// The checks that fail, as the answer has them.
+fn failing(body: &[u8]) -> Option<String> {
+    let answer: serde_json::Value = serde_json::from_slice(body).ok()?;
+    let words = |check: &serde_json::Value| {
+        (check["ok"] == false && check["required"] != false).then_some(())?;
+        Some(format!("{}: {}", check["name"].as_str()?, check["detail"].as_str()?))
+    };
+    let failing: Vec<String> = answer["checks"].as_array()?.iter().filter_map(words).collect();
+    (!failing.is_empty()).then(|| failing.join("; "))
 }
 
 /// Whether a service can be asked there at all.

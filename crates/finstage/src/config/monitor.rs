@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::settings::Resolver;
 use crate::exit::Result;
+use crate::monitor::FIGURES_EVERY;
 use crate::monitor::files::{Aside, Form, StatsFiles};
 
 /// `[monitor]` as it stands.
@@ -102,6 +103,11 @@ impl Resolver<'_> {
             return self.refuse("stats.keep", format!("{keep}: write {MAX_KEPT} at most"));
         }
         let every = self.duration("stats.every", raw.every.as_deref(), Duration::from_secs(300))?;
+        if every < FIGURES_EVERY {
+            let why =
+                format!("write {}s or more: figures are taken that often", FIGURES_EVERY.as_secs());
+            return self.refuse("stats.every", why);
+        }
         let dir = raw.path.as_ref().filter(|path| !path.is_empty()).map(PathBuf::from);
         let aside = if raw.gzip.unwrap_or(true) { Aside::Packed } else { Aside::Plain };
         Ok(dir.map(|dir| (StatsFiles { dir, form: *form, rotate_bytes, keep, aside }, every)))

@@ -27,7 +27,10 @@ pub fn schedules(
     let marks: BTreeMap<String, Timestamp> = marks.collect();
     let done: BTreeMap<String, Timestamp> = records.task_lanes_done()?.into_iter().collect();
     let item = |job: &Job| {
-        let next = std::iter::successors(job.timing.next(now), |at| job.timing.next(*at));
+        // An occurrence that is past may be one whose run is still to come.
+        let after = job.timing.after;
+        let next =
+            std::iter::successors(job.timing.next(now.minus(after)), |at| job.timing.next(*at));
         ScheduleItem {
             name: job.name.to_owned(),
             describes: job.describes.to_owned(),
@@ -42,7 +45,10 @@ pub fn schedules(
                 .copied()
                 .filter(|at| job.timing.newest(*at) == Some(*at))
                 .max(done.get(job.name).copied()),
-            next: next.take(if job.is_enabled { NEXT } else { 0 }).collect(),
+            next: next
+                .map(|at| at.plus(after))
+                .take(if job.is_enabled { NEXT } else { 0 })
+                .collect(),
         }
     };
     Ok(jobs.iter().map(item).collect())

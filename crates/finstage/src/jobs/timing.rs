@@ -207,6 +207,9 @@ impl fmt::Display for Timing {
 pub fn cron(text: &str) -> Result<Repeat, String> {
     let parser = CronParser::builder().seconds(Seconds::Optional).year(Year::Disallowed).build();
     match parser.parse(text) {
+        Ok(cron) if cron.find_next_occurrence(&Zoned::default(), true).is_err() => {
+            Err(format!("\"{text}\" never comes: write a day that its month has"))
+        }
         Ok(cron) => Ok(Repeat::Cron(Box::new(cron))),
         Err(why) => Err(format!(
             "\"{text}\" is no cron pattern ({why}): write minute, hour, day, month and weekday, as in \"30 2 * * *\""

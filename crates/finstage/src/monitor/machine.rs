@@ -18,8 +18,10 @@ pub(super) struct Disk {
 #[must_use]
 pub(super) fn disk(dir: &Path) -> Option<Disk> {
     let seen = rustix::fs::statvfs(dir).ok()?;
-    let (all, free) = (seen.f_blocks as f64, seen.f_bavail as f64);
-    let used_percent = if all > 0.0 { 100.0 * (all - free) / all } else { 0.0 };
+    // As `df` has it: of what is used or free for us. What is kept for others is neither.
+    let used = seen.f_blocks.saturating_sub(seen.f_bfree) as f64;
+    let all = used + seen.f_bavail as f64;
+    let used_percent = if all > 0.0 { 100.0 * used / all } else { 0.0 };
     Some(Disk { free: seen.f_bavail.saturating_mul(seen.f_frsize), used_percent })
 }
 

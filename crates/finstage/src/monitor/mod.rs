@@ -42,7 +42,7 @@ pub const LOOK: Duration = Duration::from_secs(10);
 /// How often while the service is not ready.
 const LOOK_SOON: Duration = Duration::from_secs(1);
 /// How often figures and limits are taken.
-const FIGURES_EVERY: Duration = Duration::from_secs(30);
+pub(crate) const FIGURES_EVERY: Duration = Duration::from_secs(30);
 
 /// What a monitor looks at.
 #[derive(Debug)]
@@ -184,7 +184,8 @@ impl Monitor {
             let before =
                 self.state().checks.iter().find(|old| old.name == check.name).map(|old| old.ok);
             if before == Some(true) && !check.ok {
-                tracing::warn!("not ready: {}: {}", check.name, check.detail);
+                let what = if check.required { "not ready" } else { "ready, but" };
+                tracing::warn!("{what}: {}: {}", check.name, check.detail);
             }
         }
         let is_due = {
@@ -265,7 +266,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let stats = folder.path().join("stats");
         let text = format!(
-            "[monitor]\ndisk = 0.000001\n[stats]\npath = \"{}\"\nevery = \"1s\"\n",
+            "[monitor]\ndisk = 0.000001\n[stats]\npath = \"{}\"\nevery = \"30s\"\n",
             stats.display()
         );
         let settings = crate::config::parse("test", &text, &[]).unwrap();

@@ -283,11 +283,29 @@ fn ledgers(dir: &Path, new: &Path, records: &Records) -> Result<Vec<String>> {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
             _ => {}
         }
+        rename_head(new, (dir, name), records)?;
         lost.push(format!(
             "the chain behind {name} is not whole ({fault}); what named its end is now {aside}, and a restored backup is better"
         ));
     }
     Ok(lost)
+}
+
+/// Writes where the chain ends now, if what is left of it is a chain.
+fn rename_head(new: &Path, (dir, name): (&Path, &str), records: &Records) -> Result<()> {
+    match fs::remove_file(new.join(name)) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+        _ => {}
+    }
+    let (end, check) = match name == HEADS[0] {
+        // Nothing is added; the end is written.
+        true => (records.add_trials(&[], Timestamp::EPOCH), records.check_trials()),
+        false => (records.track_outcomes(&[], &[]), records.check_track()),
+    };
+    if end.is_ok_and(|end| end.entries > 0) && check.is_ok_and(|check| check.fault.is_none()) {
+        fs::copy(new.join(name), dir.join(name))?;
+    }
+    Ok(())
 }
 
 /// The new records take the place of the old ones, which stay under another name.
