@@ -16,17 +16,17 @@ use crate::{Desk, Error, Rules};
 #[derive(Debug, Clone, Serialize)]
 pub struct SignalItem {
     id: SignalId,
-    symbol: Symbol,
+    pub(crate) symbol: Symbol,
     interval: Interval,
-    strategy: String,
-    direction: Direction,
+    pub(crate) strategy: String,
+    pub(crate) direction: Direction,
     at: Timestamp,
     timestamp: Timestamp,
     price: Price,
     strength: Option<f64>,
     #[serde(serialize_with = "by_name")]
     facts: Vec<(String, f64)>,
-    verdict: &'static str,
+    pub(crate) verdict: &'static str,
     reasons: Vec<&'static str>,
     card: Option<Evidence>,
     #[serde(flatten)]
@@ -61,6 +61,16 @@ pub enum Evidence {
     Card(Box<Card>),
     /// Its figures.
     Proof(Box<Proof>),
+}
+
+impl SignalItem {
+    /// The share of events that went as claimed, on which its verdict rests.
+    pub(crate) fn hit_rate(&self) -> Option<f64> {
+        match self.card.as_ref()? {
+            Evidence::Card(card) => card.hit_rate,
+            Evidence::Proof(proof) => proof.hit_rate,
+        }
+    }
 }
 
 /// A bar as lists have it.

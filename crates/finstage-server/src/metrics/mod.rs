@@ -11,12 +11,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use finstage_store::records::{AlertRow, AlertStatus, SignalRow};
+use finstage_store::records::{AlertRow, AlertStatus};
 
 use crate::desk::{Gauges, QuotaGauge, RemoteGauge, SealedGauge, Times};
 use crate::live::Live;
 use crate::monitor::HttpTotals;
 use crate::process;
+use crate::rows::SignalItem;
 
 pub use self::dashboard::metrics_dashboard;
 pub use self::rules::metrics_rules;
@@ -63,8 +64,8 @@ pub(crate) struct Metrics {
     /// By method, route and status.
     requests: Mutex<BTreeMap<(&'static str, &'static str, u16), u64>>,
     durations: Mutex<BTreeMap<&'static str, Histogram>>,
-    /// By symbol, strategy, direction and verdict.
-    signals: Mutex<BTreeMap<[String; 4], u64>>,
+    /// By symbol, strategy, direction, verdict and confidence.
+    signals: Mutex<BTreeMap<[String; 5], u64>>,
     /// By kind and status.
     alerts: Mutex<BTreeMap<[String; 2], u64>>,
     pub(crate) refused_connections: AtomicU64,
@@ -103,10 +104,15 @@ impl Metrics {
     }
 
     /// Counts a signal that is in the records.
-    pub(crate) fn signal(&self, row: &SignalRow) {
-        let name = row.strategy.split(['(', ':']).next().unwrap_or_default().trim();
-        let verdict = row.ruling.map_or("pending", |ruling| ruling.as_str());
-        let key = [row.symbol.as_str(), name, row.direction.as_str(), verdict];
+    pub(crate) fn signal(&self, item: &SignalItem) {
+        let name = item.strategy.split(['(', ':']).next().unwrap_or_default().trim();
+        let key = [
+            item.symbol.as_str(),
+            name,
+            item.direction.as_str(),
+            item.verdict,
+            confidence_level(item.hit_rate()),
+        ];
         count(&self.signals, key.map(str::to_owned));
     }
 
@@ -172,12 +178,13 @@ impl Metrics {
         let name = "finstage_signals_generated_total";
         page.family(name);
         for (key, count) in &*lock(&self.signals) {
-            let [symbol, kind, direction, verdict] = key.each_ref().map(String::as_str);
+            let [symbol, kind, direction, verdict, confidence] = key.each_ref().map(String::as_str);
             let labels = [
                 ("symbol", symbol),
                 ("type", kind),
                 ("direction", direction),
                 ("verdict", verdict),
+                ("confidence_level", confidence),
             ];
             page.sample(name, &labels, count);
         }
@@ -187,6 +194,16 @@ impl Metrics {
             let [kind, status] = key.each_ref().map(String::as_str);
             page.sample(name, &[("kind", kind), ("status", status)], count);
         }
+    }
+}
+
+/// How often signals like it went as claimed: what we have of confidence is measured, or none.
+fn confidence_level(hit_rate: Option<f64>) -> &'static str {
+    match hit_rate {
+        Some(rate) if rate >= 0.8 => "high",
+        Some(rate) if rate >= 0.6 => "medium",
+        Some(_) => "low",
+        None => "none",
     }
 }
 
@@ -496,7 +513,7 @@ mod tests {
 
     #[test]
     fn every_figure_of_the_monitor_has_a_family_and_errors_are_by_component() {
-        let cost = finstage_store::records::Cost { count: 2, ..Default::default() };
+        let cost = finstage_store::records::Cost { count: 3, failed: 1, ..Default::default() };
         let monitor = crate::MonitorGauges {
             figures: vec![("finstage_cpu_percent", 12.5)],
             statements: vec![crate::StatementGauge {
@@ -512,12 +529,19 @@ mod tests {
         let page = Metrics::default().page(&Live::default(), &gauges, "1");
         for line in [
             "finstage_cpu_percent 12.5",
-            "finstage_db_operations_total{operation=\"select\",table=\"meta\"} 2",
+            "finstage_db_operations_total{operation=\"select\",table=\"meta\",status=\"ok\"} 2",
+            "finstage_db_operations_total{operation=\"select\",table=\"meta\",status=\"error\"} 1",
             "finstage_errors_total{type=\"warning\",component=\"finstage_net\"} 3",
             "finstage_threshold_state{rule=\"cpu\"} 1",
         ] {
             assert!(page.lines().any(|found| found == line), "{line} is not in\n{page}");
         }
+    }
+
+    #[test]
+    fn confidence_is_the_hit_rate_that_was_measured() {
+        let levels = [Some(0.8), Some(0.799), Some(0.6), Some(0.599), None].map(confidence_level);
+        assert_eq!(levels, ["high", "medium", "medium", "low", "none"]);
     }
 
     #[test]
