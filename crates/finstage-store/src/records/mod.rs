@@ -107,6 +107,26 @@ pub enum StoreKind {
     Demo,
 }
 
+impl StoreKind {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Real, Self::Demo];
+
+    /// Its word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Real => "real",
+            Self::Demo => "demo",
+        }
+    }
+
+    /// The one with this word.
+    #[must_use]
+    pub fn find(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
+    }
+}
+
 /// What was said by a run, in three numbers: two runs with the same are taken for equal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct RunDigest {
@@ -227,21 +247,22 @@ impl Records {
     /// # Errors
     /// As every writing call: `Full`, `Held`, `Corrupt` or `Io`.
     pub fn claim_kind(&self, kind: StoreKind) -> Result<StoreKind, Error> {
-        let word = match kind {
-            StoreKind::Real => "real",
-            StoreKind::Demo => "demo",
-        };
         self.0.write("writing to", Durability::Kept, |tx| {
             let sql = "INSERT INTO meta VALUES ('kind', ?) ON CONFLICT DO NOTHING";
-            tx.execute(sql, [word])?;
+            tx.execute(sql, [kind.as_str()])?;
             let sql = "SELECT value FROM meta WHERE key = 'kind'";
             let found: String = tx.query_row(sql, (), |row| row.get(0))?;
-            match found.as_str() {
-                "real" => Ok(StoreKind::Real),
-                "demo" => Ok(StoreKind::Demo),
-                _ => Err(Trouble::BadRow(format!("its kind is \"{found}\""))),
-            }
+            StoreKind::find(&found)
+                .ok_or_else(|| Trouble::BadRow(format!("its kind is \"{found}\"")))
         })
+    }
+
+    /// Which world they are about; `None` until that was claimed.
+    ///
+    /// # Errors
+    /// As every reading call: `Corrupt`, `Held` or `Io`.
+    pub fn kind(&self) -> Result<Option<StoreKind>, Error> {
+        Ok(self.meta("kind")?.as_deref().and_then(StoreKind::find))
     }
 
     /// The position after the last event of a run that was applied.
