@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use finstage_store::records::{AlertRow, AlertStatus};
 
-use crate::desk::{Gauges, QuotaGauge, RemoteGauge, SealedGauge, Times};
+use crate::desk::{FeedGauge, Gauges, QuotaGauge, RemoteGauge, SealedGauge, Times};
 use crate::live::Live;
 use crate::monitor::HttpTotals;
 use crate::process;
@@ -232,7 +232,7 @@ fn engine(page: &mut Sheet, live: &Live, gauges: &Gauges) {
 }
 
 fn feeds(page: &mut Sheet, gauges: &Gauges) {
-    type Read = fn(&crate::desk::FeedGauge) -> u64;
+    type Read = fn(&FeedGauge) -> u64;
     let counters: [(&str, Read); 12] = [
         ("finstage_feed_messages_total", |f| f.messages),
         ("finstage_feed_events_total", |f| f.events),
@@ -247,23 +247,25 @@ fn feeds(page: &mut Sheet, gauges: &Gauges) {
         ("finstage_feed_overlaps_total", |f| f.overlaps),
         ("finstage_feed_stalls_total", |f| f.stalls),
     ];
-    let places: Vec<String> = (0..gauges.feeds.len()).map(|place| place.to_string()).collect();
     for (name, read) in counters {
-        page.family(name);
-        for (feed, place) in gauges.feeds.iter().zip(&places) {
-            page.sample(name, &[("venue", &feed.venue), ("feed", place)], read(feed));
-        }
+        of_feeds(page, gauges, name, |feed| Some(read(feed)));
     }
-    page.family("finstage_feed_up");
-    for (feed, place) in gauges.feeds.iter().zip(&places) {
-        let labels = [("venue", feed.venue.as_str()), ("feed", place.as_str())];
-        page.sample("finstage_feed_up", &labels, u8::from(feed.connected));
-    }
-    page.family("finstage_feed_age_seconds");
-    for (feed, place) in gauges.feeds.iter().zip(&places) {
-        if let Some(age) = feed.age_ms {
-            let labels = [("venue", feed.venue.as_str()), ("feed", place.as_str())];
-            page.sample("finstage_feed_age_seconds", &labels, age as f64 / 1e3);
+    of_feeds(page, gauges, "finstage_feed_up", |feed| Some(u8::from(feed.connected)));
+    let age = |feed: &FeedGauge| feed.age_ms.map(|age| age as f64 / 1e3);
+    of_feeds(page, gauges, "finstage_feed_age_seconds", age);
+}
+
+/// A family with a sample of each feed that has one.
+fn of_feeds<V: Display>(
+    page: &mut Sheet,
+    gauges: &Gauges,
+    name: &str,
+    read: impl Fn(&FeedGauge) -> Option<V>,
+) {
+    page.family(name);
+    for (place, feed) in gauges.feeds.iter().enumerate() {
+        if let Some(value) = read(feed) {
+            page.sample(name, &[("venue", &feed.venue), ("feed", &place.to_string())], value);
         }
     }
 }
@@ -278,15 +280,11 @@ fn sealed(page: &mut Sheet, gauges: &Gauges) {
         ("finstage_sealed_slow_total", |s| s.slow),
         ("finstage_sealed_fallback", |s| u64::from(s.fallback)),
     ];
-    let feeds = gauges.feeds.iter().enumerate();
-    let feeds =
-        feeds.filter_map(|(place, feed)| Some((place.to_string(), feed, feed.sealed.as_ref()?)));
-    let feeds: Vec<_> = feeds.collect();
-    for (name, read) in families.into_iter().filter(|_| !feeds.is_empty()) {
-        page.family(name);
-        for (place, feed, sealed) in &feeds {
-            page.sample(name, &[("venue", &feed.venue), ("feed", place)], read(sealed));
-        }
+    if gauges.feeds.iter().all(|feed| feed.sealed.is_none()) {
+        return;
+    }
+    for (name, read) in families {
+        of_feeds(page, gauges, name, |feed| feed.sealed.as_ref().map(read));
     }
 }
 
@@ -343,14 +341,13 @@ fn news(page: &mut Sheet, gauges: &Gauges) {
     let name = "finstage_news_processed_total";
     page.family(name);
     for one in &gauges.news.sources {
-        for (status, count) in [
+        let counts = [
             ("new", one.new),
             ("copy", one.copies),
             ("known", one.known),
             ("unreadable", one.unreadable),
-        ] {
-            page.sample(name, &[("source", &one.source), ("status", status)], count);
-        }
+        ];
+        page.by_status(name, ("source", &one.source), counts);
     }
     let name = "finstage_news_processing_duration_seconds";
     page.family(name);
@@ -363,14 +360,13 @@ fn notifiers(page: &mut Sheet, gauges: &Gauges) {
     let name = "finstage_notifications_sent_total";
     page.family(name);
     for one in &gauges.notifiers {
-        for (status, count) in [
+        let counts = [
             ("delivered", one.delivered),
             ("failed", one.failed),
             ("retried", one.retried),
             ("expired", one.expired),
-        ] {
-            page.sample(name, &[("channel", &one.name), ("status", status)], count);
-        }
+        ];
+        page.by_status(name, ("channel", &one.name), counts);
     }
     let name = "finstage_notification_duration_seconds";
     page.family(name);
@@ -418,6 +414,13 @@ impl Sheet {
         let _ = writeln!(self.0, "{end} {value}");
     }
 
+    /// A sample of each status.
+    fn by_status(&mut self, name: &str, of: (&str, &str), counts: [(&str, u64); 4]) {
+        for (status, count) in counts {
+            self.sample(name, &[of, ("status", status)], count);
+        }
+    }
+
     fn histogram(&mut self, name: &str, labels: &[(&str, &str)], times: &Times) {
         let mut total = 0;
         let bucket = format!("{name}_bucket");
@@ -447,7 +450,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::desk::FeedGauge;
 
     #[test]
     fn the_page_is_in_the_form_that_scrapers_read() {
