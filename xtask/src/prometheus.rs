@@ -44,12 +44,6 @@ tests:
       - eval_time: 25m
         alertname: FinstageSlowStatements
 "#;
-/// Families that the page of a service always has samples of.
-const ALWAYS: [&str; 3] = [
-    "finstage_db_connections_active ",
-    "finstage_db_operations_total{operation=\"select\",table=\"meta\",status=\"ok\"} ",
-    "finstage_tasks{state=\"done\"} ",
-];
 
 /// Has promtool.
 pub(crate) fn install() -> Result<()> {
@@ -78,9 +72,6 @@ pub(crate) fn check() -> Result<()> {
     }
     let mut demo = Demo::start(&finstage, &["--data-dir", &data.to_string_lossy()])?;
     let page = metrics(&demo.link()?, &fs::read_to_string(data.join("token"))?)?;
-    for sample in ALWAYS {
-        ensure!(page.lines().any(|line| line.starts_with(sample)), "/metrics has no {sample}");
-    }
     let mut promtool = Command::new(PROMTOOL);
     promtool.args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut child = promtool.stderr(Stdio::piped()).spawn()?;
