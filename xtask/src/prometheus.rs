@@ -19,6 +19,32 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Debian's tool.
 const PROMTOOL: &str = "promtool";
 
+/// What the rules say of invented figures, a sample a minute.
+const CASES: &str = r#"
+rule_files: [rules.yml]
+evaluation_interval: 1m
+tests:
+  - interval: 1m
+    input_series:
+      - series: finstage_db_operations_total{operation="insert",table="alerts",status="error"}
+        values: 0x20 3x20
+      - series: finstage_db_operations_total{operation="insert",table="alerts",status="ok"}
+        values: 0+9x40
+      - series: finstage_db_slow_statements_total
+        values: 0x20 9x20
+    alert_rule_test:
+      - eval_time: 20m
+        alertname: FinstageStatementsFail
+      - eval_time: 25m
+        alertname: FinstageStatementsFail
+        exp_alerts:
+          - exp_labels: { severity: critical, operation: insert, table: alerts }
+            exp_annotations:
+              summary: "insert alerts: statements of the records fail, the log says why"
+      - eval_time: 25m
+        alertname: FinstageSlowStatements
+"#;
+
 /// Has promtool.
 pub(crate) fn install() -> Result<()> {
     let works = || debian::runs(Path::new(PROMTOOL), &["--version"]);
@@ -37,6 +63,9 @@ pub(crate) fn check() -> Result<()> {
     let rules = folder.join("rules.yml");
     fs::write(&rules, output_of(&finstage.to_string_lossy(), &["metrics", "rules"])?)?;
     debian::run(Command::new(PROMTOOL).args(["check", "rules"]).arg(&rules))?;
+    let cases = folder.join("cases.yml");
+    fs::write(&cases, CASES)?;
+    debian::run(Command::new(PROMTOOL).args(["test", "rules"]).arg(&cases))?;
     let data = folder.join("data");
     if data.exists() {
         fs::remove_dir_all(&data)?;

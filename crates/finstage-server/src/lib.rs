@@ -61,7 +61,7 @@ pub use monitor::{HealthCheck, HttpTotals, MonitorGauges, StatementGauge};
 pub use news::NewsItem;
 pub use options::{Limits, ServerOptions};
 pub use process::{cpu_seconds, memory_bytes};
-pub use rows::{AlertItem, Evidence, SignalItem, alert_items, signal_items};
+pub use rows::{AlertItem, SignalItem, alert_items, signal_items};
 pub use server::{Inputs, Server};
 pub use stream::Synced;
 pub use tasks::{ScheduleItem, TaskAsked, TaskItem};

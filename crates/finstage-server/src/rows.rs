@@ -1,13 +1,10 @@
 //! Rows of the store as lists and pushes have them: the words of the contract, prices with their exact
 //! digits.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use finstage_model::{
-    Alert, AlertId, AlertKind, Bar, Card, CardId, Decision, Direction, Interval, Price, Proof, Qty,
-    SignalId, Symbol, Timestamp,
+    AlertId, AlertKind, Bar, Direction, Interval, Price, Qty, SignalId, Symbol, Timestamp,
 };
-use finstage_store::records::{AlertRow, AlertStatus, Records, SignalRow};
+use finstage_store::records::{AlertRow, AlertStatus, Evidence, Records, SignalRow};
 use serde::{Serialize, Serializer};
 
 use crate::{Desk, Error, Rules};
@@ -16,17 +13,17 @@ use crate::{Desk, Error, Rules};
 #[derive(Debug, Clone, Serialize)]
 pub struct SignalItem {
     id: SignalId,
-    symbol: Symbol,
+    pub(crate) symbol: Symbol,
     interval: Interval,
-    strategy: String,
-    direction: Direction,
+    pub(crate) strategy: String,
+    pub(crate) direction: Direction,
     at: Timestamp,
     timestamp: Timestamp,
     price: Price,
     strength: Option<f64>,
     #[serde(serialize_with = "by_name")]
     facts: Vec<(String, f64)>,
-    verdict: &'static str,
+    pub(crate) verdict: &'static str,
     reasons: Vec<&'static str>,
     card: Option<Evidence>,
     #[serde(flatten)]
@@ -52,15 +49,12 @@ pub struct AlertItem {
     card: Option<Evidence>,
 }
 
-/// What a ruling rests on: the row of `verify` as long as it is in force, else the figures that went
-/// with the alert.
-#[derive(Debug, Clone, Serialize)]
-#[serde(untagged)]
-pub enum Evidence {
-    /// The whole row.
-    Card(Box<Card>),
-    /// Its figures.
-    Proof(Box<Proof>),
+impl SignalItem {
+    /// The share of events that went as claimed, on which its verdict rests.
+    pub(crate) fn hit_rate(&self) -> Option<f64> {
+        let Evidence { proof, card } = self.card.as_ref()?;
+        card.as_ref().map_or(proof.hit_rate, |card| card.hit_rate)
+    }
 }
 
 /// A bar as lists have it.
@@ -90,11 +84,9 @@ pub fn signal_items(
     desk: &dyn Desk,
     rows: Vec<SignalRow>,
 ) -> Result<Vec<SignalItem>, Error> {
-    let ids: BTreeSet<AlertId> = rows.iter().map(alert_of).collect();
-    let alerts = if ids.is_empty() { BTreeMap::new() } else { records.alerts_with(&ids)? };
-    let mut evidence = evidence_of(records, alerts.values())?;
+    let mut evidence = records.evidence_of_signals(&rows)?;
     let item = |row: SignalRow| {
-        let card = evidence.remove(&alert_of(&row));
+        let card = evidence.remove(&row.alert_id());
         let reason = row.ruling.and_then(|ruling| ruling.reason());
         SignalItem {
             id: row.id,
@@ -121,18 +113,14 @@ pub fn signal_items(
 /// # Errors
 /// When the records cannot be read.
 pub fn alert_items(records: &Records, rows: Vec<AlertRow>) -> Result<Vec<AlertItem>, Error> {
-    let mut evidence = evidence_of(records, rows.iter().map(|row| &row.alert))?;
+    let mut evidence = records.evidence_of_alerts(rows.iter().map(|row| &row.alert))?;
     let item = |row: AlertRow| {
-        let reasons = reasons(&row);
+        let (reasons, kind) = (row.reasons(), row.kind());
         let AlertRow { alert, status, .. } = row;
         AlertItem {
             id: alert.id,
             symbol: alert.symbol,
-            kind: match alert.kind {
-                AlertKind::Signal { size: Some(_), .. } => "size",
-                AlertKind::Signal { .. } => "signal",
-                AlertKind::Watch { .. } => "watch",
-            },
+            kind,
             status: AlertStatus::as_str(status),
             reasons,
             at: alert.at,
@@ -147,41 +135,6 @@ pub fn alert_items(records: &Records, rows: Vec<AlertRow>) -> Result<Vec<AlertIt
         }
     };
     Ok(rows.into_iter().map(item).collect())
-}
-
-/// The alert that a signal makes, whether it is sent or not.
-pub(crate) fn alert_of(row: &SignalRow) -> AlertId {
-    AlertId::of_signal(&row.strategy, row.id)
-}
-
-fn evidence_of<'a>(
-    records: &Records,
-    alerts: impl IntoIterator<Item = &'a Alert>,
-) -> Result<BTreeMap<AlertId, Evidence>, Error> {
-    let with_proof = |alert: &'a Alert| match &alert.kind {
-        AlertKind::Signal { proof: Some(proof), .. } => Some((alert.id, proof.as_ref())),
-        _ => None,
-    };
-    let proofs: Vec<(AlertId, &Proof)> = alerts.into_iter().filter_map(with_proof).collect();
-    let ids: BTreeSet<CardId> = proofs.iter().map(|(_, proof)| proof.card).collect();
-    let cards = if ids.is_empty() { BTreeMap::new() } else { records.cards_with(&ids)? };
-    let of = |(id, proof): (AlertId, &Proof)| match cards.get(&proof.card) {
-        Some(card) => (id, Evidence::Card(Box::new(card.clone()))),
-        None => (id, Evidence::Proof(Box::new(proof.clone()))),
-    };
-    Ok(proofs.into_iter().map(of).collect())
-}
-
-/// Why it was not sent, and what is known against the signal.
-fn reasons(row: &AlertRow) -> Vec<String> {
-    let mut reasons: Vec<String> = row.reason.clone().into_iter().collect();
-    if let (Decision::Withhold(why), true) = (row.alert.decision, reasons.is_empty()) {
-        reasons.push(why.as_str().to_owned());
-    }
-    if let AlertKind::Signal { ruling, .. } = row.alert.kind {
-        reasons.extend(ruling.reason().map(|reason| reason.as_str().to_owned()));
-    }
-    reasons
 }
 
 /// Pairs as an object; what is no number is null.

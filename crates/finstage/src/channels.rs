@@ -14,6 +14,7 @@ use finstage_store::records::{Records, Renamed};
 use crate::config::channels::LOG;
 use crate::config::settings::{NotifySettings, Settings};
 use crate::exit::Result;
+use crate::report::Language;
 
 /// Where the store keeps which name led where at the last start.
 const REMEMBERED: &str = "channels";
@@ -31,6 +32,27 @@ pub struct Gone {
     pub messages: u64,
     /// Watches that speak in its chat alone, and so nowhere.
     pub watches: u64,
+}
+
+impl Gone {
+    /// In the words of `language`.
+    #[must_use]
+    pub fn text(&self, language: Language) -> String {
+        if language == Language::En {
+            return self.to_string();
+        }
+        let Self { name, messages, watches } = self;
+        let mut text = format!("{name}: [[notify]]에 더 이상 없습니다");
+        if *messages > 0 {
+            text.push_str(&format!("; 보내지 못하는 메시지 {messages}건"));
+        }
+        if *watches > 0 {
+            text.push_str(&format!(
+                "; 알릴 곳이 없는 감시 {watches}개: `finstage watch add`로 다시 추가하거나 삭제하세요"
+            ));
+        }
+        text
+    }
 }
 
 impl fmt::Display for Gone {

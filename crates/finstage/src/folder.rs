@@ -16,15 +16,6 @@ pub const KIND: &str = "kind";
 /// Second places of the ledgers.
 pub const HEADS: [&str; 2] = ["trials.head", "track.head"];
 
-/// The word for a world.
-#[must_use]
-pub const fn word(kind: StoreKind) -> &'static str {
-    match kind {
-        StoreKind::Real => "real",
-        StoreKind::Demo => "demo",
-    }
-}
-
 /// The world that the folder says it is about, where it says one.
 ///
 /// # Errors
@@ -41,9 +32,7 @@ pub fn kind(dir: &Path) -> Result<Option<StoreKind>> {
             read.map_err(|e| Failure::new(Exit::Store, format!("reading {}: {e}", path.display())))?
         }
     };
-    let known =
-        [StoreKind::Real, StoreKind::Demo].into_iter().find(|kind| word(*kind) == text.trim());
-    known.map(Some).ok_or_else(|| {
+    StoreKind::find(text.trim()).map(Some).ok_or_else(|| {
         let why = format!("{}: write real or demo into it, whichever it is", path.display());
         Failure::new(Exit::Store, why)
     })
@@ -59,7 +48,7 @@ pub fn say_kind(dir: &Path, kind: StoreKind) -> Result<()> {
     }
     let (path, new) = (dir.join(KIND), dir.join("kind.new"));
     let write = || {
-        fs::write(&new, format!("{}\n", word(kind)))?;
+        fs::write(&new, format!("{}\n", kind.as_str()))?;
         fs::File::open(&new)?.sync_all()?;
         fs::rename(&new, &path)
     };

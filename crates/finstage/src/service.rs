@@ -343,8 +343,7 @@ fn jobs(plan: &Plan, house: &House) -> Result<(jobs::Means, Vec<jobs::Job>)> {
         dir: plan.store.dir.clone(),
         retention: Policy::of(&plan.settings),
     };
-    let is_demo = house.records.meta("kind")?.as_deref() == Some("demo");
-    let world = if is_demo { StoreKind::Demo } else { StoreKind::Real };
+    let world = house.records.kind()?.unwrap_or(StoreKind::Real);
     Ok((means, jobs::table::jobs(&plan.settings, world)))
 }
 

@@ -55,6 +55,14 @@ pub(super) const PANELS: &[Panel] = &[
         &[("sum(increase(finstage_signals_generated_total[1h])) by (verdict)", "{{verdict}}")],
     ),
     panel(
+        "Hit rate behind signals",
+        "short",
+        &[(
+            "sum(increase(finstage_signals_generated_total[1h])) by (confidence_level)",
+            "{{confidence_level}}",
+        )],
+    ),
+    panel(
         "Alerts",
         "short",
         &[("sum(increase(finstage_alerts_total[1h])) by (status)", "{{status}}")],
@@ -89,8 +97,18 @@ pub(super) const PANELS: &[Panel] = &[
     panel(
         "Statements",
         "ops",
-        &[("sum(rate(finstage_db_operations_total[1m])) by (operation)", "{{operation}}")],
+        &[
+            (
+                "sum(rate(finstage_db_operations_total{status=\"ok\"}[1m])) by (operation)",
+                "{{operation}}",
+            ),
+            (
+                "sum(rate(finstage_db_operations_total{status=\"error\"}[1m])) by (operation)",
+                "{{operation}} failed",
+            ),
+        ],
     ),
+    panel("Connections to the records", "short", &[("finstage_db_connections_active", "at work")]),
     panel(
         "Processor",
         "percent",

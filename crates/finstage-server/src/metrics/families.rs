@@ -37,7 +37,10 @@ pub(super) const FAMILIES: &[Family] = &[
         "Time from the head of a request to its answer.",
     ),
     gauge("finstage_websocket_clients", "Connected clients."),
-    counter("finstage_signals_generated_total", "Signals since the start, by their verdict."),
+    counter(
+        "finstage_signals_generated_total",
+        "Signals since the start, by their verdict and the hit rate that it rests on.",
+    ),
     counter("finstage_alerts_total", "Alerts since the start, by what was decided."),
     counter("finstage_events_total", "Events applied by the engine, by kind."),
     histogram("finstage_trade_delay_seconds", "From a trade at the venue to its receipt here."),
@@ -117,9 +120,13 @@ pub(super) const FAMILIES: &[Family] = &[
     gauge("finstage_quota_headroom", "What is left."),
     gauge("finstage_active_signals", "Signals that have outcomes to come."),
     gauge("finstage_tasks", "Tasks by state."),
+    gauge(
+        "finstage_db_connections_active",
+        "Connections to the records that work at this moment: at most one writes and one reads.",
+    ),
     counter(
         "finstage_db_operations_total",
-        "Statements that the records ran, by operation and table.",
+        "Statements that the records ran, by operation, table and whether they failed.",
     ),
     histogram("finstage_db_operation_duration_seconds", "How long statements took, by operation."),
     counter(

@@ -11,12 +11,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use finstage_store::records::{AlertRow, AlertStatus, SignalRow};
+use finstage_store::records::{AlertRow, AlertStatus};
 
-use crate::desk::{Gauges, QuotaGauge, RemoteGauge, SealedGauge, Times};
+use crate::desk::{FeedGauge, Gauges, QuotaGauge, RemoteGauge, SealedGauge, Times};
 use crate::live::Live;
 use crate::monitor::HttpTotals;
 use crate::process;
+use crate::rows::SignalItem;
 
 pub use self::dashboard::metrics_dashboard;
 pub use self::rules::metrics_rules;
@@ -63,8 +64,8 @@ pub(crate) struct Metrics {
     /// By method, route and status.
     requests: Mutex<BTreeMap<(&'static str, &'static str, u16), u64>>,
     durations: Mutex<BTreeMap<&'static str, Histogram>>,
-    /// By symbol, strategy, direction and verdict.
-    signals: Mutex<BTreeMap<[String; 4], u64>>,
+    /// By symbol, strategy, direction, verdict and confidence.
+    signals: Mutex<BTreeMap<[String; 5], u64>>,
     /// By kind and status.
     alerts: Mutex<BTreeMap<[String; 2], u64>>,
     pub(crate) refused_connections: AtomicU64,
@@ -103,10 +104,15 @@ impl Metrics {
     }
 
     /// Counts a signal that is in the records.
-    pub(crate) fn signal(&self, row: &SignalRow) {
-        let name = row.strategy.split(['(', ':']).next().unwrap_or_default().trim();
-        let verdict = row.ruling.map_or("pending", |ruling| ruling.as_str());
-        let key = [row.symbol.as_str(), name, row.direction.as_str(), verdict];
+    pub(crate) fn signal(&self, item: &SignalItem) {
+        let name = item.strategy.split(['(', ':']).next().unwrap_or_default().trim();
+        let key = [
+            item.symbol.as_str(),
+            name,
+            item.direction.as_str(),
+            item.verdict,
+            confidence_level(item.hit_rate()),
+        ];
         count(&self.signals, key.map(str::to_owned));
     }
 
@@ -172,12 +178,13 @@ impl Metrics {
         let name = "finstage_signals_generated_total";
         page.family(name);
         for (key, count) in &*lock(&self.signals) {
-            let [symbol, kind, direction, verdict] = key.each_ref().map(String::as_str);
+            let [symbol, kind, direction, verdict, confidence] = key.each_ref().map(String::as_str);
             let labels = [
                 ("symbol", symbol),
                 ("type", kind),
                 ("direction", direction),
                 ("verdict", verdict),
+                ("confidence_level", confidence),
             ];
             page.sample(name, &labels, count);
         }
@@ -187,6 +194,16 @@ impl Metrics {
             let [kind, status] = key.each_ref().map(String::as_str);
             page.sample(name, &[("kind", kind), ("status", status)], count);
         }
+    }
+}
+
+/// How often signals like it went as claimed: what we have of confidence is measured, or none.
+fn confidence_level(hit_rate: Option<f64>) -> &'static str {
+    match hit_rate {
+        Some(rate) if rate >= 0.8 => "high",
+        Some(rate) if rate >= 0.6 => "medium",
+        Some(_) => "low",
+        None => "none",
     }
 }
 
@@ -215,7 +232,7 @@ fn engine(page: &mut Sheet, live: &Live, gauges: &Gauges) {
 }
 
 fn feeds(page: &mut Sheet, gauges: &Gauges) {
-    type Read = fn(&crate::desk::FeedGauge) -> u64;
+    type Read = fn(&FeedGauge) -> u64;
     let counters: [(&str, Read); 12] = [
         ("finstage_feed_messages_total", |f| f.messages),
         ("finstage_feed_events_total", |f| f.events),
@@ -230,23 +247,25 @@ fn feeds(page: &mut Sheet, gauges: &Gauges) {
         ("finstage_feed_overlaps_total", |f| f.overlaps),
         ("finstage_feed_stalls_total", |f| f.stalls),
     ];
-    let places: Vec<String> = (0..gauges.feeds.len()).map(|place| place.to_string()).collect();
     for (name, read) in counters {
-        page.family(name);
-        for (feed, place) in gauges.feeds.iter().zip(&places) {
-            page.sample(name, &[("venue", &feed.venue), ("feed", place)], read(feed));
-        }
+        of_feeds(page, gauges, name, |feed| Some(read(feed)));
     }
-    page.family("finstage_feed_up");
-    for (feed, place) in gauges.feeds.iter().zip(&places) {
-        let labels = [("venue", feed.venue.as_str()), ("feed", place.as_str())];
-        page.sample("finstage_feed_up", &labels, u8::from(feed.connected));
-    }
-    page.family("finstage_feed_age_seconds");
-    for (feed, place) in gauges.feeds.iter().zip(&places) {
-        if let Some(age) = feed.age_ms {
-            let labels = [("venue", feed.venue.as_str()), ("feed", place.as_str())];
-            page.sample("finstage_feed_age_seconds", &labels, age as f64 / 1e3);
+    of_feeds(page, gauges, "finstage_feed_up", |feed| Some(u8::from(feed.connected)));
+    let age = |feed: &FeedGauge| feed.age_ms.map(|age| age as f64 / 1e3);
+    of_feeds(page, gauges, "finstage_feed_age_seconds", age);
+}
+
+/// A family with a sample of each feed that has one.
+fn of_feeds<V: Display>(
+    page: &mut Sheet,
+    gauges: &Gauges,
+    name: &str,
+    read: impl Fn(&FeedGauge) -> Option<V>,
+) {
+    page.family(name);
+    for (place, feed) in gauges.feeds.iter().enumerate() {
+        if let Some(value) = read(feed) {
+            page.sample(name, &[("venue", &feed.venue), ("feed", &place.to_string())], value);
         }
     }
 }
@@ -261,15 +280,11 @@ fn sealed(page: &mut Sheet, gauges: &Gauges) {
         ("finstage_sealed_slow_total", |s| s.slow),
         ("finstage_sealed_fallback", |s| u64::from(s.fallback)),
     ];
-    let feeds = gauges.feeds.iter().enumerate();
-    let feeds =
-        feeds.filter_map(|(place, feed)| Some((place.to_string(), feed, feed.sealed.as_ref()?)));
-    let feeds: Vec<_> = feeds.collect();
-    for (name, read) in families.into_iter().filter(|_| !feeds.is_empty()) {
-        page.family(name);
-        for (place, feed, sealed) in &feeds {
-            page.sample(name, &[("venue", &feed.venue), ("feed", place)], read(sealed));
-        }
+    if gauges.feeds.iter().all(|feed| feed.sealed.is_none()) {
+        return;
+    }
+    for (name, read) in families {
+        of_feeds(page, gauges, name, |feed| feed.sealed.as_ref().map(read));
     }
 }
 
@@ -326,14 +341,13 @@ fn news(page: &mut Sheet, gauges: &Gauges) {
     let name = "finstage_news_processed_total";
     page.family(name);
     for one in &gauges.news.sources {
-        for (status, count) in [
+        let counts = [
             ("new", one.new),
             ("copy", one.copies),
             ("known", one.known),
             ("unreadable", one.unreadable),
-        ] {
-            page.sample(name, &[("source", &one.source), ("status", status)], count);
-        }
+        ];
+        page.by_status(name, ("source", &one.source), counts);
     }
     let name = "finstage_news_processing_duration_seconds";
     page.family(name);
@@ -346,14 +360,13 @@ fn notifiers(page: &mut Sheet, gauges: &Gauges) {
     let name = "finstage_notifications_sent_total";
     page.family(name);
     for one in &gauges.notifiers {
-        for (status, count) in [
+        let counts = [
             ("delivered", one.delivered),
             ("failed", one.failed),
             ("retried", one.retried),
             ("expired", one.expired),
-        ] {
-            page.sample(name, &[("channel", &one.name), ("status", status)], count);
-        }
+        ];
+        page.by_status(name, ("channel", &one.name), counts);
     }
     let name = "finstage_notification_duration_seconds";
     page.family(name);
@@ -401,6 +414,13 @@ impl Sheet {
         let _ = writeln!(self.0, "{end} {value}");
     }
 
+    /// A sample of each status.
+    fn by_status(&mut self, name: &str, of: (&str, &str), counts: [(&str, u64); 4]) {
+        for (status, count) in counts {
+            self.sample(name, &[of, ("status", status)], count);
+        }
+    }
+
     fn histogram(&mut self, name: &str, labels: &[(&str, &str)], times: &Times) {
         let mut total = 0;
         let bucket = format!("{name}_bucket");
@@ -430,7 +450,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::desk::FeedGauge;
 
     #[test]
     fn the_page_is_in_the_form_that_scrapers_read() {
@@ -496,7 +515,7 @@ mod tests {
 
     #[test]
     fn every_figure_of_the_monitor_has_a_family_and_errors_are_by_component() {
-        let cost = finstage_store::records::Cost { count: 2, ..Default::default() };
+        let cost = finstage_store::records::Cost { count: 3, failed: 1, ..Default::default() };
         let monitor = crate::MonitorGauges {
             figures: vec![("finstage_cpu_percent", 12.5)],
             statements: vec![crate::StatementGauge {
@@ -512,12 +531,19 @@ mod tests {
         let page = Metrics::default().page(&Live::default(), &gauges, "1");
         for line in [
             "finstage_cpu_percent 12.5",
-            "finstage_db_operations_total{operation=\"select\",table=\"meta\"} 2",
+            "finstage_db_operations_total{operation=\"select\",table=\"meta\",status=\"ok\"} 2",
+            "finstage_db_operations_total{operation=\"select\",table=\"meta\",status=\"error\"} 1",
             "finstage_errors_total{type=\"warning\",component=\"finstage_net\"} 3",
             "finstage_threshold_state{rule=\"cpu\"} 1",
         ] {
             assert!(page.lines().any(|found| found == line), "{line} is not in\n{page}");
         }
+    }
+
+    #[test]
+    fn confidence_is_the_hit_rate_that_was_measured() {
+        let levels = [Some(0.8), Some(0.799), Some(0.6), Some(0.599), None].map(confidence_level);
+        assert_eq!(levels, ["high", "medium", "medium", "low", "none"]);
     }
 
     #[test]

@@ -133,6 +133,15 @@ pub(super) const ALERTS: &[Alert] = &[
         "warning",
         "the records are slow: the log names the statements",
     ),
+    alert(
+        "FinstageStatementsFail",
+        (
+            "sum(increase(finstage_db_operations_total{status=\"error\"}[15m])) by (operation, table) > 0",
+            "0m",
+        ),
+        "critical",
+        "{{ $labels.operation }} {{ $labels.table }}: statements of the records fail, the log says why",
+    ),
 ];
 
 /// The rules as a file for Prometheus.

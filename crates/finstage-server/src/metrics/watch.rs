@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use finstage_store::records::{Cost, STATEMENT_SECONDS};
+use finstage_store::records::{Cost, STATEMENT_SECONDS, active_connections};
 
 use super::Sheet;
 use crate::desk::Times;
@@ -41,12 +41,18 @@ pub(super) fn watch(page: &mut Sheet, seen: &MonitorGauges) {
 }
 
 fn statements(page: &mut Sheet, seen: &MonitorGauges) {
+    let name = "finstage_db_connections_active";
+    page.family(name);
+    page.sample(name, &[], active_connections());
     let name = "finstage_db_operations_total";
     page.family(name);
     let mut by_operation: BTreeMap<&str, Cost> = BTreeMap::new();
     for one in &seen.statements {
-        let labels = [("operation", one.operation), ("table", &*one.table)];
-        page.sample(name, &labels, one.cost.count);
+        let ok = one.cost.count.saturating_sub(one.cost.failed);
+        for (status, count) in [("ok", ok), ("error", one.cost.failed)] {
+            let labels = [("operation", one.operation), ("table", &*one.table), ("status", status)];
+            page.sample(name, &labels, count);
+        }
         by_operation.entry(one.operation).or_default().join(&one.cost);
     }
     let name = "finstage_db_operation_duration_seconds";

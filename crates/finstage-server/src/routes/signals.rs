@@ -11,7 +11,7 @@ use super::paging::{gone, moment};
 use crate::answer::{Answer, Page};
 use crate::app::App;
 use crate::problem::Problem;
-use crate::rows::{AlertItem, BarItem, SignalItem, alert_items, alert_of, signal_items};
+use crate::rows::{AlertItem, BarItem, SignalItem, alert_items, signal_items};
 
 /// Bars of a chart, half of them before the signal and half behind it.
 const CHART_BARS: usize = 120;
@@ -80,7 +80,7 @@ pub(super) fn list(app: &App, call: &Call) -> Result<Answer, Problem> {
 
 pub(super) fn show(app: &App, call: &Call) -> Result<Answer, Problem> {
     let row = find(app, &call.id)?;
-    let alerts = app.records.alert_rows_with(&BTreeSet::from([alert_of(&row)]))?;
+    let alerts = app.records.alert_rows_with(&BTreeSet::from([row.alert_id()]))?;
     let data_age_ms = alerts.first().map(|row| row.alert.data_age_ms);
     let outcomes = outcomes_of(app, &row)?;
     let bars = chart(app, &row)?;

@@ -10,7 +10,6 @@ use super::signals::find;
 use crate::answer::Answer;
 use crate::app::App;
 use crate::problem::Problem;
-use crate::rows::alert_of;
 
 #[derive(Serialize)]
 struct Check {
@@ -63,7 +62,7 @@ fn card(app: &App, row: &SignalRow) -> Result<Check, Problem> {
         let detail = "it is not verified: no card has to prove it".to_owned();
         return Ok(Check { name, ok: true, detail });
     };
-    let proof = match app.records.alert(alert_of(row))?.map(|alert| alert.kind) {
+    let proof = match app.records.alert(row.alert_id())?.map(|alert| alert.kind) {
         Some(AlertKind::Signal { proof: Some(proof), .. }) if proof.card == card => proof,
         _ => {
             let detail = "the figures of the card that verified it are not there".to_owned();

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use finstage_model::{Bar, Clock, Position, Symbol, Timestamp};
-use finstage_store::records::{AlertRow, Records, SaidPlace, SignalRow};
+use finstage_store::records::{AlertRow, Records, SaidPlace};
 use serde::Serialize;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
@@ -318,7 +318,7 @@ impl Hub {
             let read = move || {
                 // One end for both: an alert does not overtake its signal.
                 let end = hub.synced();
-                let count = |row: &SignalRow| hub.metrics.signal(row);
+                let count = |item: &SignalItem| hub.metrics.signal(item);
                 let (signals, place) = hub.signals_behind(place, end, count)?;
                 let count = |row: &AlertRow| hub.metrics.alert(row);
                 let (alerts, place) = hub.alerts_behind(place, end, count)?;
@@ -374,13 +374,13 @@ impl Hub {
         &self,
         mut place: SaidPlace,
         end: Position,
-        count: impl Fn(&SignalRow),
+        count: impl Fn(&SignalItem),
     ) -> Result<(Messages, SaidPlace), Error> {
         let rows = self.records.signals_behind(place.signal, end, PAGE)?;
         let (numbers, rows): (Vec<i64>, Vec<_>) = rows.into_iter().unzip();
-        rows.iter().for_each(count);
         let symbols: Vec<Symbol> = rows.iter().map(|row| row.symbol.clone()).collect();
         let items = signal_items(&self.records, self.desk.as_ref(), rows)?;
+        items.iter().for_each(count);
         let mut messages = Vec::with_capacity(items.len());
         for ((number, symbol), item) in numbers.into_iter().zip(symbols).zip(&items) {
             place.signal = number;

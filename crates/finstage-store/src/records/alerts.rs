@@ -67,6 +67,31 @@ pub struct AlertRow {
     pub reason: Option<String>,
 }
 
+impl AlertRow {
+    /// Why it was not sent, and what is known against its signal.
+    #[must_use]
+    pub fn reasons(&self) -> Vec<String> {
+        let mut reasons: Vec<String> = self.reason.clone().into_iter().collect();
+        if let (Decision::Withhold(why), true) = (self.alert.decision, reasons.is_empty()) {
+            reasons.push(why.as_str().to_owned());
+        }
+        if let AlertKind::Signal { ruling, .. } = self.alert.kind {
+            reasons.extend(ruling.reason().map(|reason| reason.as_str().to_owned()));
+        }
+        reasons
+    }
+
+    /// What it is about: `signal`, `size` or `watch`.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self.alert.kind {
+            AlertKind::Signal { size: Some(_), .. } => "size",
+            AlertKind::Signal { .. } => "signal",
+            AlertKind::Watch { .. } => "watch",
+        }
+    }
+}
+
 impl Records {
     /// The newest alerts first, withheld ones too.
     ///

@@ -12,6 +12,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use super::group::Group;
+use super::statements::AtWork;
 use super::tasks::Bell;
 use super::{schema, statements};
 use crate::{Error, ErrorKind};
@@ -43,6 +44,7 @@ pub(super) enum Trouble {
 
 impl From<rusqlite::Error> for Trouble {
     fn from(error: rusqlite::Error) -> Self {
+        statements::failed(&error);
         Self::Sql(error)
     }
 }
@@ -141,9 +143,10 @@ impl Db {
         work: impl FnOnce(&Connection) -> Result<T, Trouble>,
     ) -> Result<T, Error> {
         let mut connection = lock(self.read.as_ref().unwrap_or(&self.write));
+        let _at_work = AtWork::begin();
         let result = connection
             .transaction_with_behavior(TransactionBehavior::Deferred)
-            .map_err(Trouble::Sql)
+            .map_err(Trouble::from)
             .and_then(|tx| work(&tx));
         result.map_err(|trouble| self.error(doing, trouble))
     }
@@ -156,6 +159,7 @@ impl Db {
         work: impl FnOnce(&Transaction<'_>) -> Result<T, Trouble>,
     ) -> Result<T, Error> {
         let mut connection = lock(&self.write);
+        let _at_work = AtWork::begin();
         let durability = match self.is_synced.load(Ordering::Relaxed) {
             true => durability,
             false => Durability::Derived,
@@ -170,7 +174,9 @@ impl Db {
         doing: &str,
         work: impl FnOnce(&Connection) -> Result<T, Trouble>,
     ) -> Result<T, Error> {
-        work(&lock(&self.write)).map_err(|trouble| self.error(doing, trouble))
+        let connection = lock(&self.write);
+        let _at_work = AtWork::begin();
+        work(&connection).map_err(|trouble| self.error(doing, trouble))
     }
 
     /// Leaves syncing to the system from now on.

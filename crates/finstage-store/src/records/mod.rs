@@ -15,6 +15,7 @@ mod channels;
 mod days;
 mod db;
 mod documents;
+mod evidence;
 mod followed;
 mod group;
 mod held;
@@ -57,6 +58,7 @@ pub use channels::{DIGEST_UNTIL, Renamed};
 pub use days::{AlertCount, Known, MAX_WITHIN, Moments};
 pub use db::BUSY_TIMEOUT;
 pub use documents::{DocumentPage, DocumentRow};
+pub use evidence::Evidence;
 pub use followed::{FollowedSignal, MAX_FOLLOWED};
 pub use group::GROUP_CALLS;
 pub use held::{HeldAlert, MAX_HELD, OTHER_CHAT};
@@ -72,8 +74,8 @@ pub use salvage::Salvaged;
 pub use signals::SignalRow;
 pub use spend::{MAX_SPEND, SpendRow, Spent};
 pub use statements::{
-    Cost, MAX_SLOW, MAX_STATEMENTS, SLOW, STATEMENT_SECONDS, Statement, set_slow, slow_statements,
-    slowest, statements,
+    Cost, MAX_SLOW, MAX_STATEMENTS, SLOW, STATEMENT_SECONDS, Statement, active_connections,
+    set_slow, slow_statements, slowest, statements,
 };
 pub use tasks::{
     Again, Busy, Failed, KindStats, LeasedTask, MAX_BACKOFF, MAX_KINDS, MAX_PAYLOAD_BYTES,
@@ -105,6 +107,26 @@ pub enum StoreKind {
     Real,
     /// The simulator's.
     Demo,
+}
+
+impl StoreKind {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Real, Self::Demo];
+
+    /// Its word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Real => "real",
+            Self::Demo => "demo",
+        }
+    }
+
+    /// The one with this word.
+    #[must_use]
+    pub fn find(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
+    }
 }
 
 /// What was said by a run, in three numbers: two runs with the same are taken for equal.
@@ -227,21 +249,22 @@ impl Records {
     /// # Errors
     /// As every writing call: `Full`, `Held`, `Corrupt` or `Io`.
     pub fn claim_kind(&self, kind: StoreKind) -> Result<StoreKind, Error> {
-        let word = match kind {
-            StoreKind::Real => "real",
-            StoreKind::Demo => "demo",
-        };
         self.0.write("writing to", Durability::Kept, |tx| {
             let sql = "INSERT INTO meta VALUES ('kind', ?) ON CONFLICT DO NOTHING";
-            tx.execute(sql, [word])?;
+            tx.execute(sql, [kind.as_str()])?;
             let sql = "SELECT value FROM meta WHERE key = 'kind'";
             let found: String = tx.query_row(sql, (), |row| row.get(0))?;
-            match found.as_str() {
-                "real" => Ok(StoreKind::Real),
-                "demo" => Ok(StoreKind::Demo),
-                _ => Err(Trouble::BadRow(format!("its kind is \"{found}\""))),
-            }
+            StoreKind::find(&found)
+                .ok_or_else(|| Trouble::BadRow(format!("its kind is \"{found}\"")))
         })
+    }
+
+    /// Which world they are about; `None` until that was claimed.
+    ///
+    /// # Errors
+    /// As every reading call: `Corrupt`, `Held` or `Io`.
+    pub fn kind(&self) -> Result<Option<StoreKind>, Error> {
+        Ok(self.meta("kind")?.as_deref().and_then(StoreKind::find))
     }
 
     /// The position after the last event of a run that was applied.

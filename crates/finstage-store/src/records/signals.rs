@@ -1,8 +1,8 @@
 //! Signals with their verdicts. What was said stays said: neither is ever overwritten.
 
 use finstage_model::{
-    CardId, Direction, FactName, Interval, Position, Price, Reason, Ruling, SignalId, Symbol,
-    Timestamp, Verdict,
+    AlertId, CardId, Direction, FactName, Interval, Position, Price, Reason, Ruling, SignalId,
+    Symbol, Timestamp, Verdict,
 };
 use rusqlite::{Connection, Row, params};
 
@@ -38,6 +38,14 @@ pub struct SignalRow {
     pub facts: Vec<(String, f64)>,
     /// What the verifier said, if it did yet.
     pub ruling: Option<Ruling>,
+}
+
+impl SignalRow {
+    /// The alert that it makes, whether that is sent or not.
+    #[must_use]
+    pub fn alert_id(&self) -> AlertId {
+        AlertId::of_signal(&self.strategy, self.id)
+    }
 }
 
 /// A prefix that fits more than this many signals is not listed further.

@@ -2,13 +2,18 @@
 //!
 //! Statements here have no values in them, so the text of a statement is its template. Counted is per
 //! process: SQLite tells a plain function, so the counts stand in one place.
+//!
+//! SQLite tells when a statement ended and not how. Whoever gets its error says so on the same thread before
+//! another one ends there ([`failed`]), so each thread remembers the statement that ended last.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rusqlite::Connection;
+use rusqlite::ffi::SQLITE_ERROR;
 use rusqlite::trace::{TraceEvent, TraceEventCodes};
 
 /// The most statements that are told apart; the others count as one.
@@ -27,6 +32,11 @@ const SHOWN_CHARS: usize = 200;
 static SEEN: Mutex<BTreeMap<String, Cost>> = Mutex::new(BTreeMap::new());
 static SLOW_NS: AtomicU64 = AtomicU64::new(SLOW.as_nanos() as u64);
 static SLOW_COUNT: AtomicU64 = AtomicU64::new(0);
+static ACTIVE: AtomicUsize = AtomicUsize::new(0);
+
+thread_local! {
+    static LAST: RefCell<String> = const { RefCell::new(String::new()) };
+}
 
 /// What a statement, or all of a kind, cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -37,6 +47,8 @@ pub struct Cost {
     pub total: Duration,
     /// The longest.
     pub longest: Duration,
+    /// How often it failed.
+    pub failed: u64,
     /// How often it took longer than [`set_slow`] allows.
     pub slow: u64,
     /// How many ended within each of [`STATEMENT_SECONDS`], and how many later.
@@ -83,6 +95,30 @@ pub fn slow_statements() -> u64 {
     SLOW_COUNT.load(Ordering::Relaxed)
 }
 
+/// How many connections to records are at work at this moment, in this process: of each folder at most one that
+/// writes and one that reads.
+#[must_use]
+pub fn active_connections() -> usize {
+    ACTIVE.load(Ordering::Relaxed)
+}
+
+/// A connection that is at work until this is dropped.
+#[derive(Debug)]
+pub(super) struct AtWork(());
+
+impl AtWork {
+    pub(super) fn begin() -> Self {
+        ACTIVE.fetch_add(1, Ordering::Relaxed);
+        Self(())
+    }
+}
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        ACTIVE.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// From how long on a statement is slow: it is then said in the log.
 pub fn set_slow(limit: Duration) {
     SLOW_NS.store(u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
@@ -95,24 +131,50 @@ pub(super) fn watch(connection: &Connection) {
 
 fn ended(event: TraceEvent<'_>) {
     if let TraceEvent::Profile(statement, took) = event {
-        count(&statement.sql(), took);
+        let sql = statement.sql();
+        count(&sql, took);
+        // What follows from an error must not be blamed for it.
+        if !sql.starts_with("ROLLBACK") {
+            LAST.with_borrow_mut(|last| {
+                last.clear();
+                last.push_str(&sql);
+            });
+        }
+    }
+}
+
+/// Counts the error of the statement that ended last on this thread, if it is one of SQLite. What could not
+/// even begin, because it does not fit the tables, is nobody's.
+pub(super) fn failed(error: &rusqlite::Error) {
+    let never_ran = |cost: &mut Cost| {
+        cost.count += 1;
+        cost.failed += 1;
+    };
+    match error {
+        rusqlite::Error::SqlInputError { .. } => at("", never_ran),
+        rusqlite::Error::SqliteFailure(why, _) if why.extended_code == SQLITE_ERROR => {
+            at("", never_ran);
+        }
+        rusqlite::Error::SqliteFailure(..) => {
+            LAST.with_borrow(|last| at(last, |cost| cost.failed += 1));
+        }
+        _ => {}
+    }
+}
+
+/// Changes what a statement cost.
+fn at(sql: &str, change: impl FnOnce(&mut Cost)) {
+    let mut seen = seen();
+    let is_full = seen.len() >= MAX_STATEMENTS && !seen.contains_key(sql);
+    let key = if is_full { "" } else { sql };
+    match seen.get_mut(key) {
+        Some(cost) => change(cost),
+        None => change(seen.entry(key.to_owned()).or_default()),
     }
 }
 
 fn count(sql: &str, took: Duration) {
-    {
-        let mut seen = seen();
-        let is_full = seen.len() >= MAX_STATEMENTS && !seen.contains_key(sql);
-        let key = if is_full { "" } else { sql };
-        match seen.get_mut(key) {
-            Some(cost) => cost.add(took),
-            None => {
-                let mut cost = Cost::default();
-                cost.add(took);
-                seen.insert(key.to_owned(), cost);
-            }
-        }
-    }
+    at(sql, |cost| cost.add(took));
     if is_slow(took) {
         SLOW_COUNT.fetch_add(1, Ordering::Relaxed);
         let Statement { hash, text, .. } = statement(sql, Cost::default());
@@ -141,6 +203,7 @@ impl Cost {
         self.total += other.total;
         self.longest = self.longest.max(other.longest);
         self.slow += other.slow;
+        self.failed += other.failed;
         self.within.iter_mut().zip(other.within).for_each(|(sum, more)| *sum += more);
     }
 }
@@ -212,6 +275,42 @@ mod tests {
             let one = statement(sql, Cost::default());
             assert_eq!((one.operation, one.table.as_str()), (operation, of), "{sql}");
         }
+    }
+
+    #[test]
+    fn a_statement_that_fails_is_counted_and_so_is_the_one_behind_it_that_does_not() {
+        let connection = Connection::open_in_memory().unwrap();
+        watch(&connection);
+        connection.execute_batch("CREATE TABLE failing (x INTEGER PRIMARY KEY)").unwrap();
+        let insert = |x: i64| connection.execute("INSERT INTO failing (x) VALUES (?)", [x]);
+        insert(1).unwrap();
+        failed(&insert(1).unwrap_err());
+        insert(2).unwrap();
+        failed(&connection.execute("DELETE FROM failing_missing", ()).unwrap_err());
+        // A row that cannot be read is no failure of the statement.
+        let read = connection.query_row("SELECT x FROM failing", (), |row| row.get::<_, String>(0));
+        failed(&read.unwrap_err());
+        let all = statements();
+        let of = |operation: &str, table: &str| {
+            let one = all.iter().find(|one| (one.operation, &*one.table) == (operation, table));
+            one.map(|one| (one.cost.count, one.cost.failed)).unwrap()
+        };
+        assert_eq!(of("insert", "failing"), (3, 1));
+        assert!(of("other", "").1 >= 1, "what never began");
+        assert_eq!(of("select", "failing").1, 0);
+    }
+
+    #[test]
+    fn a_connection_is_active_while_it_works() {
+        let records = crate::Records::open_in_memory().unwrap();
+        let (inside, seen) = std::sync::mpsc::channel();
+        let work = move |_: &rusqlite::Transaction<'_>| {
+            inside.send(active_connections()).unwrap();
+            Ok(())
+        };
+        records.0.write("testing", crate::records::db::Durability::Derived, work).unwrap();
+        // Other tests of this process have records of their own.
+        assert!(seen.recv().unwrap() >= 1);
     }
 
     #[test]

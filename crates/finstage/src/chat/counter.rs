@@ -13,7 +13,7 @@ use super::question::{Question, USUAL_MUTE};
 use super::words::{Words, words};
 use crate::config::settings::{ReportSettings, WatchThresholds};
 use crate::exit::{Failure, Result};
-use crate::monitor::Monitor;
+use crate::monitor::{Monitor, check_name};
 use crate::mutes;
 use crate::report::{Asked, day_of, gather, hourly, job, rule_words};
 use crate::watches::{self, KnownWatch, Wish};
@@ -73,7 +73,7 @@ impl Counter {
             Question::Unknown => vec![plain(words.unknown)],
             Question::TooMany => vec![plain(words.too_many)],
             Question::Misused(name) => usage(words, name),
-            Question::Status => self.status(words)?,
+            Question::Status => self.status((chat, words))?,
             Question::Signals(symbol) => self.signals((chat, words), symbol.as_deref())?,
             Question::Why(id) => self.why((chat, words), id)?,
             Question::Today => self.daily(chat, day_of(now, &chat.zone))?,
@@ -106,15 +106,16 @@ impl Counter {
         })
     }
 
-    fn status(&self, words: &Words) -> Result<Lines> {
-        let checks = self.monitor.health();
+    fn status(&self, (chat, words): (&ListedChat, &Words)) -> Result<Lines> {
+        let checks = self.monitor.health_in(chat.language);
         let is_ready = checks.iter().all(|check| check.ok || !check.required);
         let title = fill(words.status, &[("version", crate::VERSION)]);
         let state = if is_ready { words.ready } else { words.not_ready };
         let mut lines = vec![bold(format!("{title}: {state}"))];
         for check in &checks {
             let mark = if check.ok { "✓" } else { "✗" };
-            lines.push(plain(format!("{mark} {}: {}", check.name, check.detail)));
+            let name = check_name(check.name, chat.language);
+            lines.push(plain(format!("{mark} {name}: {}", check.detail)));
         }
         let counts = self.records.outbox_counts()?;
         let (waiting, held) =
@@ -320,11 +321,12 @@ fn muted(words: &Words, chat: &ListedChat, (what, until): (&str, Timestamp)) -> 
 
 fn watch_line(words: &Words, row: &KnownWatch) -> Vec<NoticeText> {
     let rule = row.watch.rule.to_string();
+    let origin = if row.is_configured { words.by_config } else { words.by_chat };
     let values = [
         ("symbol", row.watch.symbol.as_str()),
         ("rule", &rule),
         ("id", &row.watch.id),
-        ("origin", row.origin()),
+        ("origin", origin),
     ];
     plain(fill(words.watched, &values))
 }
@@ -341,10 +343,10 @@ fn no_alert(words: &Words, id: &str) -> Lines {
 fn verdict(words: &Words, ruling: Option<Ruling>) -> String {
     let Some(ruling) = ruling else { return words.pending.to_owned() };
     let verdict = match ruling {
-        Ruling::Verified { .. } => "verified",
-        Ruling::Unproven { .. } => "unproven",
-        Ruling::Rejected { .. } => "rejected",
-        Ruling::Withheld { .. } => "withheld",
+        Ruling::Verified { .. } => words.verified,
+        Ruling::Unproven { .. } => words.unproven,
+        Ruling::Rejected { .. } => words.rejected,
+        Ruling::Withheld { .. } => words.withheld,
     };
     match ruling.reason() {
         Some(reason) => format!("{verdict} ({})", reason.as_str()),

@@ -7,7 +7,6 @@ mod backtest;
 mod bars;
 mod bench;
 mod capture;
-mod cards;
 mod config;
 mod decode;
 mod demo;

@@ -42,8 +42,7 @@ pub(super) fn run(global: &Global, args: &Schedule) -> Result<Exit> {
 }
 
 fn world(records: &finstage_store::Records) -> Result<StoreKind> {
-    let is_demo = records.meta("kind")?.as_deref() == Some("demo");
-    Ok(if is_demo { StoreKind::Demo } else { StoreKind::Real })
+    Ok(records.kind()?.unwrap_or(StoreKind::Real))
 }
 
 fn list(global: &Global, items: &[ScheduleItem]) -> Result<Exit> {

@@ -5,11 +5,10 @@ mod proof;
 use std::cmp::Reverse;
 
 use finstage_engine::When;
-use finstage_model::{AlertId, AlertKind, Position, Symbol};
-use finstage_store::records::{Records, SignalRow};
+use finstage_model::{AlertKind, Position, Symbol};
+use finstage_store::records::{Evidence, Records, SignalRow};
 use serde_json::{Map, Value, json};
 
-use super::cards::{self, Evidence};
 use super::import::{read_bars, symbol_of};
 use super::{data_dir, load_without_channels, print_json, print_line, print_table, say};
 use crate::cli::{Global, Side, SignalGenerate, SignalList, Signals};
@@ -59,11 +58,9 @@ fn list(global: &Global, records: &Records, args: &SignalList) -> Result<()> {
     rows.sort_by_key(|row| Reverse((row.at, row.id)));
     rows.truncate(args.limit);
     if global.json {
-        let evidence = cards::of_signals(records, &rows)?;
-        let card = |row| evidence.get(&cards::alert_of(row)).map(Evidence::value).transpose();
-        return rows
-            .iter()
-            .try_for_each(|row| print_line(&object(row, card(row)?.as_ref()).to_string()));
+        let evidence = records.evidence_of_signals(&rows)?;
+        let card = |row: &SignalRow| evidence.get(&row.alert_id());
+        return rows.iter().try_for_each(|row| print_line(&object(row, card(row)).to_string()));
     }
     if rows.is_empty() {
         super::say_none(global, "signals", !args.symbol.is_empty() || args.strategy.is_some());
@@ -131,12 +128,12 @@ fn row(symbol: &Symbol, said: Generated) -> SignalRow {
 }
 
 fn show(global: &Global, records: &Records, row: &SignalRow) -> Result<()> {
-    let card = evidence(records, row)?.as_ref().map(Evidence::value).transpose()?;
+    let card = evidence(records, row)?;
     let size = size_card(records, row)?;
     if global.json {
         let mut shown = object(row, card.as_ref());
         if let Some(size) = size {
-            shown["size_card"] = size;
+            shown["size_card"] = json!(size);
         }
         return print_json(&shown);
     }
@@ -161,7 +158,7 @@ fn show(global: &Global, records: &Records, row: &SignalRow) -> Result<()> {
         print_line(&format!("{name:<10} {value}"))?;
     }
     for (of, card) in [("card", card), ("size", size)] {
-        for (name, value) in card.iter().filter_map(Value::as_object).flatten() {
+        for (name, value) in json!(card).as_object().into_iter().flatten() {
             let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             print_line(&format!("{of}.{name:<24} {value}"))?;
         }
@@ -171,19 +168,18 @@ fn show(global: &Global, records: &Records, row: &SignalRow) -> Result<()> {
 
 /// What the ruling rests on.
 fn evidence(records: &Records, row: &SignalRow) -> Result<Option<Evidence>> {
-    Ok(cards::of_signals(records, std::slice::from_ref(row))?.remove(&cards::alert_of(row)))
+    Ok(records.evidence_of_signals(std::slice::from_ref(row))?.remove(&row.alert_id()))
 }
 
 /// The card that verified larger moves, where the alert was about these: the whole row of `verify` as
 /// long as it is in force, else the figures that went with the alert.
-fn size_card(records: &Records, row: &SignalRow) -> Result<Option<Value>> {
-    let id = AlertId::of_signal(&row.strategy, row.id);
-    let Some(AlertKind::Signal { size: Some(proof), .. }) = records.alert(id)?.map(|a| a.kind)
-    else {
+fn size_card(records: &Records, row: &SignalRow) -> Result<Option<Evidence>> {
+    let alert = records.alert(row.alert_id())?;
+    let Some(AlertKind::Signal { size: Some(proof), .. }) = alert.map(|alert| alert.kind) else {
         return Ok(None);
     };
     let card = records.card(proof.card)?;
-    Evidence { proof: *proof, card }.value().map(Some)
+    Ok(Some(Evidence { proof: *proof, card }))
 }
 
 fn verdict(row: &SignalRow) -> (String, Vec<&'static str>) {
@@ -193,7 +189,7 @@ fn verdict(row: &SignalRow) -> (String, Vec<&'static str>) {
 }
 
 /// The signal in the contract's words, with the card that the ruling rests on.
-fn object(row: &SignalRow, card: Option<&Value>) -> Value {
+fn object(row: &SignalRow, card: Option<&Evidence>) -> Value {
     let (verdict, reasons) = verdict(row);
     let facts: Map<String, Value> =
         row.facts.iter().map(|(name, value)| (name.clone(), json!(value))).collect();

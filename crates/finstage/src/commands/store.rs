@@ -188,10 +188,7 @@ fn rebuild(global: &Global, (dir, kind): (&Path, Option<&str>), yes: bool) -> Re
         return Ok(Exit::Interrupted);
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let world = kind.map(|word| match word {
-        "demo" => StoreKind::Demo,
-        _ => StoreKind::Real,
-    });
+    let world = kind.and_then(StoreKind::find);
     let done = rebuild::rebuild(dir, world, &clock)?;
     if global.json {
         print_json(&done)?;

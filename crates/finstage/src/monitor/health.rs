@@ -3,7 +3,12 @@
 use std::time::Duration;
 
 use finstage_model::Timestamp;
+use finstage_notify::fill;
 use finstage_server::HealthCheck;
+
+use super::words::{HealthWords, health_words};
+use crate::channels::Gone;
+use crate::report::Language;
 
 /// What stops working is said within this time: two looks, and what a check allows.
 pub const SAID_WITHIN: Duration = Duration::from_secs(30);
@@ -45,7 +50,7 @@ pub struct Seen {
     /// How many channels there are.
     pub channels: usize,
     /// Channels that were there at an earlier start, with what that leaves undone.
-    pub gone: Vec<String>,
+    pub gone: Vec<Gone>,
     /// Free bytes on the disk of the data folder, where the system says it.
     pub free: Option<u64>,
     /// Whether scheduler and workers run.
@@ -76,14 +81,21 @@ impl Seen {
     }
 }
 
-/// All checks, those that readiness needs and those that only say something.
+/// All checks, those that readiness needs and those that only say something, in the words of `language`.
 #[must_use]
-pub fn judge(seen: &Seen) -> Vec<HealthCheck> {
+pub fn judge(seen: &Seen, language: Language) -> Vec<HealthCheck> {
+    let words = health_words(language);
     if !seen.is_started {
-        let detail = "history is being fetched".to_owned();
-        return vec![check("started", false, detail)];
+        return vec![check("started", false, words.fetching.to_owned())];
     }
-    vec![store(seen), journal(seen), feeds(seen), channels(seen), disk(seen), scheduler(seen)]
+    vec![
+        store(seen, words),
+        journal(seen, words),
+        feeds(seen, words),
+        channels(seen, (words, language)),
+        disk(seen, words),
+        scheduler(seen, words),
+    ]
 }
 
 fn check(name: &'static str, ok: bool, detail: String) -> HealthCheck {
@@ -94,29 +106,29 @@ fn is_fresh(seen: &Seen, at: Option<Timestamp>) -> bool {
     at.is_some_and(|at| seen.now.since(at) <= FRESH)
 }
 
-fn store(seen: &Seen) -> HealthCheck {
+fn store(seen: &Seen, words: &HealthWords) -> HealthCheck {
     let (at, why) = &seen.written;
     let ok = is_fresh(seen, *at);
     let detail = match (ok, why) {
-        (true, _) => "takes writes".to_owned(),
+        (true, _) => words.takes_writes.to_owned(),
         (false, Some(why)) => why.clone(),
-        (false, None) => "took no write lately".to_owned(),
+        (false, None) => words.no_write.to_owned(),
     };
     check("store", ok, detail)
 }
 
-fn journal(seen: &Seen) -> HealthCheck {
+fn journal(seen: &Seen, words: &HealthWords) -> HealthCheck {
     let ok = is_fresh(seen, seen.synced);
     let detail = match (ok, seen.synced) {
-        (true, _) => "moves on disk".to_owned(),
-        (false, Some(at)) => format!("did not move on disk since {at}"),
-        (false, None) => "nothing was written yet".to_owned(),
+        (true, _) => words.moves.to_owned(),
+        (false, Some(at)) => fill(words.stands, &[("at", &at.to_string())]),
+        (false, None) => words.nothing_written.to_owned(),
     };
     check("journal", ok, detail)
 }
 
 /// Ready is whoever hears from one venue, or whose markets are all closed.
-fn feeds(seen: &Seen) -> HealthCheck {
+fn feeds(seen: &Seen, words: &HealthWords) -> HealthCheck {
     let is_heard = |feed: &&FeedSeen| {
         let is_late = feed.age.is_none_or(|age| age > SILENT_MAX);
         feed.is_up && (!feed.is_open || feed.is_polled || !is_late)
@@ -125,45 +137,50 @@ fn feeds(seen: &Seen) -> HealthCheck {
     let silent: Vec<&str> =
         seen.feeds.iter().filter(|feed| !is_heard(feed)).map(|feed| feed.venue.as_str()).collect();
     let is_closed = seen.feeds.iter().all(|feed| !feed.is_open);
-    let mut detail = format!("{heard} of {} connected", seen.feeds.len());
+    let counts = [("heard", &*heard.to_string()), ("all", &*seen.feeds.len().to_string())];
+    let mut detail = fill(words.connected, &counts);
     if !silent.is_empty() {
-        detail.push_str(&format!("; nothing from {}", silent.join(" ")));
+        detail.push_str(&fill(words.nothing_from, &[("venues", &silent.join(" "))]));
     }
     if is_closed {
-        detail.push_str("; the markets are closed");
+        detail.push_str(words.closed);
     }
     check("feeds", heard > 0 || is_closed && !seen.feeds.is_empty(), detail)
 }
 
 /// A channel that gave up makes the service no less ready: the others go on.
-fn channels(seen: &Seen) -> HealthCheck {
+fn channels(seen: &Seen, (words, language): (&HealthWords, Language)) -> HealthCheck {
     let silent = &seen.silent_channels;
+    let (count, all) = (silent.len().to_string(), seen.channels.to_string());
     let mut detail = match silent.first() {
-        None => format!("{} of {0} deliver", seen.channels),
+        None => fill(words.deliver, &[("all", &all)]),
         Some((name, why)) => {
-            format!("{} of {} gave up: {name}: {why}", silent.len(), seen.channels)
+            let values = [("count", &*count), ("all", &all), ("name", name), ("why", why)];
+            fill(words.gave_up, &values)
         }
     };
     for gone in &seen.gone {
-        detail.push_str(&format!("; {gone}"));
+        detail.push_str("; ");
+        detail.push_str(&gone.text(language));
     }
     HealthCheck { required: false, ..check("notifiers", silent.is_empty(), detail) }
 }
 
-fn disk(seen: &Seen) -> HealthCheck {
+fn disk(seen: &Seen, words: &HealthWords) -> HealthCheck {
     let ok = seen.free.is_none_or(|free| free >= DISK_MIN_BYTES);
+    let gib = |free: u64| format!("{:.1}", free as f64 / f64::from(1 << 30));
     let detail = match seen.free {
-        Some(free) => format!("{:.1} GiB free", free as f64 / f64::from(1 << 30)),
-        None => "not known here".to_owned(),
+        Some(free) => fill(words.free, &[("gib", &gib(free))]),
+        None => words.not_known.to_owned(),
     };
     check("disk", ok, detail)
 }
 
-fn scheduler(seen: &Seen) -> HealthCheck {
+fn scheduler(seen: &Seen, words: &HealthWords) -> HealthCheck {
     let detail = match (seen.is_scheduling, seen.dead_tasks) {
-        (false, _) => "stopped".to_owned(),
-        (true, 0) => "runs".to_owned(),
-        (true, dead) => format!("runs; {dead} tasks failed for good"),
+        (false, _) => words.stopped.to_owned(),
+        (true, 0) => words.runs.to_owned(),
+        (true, dead) => fill(words.failed, &[("dead", &dead.to_string())]),
     };
     check("scheduler", seen.is_scheduling, detail)
 }
@@ -193,7 +210,11 @@ mod tests {
     fn failing(change: impl FnOnce(&mut Seen)) -> Vec<&'static str> {
         let mut seen = well();
         change(&mut seen);
-        judge(&seen).into_iter().filter(|check| !check.ok).map(|check| check.name).collect()
+        judge(&seen, Language::En)
+            .into_iter()
+            .filter(|check| !check.ok)
+            .map(|check| check.name)
+            .collect()
     }
 
     #[test]
@@ -245,10 +266,36 @@ mod tests {
     fn a_channel_that_gave_up_leaves_the_service_ready() {
         let mut seen = well();
         seen.silent_channels.push(("chat".into(), "401".into()));
-        seen.gone.push("telegram-43 is in no [[notify]] any more".into());
-        let checks = judge(&seen);
+        seen.gone.push(Gone { name: "telegram-43".into(), messages: 0, watches: 0 });
+        let checks = judge(&seen, Language::En);
         assert!(checks.iter().all(|check| check.ok || !check.required));
         let words = "1 of 2 gave up: chat: 401; telegram-43 is in no [[notify]] any more";
         assert_eq!(checks[3].detail, words);
+    }
+
+    #[test]
+    fn a_korean_chat_is_told_in_korean_and_judged_alike() {
+        let mut seen = well();
+        let odd = |seen: &mut Seen| {
+            seen.synced = None;
+            seen.written.0 = None;
+            seen.feeds[0].is_up = false;
+            seen.feeds[0].is_open = false;
+            seen.silent_channels.push(("chat".into(), "401".into()));
+            seen.gone.push(Gone { name: "telegram-43".into(), messages: 2, watches: 1 });
+            seen.free = None;
+            seen.dead_tasks = 3;
+        };
+        for change in [|_: &mut Seen| {}, odd, |seen: &mut Seen| seen.is_started = false] {
+            change(&mut seen);
+            let (english, korean) = (judge(&seen, Language::En), judge(&seen, Language::Ko));
+            for (english, korean) in english.iter().zip(&korean) {
+                assert_eq!((english.name, english.ok), (korean.name, korean.ok));
+                let is_hangul = |c: char| ('가'..='힣').contains(&c);
+                assert!(korean.detail.contains(is_hangul), "{}: {}", korean.name, korean.detail);
+                assert!(!korean.detail.contains('{') && !english.detail.contains(is_hangul));
+                assert_ne!(super::super::check_name(korean.name, Language::Ko), korean.name);
+            }
+        }
     }
 }

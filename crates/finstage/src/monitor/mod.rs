@@ -13,6 +13,8 @@ mod seen;
 pub mod thresholds;
 mod words;
 
+pub(crate) use self::words::check_name;
+
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -25,7 +27,7 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-use self::health::judge;
+use self::health::{Seen, judge};
 use self::limits::{Limit, limits};
 use self::machine::Processor;
 pub(crate) use self::machine::memory_allowed;
@@ -92,6 +94,8 @@ struct State {
     synced: (finstage_model::Position, Option<Timestamp>),
     written: (Option<Timestamp>, Option<String>),
     checks: Vec<HealthCheck>,
+    /// What they were judged by.
+    seen: Seen,
     gauges: MonitorGauges,
     filed_at: Option<Timestamp>,
     /// When figures were last taken, since the first look.
@@ -117,7 +121,8 @@ impl Monitor {
             http: HttpTotals::default(),
             synced: (finstage_model::Position::START, None),
             written: (None, None),
-            checks: judge(&health::Seen::nothing(now)),
+            checks: judge(&Seen::nothing(now), Language::En),
+            seen: Seen::nothing(now),
             gauges: MonitorGauges::default(),
             filed_at: None,
             figured: None,
@@ -147,6 +152,11 @@ impl Monitor {
     #[must_use]
     pub fn health(&self) -> Vec<HealthCheck> {
         self.state().checks.clone()
+    }
+
+    /// The same in the words of `language`.
+    pub(crate) fn health_in(&self, language: Language) -> Vec<HealthCheck> {
+        judge(&self.state().seen, language)
     }
 
     /// The figures of the last look.
@@ -179,7 +189,8 @@ impl Monitor {
     fn look(&self, now: Timestamp, passed: Duration) {
         self.note_synced(now);
         self.note_written(now);
-        let checks = judge(&self.seen(now));
+        let seen = self.seen(now);
+        let checks = judge(&seen, Language::En);
         for check in &checks {
             let before =
                 self.state().checks.iter().find(|old| old.name == check.name).map(|old| old.ok);
@@ -190,7 +201,7 @@ impl Monitor {
         }
         let is_due = {
             let mut state = self.state();
-            state.checks = checks;
+            (state.checks, state.seen) = (checks, seen);
             let is_due = state.figured.is_none_or(|at| passed.saturating_sub(at) >= FIGURES_EVERY);
             if is_due {
                 state.figured = Some(passed);

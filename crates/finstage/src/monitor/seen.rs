@@ -58,7 +58,7 @@ impl Monitor {
             feeds: self.feeds(started),
             silent_channels: silent.collect(),
             channels: notifiers.len(),
-            gone: self.sources.gone.iter().map(ToString::to_string).collect(),
+            gone: self.sources.gone.clone(),
             free: disk(&self.sources.dir).map(|disk| disk.free),
             is_scheduling: started.scheduling.iter().all(|task| !task.is_finished()),
             dead_tasks: counts.dead,

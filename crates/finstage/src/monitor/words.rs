@@ -1,4 +1,4 @@
-//! What people are told when a limit is passed, and when that is over.
+//! What people are told of the service: checks of readiness, a limit that is passed, and when that is over.
 
 use std::time::Duration;
 
@@ -70,5 +70,86 @@ fn korean(name: &str) -> &str {
         "response" => "응답 시간",
         "cache" => "캐시 적중률",
         other => other,
+    }
+}
+
+/// What checks of readiness say.
+#[derive(Debug)]
+pub(super) struct HealthWords {
+    pub(super) fetching: &'static str,
+    pub(super) takes_writes: &'static str,
+    pub(super) no_write: &'static str,
+    pub(super) moves: &'static str,
+    pub(super) stands: &'static str,
+    pub(super) nothing_written: &'static str,
+    pub(super) connected: &'static str,
+    pub(super) nothing_from: &'static str,
+    pub(super) closed: &'static str,
+    pub(super) deliver: &'static str,
+    pub(super) gave_up: &'static str,
+    pub(super) free: &'static str,
+    pub(super) not_known: &'static str,
+    pub(super) stopped: &'static str,
+    pub(super) runs: &'static str,
+    pub(super) failed: &'static str,
+}
+
+pub(super) const fn health_words(language: Language) -> &'static HealthWords {
+    match language {
+        Language::En => &ENGLISH,
+        Language::Ko => &KOREAN,
+    }
+}
+
+const ENGLISH: HealthWords = HealthWords {
+    fetching: "history is being fetched",
+    takes_writes: "takes writes",
+    no_write: "took no write lately",
+    moves: "moves on disk",
+    stands: "did not move on disk since {at}",
+    nothing_written: "nothing was written yet",
+    connected: "{heard} of {all} connected",
+    nothing_from: "; nothing from {venues}",
+    closed: "; the markets are closed",
+    deliver: "{all} of {all} deliver",
+    gave_up: "{count} of {all} gave up: {name}: {why}",
+    free: "{gib} GiB free",
+    not_known: "not known here",
+    stopped: "stopped",
+    runs: "runs",
+    failed: "runs; {dead} tasks failed for good",
+};
+
+const KOREAN: HealthWords = HealthWords {
+    fetching: "과거 데이터를 받는 중",
+    takes_writes: "쓰기 정상",
+    no_write: "최근 쓰기가 되지 않음",
+    moves: "디스크에 기록 중",
+    stands: "{at} 이후 디스크에 기록되지 않음",
+    nothing_written: "아직 기록 없음",
+    connected: "{all}개 중 {heard}개 연결됨",
+    nothing_from: "; 수신 없음: {venues}",
+    closed: "; 휴장 중",
+    deliver: "{all}개 모두 전송 가능",
+    gave_up: "{all}개 중 {count}개 중단: {name}: {why}",
+    free: "{gib} GiB 남음",
+    not_known: "이 시스템에서는 알 수 없음",
+    stopped: "멈춤",
+    runs: "동작 중",
+    failed: "동작 중; 최종 실패한 작업 {dead}개",
+};
+
+/// The name of a check, for people.
+pub(crate) fn check_name(name: &str, language: Language) -> &str {
+    match (language, name) {
+        (Language::En, name) => name,
+        (Language::Ko, "started") => "시작",
+        (Language::Ko, "store") => "저장소",
+        (Language::Ko, "journal") => "저널",
+        (Language::Ko, "feeds") => "시세",
+        (Language::Ko, "notifiers") => "알림 채널",
+        (Language::Ko, "disk") => "디스크",
+        (Language::Ko, "scheduler") => "작업 일정",
+        (Language::Ko, other) => other,
     }
 }

@@ -90,7 +90,7 @@ struct Counted {
 impl ServiceDesk {
     pub(super) fn new(service: &Service<'_>, running: Arc<OnceLock<Running>>) -> Result<Self> {
         let settings = service.settings;
-        let is_demo = service.records.meta("kind")?.as_deref() == Some("demo");
+        let world = service.records.kind()?.unwrap_or(StoreKind::Real);
         let mut watched: Vec<Symbol> = Vec::new();
         for symbol in settings.feeds.iter().flat_map(|feed| &feed.symbols) {
             if !watched.contains(symbol) {
@@ -107,12 +107,9 @@ impl ServiceDesk {
             report: settings.report,
             thresholds: settings.thresholds.clone(),
             zone: TimeZone::get(&settings.timezone).map_err(Failure::usage)?,
-            kind: if is_demo { "demo" } else { "real" },
+            kind: world.as_str(),
             watched,
-            jobs: jobs::table::jobs(
-                settings,
-                if is_demo { StoreKind::Demo } else { StoreKind::Real },
-            ),
+            jobs: jobs::table::jobs(settings, world),
             journal_dir: service.journal.root().to_owned(),
             running,
             monitor: service.monitor.cloned(),

@@ -32,6 +32,7 @@ struct House {
     records: Records,
     clock: Arc<ManualClock>,
     wake: Arc<Notify>,
+    language: &'static str,
 }
 
 impl House {
@@ -41,6 +42,7 @@ impl House {
             records: Records::open_in_memory().unwrap(),
             clock: Arc::new(ManualClock::new("2026-11-21T09:30:00Z".parse().unwrap())),
             wake: Arc::default(),
+            language: "en",
         }
     }
 
@@ -57,7 +59,7 @@ impl House {
     }
 
     fn start(&self, sim: &TelegramSim) -> (JoinHandle<()>, watch::Sender<bool>) {
-        let settings = settings(&sim.url());
+        let settings = settings(&sim.url(), self.language);
         let sources = Sources {
             records: self.records.clone(),
             safe: finstage::live::Safe::default(),
@@ -131,11 +133,11 @@ impl House {
     }
 }
 
-fn settings(url: &str) -> Settings {
+fn settings(url: &str, language: &str) -> Settings {
     let text = format!(
         "[[feeds]]\nvenue = \"binance\"\nsymbols = [\"BTCUSDT\", \"ETHUSDT\"]\nintervals = [\"1m\"]\n\
          [[notify]]\nkind = \"telegram\"\nchat = \"{CHAT}\"\ntoken = \"1:token\"\nurl = \"{url}\"\n\
-         commands = true\ntimezone = \"Asia/Seoul\"\n"
+         commands = true\ntimezone = \"Asia/Seoul\"\nlanguage = \"{language}\"\n"
     );
     config::parse("finstage.toml", &text, &[]).unwrap()
 }
@@ -180,6 +182,24 @@ async fn a_listed_chat_is_answered_by_what_commands_do_and_a_stranger_is_told_on
     sim.user_says(CHAT, "/mute");
     assert_eq!(house.answer().await, "Nothing is muted.", "a stranger mutes nothing");
     assert_eq!(sim.messages().len(), 1, "once");
+    quit.send_replace(true);
+    timeout(PATIENCE, bot).await.expect("it stops").unwrap();
+}
+
+#[tokio::test]
+async fn a_korean_chat_is_answered_in_korean() {
+    let house = House { language: "ko", ..House::new() };
+    let sim = house.messenger().await;
+    let (bot, quit) = house.start(&sim);
+    for (said, part) in [
+        ("/status", "✗ 시작: 과거 데이터를 받는 중"),
+        ("/watch btcusdt rise=5%", " · 추가됨"),
+        ("/watch list", " · 추가됨"),
+    ] {
+        sim.user_says(CHAT, said);
+        let answer = house.answer().await;
+        assert!(answer.contains(part), "{said}: {answer}");
+    }
     quit.send_replace(true);
     timeout(PATIENCE, bot).await.expect("it stops").unwrap();
 }
@@ -244,7 +264,7 @@ async fn a_bot_whose_updates_are_numbered_anew_hears_again_and_does_nothing_twic
 async fn the_buttons_below_an_alert_explain_it_and_mute_its_instrument() {
     let house = House::new();
     let sim = house.messenger().await;
-    let settings = settings(&sim.url());
+    let settings = settings(&sim.url(), "en");
     let alert = house.alert();
     let notifier = wiring::notifiers(&settings).unwrap().remove(0);
     let lines = Box::new(std::io::sink());

@@ -5,11 +5,9 @@ mod test;
 
 use std::cmp::Reverse;
 
-use finstage_model::{AlertKind, Decision};
-use finstage_store::records::{AlertRow, Records};
+use finstage_store::records::{AlertRow, Evidence, Records};
 use serde_json::{Value, json};
 
-use super::cards::{self, Evidence};
 use super::{data_dir, load_without_channels, print_line, print_table};
 use crate::cli::{AlertList, Alerts, Global};
 use crate::exit::{Exit, Result};
@@ -42,11 +40,9 @@ fn list(global: &Global, records: &Records, args: &AlertList) -> Result<()> {
     rows.sort_by_key(|row| Reverse((row.alert.said_at, row.alert.id)));
     rows.truncate(args.limit);
     if global.json {
-        let evidence = cards::of_alerts(records, rows.iter().map(|row| &row.alert))?;
-        let card = |row: &AlertRow| evidence.get(&row.alert.id).map(Evidence::value).transpose();
-        return rows
-            .iter()
-            .try_for_each(|row| print_line(&object(row, card(row)?.as_ref()).to_string()));
+        let evidence = records.evidence_of_alerts(rows.iter().map(|row| &row.alert))?;
+        let card = |row: &AlertRow| evidence.get(&row.alert.id);
+        return rows.iter().try_for_each(|row| print_line(&object(row, card(row)).to_string()));
     }
     if rows.is_empty() {
         super::say_none(global, "alerts", !args.symbol.is_empty() || args.status.is_some());
@@ -56,9 +52,9 @@ fn list(global: &Global, records: &Records, args: &AlertList) -> Result<()> {
         vec![
             alert.at.to_string(),
             alert.symbol.to_string(),
-            kind(row).to_owned(),
+            row.kind().to_owned(),
             row.status.to_string(),
-            reasons(row).join(" "),
+            row.reasons().join(" "),
             alert.words.clone(),
             alert.id.to_string()[..12].to_owned(),
         ]
@@ -67,35 +63,15 @@ fn list(global: &Global, records: &Records, args: &AlertList) -> Result<()> {
     print_table(&["at", "symbol", "kind", "status", "reasons", "rule", "id"], &rows)
 }
 
-const fn kind(row: &AlertRow) -> &'static str {
-    match row.alert.kind {
-        AlertKind::Signal { size: Some(_), .. } => "size",
-        AlertKind::Signal { .. } => "signal",
-        AlertKind::Watch { .. } => "watch",
-    }
-}
-
-/// Why it was not sent, and what is known against the signal.
-fn reasons(row: &AlertRow) -> Vec<String> {
-    let mut reasons: Vec<String> = row.reason.clone().into_iter().collect();
-    if let (Decision::Withhold(why), true) = (row.alert.decision, reasons.is_empty()) {
-        reasons.push(why.as_str().to_owned());
-    }
-    if let AlertKind::Signal { ruling, .. } = row.alert.kind {
-        reasons.extend(ruling.reason().map(|reason| reason.as_str().to_owned()));
-    }
-    reasons
-}
-
 /// The alert in the contract's words, with the card that the ruling rests on.
-fn object(row: &AlertRow, card: Option<&Value>) -> Value {
+fn object(row: &AlertRow, card: Option<&Evidence>) -> Value {
     let alert = &row.alert;
     json!({
         "id": alert.id,
         "symbol": alert.symbol,
-        "kind": kind(row),
+        "kind": row.kind(),
         "status": row.status.as_str(),
-        "reasons": reasons(row),
+        "reasons": row.reasons(),
         "at": alert.at,
         "said_at": alert.said_at,
         "rule": alert.rule,

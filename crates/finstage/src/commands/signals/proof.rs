@@ -5,10 +5,9 @@ use std::path::Path;
 use finstage_model::Reason;
 use finstage_research::proof::{self, BARS_AFTER, BARS_BEFORE, Became, Place, Proof, page};
 use finstage_store::history::History;
-use finstage_store::records::{Records, SignalRow, TrackEntry, TrackRow};
+use finstage_store::records::{Evidence, Records, SignalRow, TrackEntry, TrackRow};
 
 use crate::commands::bars::to_file;
-use crate::commands::cards::Evidence;
 use crate::exit::Result;
 use crate::report::{Language, rule_words};
 

@@ -7,7 +7,7 @@ use finstage_research::live::{
     Calibration, Drift, Followed, Group, Said, Statistics, base_rate, calibration, statistics,
 };
 use finstage_store::history::History;
-use finstage_store::records::{Filter, Records};
+use finstage_store::records::{Filter, Records, StoreKind};
 use serde_json::{Value, json};
 
 use crate::cli::Global;
@@ -72,8 +72,7 @@ pub(super) fn show(global: &Global, records: &Records, history: &History) -> Res
 
 /// What the store is about: `live`, or `simulated` in the folder of a demo.
 fn provenance(records: &Records) -> Result<&'static str> {
-    let is_demo = records.meta("kind")?.as_deref() == Some("demo");
-    Ok(if is_demo { "simulated" } else { "live" })
+    Ok(if records.kind()? == Some(StoreKind::Demo) { "simulated" } else { "live" })
 }
 
 /// Share of all bars of the instruments and the time of a group's signals that went its way.
