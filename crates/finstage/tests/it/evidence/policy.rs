@@ -20,15 +20,15 @@ const SETTINGS: &str = r#"
     max_age = "30d"
 
     [[feeds]]
-    venue = "binance"
-    symbols = ["EDGEUSDT"]
+    venue = "yahoo"
+    symbols = ["EDGE"]
     intervals = ["1d"]
 
     [[strategies]]
     name = "volume_breakout_up"
     interval = "1d"
 "#;
-pub(super) const SYMBOL: &str = "binance:EDGEUSDT";
+pub(super) const SYMBOL: &str = "yahoo:EDGE";
 
 /// Bars as the venue closes them.
 struct Bars(Vec<Bar>, Arc<ManualClock>);
