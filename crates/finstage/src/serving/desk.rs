@@ -153,7 +153,7 @@ impl ServiceDesk {
             let is_whole = registry::hours(&one.symbol) == Some(MarketHours::Always);
             let gaps = if is_whole { Some(self.holes(&one.symbol, one.interval)?) } else { None };
             gauges.push(SeriesGauge {
-                last_close: one.interval.close_of(one.last),
+                last_close: registry::closed_at(&one.symbol, one.interval, one.last),
                 bars: one.shelf_bars + one.tail_bars,
                 symbol: one.symbol,
                 interval: one.interval,
