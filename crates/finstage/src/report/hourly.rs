@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use finstage_feeds::registry::{closed_at, session_day};
 use finstage_model::{Bar, Interval, Price, Symbol, Timestamp};
 use finstage_quant::{BarInput, Spec, Stream};
 use finstage_store::Error;
@@ -73,7 +74,7 @@ pub struct Status {
     pub interval: Option<Interval>,
     /// How many of them there were.
     pub bars: usize,
-    /// From the last close of the day before to the price: of the last bar where those bars are days.
+    /// From the last close before the price's day to the price: of the session before where the market has sessions.
     pub change: Option<f64>,
     /// From averages to the price: `SMA20`, `SMA50`, `SMA200`, `EMA12`, `EMA26`.
     pub distances: Vec<(&'static str, f64)>,
@@ -152,7 +153,7 @@ fn status(
     for &interval in intervals.iter().filter(|interval| **interval <= Interval::D1) {
         let bars = history.last_bars(symbol, interval, now, BARS)?;
         if let Some(last) = bars.last()
-            && newest.as_ref().is_none_or(|known| known.close_time() < last.close_time())
+            && newest.as_ref().is_none_or(|known| closed(symbol, known) < closed(symbol, last))
         {
             newest = Some(*last);
         }
@@ -164,12 +165,35 @@ fn status(
     Ok(judge(symbol, newest.as_ref(), (&judged, day_begins)))
 }
 
+fn closed(symbol: &Symbol, bar: &Bar) -> Timestamp {
+    closed_at(symbol, bar.interval, bar.open_time)
+}
+
+/// The last of `bars` before the day of `newest`: of the session before where the market has sessions.
+fn before<'a>(
+    symbol: &Symbol,
+    newest: &Bar,
+    (bars, day_begins): (&'a [Bar], Timestamp),
+) -> Option<&'a Bar> {
+    let day = |bar: &Bar| session_day(symbol, bar.interval, bar.open_time);
+    // A close of a day that has ended is compared with the day before its own.
+    let begins = match newest.close_time() <= day_begins {
+        true => newest.open_time.day().start(),
+        false => day_begins,
+    };
+    bars.iter().rev().find(|bar| match (day(bar), day(newest)) {
+        (Some(day), Some(last)) => day < last,
+        (Some(_), None) => bar.close_time() < newest.close_time(),
+        _ => bar.close_time() <= begins,
+    })
+}
+
 /// The numbers of `bars`, seen from the close of `newest`.
 fn judge(symbol: &Symbol, newest: Option<&Bar>, (bars, day_begins): (&[Bar], Timestamp)) -> Status {
     let price = newest.map(|bar| bar.close);
     let at = price.map(Price::to_f64);
-    let is_before = |bar: &&Bar| bar.interval == Interval::D1 || bar.close_time() <= day_begins;
-    let before_day = bars.iter().rev().find(is_before).map(|bar| bar.close.to_f64());
+    let before = newest.and_then(|newest| before(symbol, newest, (bars, day_begins)));
+    let before_day = before.map(|bar| bar.close.to_f64());
     let from = |base: f64| at.map(|at| at / base - 1.0).filter(|part| part.is_finite());
     let is_enough = bars.len() >= FEW_BARS;
     let value = |name: &str, given: &[f64], output: usize| {
@@ -189,9 +213,9 @@ fn judge(symbol: &Symbol, newest: Option<&Bar>, (bars, day_begins): (&[Bar], Tim
     let macd = value("MACD", &[], 2).zip(value("MACD", &[], 0));
     let bands = value("BBANDS", &[20.0], 0).zip(value("BBANDS", &[20.0], 2));
     let band = bands.zip(at).map(|((upper, lower), at)| (at - lower) / (upper - lower));
-    let before = &bars[..bars.len().saturating_sub(5)];
+    let earlier = &bars[..bars.len().saturating_sub(5)];
     let obv = value("OBV", &[], 0).zip(if is_enough {
-        last_value("OBV", &[], (0, before))
+        last_value("OBV", &[], (0, earlier))
     } else {
         None
     });
@@ -199,7 +223,7 @@ fn judge(symbol: &Symbol, newest: Option<&Bar>, (bars, day_begins): (&[Bar], Tim
         symbol: symbol.clone(),
         price,
         currency: describe(symbol).currency,
-        price_at: newest.map(Bar::close_time),
+        price_at: newest.map(|bar| closed(symbol, bar)),
         interval: bars.last().map(|bar| bar.interval),
         bars: bars.len(),
         change: before_day.and_then(from),
@@ -553,6 +577,32 @@ mod tests {
         near(status.score.ratio, f64::from(sum + 8) / 16.0);
         let few = judge(&symbol, bars.last(), (&bars[..29], Timestamp::EPOCH));
         assert_eq!((few.rsi, few.change, few.score.word), (None, None, "unknown"));
+    }
+
+    #[test]
+    fn the_last_close_of_a_closed_market_is_compared_with_the_session_before() {
+        let day = |secs: u64, close: i64| Bar {
+            interval: Interval::D1,
+            open_time: "2026-11-25T00:00:00Z"
+                .parse::<Timestamp>()
+                .unwrap()
+                .plus(Duration::from_secs(secs)),
+            close: Price::from_nanos(close * 1_000_000),
+            ..rising(1)[0]
+        };
+        let symbol: Symbol = "yahoo:AAPL".parse().unwrap();
+        let bars = [day(0, 9_140), day(2 * 86_400, 9_240)];
+        let sunday = "2026-11-29T05:00:00Z".parse().unwrap();
+        let status = judge(&symbol, bars.last(), (&bars, sunday));
+        assert!((status.change.unwrap() - (9.24 / 9.14 - 1.0)).abs() < 1e-12, "{status:?}");
+        assert_eq!(status.price_at, Some("2026-11-27T18:00:00Z".parse().unwrap()), "a short day");
+        // A minute of that Friday is of the same session.
+        let open_time = "2026-11-27T17:59:00Z".parse().unwrap();
+        let minute = Bar { interval: Interval::M1, open_time, ..bars[1] };
+        let status = judge(&symbol, Some(&minute), (&bars, sunday));
+        assert!((status.change.unwrap() - (9.24 / 9.14 - 1.0)).abs() < 1e-12, "{status:?}");
+        let hours = [Bar { interval: Interval::H1, ..minute }];
+        assert_eq!(judge(&symbol, Some(&minute), (&hours, sunday)).change, None, "of one session");
     }
 
     #[test]
