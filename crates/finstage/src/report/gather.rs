@@ -26,7 +26,7 @@ pub struct Asked<'a> {
 
 impl Asked<'_> {
     /// Where a day of the zone begins.
-    fn start_of(&self, day: Day) -> Timestamp {
+    pub(super) fn start_of(&self, day: Day) -> Timestamp {
         self.at(day, civil::Time::midnight())
     }
 
@@ -75,9 +75,9 @@ pub fn gather(
     let series = history.series()?;
     let instruments = shown
         .iter()
-        .map(|symbol| market::instrument(history, records, (symbol, &series), moments))
+        .map(|symbol| market::instrument(history, records, (symbol, &series), asked))
         .collect::<Result<_, _>>()?;
-    let mut data = market::holes(history, (&watched, &series), moments.after..asked.end(moments))?;
+    let mut data = market::holes(history, (&watched, &series), asked)?;
     data.withheld = said::withheld_for_data(&signals);
     Ok(DailyReport {
         date: asked.day,
@@ -109,7 +109,7 @@ impl Asked<'_> {
     }
 
     /// The end of what can be there: of the day, or now.
-    fn end(&self, moments: Moments) -> Timestamp {
+    pub(super) fn end(&self, moments: Moments) -> Timestamp {
         moments.until.min(self.now)
     }
 }

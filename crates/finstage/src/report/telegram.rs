@@ -104,12 +104,14 @@ impl Pen<'_> {
             return format!("{symbol}: {}", self.words.no_bars_ever);
         };
         if one.bars == 0 {
-            let date = one.close_at.map(|at| style.date(at)).unwrap_or_default();
+            let date = one.close_day.map(|day| day.to_string()).unwrap_or_default();
             let said = fill(self.words.no_bars, &[("close", &close), ("date", &date)]);
             return format!("{symbol}: {said}");
         }
         let (low, high) = (Style::maybe_price(one.low), Style::maybe_price(one.high));
-        format!("{symbol} {close} ({}), {low} – {high}", style.change(one.change))
+        let part = self.part_of_day(one, self.words.short_part);
+        let part = part.map(|part| format!(" · {part}")).unwrap_or_default();
+        format!("{symbol} {close} ({}), {low} – {high}{part}", style.change(one.change))
     }
 
     fn said_short(&self, lines: &mut Lines) {
@@ -202,6 +204,9 @@ impl Pen<'_> {
             let (missing, with) = (Style::count(data.missing), data.holes_total.to_string());
             let values = [("missing", &*missing), ("series", &*with), ("all", &*series)];
             lines.plain(&fill(words.short_missing, &values));
+        }
+        if let Some(begun) = self.begun() {
+            lines.plain(&begun);
         }
     }
 

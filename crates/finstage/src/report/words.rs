@@ -82,6 +82,9 @@ words! {
     from_record: "From highest close", "최고 종가 대비";
     record_note: "Highest daily close known; in brackets its day. Adjusted for splits and dividends where factors are stored.",
         "저장된 일봉 기준 최고 종가이며 괄호 안은 그 날짜입니다. 조정계수가 저장된 종목은 분할·배당을 반영했습니다.";
+    part: "{symbol}: stored bars cover {share} of the day, from {from} to {until}; high and low are of that time alone.",
+        "{symbol}: 저장된 봉이 하루의 {share}만 포함합니다 ({from} ~ {until}). 고가와 저가는 이 시간만의 값입니다.";
+    short_part: "bars of {share} of the day, from {from}", "하루의 {share} 봉만 있음, {from}부터";
     no_bars: "no bars on this day; last {close} on {date}", "당일 봉 없음, 마지막 {close} ({date})";
     no_bars_ever: "no bars are stored", "저장된 봉 없음";
     no_instruments: "No instrument is watched and no bars are stored.", "감시 중인 종목과 저장된 봉이 없습니다.";
@@ -159,6 +162,8 @@ words! {
 
     data: "Data", "데이터 품질";
     no_holes: "No bar is missing in {series} series.", "시계열 {series}개에서 빠진 봉이 없습니다.";
+    begun: "{count} of them begin within the day, and what was before is not stored: {list}.",
+        "그중 {count}개는 당일 중에 시작하며 그 이전은 저장되어 있지 않습니다: {list}.";
     no_series: "No series has bars near this day.", "당일 전후의 봉이 있는 시계열이 없습니다.";
     series: "Series", "시계열";
     present: "Bars", "봉";

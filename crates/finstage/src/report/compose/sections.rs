@@ -33,10 +33,47 @@ impl Pen<'_> {
             blocks.push(Block::Table { texts: 1, names, rows });
         }
         blocks.extend(self.more(report.instruments_total, report.instruments.len()));
+        let parts = report.instruments.iter().filter_map(|one| self.part_of_day(one, words.part));
+        blocks.extend(parts.map(Block::Quiet));
         if report.instruments.iter().any(|one| one.record.is_some()) {
             blocks.push(Block::Quiet(words.record_note.to_owned()));
         }
         Section { title: words.market, blocks }
+    }
+
+    /// How much of the day the figures are of, where that is not all.
+    pub(in super::super) fn part_of_day(
+        &self,
+        one: &InstrumentDay,
+        pattern: &str,
+    ) -> Option<String> {
+        let part = one.part?;
+        // What is not whole must not be rounded to it.
+        let share = (1_000.0 * part.share).floor() / 1_000.0;
+        let values = [
+            ("symbol", one.symbol.to_string()),
+            ("share", self.style.share(Some(share))),
+            ("from", self.style.moment(part.from)),
+            ("until", self.style.moment(part.until)),
+        ];
+        Some(filled(pattern, &values))
+    }
+
+    /// Which series begin within the day.
+    pub(in super::super) fn begun(&self) -> Option<String> {
+        let data = &self.report.data;
+        let line = |one: &super::super::SeriesBegun| {
+            let interval = self.style.interval(one.interval);
+            format!("{} · {interval} ({})", one.symbol, self.style.time(one.first))
+        };
+        let mut list: Vec<String> = data.begun.iter().take(MAX_NAMES).map(line).collect();
+        let more = data.begun_total.saturating_sub(list.len());
+        if more > 0 {
+            list.push(fill(self.words.more, &[("count", &Style::count(more as u64))]));
+        }
+        let count = Style::count(data.begun_total as u64);
+        (data.begun_total > 0)
+            .then(|| fill(self.words.begun, &[("count", &count), ("list", &list.join(", "))]))
     }
 
     fn instrument(&self, one: &InstrumentDay) -> Vec<String> {
@@ -45,9 +82,9 @@ impl Pen<'_> {
             |record| format!("{} ({})", self.style.change(Some(record.distance)), record.day),
         );
         let close = one.close.map(|close| one.money(close));
-        let close = match (close, one.close_at, one.bars) {
-            (Some(close), Some(at), 0) => {
-                let date = self.style.date(at);
+        let close = match (close, one.close_day, one.bars) {
+            (Some(close), Some(day), 0) => {
+                let date = day.to_string();
                 fill(self.words.no_bars, &[("close", &close), ("date", &date)])
             }
             (Some(close), _, _) => close,
@@ -321,6 +358,7 @@ impl Pen<'_> {
                 blocks.extend(self.more(data.holes_total, data.holes.len()));
             }
         }
+        blocks.extend(self.begun().map(Block::Say));
         let list: Vec<String> = data
             .withheld
             .iter()
