@@ -15,7 +15,7 @@ use crate::config::settings::{ReportSettings, WatchThresholds};
 use crate::exit::{Failure, Result};
 use crate::monitor::Monitor;
 use crate::mutes;
-use crate::report::{Asked, day_of, gather, hourly, job, rule_words};
+use crate::report::{Asked, Due, day_of, gather, hourly, job, rule_words};
 use crate::watches::{self, KnownWatch, Wish};
 use crate::wiring::describe;
 
@@ -49,7 +49,7 @@ pub struct Counter {
     pub report: ReportSettings,
     /// Who looks after the service.
     pub monitor: Arc<Monitor>,
-    /// The words of alerts.
+    /// The words of alerts, in the zone of the service.
     pub template: Template,
 }
 
@@ -189,8 +189,9 @@ impl Counter {
 
     fn daily(&self, chat: &ListedChat, day: Day) -> Result<Lines> {
         let now = self.clock.now();
-        let asked =
-            Asked { day, zone: &chat.zone, now, watched: &self.watched, daily: self.report.daily };
+        // They come at the time of the service's zone, wherever the chat is.
+        let due = self.report.daily.map(|time| Due { time, zone: &self.template.zone });
+        let asked = Asked { day, zone: &chat.zone, now, watched: &self.watched, due };
         let report = gather(&self.records, &self.history, &asked)?;
         Ok(job::notice(&report, chat.language, now).lines)
     }

@@ -11,7 +11,7 @@ use super::track_record::up_to_date;
 use super::{data_dir, load_without_channels, print_json, print_line, say};
 use crate::cli::{Global, Report, ReportDaily, ReportFormat, ReportHourly, StatusFormat};
 use crate::exit::{Exit, Failure, Result};
-use crate::report::{Asked, DailyReport, Language, day_of, gather, hourly, html, job, text};
+use crate::report::{Asked, DailyReport, Due, Language, day_of, gather, hourly, html, job, text};
 use crate::wiring;
 
 pub(super) fn run(global: &Global, args: &Report) -> Result<Exit> {
@@ -58,7 +58,7 @@ fn daily(global: &Global, args: &ReportDaily) -> Result<Exit> {
         zone: &zone,
         now,
         watched: &watched,
-        daily: settings.report.daily,
+        due: settings.report.daily.map(|time| Due { time, zone: &zone }),
     };
     let report = gather(&records, &wiring::history(&dir, &records), &asked)?;
     let language = args.lang.unwrap_or(settings.report.language);

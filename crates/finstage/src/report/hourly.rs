@@ -117,7 +117,7 @@ pub fn gather(history: &History, asked: &Asked<'_>) -> Result<HourlyReport, Erro
         zone: asked.zone,
         now: asked.now,
         watched: asked.watched,
-        daily: None,
+        due: None,
     };
     let moments = (day.moments().after, asked.now);
     let symbols = watched(history, asked.watched)?;

@@ -28,7 +28,7 @@ use finstage_model::{
 };
 use serde::Serialize;
 
-pub use self::gather::{Asked, day_of, gather};
+pub use self::gather::{Asked, Due, day_of, gather};
 pub use self::rule::rule_words;
 pub use self::words::Language;
 

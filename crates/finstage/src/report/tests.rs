@@ -101,7 +101,7 @@ impl World {
             zone: &self.zone,
             now: t(now),
             watched: &[symbol.parse().unwrap()],
-            daily: None,
+            due: None,
         };
         gather(&self.records, &self.history, &asked).unwrap()
     }
@@ -167,7 +167,7 @@ impl World {
             zone: &self.zone,
             now,
             watched: &[symbol()],
-            daily: Some(time(8, 0, 0, 0)),
+            due: Some(Due { time: time(8, 0, 0, 0), zone: &self.zone }),
         };
         gather(&self.records, &self.history, &asked).unwrap()
     }
@@ -313,6 +313,23 @@ fn a_day_is_one_of_the_zone_also_where_clocks_change() {
         day_of(t("2026-01-04T15:00:00Z"), &TimeZone::get("Asia/Seoul").unwrap()),
         day("2026-01-05")
     );
+}
+
+#[test]
+fn the_next_report_is_due_at_its_own_zones_time_whoever_asks() {
+    let world = World::new("America/New_York");
+    let seoul = TimeZone::get("Asia/Seoul").unwrap();
+    let asked = Asked {
+        day: day("2026-11-29"),
+        zone: &world.zone,
+        now: t("2026-11-30T04:00:00Z"),
+        watched: &[],
+        due: Some(Due { time: time(8, 0, 0, 0), zone: &seoul }),
+    };
+    let report = gather(&world.records, &world.history, &asked).unwrap();
+    assert_eq!(report.next, Some(t("2026-11-30T23:00:00Z")));
+    let english = text(&report, Language::En).replace('\n', " ");
+    assert!(english.contains("Next report: 2026-11-30 18:00 America/New_York."), "{english}");
 }
 
 #[test]
