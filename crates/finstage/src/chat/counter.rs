@@ -15,7 +15,7 @@ use crate::config::settings::{ReportSettings, WatchThresholds};
 use crate::exit::{Failure, Result};
 use crate::monitor::Monitor;
 use crate::mutes;
-use crate::report::{Asked, Due, day_of, gather, hourly, job, rule_words};
+use crate::report::{Asked, Due, day_of, gather, hourly, job, provenance, rule_words};
 use crate::watches::{self, KnownWatch, Wish};
 use crate::wiring::describe;
 
@@ -81,7 +81,12 @@ impl Counter {
                 self.daily(chat, day.unwrap_or_else(|| day_of(now, &chat.zone).previous()))?
             }
             Question::Hourly => {
-                let asked = hourly::Asked { now, zone: &chat.zone, watched: &self.watched };
+                let asked = hourly::Asked {
+                    now,
+                    zone: &chat.zone,
+                    watched: &self.watched,
+                    provenance: provenance(&self.records)?,
+                };
                 hourly::lines(&hourly::gather(&self.history, &asked)?, chat.language)
             }
             Question::Mutes => self.mutes((chat, words), now)?,

@@ -88,6 +88,7 @@ pub fn gather(
     asked: &Asked<'_>,
 ) -> Result<DailyReport, Error> {
     let moments = asked.moments();
+    let provenance = outcomes::provenance(records)?;
     let signals = records.signals_within(moments)?;
     let cards = evidence::in_force(records, moments.until)?;
     let watched = market::watched(history, asked.watched)?;
@@ -105,15 +106,16 @@ pub fn gather(
     Ok(DailyReport {
         date: asked.day,
         zone: asked.zone.iana_name().unwrap_or("local time").to_owned(),
+        provenance,
         from: moments.after,
         until: moments.until,
         is_complete: asked.now >= moments.until,
         venues,
         instruments_total: watched.len(),
         instruments,
-        signals: said::signals(records, &signals, &cards)?,
+        signals: said::signals(records, (&signals, moments.after), &cards)?,
         alerts: said::alerts(records, moments)?,
-        outcomes: outcomes::outcomes(&records.outcomes_within(moments)?, &cards),
+        outcomes: outcomes::outcomes(&records.outcomes_within(moments)?, &cards, provenance),
         evidence: evidence::evidence(&cards, &signals, moments.until),
         data,
         track_record: chain(records.track_head()?),

@@ -16,6 +16,7 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use super::market::watched;
+use super::numbers::on_the_wall;
 use super::{Language, MAX_ROWS, day_of};
 use crate::wiring::describe;
 
@@ -25,8 +26,7 @@ const BARS: usize = 400;
 const FEW_BARS: usize = 30;
 /// Instruments that a message tells of.
 const MAX_TOLD: usize = 12;
-/// A status older than this is not sent: the next one is due.
-const MAX_AGE: Duration = Duration::from_secs(3_600);
+const HOUR_SECS: i64 = 3_600;
 /// The most that one part can add to the score, either way.
 const PART: i32 = 2;
 
@@ -39,6 +39,8 @@ pub struct Asked<'a> {
     pub zone: &'a TimeZone,
     /// The instruments that are watched; of none, all that have bars.
     pub watched: &'a [Symbol],
+    /// What the store is about: [`super::provenance`].
+    pub provenance: &'static str,
 }
 
 /// The moment of a price that is older is told.
@@ -51,6 +53,8 @@ pub struct HourlyReport {
     pub at: Timestamp,
     /// The IANA zone of its times.
     pub zone: String,
+    /// `live`, or `simulated` in the folder of a demo.
+    pub provenance: &'static str,
     /// How many instruments there are.
     pub instruments_total: usize,
     /// Where they stand, at most [`MAX_ROWS`].
@@ -129,13 +133,11 @@ pub fn gather(history: &History, asked: &Asked<'_>) -> Result<HourlyReport, Erro
         intervals.sort_unstable();
         instruments.push(status(history, symbol, &intervals, moments)?);
     }
-    let local = jiff::Timestamp::from_second(asked.now.secs()).map_or_else(
-        |_| asked.now.to_string(),
-        |at| at.to_zoned(asked.zone.clone()).strftime("%Y-%m-%d %H:%M").to_string(),
-    );
+    let local = on_the_wall(asked.now, asked.zone, "%Y-%m-%d %H:%M");
     Ok(HourlyReport {
         at: asked.now,
         zone: asked.zone.iana_name().unwrap_or("local time").to_owned(),
+        provenance: asked.provenance,
         instruments_total: symbols.len(),
         instruments,
         local,
@@ -397,6 +399,9 @@ pub fn lines(report: &HourlyReport, language: Language) -> Vec<Vec<NoticeText>> 
     let title = language.pick("Status", "현황");
     let title = format!("{title} {} ({})", report.local, report.zone);
     let mut lines = vec![line(NoticeStyle::Bold, title)];
+    if report.provenance == "simulated" {
+        lines.push(line(NoticeStyle::Italic, language.words().simulated.to_owned()));
+    }
     for one in report.instruments.iter().take(MAX_TOLD) {
         lines.push(Vec::new());
         lines.extend(one.told(language, report.at));
@@ -427,12 +432,14 @@ pub fn text(report: &HourlyReport, language: Language) -> String {
 #[must_use]
 pub fn notice(report: &HourlyReport, language: Language) -> Notice {
     let kind = NoticeKind::Hourly;
-    let hour = report.at.secs().div_euclid(3_600);
+    let (hour, into) =
+        (report.at.secs().div_euclid(HOUR_SECS), report.at.secs().rem_euclid(HOUR_SECS));
     Notice {
         id: kind.id(&hour.to_string()),
         kind,
         said_at: report.at,
-        max_age: MAX_AGE,
+        // With the next hour the next one is due.
+        max_age: Duration::from_secs((HOUR_SECS - into).unsigned_abs()),
         lines: lines(report, language),
     }
 }
@@ -606,6 +613,33 @@ mod tests {
     }
 
     #[test]
+    fn a_status_is_too_old_when_the_next_hour_begins_and_says_which_of_two_hours_it_is_of() {
+        let dir = tempfile::tempdir().unwrap();
+        let records = finstage_store::Records::open_in_memory().unwrap();
+        let history = crate::wiring::history(dir.path(), &records);
+        let zone = TimeZone::get("America/New_York").unwrap();
+        let at = |text: &str| {
+            let now = text.parse().unwrap();
+            let asked = Asked { now, zone: &zone, watched: &[], provenance: "simulated" };
+            gather(&history, &asked).unwrap()
+        };
+        let notice = notice(&at("2027-11-07T07:02:00Z"), Language::En);
+        assert_eq!(notice.max_age, Duration::from_secs(58 * 60));
+        let title = |text: &str| lines(&at(text), Language::En)[0][0].text.clone();
+        assert_eq!(
+            title("2027-11-07T05:02:00Z"),
+            "Status 2027-11-07 01:02 -04:00 (America/New_York)"
+        );
+        assert_eq!(
+            title("2027-11-07T06:02:00Z"),
+            "Status 2027-11-07 01:02 -05:00 (America/New_York)"
+        );
+        assert_eq!(title("2027-11-07T07:02:00Z"), "Status 2027-11-07 02:02 (America/New_York)");
+        let told = text(&at("2027-11-07T07:02:00Z"), Language::En);
+        assert!(told.contains("Simulated: this folder was made by `finstage demo`"), "{told}");
+    }
+
+    #[test]
     fn without_bars_nothing_is_said_and_nothing_is_invented() {
         let symbol: Symbol = "x:A".parse().unwrap();
         let status = judge(&symbol, None, (&[], Timestamp::EPOCH));
@@ -614,6 +648,7 @@ mod tests {
         let report = HourlyReport {
             at: Timestamp::EPOCH,
             zone: "UTC".into(),
+            provenance: "live",
             instruments_total: 1,
             instruments: vec![status],
             local: "1970-01-01 00:00".into(),
@@ -635,6 +670,7 @@ mod tests {
         let mut report = HourlyReport {
             at: closed.plus(FRESH),
             zone: "UTC".into(),
+            provenance: "live",
             instruments_total: 1,
             instruments: vec![status],
             local: String::new(),

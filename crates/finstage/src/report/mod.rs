@@ -29,6 +29,7 @@ use finstage_model::{
 use serde::Serialize;
 
 pub use self::gather::{Asked, Due, day_of, gather};
+pub use self::outcomes::provenance;
 pub use self::rule::rule_words;
 pub use self::words::Language;
 
@@ -63,6 +64,8 @@ pub struct DailyReport {
     pub date: Day,
     /// Its IANA zone.
     pub zone: String,
+    /// `live`, or `simulated` in the folder of a demo.
+    pub provenance: &'static str,
     /// Where it begins: what happens at this moment belongs to the day before.
     pub from: Timestamp,
     /// Where it ends; what closes at this moment belongs to it.
@@ -155,6 +158,8 @@ pub struct Record {
 /// What was said on a day.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct Signals {
+    /// From when on signals are kept, where earlier ones of the day may be forgotten.
+    pub kept_since: Option<Timestamp>,
     /// All of it.
     pub total: usize,
     /// By verdict.
@@ -278,6 +283,8 @@ pub struct SizeSignal {
 /// What was sent on a day and what was not.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct Alerts {
+    /// From when on alerts are kept, where earlier ones of the seven days may be forgotten.
+    pub kept_since: Option<Timestamp>,
     /// Alerts, withheld ones too.
     pub total: u64,
     /// At least one channel delivered it.
@@ -333,7 +340,7 @@ pub struct SentAlert {
 /// What became known of earlier signals.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Outcomes {
-    /// Where they come from: signals that were said, not computed afterwards.
+    /// Where they come from: signals that were said, not computed afterwards; `simulated` in the folder of a demo.
     pub provenance: &'static str,
     /// What a side costs in `mean_net`.
     pub cost: f64,

@@ -31,6 +31,9 @@ pub(super) fn lines(report: &DailyReport, language: Language) -> Vec<Vec<NoticeT
     let title = format!("{}: {}", words.title, pen.style.long_date(report.date));
     lines.add(NoticeStyle::Bold, &title);
     lines.add(NoticeStyle::Plain, &format!("{} · {}", pen.scope(), report.zone));
+    if let Some(simulated) = pen.simulated() {
+        lines.add(NoticeStyle::Italic, simulated);
+    }
     if !report.is_complete {
         lines.add(NoticeStyle::Italic, words.not_over);
     }
@@ -41,9 +44,8 @@ pub(super) fn lines(report: &DailyReport, language: Language) -> Vec<Vec<NoticeT
     pen.proven_short(&mut lines);
     lines.heading(words.track);
     let track = &report.track_record;
-    let entries = Style::count(track.entries);
     lines.0.push(vec![
-        NoticeText::new(NoticeStyle::Plain, fill(words.short_track, &[("entries", &entries)])),
+        NoticeText::new(NoticeStyle::Plain, pen.entries(track.entries)),
         NoticeText::new(NoticeStyle::Code, hash(&track.head, words.no_head)),
     ]);
     lines.space();
@@ -117,8 +119,14 @@ impl Pen<'_> {
     fn said_short(&self, lines: &mut Lines) {
         let (signals, words) = (&self.report.signals, self.words);
         lines.heading(words.signals);
+        let forgotten = self.signals_forgotten();
+        if let Some(forgotten) = &forgotten {
+            lines.plain(forgotten);
+        }
         if signals.total == 0 {
-            return lines.plain(words.no_signals);
+            return if forgotten.is_none() {
+                lines.plain(words.no_signals)
+            };
         }
         let count = |count: usize| Style::count(count as u64);
         let values = [
@@ -146,8 +154,14 @@ impl Pen<'_> {
     fn sent_short(&self, lines: &mut Lines) {
         let (alerts, words) = (&self.report.alerts, self.words);
         lines.heading(words.alerts);
+        let forgotten = self.alerts_forgotten();
+        if let Some(forgotten) = &forgotten {
+            lines.plain(forgotten);
+        }
         if alerts.total == 0 && alerts.week_total == 0 {
-            return lines.plain(words.no_alerts);
+            return if forgotten.is_none() {
+                lines.plain(words.no_alerts)
+            };
         }
         let values = [
             ("delivered", Style::count(alerts.delivered)),

@@ -12,7 +12,7 @@ use finstage_notify::notifiers::{MAX_TEXT_UNITS, telegram_markup};
 use finstage_notify::{Repeat, Template};
 use finstage_store::history::History;
 use finstage_store::records::{
-    Batch, Item, NewAlert, NewSignal, NoticeKind, Records, Route, RunDigest,
+    Batch, Forgettable, Item, NewAlert, NewSignal, NoticeKind, Old, Records, Route, RunDigest,
 };
 use jiff::civil::time;
 use jiff::tz::TimeZone;
@@ -333,6 +333,47 @@ fn the_next_report_is_due_at_its_own_zones_time_whoever_asks() {
 }
 
 #[test]
+fn a_day_whose_alerts_are_forgotten_says_so_and_not_that_there_were_none() {
+    let mut world = World::new("UTC");
+    for at in ["2026-01-05T03:00:00Z", "2026-01-06T03:00:00Z"] {
+        world.say(at, NO_EVIDENCE, WITHHOLD);
+    }
+    let old = Old { before: t("2026-01-06T00:00:00Z"), unless_after: EVERYTHING };
+    let rows = world.records.old_rows(Forgettable::Alerts, old).unwrap();
+    assert_eq!(world.records.forget(Forgettable::Alerts, &rows, old).unwrap(), 1);
+    let gone = world.report("2026-01-05");
+    assert_eq!((gone.alerts.total, gone.alerts.kept_since), (0, Some(old.before)));
+    let forgotten = "Alerts before 2026-01-06 00:00 UTC are no longer kept";
+    for page in all_pages(&gone) {
+        assert!(page.contains("2026-01-06 00:00"), "{page}");
+        assert!(!page.contains("No alert was sent") && !page.contains("보낸 알림이 없"), "{page}");
+        assert!(!page.contains("보낸 알림과 보류한 알림이 없습니다"), "{page}");
+    }
+    let week = world.report("2026-01-06");
+    assert_eq!((week.alerts.week_total, week.alerts.kept_since), (1, Some(old.before)));
+    assert!(text(&week, Language::En).contains(forgotten));
+    let later = world.report("2026-01-13");
+    assert_eq!(later.alerts.kept_since, None, "all of its week is kept");
+    // Signals of a day are forgotten with their alerts.
+    world.records.set_meta("kept_since_signals", &old.before.nanos().to_string()).unwrap();
+    let gone = text(&world.report("2026-01-04"), Language::En);
+    assert!(gone.contains("Signals before 2026-01-06 00:00 UTC"), "{gone}");
+    assert!(!gone.contains("No signal was said"), "{gone}");
+}
+
+#[test]
+fn a_report_of_a_demo_says_that_it_is_simulated() {
+    let world = World::new("UTC");
+    assert!(!text(&world.report("2026-01-05"), Language::En).contains("Simulated"));
+    world.records.set_meta("kind", "demo").unwrap();
+    let report = world.report("2026-01-05");
+    assert_eq!((report.provenance, report.outcomes.provenance), ("simulated", "simulated"));
+    for page in all_pages(&report) {
+        assert!(page.contains("Simulated: ") || page.contains("모의 데이터: "), "{page}");
+    }
+}
+
+#[test]
 fn prices_are_those_of_the_day() {
     let world = World::new("UTC");
     world.bars("2026-01-04T00:00:00Z", 72);
@@ -374,7 +415,7 @@ fn minutes_that_begin_in_the_afternoon_do_not_tell_the_day() {
     // The minutes begin then: nothing of them is missing, and that is not the whole truth.
     assert_eq!((report.data.missing, report.data.begun_total), (0, 1));
     let english = text(&report, Language::En).replace('\n', " ");
-    let begun = "1 of them begin within the day, and what was before is not stored: binance:BTCUSDT · 1m (14:46).";
+    let begun = "Begun within the day, with nothing stored of the time before: binance:BTCUSDT · 1m (14:46).";
     assert!(english.contains(begun), "{english}");
 }
 

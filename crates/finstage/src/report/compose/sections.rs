@@ -71,9 +71,7 @@ impl Pen<'_> {
         if more > 0 {
             list.push(fill(self.words.more, &[("count", &Style::count(more as u64))]));
         }
-        let count = Style::count(data.begun_total as u64);
-        (data.begun_total > 0)
-            .then(|| fill(self.words.begun, &[("count", &count), ("list", &list.join(", "))]))
+        (data.begun_total > 0).then(|| fill(self.words.begun, &[("list", &list.join(", "))]))
     }
 
     fn instrument(&self, one: &InstrumentDay) -> Vec<String> {
@@ -102,11 +100,14 @@ impl Pen<'_> {
 
     pub(super) fn signals(&self) -> Section {
         let (signals, words) = (&self.report.signals, self.words);
+        let mut blocks: Vec<Block> = self.signals_forgotten().map(Block::Say).into_iter().collect();
         if signals.total == 0 {
-            let blocks = vec![Block::Say(words.no_signals.to_owned())];
+            if blocks.is_empty() {
+                blocks.push(Block::Say(words.no_signals.to_owned()));
+            }
             return Section { title: words.signals, blocks };
         }
-        let mut blocks = vec![Block::Tiles(self.verdict_tiles(signals))];
+        blocks.push(Block::Tiles(self.verdict_tiles(signals)));
         if signals.proven.is_empty() {
             blocks.push(Block::Say(words.none_verified.to_owned()));
         } else {
@@ -136,6 +137,12 @@ impl Pen<'_> {
             blocks.push(Block::Quiet(words.rest_note.to_owned()));
         }
         Section { title: words.signals, blocks }
+    }
+
+    /// Since when signals are kept, where that is not the whole day.
+    pub(in super::super) fn signals_forgotten(&self) -> Option<String> {
+        let since = self.zoned(self.report.signals.kept_since?);
+        Some(fill(self.words.signals_forgotten, &[("since", &since)]))
     }
 
     fn verdict_tiles(&self, signals: &Signals) -> Vec<(String, String)> {
@@ -372,6 +379,13 @@ impl Pen<'_> {
         Section { title: words.data, blocks }
     }
 
+    /// How many entries a chain has, before its head.
+    pub(in super::super) fn entries(&self, entries: u64) -> String {
+        let words = self.words;
+        let pattern = if entries == 1 { words.short_track_one } else { words.short_track };
+        fill(pattern, &[("entries", &Style::count(entries))])
+    }
+
     pub(super) fn chains(&self) -> Section {
         let words = self.words;
         let chain = |name: &str, chain: &Chain| {
@@ -379,8 +393,7 @@ impl Pen<'_> {
                 true => words.no_head.to_owned(),
                 false => chain.head.clone(),
             };
-            let entries = Style::count(chain.entries);
-            let count = fill(words.short_track, &[("entries", &entries)]);
+            let count = self.entries(chain.entries);
             Block::Hash(format!("{name}: {}", count.trim_end()), head)
         };
         let blocks = vec![
