@@ -111,10 +111,11 @@ fn record(
     let factors = history.factors(symbol)?;
     let scaled = |price: f64, at: Timestamp| price * factors.on(at.day()).price;
     let closed = |bar: &Bar| registry::closed_at(symbol, bar.interval, bar.open_time);
-    let known = bars
-        .iter()
-        .filter(|bar| closed(bar).min(bar.open_time.day().end()) <= moments.until.max(close_at));
+    // A later one was not known when the day ended.
+    let known = |bar: &&Bar| closed(bar) <= moments.until.max(close_at);
+    let known: Vec<&Bar> = bars.iter().filter(known).collect();
     let highest = known
+        .iter()
         .map(|bar| (scaled(bar.close.to_f64(), bar.open_time), bar))
         .max_by(|a, b| a.0.total_cmp(&b.0));
     let Some((highest, bar)) = highest else { return Ok(None) };
@@ -122,7 +123,7 @@ fn record(
     let now = scaled(close.to_f64(), close_at.minus(Duration::from_nanos(1)));
     let Some(distance) = ratio(Some(now), Some(highest)) else { return Ok(None) };
     let day = bar.open_time.day();
-    Ok(Some(Record { close: bar.close, day, distance, daily_bars: bars.len() }))
+    Ok(Some(Record { close: bar.close, day, distance, daily_bars: known.len() }))
 }
 
 fn ratio(value: Option<f64>, base: Option<f64>) -> Option<f64> {

@@ -30,7 +30,7 @@ use serde::Serialize;
 
 pub use self::gather::{Asked, Due, day_of, gather};
 pub use self::outcomes::provenance;
-pub use self::rule::rule_words;
+pub use self::rule::{korean_rule, rule_words};
 pub use self::words::Language;
 
 use self::compose::compose;

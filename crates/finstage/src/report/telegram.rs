@@ -124,9 +124,10 @@ impl Pen<'_> {
             lines.plain(forgotten);
         }
         if signals.total == 0 {
-            return if forgotten.is_none() {
-                lines.plain(words.no_signals)
-            };
+            if forgotten.is_none() {
+                lines.plain(words.no_signals);
+            }
+            return;
         }
         let count = |count: usize| Style::count(count as u64);
         let values = [
@@ -159,9 +160,10 @@ impl Pen<'_> {
             lines.plain(forgotten);
         }
         if alerts.total == 0 && alerts.week_total == 0 {
-            return if forgotten.is_none() {
-                lines.plain(words.no_alerts)
-            };
+            if forgotten.is_none() {
+                lines.plain(words.no_alerts);
+            }
+            return;
         }
         let values = [
             ("delivered", Style::count(alerts.delivered)),

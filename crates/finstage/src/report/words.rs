@@ -283,7 +283,7 @@ impl Language {
         }
     }
 
-    pub(super) const fn direction(self, direction: Direction) -> &'static str {
+    pub(crate) const fn direction(self, direction: Direction) -> &'static str {
         match direction {
             Direction::Long => self.pick("▲ bullish", "▲ 상승"),
             Direction::Short => self.pick("▼ bearish", "▼ 하락"),
@@ -302,7 +302,7 @@ impl Language {
     }
 
     /// A verdict on a signal, by its machine word.
-    pub(super) const fn verdict(self, word: &'static str) -> &'static str {
+    pub(crate) const fn verdict(self, word: &'static str) -> &'static str {
         match word.as_bytes() {
             b"verified" => self.pick("verified", "검증됨"),
             b"unproven" => self.pick("unproven", "미입증"),
@@ -325,15 +325,30 @@ impl Language {
     }
 
     /// Why a signal is not verified.
-    pub(super) const fn reason(self, reason: Reason) -> &'static str {
+    pub(crate) const fn reason(self, reason: Reason) -> &'static str {
         match self {
             Self::En => reason.words(),
             Self::Ko => korean_reason(reason),
         }
     }
 
+    /// What became of an alert, by its machine word; an unknown word stays as it is.
+    pub(crate) fn alert_status(self, word: &str) -> String {
+        let words = self.words();
+        let known = match word {
+            "delivered" => words.delivered,
+            "queued" => words.queued,
+            "kept" => words.kept,
+            "failed" => words.failed,
+            "expired" => words.expired,
+            "withheld" => words.withheld,
+            other => other,
+        };
+        known.to_owned()
+    }
+
     /// Why an alert was not sent, by its machine word; an unknown word stays as it is.
-    pub(super) fn withheld(self, word: &str) -> String {
+    pub(crate) fn withheld(self, word: &str) -> String {
         let known = match word {
             "cooldown" => {
                 self.pick("the same rule alerted shortly before", "같은 규칙의 최근 알림과 중복")
