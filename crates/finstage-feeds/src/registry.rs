@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{LazyLock, OnceLock};
 
-use finstage_model::{Category, Symbol};
+use finstage_model::{Category, Day, Interval, Symbol, Timestamp};
 
 use crate::MarketHours;
 use crate::venues::kis;
@@ -166,6 +166,39 @@ pub fn hours(symbol: &Symbol) -> Option<MarketHours> {
         ("yahoo", Suffix::None) => Some(MarketHours::Us),
         _ => None,
     }
+}
+
+/// When the market of a bar was done with it: a bar of a day ends with its session where the hours are known, any other,
+/// and where they are not, when its length is over.
+///
+/// ```
+/// use finstage_feeds::registry::closed_at;
+/// use finstage_model::Interval;
+/// let open = "2026-11-27T00:00:00Z".parse().unwrap(); // the day after Thanksgiving: until 13:00
+/// let closed = |symbol: &str, interval| closed_at(&symbol.parse().unwrap(), interval, open).to_string();
+/// assert_eq!(closed("yahoo:AAPL", Interval::D1), "2026-11-27T18:00:00Z");
+/// assert_eq!(closed("kis:005930", Interval::D1), "2026-11-27T06:30:00Z");
+/// assert_eq!(closed("binance:BTCUSDT", Interval::D1), "2026-11-28T00:00:00Z");
+/// assert_eq!(closed("yahoo:AAPL", Interval::H1), "2026-11-27T01:00:00Z");
+/// ```
+#[must_use]
+pub fn closed_at(symbol: &Symbol, interval: Interval, open_time: Timestamp) -> Timestamp {
+    let over = interval.close_of(open_time);
+    if interval != Interval::D1 {
+        return over;
+    }
+    let session = |hours: MarketHours| hours.session(open_time.day()).ok().flatten();
+    hours(symbol).and_then(session).map_or(over, |session| session.close.min(over))
+}
+
+/// The day of its market that a bar is of: a bar of a day says it, a shorter one where the hours are known and end.
+#[must_use]
+pub fn session_day(symbol: &Symbol, interval: Interval, open_time: Timestamp) -> Option<Day> {
+    if interval >= Interval::D1 {
+        return Some(open_time.day());
+    }
+    let hours = hours(symbol).filter(|hours| *hours != MarketHours::Always)?;
+    Some(hours.day_of(open_time))
 }
 
 /// By how many seconds the quotes of a symbol are late at its venue; `None` where that is not known.

@@ -212,7 +212,8 @@ impl Holding {
         let words = self.words;
         let line = |style, text: String| vec![NoticeText::new(style, text)];
         let count = held.len().to_string();
-        let mut lines = vec![line(NoticeStyle::Bold, fill(words.title, &[("count", &count)]))];
+        let title = if held.len() == 1 { words.title_one } else { words.title };
+        let mut lines = vec![line(NoticeStyle::Bold, fill(title, &[("count", &count)]))];
         let mut reasons: Vec<(&str, usize)> = Vec::new();
         for one in held {
             match reasons.iter_mut().find(|(reason, _)| *reason == one.reason) {
@@ -275,6 +276,7 @@ const fn is_verified(kind: &AlertKind) -> bool {
 #[derive(Debug)]
 pub struct DigestWords {
     title: &'static str,
+    title_one: &'static str,
     more: &'static str,
     reason: fn(&str) -> &'static str,
 }
@@ -283,6 +285,7 @@ impl DigestWords {
     /// English.
     pub const ENGLISH: Self = Self {
         title: "Held back since the last digest: {count} alerts",
+        title_one: "Held back since the last digest: {count} alert",
         more: "and {count} more: `finstage alerts list --status withheld`",
         reason: |word| match word {
             "quiet_hours" => "in the quiet hours",
@@ -294,6 +297,7 @@ impl DigestWords {
     /// Korean.
     pub const KOREAN: Self = Self {
         title: "지난 요약 이후 보류한 알림 {count}건",
+        title_one: "지난 요약 이후 보류한 알림 {count}건",
         more: "외 {count}건: `finstage alerts list --status withheld`",
         reason: |word| match word {
             "quiet_hours" => "건: 조용한 시간",

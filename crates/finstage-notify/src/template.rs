@@ -36,8 +36,10 @@ pub struct Template {
     pub zone: TimeZone,
     /// Address of the dashboard, where people can look an alert up. `None`: no link.
     pub dashboard: Option<String>,
-    /// The language. The rule in words is the strategy's own, in English.
+    /// The language.
     pub words: &'static AlertWords,
+    /// The rule of an alert in this language; where that gives nothing, the alert's own words stay, in English.
+    pub rule: fn(&Alert) -> Option<String>,
     /// By how many seconds the quotes of a symbol are late at their source, where that is known.
     pub quote_delay_s: fn(&Symbol) -> Option<u32>,
 }
@@ -48,6 +50,7 @@ impl Default for Template {
             zone: TimeZone::UTC,
             dashboard: None,
             words: &AlertWords::ENGLISH,
+            rule: |_| None,
             quote_delay_s: |_| None,
         }
     }
@@ -87,7 +90,8 @@ impl Template {
     pub fn facts(&self, alert: &Alert) -> Vec<String> {
         let words = self.words;
         let mut facts = vec![title(words, alert), place(words, alert)];
-        let rule = clean(&alert.words, MAX_WORDS_CHARS);
+        let own = (self.rule)(alert);
+        let rule = clean(own.as_deref().unwrap_or(&alert.words), MAX_WORDS_CHARS);
         if !rule.is_empty() {
             facts.push(rule);
         }

@@ -55,7 +55,7 @@ pub use desk::{
 };
 pub use error::{Error, ErrorKind};
 pub use front::Front;
-pub use live::{Live, MAX_INSTRUMENTS};
+pub use live::{Closing, Live, MAX_INSTRUMENTS};
 pub use metrics::{metrics_dashboard, metrics_rules};
 pub use monitor::{HealthCheck, HttpTotals, MonitorGauges, StatementGauge};
 pub use news::NewsItem;

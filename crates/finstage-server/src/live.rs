@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use finstage_model::{Bar, Event, Interval, Payload, Price, Symbol, Timestamp};
@@ -42,6 +42,9 @@ pub(crate) const EVENT_KINDS: [&str; 13] = [
     "insight",
 ];
 
+/// When the market of a bar was done with it: of a symbol, a length and where the bar opened.
+pub type Closing = fn(&Symbol, Interval, Timestamp) -> Timestamp;
+
 /// The newest of everything, told by the engine's thread and read by everybody.
 #[derive(Debug)]
 pub struct Live {
@@ -50,6 +53,7 @@ pub struct Live {
     said: AtomicBool,
     events: [AtomicU64; EVENT_KINDS.len()],
     lost_bars: AtomicU64,
+    closing: OnceLock<Closing>,
     delay: Histogram,
     /// By the name of the strategy, at most [`MAX_STRATEGIES`].
     analyses: Mutex<BTreeMap<String, Histogram>>,
@@ -75,7 +79,7 @@ pub(crate) struct Row {
     is_changed: bool,
     /// The newest price and when it was.
     newest: Option<(Price, Timestamp)>,
-    /// The last two daily closes, older first, each with the moment of its close.
+    /// The last two daily closes, older first, each with the end of its day: trades after the session are of it too.
     closes: [Option<(Price, Timestamp)>; 2],
 }
 
@@ -115,6 +119,7 @@ impl Default for Live {
             said: AtomicBool::new(false),
             events: Default::default(),
             lost_bars: AtomicU64::new(0),
+            closing: OnceLock::new(),
             delay: Histogram::new(&DELAYS),
             analyses: Mutex::default(),
         }
@@ -122,6 +127,17 @@ impl Default for Live {
 }
 
 impl Live {
+    /// Says when markets close; before, and where nobody says it, a bar closes when its length is over. What is said
+    /// first stays.
+    pub fn set_closing(&self, closing: Closing) {
+        let _ = self.closing.set(closing);
+    }
+
+    fn closed_at(&self, symbol: &Symbol, bar: &Bar) -> Timestamp {
+        let over = bar.close_time();
+        self.closing.get().map_or(over, |closing| closing(symbol, bar.interval, bar.open_time))
+    }
+
     /// Takes an event that was applied, about `symbol` where it is about an instrument.
     pub fn event(&self, symbol: Option<&Symbol>, event: &Event) {
         let kind = match &event.payload {
@@ -168,9 +184,10 @@ impl Live {
 
     /// Takes a bar that closed.
     pub fn bar(&self, symbol: &Symbol, bar: &Bar) {
+        let at = self.closed_at(symbol, bar);
         let mut board = self.board();
         if let Some(place) = board.place(symbol) {
-            board.close(place, bar);
+            board.close(place, (bar, at));
         }
         if board.bars.len() >= MAX_WAITING_BARS {
             board.bars.pop_front();
@@ -202,7 +219,7 @@ impl Live {
         let mut board = self.board();
         let Some(place) = board.place(symbol) else { return };
         for bar in bars {
-            board.rows[place].close(bar);
+            board.rows[place].close((bar, self.closed_at(symbol, bar)));
         }
     }
 
@@ -327,8 +344,8 @@ impl Board {
         }
     }
 
-    fn close(&mut self, place: usize, bar: &Bar) {
-        if self.rows[place].close(bar) && !self.rows[place].is_changed {
+    fn close(&mut self, place: usize, closed: (&Bar, Timestamp)) {
+        if self.rows[place].close(closed) && !self.rows[place].is_changed {
             self.rows[place].is_changed = true;
             self.changed.push(place);
         }
@@ -336,11 +353,11 @@ impl Board {
 }
 
 impl Row {
-    /// Takes a closed bar; true when its close is the newest price.
-    fn close(&mut self, bar: &Bar) -> bool {
-        let close = (bar.close, bar.close_time());
-        if bar.interval == Interval::D1 && self.closes[1].is_none_or(|(_, last)| last < close.1) {
-            self.closes = [self.closes[1], Some(close)];
+    /// Takes a bar that its market closed at `at`; true when its close is the newest price.
+    fn close(&mut self, (bar, at): (&Bar, Timestamp)) -> bool {
+        let (close, over) = ((bar.close, at), bar.close_time());
+        if bar.interval == Interval::D1 && self.closes[1].is_none_or(|(_, last)| last < over) {
+            self.closes = [self.closes[1], Some((bar.close, over))];
         }
         // A trade at the very moment is the newer one: it made the close.
         let is_newer = self.newest.is_none_or(|(_, newest)| newest < close.1);
@@ -440,6 +457,23 @@ mod tests {
         live.price(&symbol("A"), price("121"), t(2 * DAY + 60));
         let open = &live.prices(&[], t(2 * DAY + 60))[0];
         assert_eq!((open.previous_close, open.change), (Some(price("110")), Some(price("11"))));
+    }
+
+    #[test]
+    fn a_close_is_of_when_its_market_closed_and_not_of_the_midnight_after_it() {
+        const DAY: i64 = 86_400;
+        const CLOSED: i64 = DAY + 21 * 3_600;
+        let live = Live::default();
+        live.watch(&symbol("A"), None, 0);
+        live.set_closing(|_, _, open| open.plus(Duration::from_secs(21 * 3_600)));
+        live.remember(&symbol("A"), &[daily(0, "100"), daily(DAY, "110")]);
+        let told = |now| {
+            let item = live.prices(&[], t(now)).remove(0);
+            (item.at, item.age_ms, item.previous_close)
+        };
+        assert_eq!(told(2 * DAY), (t(CLOSED), 3 * 3_600_000, Some(price("100"))));
+        live.price(&symbol("A"), price("111"), t(CLOSED + 5));
+        assert_eq!(told(CLOSED + 5), (t(CLOSED + 5), 0, Some(price("100"))), "the same day's");
     }
 
     #[test]

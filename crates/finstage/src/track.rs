@@ -34,7 +34,8 @@ const SHARED: Duration = Duration::from_secs(31 * 86_400);
 /// No exit is farther from its signal than this and three bars: a month of trading days is not.
 const FARTHEST: Duration = Duration::from_secs(62 * 86_400);
 
-/// No exit is nearer to its signal than this part of the horizon's nominal length.
+/// No exit is nearer to its signal than this part of the horizon's nominal length, and in a market that never
+/// closes not than the whole: 21 bars of a month may be as many days, where hours are not known.
 const SHORTEST: f64 = 2.0 / 3.0;
 
 /// How far what is stored can no longer change.
@@ -177,8 +178,8 @@ fn may_settle(open: &OpenSignal, hours: Option<MarketHours>, until: Timestamp) -
     let is_left = |horizon: &Horizon| {
         !open.settled.contains(horizon) && length(hours, *horizon, signal.interval).is_some()
     };
-    // A month of 21 bars may be as few days: no horizon takes less than two thirds of its name.
-    let least = |horizon: Horizon| horizon.interval().nominal().mul_f64(SHORTEST);
+    let part = if hours == Some(MarketHours::Always) { 1.0 } else { SHORTEST };
+    let least = |horizon: Horizon| horizon.interval().nominal().mul_f64(part);
     match Horizon::ALL.into_iter().filter(is_left).map(least).min() {
         Some(least) => signal.timestamp.plus(least) <= until,
         None => true,

@@ -306,11 +306,7 @@ pub fn notifiers(settings: &Settings) -> Result<Vec<Arc<dyn Notifier>>> {
         notifiers.push(Arc::new(Log::new(template.clone())));
     }
     for (channel, manners) in settings.notify.iter().zip(&settings.manners.0) {
-        let template = Template {
-            zone: manners.zone().clone(),
-            words: words_of(manners.language),
-            ..template.clone()
-        };
+        let template = spoken(&template, (manners.language, manners.zone()));
         let name = channel.name().to_owned();
         match channel {
             NotifySettings::Log => {}
@@ -373,6 +369,19 @@ pub(crate) fn template(settings: &Settings) -> Result<Template> {
     let zone = jiff::tz::TimeZone::get(&settings.timezone).map_err(Failure::usage)?;
     let dashboard = settings.server.options.public_url.clone();
     Ok(Template { zone, dashboard, quote_delay_s: registry::quote_delay_s, ..Template::default() })
+}
+
+/// A template in the language and the zone of a chat.
+pub(crate) fn spoken(
+    template: &Template,
+    (language, zone): (Language, &jiff::tz::TimeZone),
+) -> Template {
+    let rule: fn(&finstage_model::Alert) -> Option<String> = match language {
+        Language::En => |_| None,
+        Language::Ko => crate::report::korean_rule,
+    };
+    let words = words_of(language);
+    Template { zone: zone.clone(), words, rule, ..template.clone() }
 }
 
 /// The words of alerts in a language.

@@ -211,6 +211,14 @@ fn quotes_that_are_late_at_their_source_are_said_to_be() {
 }
 
 #[test]
+fn a_rule_is_said_in_the_language_of_the_chat_where_it_has_words_there() {
+    let rule = |alert: &Alert| alert.rule.starts_with("golden").then(|| "규칙".to_owned());
+    let korean = Template { words: &AlertWords::KOREAN, rule, ..seoul() };
+    assert_eq!(korean.facts(&signal())[2], "규칙");
+    assert_eq!(korean.facts(&watch())[2], watch().words);
+}
+
+#[test]
 fn a_korean_chat_reads_korean() {
     check(
         &Template { words: &AlertWords::KOREAN, ..seoul() }.message(&signal(), Repeat::No, None),

@@ -166,8 +166,27 @@ impl Records {
     /// As every writing call: `Full`, `Held`, `Corrupt` or `Io`.
     pub fn forget(&self, kind: Forgettable, rows: &[OldRow], old: Old) -> Result<u64, Error> {
         self.0.write("forgetting old rows in", Durability::Kept, |tx| {
-            rows.iter().try_fold(0, |sum, row| Ok(sum + forget(tx, kind, (&row.id, old))?))
+            let mut gone = 0;
+            for row in rows {
+                gone += forget(tx, kind, (&row.id, old))?;
+            }
+            if gone > 0 {
+                // Whoever counts what is of before must be able to say that it is no longer kept.
+                let sql = "INSERT INTO meta VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = ?2
+                    WHERE CAST(value AS INTEGER) < CAST(?2 AS INTEGER)";
+                tx.execute(sql, [kept_since(kind), old.before.nanos().to_string()])?;
+            }
+            Ok(gone)
         })
+    }
+
+    /// From when on all of a kind is kept; `None` where nothing was forgotten.
+    ///
+    /// # Errors
+    /// As every reading call: `Corrupt`, `Held` or `Io`.
+    pub fn kept_since(&self, kind: Forgettable) -> Result<Option<Timestamp>, Error> {
+        let nanos = self.meta(&kept_since(kind))?.and_then(|text| text.parse().ok());
+        Ok(nanos.map(Timestamp::from_nanos))
     }
 }
 
@@ -183,6 +202,11 @@ fn forget(tx: &Connection, kind: Forgettable, (id, old): (&str, Old)) -> Result<
     }
     let sql = format!("DELETE FROM {table} WHERE id = ?");
     Ok(tx.prepare_cached(&sql)?.execute([id])? as u64)
+}
+
+/// The key of the meta table under which it stands.
+fn kept_since(kind: Forgettable) -> String {
+    format!("kept_since_{}", kind.as_str())
 }
 
 fn values(old: &Old) -> [i64; 2] {
@@ -246,7 +270,12 @@ mod tests {
                 records.outbox_expired(one.row, one.fence, now, "x").unwrap();
             }
         }
+        assert_eq!(records.kept_since(Forgettable::Alerts).unwrap(), None);
         let gone = all_of(&records, Forgettable::Alerts, ALL);
+        assert_eq!(records.kept_since(Forgettable::Alerts).unwrap(), Some(Timestamp::MAX));
+        let earlier = Old { before: Timestamp::EPOCH, ..ALL };
+        assert_eq!(records.forget(Forgettable::Alerts, &[], earlier).unwrap(), 0);
+        assert_eq!(records.kept_since(Forgettable::Alerts).unwrap(), Some(Timestamp::MAX));
         assert!(gone > was, "{gone} {was} of {before}");
         assert_eq!(records.alerts(&Filter::newest(99)).unwrap().len() as u64, before - gone);
     }

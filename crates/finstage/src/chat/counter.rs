@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use finstage_engine::EngineSettings;
-use finstage_model::{AlertKind, Clock, Day, Price, Ruling, Symbol, Timestamp};
+use finstage_model::{AlertKind, Clock, Day, Direction, Price, Ruling, Symbol, Timestamp};
 use finstage_notify::{Template, fill};
+use finstage_server::HealthCheck;
 use finstage_store::history::History;
 use finstage_store::records::{AlertRow, Filter, NoticeStyle, NoticeText, Records, SignalRow};
 
@@ -15,9 +16,9 @@ use crate::config::settings::{ReportSettings, WatchThresholds};
 use crate::exit::{Failure, Result};
 use crate::monitor::{Monitor, check_name};
 use crate::mutes;
-use crate::report::{Asked, day_of, gather, hourly, job, rule_words};
+use crate::report::{Asked, Due, Language, day_of, gather, hourly, job, provenance, rule_words};
 use crate::watches::{self, KnownWatch, Wish};
-use crate::wiring::describe;
+use crate::wiring::{self, describe};
 
 /// The most rows of a list in an answer.
 const MAX_ROWS: usize = 10;
@@ -49,7 +50,7 @@ pub struct Counter {
     pub report: ReportSettings,
     /// Who looks after the service.
     pub monitor: Arc<Monitor>,
-    /// The words of alerts.
+    /// The words of alerts, in the zone of the service.
     pub template: Template,
 }
 
@@ -81,7 +82,12 @@ impl Counter {
                 self.daily(chat, day.unwrap_or_else(|| day_of(now, &chat.zone).previous()))?
             }
             Question::Hourly => {
-                let asked = hourly::Asked { now, zone: &chat.zone, watched: &self.watched };
+                let asked = hourly::Asked {
+                    now,
+                    zone: &chat.zone,
+                    watched: &self.watched,
+                    provenance: provenance(&self.records)?,
+                };
                 hourly::lines(&hourly::gather(&self.history, &asked)?, chat.language)
             }
             Question::Mutes => self.mutes((chat, words), now)?,
@@ -107,7 +113,15 @@ impl Counter {
     }
 
     fn status(&self, (chat, words): (&ListedChat, &Words)) -> Result<Lines> {
-        let checks = self.monitor.health_in(chat.language);
+        let records = self.records.meta("kind");
+        // The checks of /readyz, and in their order.
+        let mut checks = vec![HealthCheck {
+            name: "records",
+            ok: records.is_ok(),
+            required: true,
+            detail: records.err().map_or_else(|| "readable".to_owned(), |error| error.to_string()),
+        }];
+        checks.append(&mut self.monitor.health_in(chat.language));
         let is_ready = checks.iter().all(|check| check.ok || !check.required);
         let title = fill(words.status, &[("version", crate::VERSION)]);
         let state = if is_ready { words.ready } else { words.not_ready };
@@ -143,7 +157,8 @@ impl Counter {
         }
         let line = |row: &SignalRow| {
             let at = shown(row.at, chat);
-            let (direction, verdict) = (row.direction, verdict(words, row.ruling));
+            let (direction, verdict) =
+                (direction(chat, row.direction), verdict((chat, words), row.ruling));
             let text = format!(
                 "{at} {} {} {direction} {} · {verdict} · {} ",
                 row.symbol,
@@ -159,14 +174,24 @@ impl Counter {
     /// What an alert, or else a signal, rests on.
     fn why(&self, (chat, words): (&ListedChat, &Words), id: &str) -> Result<Lines> {
         if let Some(row) = self.alert(id)? {
-            let mut facts = self.template.facts(&row.alert).into_iter();
+            let template = wiring::spoken(&self.template, (chat.language, &chat.zone));
+            let facts = template.facts(&row.alert);
+            let rule = plain(rule_words(&row.alert.rule, chat.language));
+            let is_said = facts.iter().any(|fact| fact.starts_with(&rule[0].text));
+            let mut facts = facts.into_iter();
             let mut lines: Lines = facts.next().map(bold).into_iter().collect();
             lines.extend(facts.map(plain));
-            if let AlertKind::Signal { .. } = row.alert.kind {
-                lines.push(plain(rule_words(&row.alert.rule, chat.language)));
+            if let (AlertKind::Signal { .. }, false) = (&row.alert.kind, is_said) {
+                lines.push(rule);
             }
-            let reason = row.reason.clone().unwrap_or_default();
-            let status = row.status.to_string();
+            let reason = row.reason.as_deref().unwrap_or_default();
+            let (status, reason) = match chat.language {
+                Language::En => (row.status.to_string(), reason.to_owned()),
+                Language::Ko => (
+                    chat.language.alert_status(row.status.as_str()),
+                    chat.language.withheld(reason),
+                ),
+            };
             let became = match reason.is_empty() {
                 true => status,
                 false => fill(words.became, &[("status", &status), ("reason", &reason)]),
@@ -178,9 +203,10 @@ impl Counter {
             return Ok(no_alert(words, id));
         }
         let Ok(row) = self.records.signal(id) else { return Ok(no_alert(words, id)) };
-        let verdict = verdict(words, row.ruling);
+        let verdict = verdict((chat, words), row.ruling);
+        let direction = direction(chat, row.direction);
         let mut lines = vec![
-            bold(format!("{} {} {}", row.symbol, row.direction, row.strategy)),
+            bold(format!("{} {direction} {}", row.symbol, row.strategy)),
             plain(rule_words(&row.strategy, chat.language)),
             plain(format!("{} {} · {verdict}", shown(row.at, chat), money(row.price, &row.symbol))),
         ];
@@ -190,8 +216,9 @@ impl Counter {
 
     fn daily(&self, chat: &ListedChat, day: Day) -> Result<Lines> {
         let now = self.clock.now();
-        let asked =
-            Asked { day, zone: &chat.zone, now, watched: &self.watched, daily: self.report.daily };
+        // They come at the time of the service's zone, wherever the chat is.
+        let due = self.report.daily.map(|time| Due { time, zone: &self.template.zone });
+        let asked = Asked { day, zone: &chat.zone, now, watched: &self.watched, due };
         let report = gather(&self.records, &self.history, &asked)?;
         Ok(job::notice(&report, chat.language, now).lines)
     }
@@ -340,16 +367,22 @@ fn no_alert(words: &Words, id: &str) -> Lines {
     vec![plain(fill(words.no_alert, &[("id", id)]))]
 }
 
-fn verdict(words: &Words, ruling: Option<Ruling>) -> String {
+fn direction(chat: &ListedChat, direction: Direction) -> String {
+    match chat.language {
+        Language::En => direction.to_string(),
+        Language::Ko => chat.language.direction(direction).to_owned(),
+    }
+}
+
+fn verdict((chat, words): (&ListedChat, &Words), ruling: Option<Ruling>) -> String {
     let Some(ruling) = ruling else { return words.pending.to_owned() };
-    let verdict = match ruling {
-        Ruling::Verified { .. } => words.verified,
-        Ruling::Unproven { .. } => words.unproven,
-        Ruling::Rejected { .. } => words.rejected,
-        Ruling::Withheld { .. } => words.withheld,
-    };
-    match ruling.reason() {
-        Some(reason) => format!("{verdict} ({})", reason.as_str()),
+    let verdict = chat.language.verdict(ruling.as_str());
+    let reason = ruling.reason().map(|reason| match chat.language {
+        Language::En => reason.as_str(),
+        Language::Ko => chat.language.reason(reason),
+    });
+    match reason {
+        Some(reason) => format!("{verdict} ({reason})"),
         None => verdict.to_owned(),
     }
 }

@@ -11,7 +11,9 @@ use super::track_record::up_to_date;
 use super::{data_dir, load_without_channels, print_json, print_line, say};
 use crate::cli::{Global, Report, ReportDaily, ReportFormat, ReportHourly, StatusFormat};
 use crate::exit::{Exit, Failure, Result};
-use crate::report::{Asked, DailyReport, Language, day_of, gather, hourly, html, job, text};
+use crate::report::{
+    Asked, DailyReport, Due, Language, day_of, gather, hourly, html, job, provenance, text,
+};
 use crate::wiring;
 
 pub(super) fn run(global: &Global, args: &Report) -> Result<Exit> {
@@ -29,7 +31,12 @@ fn status(global: &Global, args: &ReportHourly) -> Result<Exit> {
     let zone = TimeZone::get(&settings.timezone).map_err(Failure::usage)?;
     let feeds = settings.feeds.iter().flat_map(|feed| feed.symbols.iter().cloned());
     let watched: Vec<Symbol> = feeds.collect();
-    let asked = hourly::Asked { now: SystemClock.now(), zone: &zone, watched: &watched };
+    let asked = hourly::Asked {
+        now: SystemClock.now(),
+        zone: &zone,
+        watched: &watched,
+        provenance: provenance(&records)?,
+    };
     let report = hourly::gather(&wiring::history(&dir, &records), &asked)?;
     match args.format {
         Some(StatusFormat::Text) => {}
@@ -58,7 +65,7 @@ fn daily(global: &Global, args: &ReportDaily) -> Result<Exit> {
         zone: &zone,
         now,
         watched: &watched,
-        daily: settings.report.daily,
+        due: settings.report.daily.map(|time| Due { time, zone: &zone }),
     };
     let report = gather(&records, &wiring::history(&dir, &records), &asked)?;
     let language = args.lang.unwrap_or(settings.report.language);

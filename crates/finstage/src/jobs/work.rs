@@ -23,8 +23,8 @@ use crate::config::settings::FeedSettings;
 use crate::drift::{announce, message, mute_drifted};
 use crate::live::{Names, Safe};
 use crate::news::stored;
-use crate::report::hourly;
 use crate::report::job::Job as ReportJob;
+use crate::report::{hourly, provenance};
 use crate::track::{self, Reach};
 use crate::upkeep::prune::{self, Kept, Policy};
 use crate::venues::Doors;
@@ -130,7 +130,12 @@ fn report(means: &Means, _: &Ticket) -> Given {
 
 fn hourly(means: &Means, _: &Ticket) -> Given {
     let (now, report) = (means.clock.now(), &means.report);
-    let asked = hourly::Asked { now, zone: &report.zone, watched: &report.watched };
+    let asked = hourly::Asked {
+        now,
+        zone: &report.zone,
+        watched: &report.watched,
+        provenance: provenance(&means.records)?,
+    };
     let status = hourly::gather(&means.history, &asked)?;
     let notice = hourly::notice(&status, report.language);
     let queued = means.records.announce(&notice, &means.notifiers)?;

@@ -144,6 +144,7 @@ pub(crate) fn check_name(name: &str, language: Language) -> &str {
     match (language, name) {
         (Language::En, name) => name,
         (Language::Ko, "started") => "시작",
+        (Language::Ko, "records") => "기록",
         (Language::Ko, "store") => "저장소",
         (Language::Ko, "journal") => "저널",
         (Language::Ko, "feeds") => "시세",

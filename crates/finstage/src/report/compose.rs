@@ -5,6 +5,7 @@ mod sections;
 
 pub(super) use self::sections::filled;
 
+use finstage_model::Timestamp;
 use finstage_notify::fill;
 
 use super::DailyReport;
@@ -87,11 +88,18 @@ impl<'a> Pen<'a> {
     pub(super) fn next(&self) -> String {
         match self.report.next {
             None => self.words.no_next.to_owned(),
-            Some(at) => {
-                let at = format!("{} {}", self.style.moment(at), self.report.zone);
-                fill(self.words.next, &[("at", &at)])
-            }
+            Some(at) => fill(self.words.next, &[("at", &self.zoned(at))]),
         }
+    }
+
+    /// A moment with its zone.
+    pub(super) fn zoned(&self, at: Timestamp) -> String {
+        format!("{} {}", self.style.moment(at), self.report.zone)
+    }
+
+    /// What is said in front of all where nothing is real.
+    pub(super) fn simulated(&self) -> Option<&'static str> {
+        (self.report.provenance == "simulated").then_some(self.words.simulated)
     }
 }
 
@@ -107,6 +115,9 @@ pub(super) fn compose(report: &DailyReport, language: Language) -> Page {
     let mut remarks = vec![words.as_recorded.to_owned()];
     if !report.is_complete {
         remarks.insert(0, words.not_over.to_owned());
+    }
+    if let Some(simulated) = pen.simulated() {
+        remarks.insert(0, simulated.to_owned());
     }
     let sections = vec![
         pen.market(),

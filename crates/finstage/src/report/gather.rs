@@ -20,22 +20,45 @@ pub struct Asked<'a> {
     pub now: Timestamp,
     /// The instruments that are watched; of none, all that have bars.
     pub watched: &'a [Symbol],
-    /// The time of the day, in the zone, at which reports are due; `None` when they are off.
-    pub daily: Option<civil::Time>,
+    /// When reports are due; `None` when they are off.
+    pub due: Option<Due<'a>>,
+}
+
+/// The time of each day at which reports are due, in the zone that is theirs, whoever asks.
+#[derive(Debug, Clone, Copy)]
+pub struct Due<'a> {
+    /// The time.
+    pub time: civil::Time,
+    /// The zone.
+    pub zone: &'a TimeZone,
+}
+
+impl Due<'_> {
+    /// When a report is due on a day of the zone.
+    pub(super) fn on(&self, day: Day) -> Timestamp {
+        moment_of((day, self.time), self.zone)
+    }
+
+    /// When the next one is due.
+    fn after(&self, at: Timestamp) -> Timestamp {
+        let today = day_of(at, self.zone);
+        let due = [today, today.next(), today.next().next()].map(|day| self.on(day));
+        due.into_iter().find(|due| *due > at).unwrap_or(due[2])
+    }
+}
+
+/// A time of a day of the zone. Where clocks jump over it, the moment of the jump.
+fn moment_of((day, time): (Day, civil::Time), zone: &TimeZone) -> Timestamp {
+    let date = civil::Date::new(1970, 1, 1).expect("a date");
+    let date = date.saturating_add(jiff::Span::new().days(i64::from(day.days())));
+    let moment = zone.to_ambiguous_timestamp(date.to_datetime(time)).compatible();
+    moment.map_or_else(|_| day.start(), |moment| Timestamp::from_secs(moment.as_second()))
 }
 
 impl Asked<'_> {
     /// Where a day of the zone begins.
-    fn start_of(&self, day: Day) -> Timestamp {
-        self.at(day, civil::Time::midnight())
-    }
-
-    /// A time of a day of the zone. Where clocks jump over it, the moment of the jump.
-    pub(super) fn at(&self, day: Day, time: civil::Time) -> Timestamp {
-        let date = civil::Date::new(1970, 1, 1).expect("a date");
-        let date = date.saturating_add(jiff::Span::new().days(i64::from(day.days())));
-        let moment = self.zone.to_ambiguous_timestamp(date.to_datetime(time)).compatible();
-        moment.map_or_else(|_| day.start(), |moment| Timestamp::from_secs(moment.as_second()))
+    pub(super) fn start_of(&self, day: Day) -> Timestamp {
+        moment_of((day, civil::Time::midnight()), self.zone)
     }
 
     /// The day as moments.
@@ -65,6 +88,7 @@ pub fn gather(
     asked: &Asked<'_>,
 ) -> Result<DailyReport, Error> {
     let moments = asked.moments();
+    let provenance = outcomes::provenance(records)?;
     let signals = records.signals_within(moments)?;
     let cards = evidence::in_force(records, moments.until)?;
     let watched = market::watched(history, asked.watched)?;
@@ -75,41 +99,40 @@ pub fn gather(
     let series = history.series()?;
     let instruments = shown
         .iter()
-        .map(|symbol| market::instrument(history, records, (symbol, &series), moments))
+        .map(|symbol| market::instrument(history, records, (symbol, &series), asked))
         .collect::<Result<_, _>>()?;
-    let mut data = market::holes(history, (&watched, &series), moments.after..asked.end(moments))?;
+    let mut data = market::holes(history, (&watched, &series), asked)?;
     data.withheld = said::withheld_for_data(&signals);
     Ok(DailyReport {
         date: asked.day,
         zone: asked.zone.iana_name().unwrap_or("local time").to_owned(),
+        provenance,
         from: moments.after,
         until: moments.until,
         is_complete: asked.now >= moments.until,
         venues,
         instruments_total: watched.len(),
         instruments,
-        signals: said::signals(records, &signals, &cards)?,
+        signals: said::signals(records, (&signals, moments.after), &cards)?,
         alerts: said::alerts(records, moments)?,
-        outcomes: outcomes::outcomes(&records.outcomes_within(moments)?, &cards),
+        outcomes: outcomes::outcomes(&records.outcomes_within(moments)?, &cards, provenance),
         evidence: evidence::evidence(&cards, &signals, moments.until),
         data,
         track_record: chain(records.track_head()?),
         trials: chain(records.trials_head()?),
-        next: asked.daily.map(|time| asked.next(time)),
+        next: asked.due.map(|due| asked.next(&due)),
     })
 }
 
 impl Asked<'_> {
     /// When a report is due after now, or, of a day long ago, after its own was due: so it stays the same text.
-    fn next(&self, time: civil::Time) -> Timestamp {
-        let told = self.now.min(self.at(self.day.next(), time));
-        let today = day_of(told, self.zone);
-        let due = [today, today.next(), today.next().next()].map(|day| self.at(day, time));
-        due.into_iter().find(|at| *at > told).unwrap_or(due[2])
+    fn next(&self, due: &Due<'_>) -> Timestamp {
+        let own = due.after(self.moments().until.minus(std::time::Duration::from_nanos(1)));
+        due.after(self.now.min(own))
     }
 
     /// The end of what can be there: of the day, or now.
-    fn end(&self, moments: Moments) -> Timestamp {
+    pub(super) fn end(&self, moments: Moments) -> Timestamp {
         moments.until.min(self.now)
     }
 }

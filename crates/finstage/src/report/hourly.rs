@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use finstage_feeds::registry::{closed_at, session_day};
 use finstage_model::{Bar, Interval, Price, Symbol, Timestamp};
 use finstage_quant::{BarInput, Spec, Stream};
 use finstage_store::Error;
@@ -15,6 +16,7 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use super::market::watched;
+use super::numbers::on_the_wall;
 use super::{Language, MAX_ROWS, day_of};
 use crate::wiring::describe;
 
@@ -24,8 +26,7 @@ const BARS: usize = 400;
 const FEW_BARS: usize = 30;
 /// Instruments that a message tells of.
 const MAX_TOLD: usize = 12;
-/// A status older than this is not sent: the next one is due.
-const MAX_AGE: Duration = Duration::from_secs(3_600);
+const HOUR_SECS: i64 = 3_600;
 /// The most that one part can add to the score, either way.
 const PART: i32 = 2;
 
@@ -38,6 +39,8 @@ pub struct Asked<'a> {
     pub zone: &'a TimeZone,
     /// The instruments that are watched; of none, all that have bars.
     pub watched: &'a [Symbol],
+    /// What the store is about: [`super::provenance`].
+    pub provenance: &'static str,
 }
 
 /// The moment of a price that is older is told.
@@ -50,6 +53,8 @@ pub struct HourlyReport {
     pub at: Timestamp,
     /// The IANA zone of its times.
     pub zone: String,
+    /// `live`, or `simulated` in the folder of a demo.
+    pub provenance: &'static str,
     /// How many instruments there are.
     pub instruments_total: usize,
     /// Where they stand, at most [`MAX_ROWS`].
@@ -73,7 +78,7 @@ pub struct Status {
     pub interval: Option<Interval>,
     /// How many of them there were.
     pub bars: usize,
-    /// From the last close of the day before to the price: of the last bar where those bars are days.
+    /// From the last close before the price's day to the price: of the session before where the market has sessions.
     pub change: Option<f64>,
     /// From averages to the price: `SMA20`, `SMA50`, `SMA200`, `EMA12`, `EMA26`.
     pub distances: Vec<(&'static str, f64)>,
@@ -116,7 +121,7 @@ pub fn gather(history: &History, asked: &Asked<'_>) -> Result<HourlyReport, Erro
         zone: asked.zone,
         now: asked.now,
         watched: asked.watched,
-        daily: None,
+        due: None,
     };
     let moments = (day.moments().after, asked.now);
     let symbols = watched(history, asked.watched)?;
@@ -128,13 +133,11 @@ pub fn gather(history: &History, asked: &Asked<'_>) -> Result<HourlyReport, Erro
         intervals.sort_unstable();
         instruments.push(status(history, symbol, &intervals, moments)?);
     }
-    let local = jiff::Timestamp::from_second(asked.now.secs()).map_or_else(
-        |_| asked.now.to_string(),
-        |at| at.to_zoned(asked.zone.clone()).strftime("%Y-%m-%d %H:%M").to_string(),
-    );
+    let local = on_the_wall(asked.now, asked.zone, "%Y-%m-%d %H:%M");
     Ok(HourlyReport {
         at: asked.now,
         zone: asked.zone.iana_name().unwrap_or("local time").to_owned(),
+        provenance: asked.provenance,
         instruments_total: symbols.len(),
         instruments,
         local,
@@ -152,7 +155,7 @@ fn status(
     for &interval in intervals.iter().filter(|interval| **interval <= Interval::D1) {
         let bars = history.last_bars(symbol, interval, now, BARS)?;
         if let Some(last) = bars.last()
-            && newest.as_ref().is_none_or(|known| known.close_time() < last.close_time())
+            && newest.as_ref().is_none_or(|known| closed(symbol, known) < closed(symbol, last))
         {
             newest = Some(*last);
         }
@@ -164,12 +167,35 @@ fn status(
     Ok(judge(symbol, newest.as_ref(), (&judged, day_begins)))
 }
 
+fn closed(symbol: &Symbol, bar: &Bar) -> Timestamp {
+    closed_at(symbol, bar.interval, bar.open_time)
+}
+
+/// The last of `bars` before the day of `newest`: of the session before where the market has sessions.
+fn before<'a>(
+    symbol: &Symbol,
+    newest: &Bar,
+    (bars, day_begins): (&'a [Bar], Timestamp),
+) -> Option<&'a Bar> {
+    let day = |bar: &Bar| session_day(symbol, bar.interval, bar.open_time);
+    // A close of a day that has ended is compared with the day before its own.
+    let begins = match newest.close_time() <= day_begins {
+        true => newest.open_time.day().start(),
+        false => day_begins,
+    };
+    bars.iter().rev().find(|bar| match (day(bar), day(newest)) {
+        (Some(day), Some(last)) => day < last,
+        (Some(_), None) => bar.close_time() < newest.close_time(),
+        _ => bar.close_time() <= begins,
+    })
+}
+
 /// The numbers of `bars`, seen from the close of `newest`.
 fn judge(symbol: &Symbol, newest: Option<&Bar>, (bars, day_begins): (&[Bar], Timestamp)) -> Status {
     let price = newest.map(|bar| bar.close);
     let at = price.map(Price::to_f64);
-    let is_before = |bar: &&Bar| bar.interval == Interval::D1 || bar.close_time() <= day_begins;
-    let before_day = bars.iter().rev().find(is_before).map(|bar| bar.close.to_f64());
+    let before = newest.and_then(|newest| before(symbol, newest, (bars, day_begins)));
+    let before_day = before.map(|bar| bar.close.to_f64());
     let from = |base: f64| at.map(|at| at / base - 1.0).filter(|part| part.is_finite());
     let is_enough = bars.len() >= FEW_BARS;
     let value = |name: &str, given: &[f64], output: usize| {
@@ -189,9 +215,9 @@ fn judge(symbol: &Symbol, newest: Option<&Bar>, (bars, day_begins): (&[Bar], Tim
     let macd = value("MACD", &[], 2).zip(value("MACD", &[], 0));
     let bands = value("BBANDS", &[20.0], 0).zip(value("BBANDS", &[20.0], 2));
     let band = bands.zip(at).map(|((upper, lower), at)| (at - lower) / (upper - lower));
-    let before = &bars[..bars.len().saturating_sub(5)];
+    let earlier = &bars[..bars.len().saturating_sub(5)];
     let obv = value("OBV", &[], 0).zip(if is_enough {
-        last_value("OBV", &[], (0, before))
+        last_value("OBV", &[], (0, earlier))
     } else {
         None
     });
@@ -199,7 +225,7 @@ fn judge(symbol: &Symbol, newest: Option<&Bar>, (bars, day_begins): (&[Bar], Tim
         symbol: symbol.clone(),
         price,
         currency: describe(symbol).currency,
-        price_at: newest.map(Bar::close_time),
+        price_at: newest.map(|bar| closed(symbol, bar)),
         interval: bars.last().map(|bar| bar.interval),
         bars: bars.len(),
         change: before_day.and_then(from),
@@ -373,6 +399,9 @@ pub fn lines(report: &HourlyReport, language: Language) -> Vec<Vec<NoticeText>> 
     let title = language.pick("Status", "현황");
     let title = format!("{title} {} ({})", report.local, report.zone);
     let mut lines = vec![line(NoticeStyle::Bold, title)];
+    if report.provenance == "simulated" {
+        lines.push(line(NoticeStyle::Italic, language.words().simulated.to_owned()));
+    }
     for one in report.instruments.iter().take(MAX_TOLD) {
         lines.push(Vec::new());
         lines.extend(one.told(language, report.at));
@@ -403,12 +432,14 @@ pub fn text(report: &HourlyReport, language: Language) -> String {
 #[must_use]
 pub fn notice(report: &HourlyReport, language: Language) -> Notice {
     let kind = NoticeKind::Hourly;
-    let hour = report.at.secs().div_euclid(3_600);
+    let (hour, into) =
+        (report.at.secs().div_euclid(HOUR_SECS), report.at.secs().rem_euclid(HOUR_SECS));
     Notice {
         id: kind.id(&hour.to_string()),
         kind,
         said_at: report.at,
-        max_age: MAX_AGE,
+        // With the next hour the next one is due.
+        max_age: Duration::from_secs((HOUR_SECS - into).unsigned_abs()),
         lines: lines(report, language),
     }
 }
@@ -556,6 +587,59 @@ mod tests {
     }
 
     #[test]
+    fn the_last_close_of_a_closed_market_is_compared_with_the_session_before() {
+        let day = |secs: u64, close: i64| Bar {
+            interval: Interval::D1,
+            open_time: "2026-11-25T00:00:00Z"
+                .parse::<Timestamp>()
+                .unwrap()
+                .plus(Duration::from_secs(secs)),
+            close: Price::from_nanos(close * 1_000_000),
+            ..rising(1)[0]
+        };
+        let symbol: Symbol = "yahoo:AAPL".parse().unwrap();
+        let bars = [day(0, 9_140), day(2 * 86_400, 9_240)];
+        let sunday = "2026-11-29T05:00:00Z".parse().unwrap();
+        let status = judge(&symbol, bars.last(), (&bars, sunday));
+        assert!((status.change.unwrap() - (9.24 / 9.14 - 1.0)).abs() < 1e-12, "{status:?}");
+        assert_eq!(status.price_at, Some("2026-11-27T18:00:00Z".parse().unwrap()), "a short day");
+        // A minute of that Friday is of the same session.
+        let open_time = "2026-11-27T17:59:00Z".parse().unwrap();
+        let minute = Bar { interval: Interval::M1, open_time, ..bars[1] };
+        let status = judge(&symbol, Some(&minute), (&bars, sunday));
+        assert!((status.change.unwrap() - (9.24 / 9.14 - 1.0)).abs() < 1e-12, "{status:?}");
+        let hours = [Bar { interval: Interval::H1, ..minute }];
+        assert_eq!(judge(&symbol, Some(&minute), (&hours, sunday)).change, None, "of one session");
+    }
+
+    #[test]
+    fn a_status_is_too_old_when_the_next_hour_begins_and_says_which_of_two_hours_it_is_of() {
+        let dir = tempfile::tempdir().unwrap();
+        let records = finstage_store::Records::open_in_memory().unwrap();
+        let history = crate::wiring::history(dir.path(), &records);
+        let zone = TimeZone::get("America/New_York").unwrap();
+        let at = |text: &str| {
+            let now = text.parse().unwrap();
+            let asked = Asked { now, zone: &zone, watched: &[], provenance: "simulated" };
+            gather(&history, &asked).unwrap()
+        };
+        let notice = notice(&at("2027-11-07T07:02:00Z"), Language::En);
+        assert_eq!(notice.max_age, Duration::from_secs(58 * 60));
+        let title = |text: &str| lines(&at(text), Language::En)[0][0].text.clone();
+        assert_eq!(
+            title("2027-11-07T05:02:00Z"),
+            "Status 2027-11-07 01:02 -04:00 (America/New_York)"
+        );
+        assert_eq!(
+            title("2027-11-07T06:02:00Z"),
+            "Status 2027-11-07 01:02 -05:00 (America/New_York)"
+        );
+        assert_eq!(title("2027-11-07T07:02:00Z"), "Status 2027-11-07 02:02 (America/New_York)");
+        let told = text(&at("2027-11-07T07:02:00Z"), Language::En);
+        assert!(told.contains("Simulated: this folder was made by `finstage demo`"), "{told}");
+    }
+
+    #[test]
     fn without_bars_nothing_is_said_and_nothing_is_invented() {
         let symbol: Symbol = "x:A".parse().unwrap();
         let status = judge(&symbol, None, (&[], Timestamp::EPOCH));
@@ -564,6 +648,7 @@ mod tests {
         let report = HourlyReport {
             at: Timestamp::EPOCH,
             zone: "UTC".into(),
+            provenance: "live",
             instruments_total: 1,
             instruments: vec![status],
             local: "1970-01-01 00:00".into(),
@@ -585,6 +670,7 @@ mod tests {
         let mut report = HourlyReport {
             at: closed.plus(FRESH),
             zone: "UTC".into(),
+            provenance: "live",
             instruments_total: 1,
             instruments: vec![status],
             local: String::new(),

@@ -13,7 +13,7 @@ use finstage_store::records::{Notice, NoticeKind, Records};
 use jiff::civil;
 use jiff::tz::TimeZone;
 
-use super::{Asked, DailyReport, Language, day_of, gather, telegram};
+use super::{Asked, DailyReport, Due, Language, day_of, gather, telegram};
 use crate::track::{self, Reach};
 
 /// A report older than this is not sent.
@@ -51,12 +51,16 @@ impl Job {
     pub fn step(&self, now: Timestamp, safe: Position) -> Result<Option<Day>, Error> {
         let Some(time) = self.daily else { return Ok(None) };
         let today = day_of(now, &self.zone);
-        let asked =
-            |day| Asked { day, zone: &self.zone, now, watched: &self.watched, daily: self.daily };
-        let due_on = |day: Day| asked(day).at(day, time);
-        let day = if due_on(today) <= now { today } else { today.previous() };
-        let due = due_on(day);
-        let asked = asked(day.previous());
+        let times = Due { time, zone: &self.zone };
+        let day = if times.on(today) <= now { today } else { today.previous() };
+        let due = times.on(day);
+        let asked = Asked {
+            day: day.previous(),
+            zone: &self.zone,
+            now,
+            watched: &self.watched,
+            due: Some(times),
+        };
         let ripe = due.max(asked.moments().until.plus(SETTLING));
         if now < ripe || now.since(due) > MAX_AGE || due < self.since(now)? {
             return Ok(None);

@@ -3,12 +3,15 @@
 use std::ops::Range;
 use std::time::Duration;
 
+use finstage_feeds::registry;
 use finstage_model::{Bar, Category, Interval, Symbol, Timestamp};
 use finstage_store::Error;
 use finstage_store::history::{History, Schedule, SeriesSummary, gaps};
 use finstage_store::records::{Moments, Records};
 
-use super::{Data, InstrumentDay, MAX_ROWS, Record, SeriesHoles};
+use super::cover::Cover;
+use super::gather::Asked;
+use super::{Data, InstrumentDay, MAX_ROWS, Record, SeriesBegun, SeriesHoles};
 use crate::wiring::describe;
 
 /// Series of which holes are looked for.
@@ -33,7 +36,7 @@ pub(super) fn instrument(
     history: &History,
     records: &Records,
     (symbol, series): (&Symbol, &[SeriesSummary]),
-    moments: Moments,
+    asked: &Asked<'_>,
 ) -> Result<InstrumentDay, Error> {
     let known = records.instrument(symbol)?;
     let mut day = InstrumentDay {
@@ -43,36 +46,39 @@ pub(super) fn instrument(
         bars: 0,
         close: None,
         close_at: None,
+        close_day: None,
         before: None,
+        before_at: None,
         change: None,
         high: None,
         low: None,
+        part: None,
         record: None,
     };
     let mut intervals: Vec<Interval> =
         series.iter().filter(|one| one.symbol == *symbol).map(|one| one.interval).collect();
     intervals.sort_unstable();
-    for &interval in &intervals {
-        let mut bars = history.bars(symbol, interval, moments.after..moments.until)?;
-        // What is still open when the day ends belongs to no closed day.
-        bars.retain(|bar| bar.close_time() <= moments.until || interval >= Interval::D1);
-        let (Some(last), true) = (bars.last(), interval <= Interval::D1) else { continue };
-        day.interval = Some(interval);
-        day.bars = bars.len();
-        (day.close, day.close_at) = (Some(last.close), Some(last.close_time()));
-        day.high = bars.iter().map(|bar| bar.high).max();
-        day.low = bars.iter().map(|bar| bar.low).min();
-        let before = history.last_bars(symbol, interval, bars[0].open_time, 1)?;
-        day.before = before.last().map(|bar| bar.close);
-        break;
-    }
-    if day.close.is_none() {
-        let last = newest(history, (symbol, &intervals), moments.after)?;
-        (day.close, day.close_at) = (last.map(|bar| bar.close), last.map(|bar| bar.close_time()));
-    }
+    let cover = Cover { history, symbol, intervals: &intervals, asked };
+    let last = match cover.told()? {
+        Some(told) => {
+            (day.interval, day.bars) = (Some(told.interval), told.bars);
+            (day.high, day.low, day.part) = (told.high, told.low, told.part);
+            let base = cover.base(told.interval)?;
+            day.before = base.map(|bar| bar.close);
+            day.before_at = base.map(|bar| cover.closed_at(&bar));
+            Some(told.last)
+        }
+        None => match cover.before(None)? {
+            Some(bar) => Some(bar),
+            None => newest(history, (symbol, &intervals), asked.moments().after)?,
+        },
+    };
+    day.close = last.map(|bar| bar.close);
+    day.close_at = last.map(|bar| cover.closed_at(&bar));
+    day.close_day = last.map(|bar| cover.day_of(&bar));
     let (close, before) = (day.close.map(|p| p.to_f64()), day.before.map(|p| p.to_f64()));
     day.change = ratio(close, before);
-    day.record = record(history, symbol, &day, moments)?;
+    day.record = record(history, symbol, &day, asked.moments())?;
     Ok(day)
 }
 
@@ -104,8 +110,12 @@ fn record(
     let bars = history.bars(symbol, Interval::D1, Timestamp::MIN..moments.until)?;
     let factors = history.factors(symbol)?;
     let scaled = |price: f64, at: Timestamp| price * factors.on(at.day()).price;
-    let known = bars.iter().filter(|bar| bar.open_time < moments.until);
+    let closed = |bar: &Bar| registry::closed_at(symbol, bar.interval, bar.open_time);
+    // A later one was not known when the day ended.
+    let known = |bar: &&Bar| closed(bar) <= moments.until.max(close_at);
+    let known: Vec<&Bar> = bars.iter().filter(known).collect();
     let highest = known
+        .iter()
         .map(|bar| (scaled(bar.close.to_f64(), bar.open_time), bar))
         .max_by(|a, b| a.0.total_cmp(&b.0));
     let Some((highest, bar)) = highest else { return Ok(None) };
@@ -113,7 +123,7 @@ fn record(
     let now = scaled(close.to_f64(), close_at.minus(Duration::from_nanos(1)));
     let Some(distance) = ratio(Some(now), Some(highest)) else { return Ok(None) };
     let day = bar.open_time.day();
-    Ok(Some(Record { close: bar.close, day, distance, daily_bars: bars.len() }))
+    Ok(Some(Record { close: bar.close, day, distance, daily_bars: known.len() }))
 }
 
 fn ratio(value: Option<f64>, base: Option<f64>) -> Option<f64> {
@@ -125,8 +135,10 @@ fn ratio(value: Option<f64>, base: Option<f64>) -> Option<f64> {
 pub(super) fn holes(
     history: &History,
     (symbols, series): (&[Symbol], &[SeriesSummary]),
-    day: Range<Timestamp>,
+    asked: &Asked<'_>,
 ) -> Result<Data, Error> {
+    let moments = asked.moments();
+    let day = moments.after..asked.end(moments);
     let mut data = Data::default();
     let lives = |one: &&SeriesSummary| {
         symbols.contains(&one.symbol)
@@ -136,6 +148,14 @@ pub(super) fn holes(
     };
     for one in series.iter().filter(lives).take(MAX_SERIES) {
         data.series_total += 1;
+        let cover = Cover { history, symbol: &one.symbol, intervals: &[], asked };
+        if cover.begins_late((one.interval, one.first)) {
+            data.begun_total += 1;
+            if data.begun.len() < MAX_ROWS {
+                let (symbol, interval, first) = (one.symbol.clone(), one.interval, one.first);
+                data.begun.push(SeriesBegun { symbol, interval, first });
+            }
+        }
         let Some(found) = holes_of(history, one, &day)? else { continue };
         data.missing += found.missing;
         data.holes_total += 1;
@@ -190,7 +210,7 @@ fn holes_of(
 }
 
 /// Where the first bar opens that opens at or after `at`.
-fn first_open(interval: Interval, at: Timestamp) -> Timestamp {
+pub(super) fn first_open(interval: Interval, at: Timestamp) -> Timestamp {
     let open = interval.open_of(at);
     if open < at { interval.close_of(open) } else { open }
 }

@@ -7,6 +7,7 @@
 //! once, and `text`, `html` and `telegram` only draw.
 
 mod compose;
+mod cover;
 mod evidence;
 mod gather;
 pub mod hourly;
@@ -27,8 +28,9 @@ use finstage_model::{
 };
 use serde::Serialize;
 
-pub use self::gather::{Asked, day_of, gather};
-pub use self::rule::rule_words;
+pub use self::gather::{Asked, Due, day_of, gather};
+pub use self::outcomes::provenance;
+pub use self::rule::{korean_rule, rule_words};
 pub use self::words::Language;
 
 use self::compose::compose;
@@ -62,6 +64,8 @@ pub struct DailyReport {
     pub date: Day,
     /// Its IANA zone.
     pub zone: String,
+    /// `live`, or `simulated` in the folder of a demo.
+    pub provenance: &'static str,
     /// Where it begins: what happens at this moment belongs to the day before.
     pub from: Timestamp,
     /// Where it ends; what closes at this moment belongs to it.
@@ -99,24 +103,42 @@ pub struct InstrumentDay {
     pub symbol: Symbol,
     /// What its prices are in, where known.
     pub currency: Option<String>,
-    /// Length of the bars that the figures are from: the shortest that open on this day.
+    /// Length of the bars that the figures are from: the shortest that cover the day, or those that cover most of it.
     pub interval: Option<Interval>,
     /// How many of those bars there are.
     pub bars: usize,
     /// Close of the last bar, of an earlier day where this day has none.
     pub close: Option<Price>,
-    /// When that bar closed.
+    /// When its market was done with that bar.
     pub close_at: Option<Timestamp>,
-    /// The last close before the day.
+    /// The day that the close is called after: of the session where the market's hours are known, else of the zone.
+    #[serde(serialize_with = "as_maybe_text")]
+    pub close_day: Option<Day>,
+    /// The last close before the day, of any length of bar.
     pub before: Option<Price>,
+    /// When that was.
+    pub before_at: Option<Timestamp>,
     /// From there to the close.
     pub change: Option<f64>,
     /// Highest price of the day.
     pub high: Option<Price>,
     /// Lowest price of the day.
     pub low: Option<Price>,
+    /// How much of the day its bars of all lengths cover; `None` where bars of one length cover it.
+    pub part: Option<Part>,
     /// The highest daily close known.
     pub record: Option<Record>,
+}
+
+/// The part of a day that bars tell of.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Part {
+    /// Where the first opens.
+    pub from: Timestamp,
+    /// Where the last closes.
+    pub until: Timestamp,
+    /// Share of the day so far, or of its sessions, that they cover.
+    pub share: f64,
 }
 
 /// The highest daily close of an instrument, adjusted where factors are stored.
@@ -136,6 +158,8 @@ pub struct Record {
 /// What was said on a day.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct Signals {
+    /// From when on signals are kept, where earlier ones of the day may be forgotten.
+    pub kept_since: Option<Timestamp>,
     /// All of it.
     pub total: usize,
     /// By verdict.
@@ -259,6 +283,8 @@ pub struct SizeSignal {
 /// What was sent on a day and what was not.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct Alerts {
+    /// From when on alerts are kept, where earlier ones of the seven days may be forgotten.
+    pub kept_since: Option<Timestamp>,
     /// Alerts, withheld ones too.
     pub total: u64,
     /// At least one channel delivered it.
@@ -314,7 +340,7 @@ pub struct SentAlert {
 /// What became known of earlier signals.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Outcomes {
-    /// Where they come from: signals that were said, not computed afterwards.
+    /// Where they come from: signals that were said, not computed afterwards; `simulated` in the folder of a demo.
     pub provenance: &'static str,
     /// What a side costs in `mean_net`.
     pub cost: f64,
@@ -421,6 +447,10 @@ pub struct Data {
     pub holes_total: usize,
     /// Missing bars of all series.
     pub missing: u64,
+    /// Series that begin within the day, at most [`MAX_ROWS`]: what was before is not stored, and not missing.
+    pub begun: Vec<SeriesBegun>,
+    /// How many do.
+    pub begun_total: usize,
     /// Signals that were withheld, by the reason's machine word.
     pub withheld: Vec<(Reason, usize)>,
 }
@@ -440,6 +470,17 @@ pub struct SeriesHoles {
     pub first: Timestamp,
 }
 
+/// A series that begins within a day.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SeriesBegun {
+    /// Whose.
+    pub symbol: Symbol,
+    /// Of which length.
+    pub interval: Interval,
+    /// Where its first bar opens.
+    pub first: Timestamp,
+}
+
 /// The end of a chain.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Chain {
@@ -452,6 +493,14 @@ pub struct Chain {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over references")]
 fn as_text<S: serde::Serializer>(day: &Day, to: S) -> Result<S::Ok, S::Error> {
     to.collect_str(day)
+}
+
+#[expect(clippy::ref_option, reason = "serde hands over references")]
+fn as_maybe_text<S: serde::Serializer>(day: &Option<Day>, to: S) -> Result<S::Ok, S::Error> {
+    match day {
+        Some(day) => to.collect_str(day),
+        None => to.serialize_none(),
+    }
 }
 
 #[cfg(test)]

@@ -86,22 +86,18 @@ impl Style {
 
     /// A moment in the zone, as a clock on the wall says it: `2026-11-20 18:00`.
     pub(super) fn moment(&self, at: Timestamp) -> String {
-        self.shown(at, "%Y-%m-%d %H:%M")
+        on_the_wall(at, &self.zone, "%Y-%m-%d %H:%M")
     }
 
     /// The time of the day in the zone.
     pub(super) fn time(&self, at: Timestamp) -> String {
-        self.shown(at, "%H:%M")
+        on_the_wall(at, &self.zone, "%H:%M")
     }
 
     /// The day of a moment in the zone.
     pub(super) fn date(&self, at: Timestamp) -> String {
-        self.shown(at, "%Y-%m-%d")
-    }
-
-    fn shown(&self, at: Timestamp, form: &str) -> String {
         match jiff::Timestamp::from_second(at.secs()) {
-            Ok(instant) => instant.to_zoned(self.zone.clone()).strftime(form).to_string(),
+            Ok(instant) => instant.to_zoned(self.zone.clone()).strftime("%Y-%m-%d").to_string(),
             Err(_) => at.to_string(), // cannot happen: jiff's range is the wider one
         }
     }
@@ -112,6 +108,20 @@ impl Style {
 
     pub(super) const fn interval(&self, interval: Interval) -> &'static str {
         self.language.interval(interval)
+    }
+}
+
+/// A moment as a clock on the wall of a zone shows it; where clocks are set back, an hour comes twice and says its
+/// offset.
+pub(super) fn on_the_wall(at: Timestamp, zone: &TimeZone, form: &str) -> String {
+    let Ok(instant) = jiff::Timestamp::from_second(at.secs()) else {
+        return at.to_string(); // cannot happen: jiff's range is the wider one
+    };
+    let local = instant.to_zoned(zone.clone());
+    let shown = local.strftime(form).to_string();
+    match zone.to_ambiguous_timestamp(local.datetime()).is_ambiguous() {
+        true => format!("{shown} {}", local.strftime("%:z")),
+        false => shown,
     }
 }
 

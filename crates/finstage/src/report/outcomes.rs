@@ -6,14 +6,24 @@ use finstage_model::{Card, ClaimKind, Horizon};
 use finstage_quant::stats::moments::mean;
 use finstage_quant::stats::occasions::{Holding, occasions};
 use finstage_quant::stats::proportion::wilson;
-use finstage_store::records::Known;
+use finstage_store::Error;
+use finstage_store::records::{Known, Records};
 
 use super::{COST, FEW, MAX_IDS, OutcomeGroup, Outcomes};
 
 /// The verdicts in the order that people read them.
 const VERDICTS: [&str; 4] = ["verified", "unproven", "rejected", "withheld"];
 
-pub(super) fn outcomes(known: &[Known], cards: &[Card]) -> Outcomes {
+/// What the store is about: `live`, or `simulated` in the folder of a demo.
+///
+/// # Errors
+/// When the records cannot be read.
+pub fn provenance(records: &Records) -> Result<&'static str, Error> {
+    let is_demo = records.meta("kind")?.as_deref() == Some("demo");
+    Ok(if is_demo { "simulated" } else { "live" })
+}
+
+pub(super) fn outcomes(known: &[Known], cards: &[Card], provenance: &'static str) -> Outcomes {
     let place = |verdict: &str| VERDICTS.iter().position(|word| *word == verdict);
     let mut groups: BTreeMap<(Horizon, Option<usize>, &str), Vec<&Known>> = BTreeMap::new();
     for one in known {
@@ -24,7 +34,7 @@ pub(super) fn outcomes(known: &[Known], cards: &[Card]) -> Outcomes {
         .into_iter()
         .map(|((horizon, _, verdict), members)| group((horizon, verdict), &members, cards))
         .collect();
-    Outcomes { provenance: "live", cost: COST, total: known.len(), groups }
+    Outcomes { provenance, cost: COST, total: known.len(), groups }
 }
 
 fn group((horizon, verdict): (Horizon, &str), members: &[&Known], cards: &[Card]) -> OutcomeGroup {

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use finstage_model::{
     AlertKind, Card, CardId, CardVerdict, ClaimKind, Decision, Direction, Interval, Proof, Reason,
-    Ruling, SignalId, Symbol,
+    Ruling, SignalId, Symbol, Timestamp,
 };
 use finstage_store::Error;
-use finstage_store::records::{AlertRow, AlertStatus, Moments, Records, SignalRow};
+use finstage_store::records::{AlertRow, AlertStatus, Forgettable, Moments, Records, SignalRow};
 
 use super::rule::rule_words;
 use super::words::Language;
@@ -25,11 +25,12 @@ type Group<'a> = (&'a str, Interval, Direction, &'static str, Option<&'static st
 
 pub(super) fn signals(
     records: &Records,
-    rows: &[SignalRow],
+    (rows, begin): (&[SignalRow], Timestamp),
     cards: &[Card],
 ) -> Result<Signals, Error> {
     let proofs = proofs(records, rows)?;
-    let mut signals = Signals { total: rows.len(), ..Signals::default() };
+    let kept_since = kept_since(records, Forgettable::Signals, begin)?;
+    let mut signals = Signals { total: rows.len(), kept_since, ..Signals::default() };
     let mut groups: BTreeMap<Group<'_>, Vec<&SignalRow>> = BTreeMap::new();
     for row in rows {
         let count = match row.ruling {
@@ -155,10 +156,20 @@ fn sizes(rows: &[SignalRow], cards: &[Card]) -> Vec<SizeSignal> {
     sizes
 }
 
+/// From when on all of a kind is kept, where that is after `begin`.
+fn kept_since(
+    records: &Records,
+    kind: Forgettable,
+    begin: Timestamp,
+) -> Result<Option<Timestamp>, Error> {
+    Ok(records.kept_since(kind)?.filter(|since| *since > begin))
+}
+
 pub(super) fn alerts(records: &Records, day: Moments) -> Result<Alerts, Error> {
     // The zone's clock may jump within the week: seven times 24 hours are meant.
     let week = Moments { after: day.until.minus(WEEK), ..day };
-    let mut alerts = Alerts::default();
+    let kept_since = kept_since(records, Forgettable::Alerts, week.after)?;
+    let mut alerts = Alerts { kept_since, ..Alerts::default() };
     let mut reasons: BTreeMap<String, (u64, u64)> = BTreeMap::new();
     for count in records.alert_counts(day)? {
         alerts.total += count.count;

@@ -31,6 +31,9 @@ pub(super) fn lines(report: &DailyReport, language: Language) -> Vec<Vec<NoticeT
     let title = format!("{}: {}", words.title, pen.style.long_date(report.date));
     lines.add(NoticeStyle::Bold, &title);
     lines.add(NoticeStyle::Plain, &format!("{} · {}", pen.scope(), report.zone));
+    if let Some(simulated) = pen.simulated() {
+        lines.add(NoticeStyle::Italic, simulated);
+    }
     if !report.is_complete {
         lines.add(NoticeStyle::Italic, words.not_over);
     }
@@ -41,9 +44,8 @@ pub(super) fn lines(report: &DailyReport, language: Language) -> Vec<Vec<NoticeT
     pen.proven_short(&mut lines);
     lines.heading(words.track);
     let track = &report.track_record;
-    let entries = Style::count(track.entries);
     lines.0.push(vec![
-        NoticeText::new(NoticeStyle::Plain, fill(words.short_track, &[("entries", &entries)])),
+        NoticeText::new(NoticeStyle::Plain, pen.entries(track.entries)),
         NoticeText::new(NoticeStyle::Code, hash(&track.head, words.no_head)),
     ]);
     lines.space();
@@ -104,19 +106,28 @@ impl Pen<'_> {
             return format!("{symbol}: {}", self.words.no_bars_ever);
         };
         if one.bars == 0 {
-            let date = one.close_at.map(|at| style.date(at)).unwrap_or_default();
+            let date = one.close_day.map(|day| day.to_string()).unwrap_or_default();
             let said = fill(self.words.no_bars, &[("close", &close), ("date", &date)]);
             return format!("{symbol}: {said}");
         }
         let (low, high) = (Style::maybe_price(one.low), Style::maybe_price(one.high));
-        format!("{symbol} {close} ({}), {low} – {high}", style.change(one.change))
+        let part = self.part_of_day(one, self.words.short_part);
+        let part = part.map(|part| format!(" · {part}")).unwrap_or_default();
+        format!("{symbol} {close} ({}), {low} – {high}{part}", style.change(one.change))
     }
 
     fn said_short(&self, lines: &mut Lines) {
         let (signals, words) = (&self.report.signals, self.words);
         lines.heading(words.signals);
+        let forgotten = self.signals_forgotten();
+        if let Some(forgotten) = &forgotten {
+            lines.plain(forgotten);
+        }
         if signals.total == 0 {
-            return lines.plain(words.no_signals);
+            if forgotten.is_none() {
+                lines.plain(words.no_signals);
+            }
+            return;
         }
         let count = |count: usize| Style::count(count as u64);
         let values = [
@@ -144,8 +155,15 @@ impl Pen<'_> {
     fn sent_short(&self, lines: &mut Lines) {
         let (alerts, words) = (&self.report.alerts, self.words);
         lines.heading(words.alerts);
+        let forgotten = self.alerts_forgotten();
+        if let Some(forgotten) = &forgotten {
+            lines.plain(forgotten);
+        }
         if alerts.total == 0 && alerts.week_total == 0 {
-            return lines.plain(words.no_alerts);
+            if forgotten.is_none() {
+                lines.plain(words.no_alerts);
+            }
+            return;
         }
         let values = [
             ("delivered", Style::count(alerts.delivered)),
@@ -202,6 +220,9 @@ impl Pen<'_> {
             let (missing, with) = (Style::count(data.missing), data.holes_total.to_string());
             let values = [("missing", &*missing), ("series", &*with), ("all", &*series)];
             lines.plain(&fill(words.short_missing, &values));
+        }
+        if let Some(begun) = self.begun() {
+            lines.plain(&begun);
         }
     }
 

@@ -12,7 +12,7 @@ use finstage_notify::notifiers::{MAX_TEXT_UNITS, telegram_markup};
 use finstage_notify::{Repeat, Template};
 use finstage_store::history::History;
 use finstage_store::records::{
-    Batch, Item, NewAlert, NewSignal, NoticeKind, Records, Route, RunDigest,
+    Batch, Forgettable, Item, NewAlert, NewSignal, NoticeKind, Old, Records, Route, RunDigest,
 };
 use jiff::civil::time;
 use jiff::tz::TimeZone;
@@ -73,6 +73,37 @@ impl World {
         };
         let bars: Vec<Bar> = (0..count).map(bar).collect();
         self.history.import(&symbol(), Interval::H1, &bars).unwrap();
+    }
+
+    /// `count` bars of a length from `from` on, all at `price`, but from a low of 10 less to a high of 10 more.
+    fn flat(&self, (symbol, interval): (&str, Interval), from: &str, (count, price): (u32, i64)) {
+        let price = |add: i64| Price::from_nanos((price + add) * 1_000_000_000);
+        let bar = |place: u32| Bar {
+            instrument: InstrumentId(0),
+            interval,
+            open_time: t(from).plus(interval.nominal() * place),
+            open: price(0),
+            high: price(10),
+            low: price(-10),
+            close: price(0),
+            volume: Qty::ZERO,
+            trades: 1,
+        };
+        let symbol: Symbol = symbol.parse().unwrap();
+        self.records.put_instrument(&wiring::describe(&symbol)).unwrap();
+        let bars: Vec<Bar> = (0..count).map(bar).collect();
+        self.history.import(&symbol, interval, &bars).unwrap();
+    }
+
+    fn day_of(&self, symbol: &str, (date, now): (&str, &str)) -> DailyReport {
+        let asked = Asked {
+            day: day(date),
+            zone: &self.zone,
+            now: t(now),
+            watched: &[symbol.parse().unwrap()],
+            due: None,
+        };
+        gather(&self.records, &self.history, &asked).unwrap()
     }
 
     /// A signal on the hourly bar that closes at `at`, with its alert.
@@ -136,7 +167,7 @@ impl World {
             zone: &self.zone,
             now,
             watched: &[symbol()],
-            daily: Some(time(8, 0, 0, 0)),
+            due: Some(Due { time: time(8, 0, 0, 0), zone: &self.zone }),
         };
         gather(&self.records, &self.history, &asked).unwrap()
     }
@@ -285,6 +316,64 @@ fn a_day_is_one_of_the_zone_also_where_clocks_change() {
 }
 
 #[test]
+fn the_next_report_is_due_at_its_own_zones_time_whoever_asks() {
+    let world = World::new("America/New_York");
+    let seoul = TimeZone::get("Asia/Seoul").unwrap();
+    let asked = Asked {
+        day: day("2026-11-29"),
+        zone: &world.zone,
+        now: t("2026-11-30T04:00:00Z"),
+        watched: &[],
+        due: Some(Due { time: time(8, 0, 0, 0), zone: &seoul }),
+    };
+    let report = gather(&world.records, &world.history, &asked).unwrap();
+    assert_eq!(report.next, Some(t("2026-11-30T23:00:00Z")));
+    let english = text(&report, Language::En).replace('\n', " ");
+    assert!(english.contains("Next report: 2026-11-30 18:00 America/New_York."), "{english}");
+}
+
+#[test]
+fn a_day_whose_alerts_are_forgotten_says_so_and_not_that_there_were_none() {
+    let mut world = World::new("UTC");
+    for at in ["2026-01-05T03:00:00Z", "2026-01-06T03:00:00Z"] {
+        world.say(at, NO_EVIDENCE, WITHHOLD);
+    }
+    let old = Old { before: t("2026-01-06T00:00:00Z"), unless_after: EVERYTHING };
+    let rows = world.records.old_rows(Forgettable::Alerts, old).unwrap();
+    assert_eq!(world.records.forget(Forgettable::Alerts, &rows, old).unwrap(), 1);
+    let gone = world.report("2026-01-05");
+    assert_eq!((gone.alerts.total, gone.alerts.kept_since), (0, Some(old.before)));
+    let forgotten = "Alerts before 2026-01-06 00:00 UTC are no longer kept";
+    for page in all_pages(&gone) {
+        assert!(page.contains("2026-01-06 00:00"), "{page}");
+        assert!(!page.contains("No alert was sent") && !page.contains("보낸 알림이 없"), "{page}");
+        assert!(!page.contains("보낸 알림과 보류한 알림이 없습니다"), "{page}");
+    }
+    let week = world.report("2026-01-06");
+    assert_eq!((week.alerts.week_total, week.alerts.kept_since), (1, Some(old.before)));
+    assert!(text(&week, Language::En).contains(forgotten));
+    let later = world.report("2026-01-13");
+    assert_eq!(later.alerts.kept_since, None, "all of its week is kept");
+    // Signals of a day are forgotten with their alerts.
+    world.records.set_meta("kept_since_signals", &old.before.nanos().to_string()).unwrap();
+    let gone = text(&world.report("2026-01-04"), Language::En);
+    assert!(gone.contains("Signals before 2026-01-06 00:00 UTC"), "{gone}");
+    assert!(!gone.contains("No signal was said"), "{gone}");
+}
+
+#[test]
+fn a_report_of_a_demo_says_that_it_is_simulated() {
+    let world = World::new("UTC");
+    assert!(!text(&world.report("2026-01-05"), Language::En).contains("Simulated"));
+    world.records.set_meta("kind", "demo").unwrap();
+    let report = world.report("2026-01-05");
+    assert_eq!((report.provenance, report.outcomes.provenance), ("simulated", "simulated"));
+    for page in all_pages(&report) {
+        assert!(page.contains("Simulated: ") || page.contains("모의 데이터: "), "{page}");
+    }
+}
+
+#[test]
 fn prices_are_those_of_the_day() {
     let world = World::new("UTC");
     world.bars("2026-01-04T00:00:00Z", 72);
@@ -301,7 +390,86 @@ fn prices_are_those_of_the_day() {
     let later = world.report("2026-02-01");
     assert_eq!((later.instruments[0].close, later.instruments[0].bars), (price("172"), 0));
     let english = text(&later, Language::En);
-    assert!(english.contains("no bars on this day; last 172 USDT on 2026-01-07"), "{english}");
+    assert!(english.contains("no bars on this day; last 172 USDT on 2026-01-06"), "{english}");
+}
+
+const BTC: &str = "binance:BTCUSDT";
+const LATER: &str = "2030-01-01T00:00:00Z";
+
+fn usd(text: &str) -> Option<Price> {
+    Some(text.parse().unwrap())
+}
+
+#[test]
+fn minutes_that_begin_in_the_afternoon_do_not_tell_the_day() {
+    let world = World::new("Asia/Seoul");
+    world.flat((BTC, Interval::H1), "2026-11-26T15:00:00Z", (48, 100));
+    world.flat((BTC, Interval::M15), "2026-11-27T15:00:00Z", (96, 120));
+    world.flat((BTC, Interval::M1), "2026-11-28T05:46:00Z", (554, 121));
+    let report = world.day_of(BTC, ("2026-11-28", LATER));
+    let one = &report.instruments[0];
+    assert_eq!((one.interval, one.bars, one.part), (Some(Interval::M15), 96, None));
+    assert_eq!((one.high, one.low), (usd("130"), usd("110")));
+    assert_eq!((one.before, one.before_at), (usd("100"), Some(report.from)), "of the hours");
+    assert!((one.change.unwrap() - 0.2).abs() < 1e-12);
+    // The minutes begin then: nothing of them is missing, and that is not the whole truth.
+    assert_eq!((report.data.missing, report.data.begun_total), (0, 1));
+    let english = text(&report, Language::En).replace('\n', " ");
+    let begun = "Begun within the day, with nothing stored of the time before: binance:BTCUSDT · 1m (14:46).";
+    assert!(english.contains(begun), "{english}");
+}
+
+#[test]
+fn a_day_that_no_series_covers_is_told_by_all_and_says_since_when() {
+    let world = World::new("UTC");
+    world.flat((BTC, Interval::H1), "2026-11-28T06:00:00Z", (12, 100));
+    world.flat((BTC, Interval::M1), "2026-11-28T17:00:00Z", (420, 150));
+    let report = world.day_of(BTC, ("2026-11-28", LATER));
+    let one = &report.instruments[0];
+    assert_eq!((one.high, one.low, one.close), (usd("160"), usd("90"), usd("150")));
+    assert_eq!((one.interval, one.bars, one.before), (Some(Interval::H1), 12, None));
+    let part = one.part.unwrap();
+    assert_eq!((part.from, part.until), (t("2026-11-28T06:00:00Z"), report.until));
+    assert!((part.share - 0.75).abs() < 1e-12);
+    let said = "stored bars cover 75.0 % of the day, from 2026-11-28 06:00 to 2026-11-29 00:00";
+    let english = text(&report, Language::En).replace('\n', " ");
+    assert!(english.contains(said), "{english}");
+    for page in all_pages(&report) {
+        assert!(page.contains("75.0"), "{page}");
+    }
+}
+
+#[test]
+fn a_day_that_is_not_over_is_told_up_to_its_last_bar() {
+    let world = World::new("UTC");
+    world.flat((BTC, Interval::M15), "2026-11-27T00:00:00Z", (96 + 43, 100));
+    world.flat((BTC, Interval::M1), "2026-11-28T10:00:00Z", (58, 140));
+    let report = world.day_of(BTC, ("2026-11-28", "2026-11-28T10:59:10Z"));
+    let one = &report.instruments[0];
+    assert_eq!((one.interval, one.bars, one.part), (Some(Interval::M15), 43, None));
+    assert_eq!((one.close, one.high, one.low), (usd("140"), usd("150"), usd("90")));
+    assert_eq!(one.close_at, Some(t("2026-11-28T10:58:00Z")));
+}
+
+#[test]
+fn a_daily_bar_of_a_stock_is_of_its_session_and_not_of_the_midnight_after_it() {
+    let world = World::new("Asia/Seoul");
+    let samsung = "kis:005930";
+    world.flat((samsung, Interval::D1), "2026-11-26T00:00:00Z", (1, 100));
+    world.flat((samsung, Interval::D1), "2026-11-27T00:00:00Z", (1, 110));
+    let friday = &world.day_of(samsung, ("2026-11-27", LATER)).instruments[0];
+    assert_eq!((friday.bars, friday.close, friday.before), (1, usd("110"), usd("100")));
+    assert_eq!(friday.close_at, Some(t("2026-11-27T06:30:00Z")));
+    for date in ["2026-11-28", "2026-11-29"] {
+        let report = world.day_of(samsung, (date, LATER));
+        assert_eq!((report.instruments[0].bars, report.instruments[0].close), (0, usd("110")));
+        let english = text(&report, Language::En);
+        assert!(english.contains("last 110 on 2026-11-27"), "{english}");
+    }
+    let world = World::new("America/New_York");
+    world.flat(("yahoo:AAPL", Interval::D1), "2026-11-27T00:00:00Z", (1, 110));
+    let bars = |date| world.day_of("yahoo:AAPL", (date, LATER)).instruments[0].bars;
+    assert_eq!((bars("2026-11-26"), bars("2026-11-27")), (0, 1), "Thanksgiving has none");
 }
 
 #[test]

@@ -70,6 +70,8 @@ words! {
     span: "{from} to {until}, {zone}", "{from} ~ {until}, {zone}";
     not_over: "The day is not over: this is what is known so far.",
         "하루가 아직 끝나지 않았습니다. 지금까지 확인된 내용입니다.";
+    simulated: "Simulated: this folder was made by `finstage demo` and tells nothing of real markets.",
+        "모의 데이터: `finstage demo`로 만든 폴더이며 실제 시장에 대한 내용이 아닙니다.";
     as_recorded: "Cards, deliveries and chains are as the store has them now.",
         "근거 카드, 전송 상태, 해시 사슬은 현재 저장된 값입니다.";
 
@@ -82,6 +84,9 @@ words! {
     from_record: "From highest close", "최고 종가 대비";
     record_note: "Highest daily close known; in brackets its day. Adjusted for splits and dividends where factors are stored.",
         "저장된 일봉 기준 최고 종가이며 괄호 안은 그 날짜입니다. 조정계수가 저장된 종목은 분할·배당을 반영했습니다.";
+    part: "{symbol}: stored bars cover {share} of the day, from {from} to {until}; high and low are of that time alone.",
+        "{symbol}: 저장된 봉이 하루의 {share}만 포함합니다 ({from} ~ {until}). 고가와 저가는 이 시간만의 값입니다.";
+    short_part: "bars of {share} of the day, from {from}", "하루의 {share} 봉만 있음, {from}부터";
     no_bars: "no bars on this day; last {close} on {date}", "당일 봉 없음, 마지막 {close} ({date})";
     no_bars_ever: "no bars are stored", "저장된 봉 없음";
     no_instruments: "No instrument is watched and no bars are stored.", "감시 중인 종목과 저장된 봉이 없습니다.";
@@ -116,6 +121,10 @@ words! {
 
     alerts: "Alerts", "알림";
     no_alerts: "No alert was sent, and none was withheld.", "보낸 알림과 보류한 알림이 없습니다.";
+    alerts_forgotten: "Alerts before {since} are no longer kept (`retention.said`): what is counted here and in the last 7 days is from then on.",
+        "{since} 이전의 알림은 더 이상 보관하지 않습니다 (`retention.said`). 당일과 최근 7일은 그 이후만 셉니다.";
+    signals_forgotten: "Signals before {since} are no longer kept (`retention.said`): what is counted here is from then on.",
+        "{since} 이전의 신호는 더 이상 보관하지 않습니다 (`retention.said`). 그 이후만 셉니다.";
     none_sent: "No alert was sent.", "보낸 알림이 없습니다.";
     sent: "Decided to send", "전송 결정";
     delivered: "Delivered", "전송 완료";
@@ -137,8 +146,10 @@ words! {
     horizon: "After", "기간";
     occasions: "Occasions", "독립 사례";
     mean_net: "Mean after costs", "비용 후 평균";
-    outcome_note: "Live signals only. Return in the declared direction, after {cost} a side; the interval counts separate occasions.",
-        "실시간 신호만 집계합니다. 예상 방향 기준 수익률이며 편도 비용 {cost}를 뺐습니다. 신뢰구간은 독립 사례 수로 계산합니다.";
+    outcome_live: "Live signals only.", "실시간 신호만 집계합니다.";
+    outcome_simulated: "Simulated signals only.", "모의 신호만 집계합니다.";
+    outcome_note: "Return in the declared direction, after {cost} a side; the interval counts separate occasions.",
+        "예상 방향 기준 수익률이며 편도 비용 {cost}를 뺐습니다. 신뢰구간은 독립 사례 수로 계산합니다.";
     few: "fewer than 30 occasions: says little", "사례 30건 미만, 의미 제한적";
     no_data: "no data", "데이터 없음";
 
@@ -159,6 +170,8 @@ words! {
 
     data: "Data", "데이터 품질";
     no_holes: "No bar is missing in {series} series.", "시계열 {series}개에서 빠진 봉이 없습니다.";
+    begun: "Begun within the day, with nothing stored of the time before: {list}.",
+        "당일 중에 시작하여 그 이전은 저장되어 있지 않음: {list}.";
     no_series: "No series has bars near this day.", "당일 전후의 봉이 있는 시계열이 없습니다.";
     series: "Series", "시계열";
     present: "Bars", "봉";
@@ -186,9 +199,10 @@ words! {
         "전송 {delivered}, 실패 {failed}, 만료 {expired}, 보류 {withheld}. 최근 7일 보류: {share}.";
     short_outcome: "{horizon} {verdict}: {hits} of {n} hit, separate occasions {occasions} (95 %: {low} to {high}), base rate {base}, mean after costs {mean}.",
         "{horizon} {verdict}: {n}건 중 {hits}건 적중, 독립 사례 {occasions}건 (95% 신뢰구간 {low} ~ {high}), 기준 적중률 {base}, 비용 후 평균 {mean}.";
+    short_track_one: "{entries} entry, head ", "{entries}개 항목, 최신 해시 ";
     short_track: "{entries} entries, head ", "{entries}개 항목, 최신 해시 ";
-    short_missing: "{missing} bars missing in {series} of {all} series.", "시계열 {all}개 중 {series}개에서 봉 {missing}개 누락.";
-    short_cards: "{cards} cards in force: {verified} verified, {unproven} unproven, {rejected} rejected.",
+    short_missing: "Bars missing: {missing}, in {series} of {all} series.", "시계열 {all}개 중 {series}개에서 봉 {missing}개 누락.";
+    short_cards: "Cards in force: {cards}. {verified} verified, {unproven} unproven, {rejected} rejected.",
         "유효 카드 {cards}장: 검증됨 {verified}, 미입증 {unproven}, 기각 {rejected}.";
 }
 
@@ -269,7 +283,7 @@ impl Language {
         }
     }
 
-    pub(super) const fn direction(self, direction: Direction) -> &'static str {
+    pub(crate) const fn direction(self, direction: Direction) -> &'static str {
         match direction {
             Direction::Long => self.pick("▲ bullish", "▲ 상승"),
             Direction::Short => self.pick("▼ bearish", "▼ 하락"),
@@ -288,7 +302,7 @@ impl Language {
     }
 
     /// A verdict on a signal, by its machine word.
-    pub(super) const fn verdict(self, word: &'static str) -> &'static str {
+    pub(crate) const fn verdict(self, word: &'static str) -> &'static str {
         match word.as_bytes() {
             b"verified" => self.pick("verified", "검증됨"),
             b"unproven" => self.pick("unproven", "미입증"),
@@ -311,15 +325,30 @@ impl Language {
     }
 
     /// Why a signal is not verified.
-    pub(super) const fn reason(self, reason: Reason) -> &'static str {
+    pub(crate) const fn reason(self, reason: Reason) -> &'static str {
         match self {
             Self::En => reason.words(),
             Self::Ko => korean_reason(reason),
         }
     }
 
+    /// What became of an alert, by its machine word; an unknown word stays as it is.
+    pub(crate) fn alert_status(self, word: &str) -> String {
+        let words = self.words();
+        let known = match word {
+            "delivered" => words.delivered,
+            "queued" => words.queued,
+            "kept" => words.kept,
+            "failed" => words.failed,
+            "expired" => words.expired,
+            "withheld" => words.withheld,
+            other => other,
+        };
+        known.to_owned()
+    }
+
     /// Why an alert was not sent, by its machine word; an unknown word stays as it is.
-    pub(super) fn withheld(self, word: &str) -> String {
+    pub(crate) fn withheld(self, word: &str) -> String {
         let known = match word {
             "cooldown" => {
                 self.pick("the same rule alerted shortly before", "같은 규칙의 최근 알림과 중복")

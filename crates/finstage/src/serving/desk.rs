@@ -32,7 +32,7 @@ use crate::gateway::Gateway;
 use crate::jobs::{self, Job};
 use crate::live::Safe;
 use crate::monitor::Monitor;
-use crate::report::{Asked, Language, day_of, gather, html, rule_words, text};
+use crate::report::{Asked, Due, Language, day_of, gather, html, rule_words, text};
 use crate::service;
 use crate::watches::{self, KnownWatch, Wish};
 
@@ -150,7 +150,7 @@ impl ServiceDesk {
             let is_whole = registry::hours(&one.symbol) == Some(MarketHours::Always);
             let gaps = if is_whole { Some(self.holes(&one.symbol, one.interval)?) } else { None };
             gauges.push(SeriesGauge {
-                last_close: one.interval.close_of(one.last),
+                last_close: registry::closed_at(&one.symbol, one.interval, one.last),
                 bars: one.shelf_bars + one.tail_bars,
                 symbol: one.symbol,
                 interval: one.interval,
@@ -394,8 +394,8 @@ impl Desk for ServiceDesk {
             let words = format!("{day} has no report: today is {today}");
             return Err(Error::new(ErrorKind::Refused, words));
         }
-        let question =
-            Asked { day, zone: &self.zone, now, watched: &self.watched, daily: self.report.daily };
+        let due = self.report.daily.map(|time| Due { time, zone: &self.zone });
+        let question = Asked { day, zone: &self.zone, now, watched: &self.watched, due };
         let report = gather(&self.records, &self.history, &question)?;
         let language = asked.language.as_deref().and_then(|text| text.parse().ok());
         let language: Language = language.unwrap_or(self.report.language);

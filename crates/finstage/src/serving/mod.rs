@@ -149,6 +149,7 @@ pub(crate) fn start(
     about.timezone.clone_from(&service.settings.timezone);
     desk::language_code(service.settings.report.language).clone_into(&mut about.language);
     let safe = service.safe.clone();
+    opened.live.set_closing(finstage_feeds::registry::closed_at);
     let inputs = Inputs {
         records: service.records.clone(),
         history: service.history.clone(),

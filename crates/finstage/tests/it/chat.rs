@@ -149,7 +149,7 @@ async fn a_listed_chat_is_answered_by_what_commands_do_and_a_stranger_is_told_on
     let (bot, quit) = house.start(&sim);
     for (said, part) in [
         ("/start", "/signals [SYMBOL]: the latest signals"),
-        ("/status", "not ready"),
+        ("/status", "not ready\n✓ records: readable\n"),
         ("/signals", "No signals yet."),
         ("/watch btcusdt rise=5%", "binance:BTCUSDT rise=5% · "),
         ("/watch list", "rise=5% · "),
@@ -161,6 +161,8 @@ async fn a_listed_chat_is_answered_by_what_commands_do_and_a_stranger_is_told_on
         ("/unwatch <b>&\u{202e}", "no watch <b>&"),
         ("/report hourly", "Status 2026-11-21 18:30 (Asia/Seoul)"),
         ("/report daily", "Daily report: "),
+        // It is due at 08:00 of the service, which is in UTC.
+        ("/today", "Next report: 2026-11-22 17:00 Asia/Seoul."),
         ("/why zz", "No alert and no signal"),
         ("/mute", "Nothing is muted."),
         ("good morning", "/help: this list"),

@@ -7,13 +7,14 @@ use finstage_research::live::{
     Calibration, Drift, Followed, Group, Said, Statistics, base_rate, calibration, statistics,
 };
 use finstage_store::history::History;
-use finstage_store::records::{Filter, Records, StoreKind};
+use finstage_store::records::{Filter, Records};
 use serde_json::{Value, json};
 
 use crate::cli::Global;
 use crate::commands::{print_json, print_line, print_table, say};
 use crate::drift;
 use crate::exit::Result;
+use crate::report::provenance;
 use crate::track;
 
 /// The newest alerts whose forecasts are read.
@@ -68,11 +69,6 @@ pub(super) fn show(global: &Global, records: &Records, history: &History) -> Res
     print_statistics(&groups)?;
     print_cards(&watched, &muted)?;
     print_calibration(&calibration)
-}
-
-/// What the store is about: `live`, or `simulated` in the folder of a demo.
-fn provenance(records: &Records) -> Result<&'static str> {
-    Ok(if records.kind()? == Some(StoreKind::Demo) { "simulated" } else { "live" })
 }
 
 /// Share of all bars of the instruments and the time of a group's signals that went its way.

@@ -16,8 +16,11 @@ impl Pen<'_> {
     pub(super) fn alerts(&self) -> Section {
         let (alerts, words) = (&self.report.alerts, self.words);
         let mut blocks = Vec::new();
+        blocks.extend(self.alerts_forgotten().map(Block::Say));
         if alerts.total == 0 && alerts.week_total == 0 {
-            blocks.push(Block::Say(words.no_alerts.to_owned()));
+            if blocks.is_empty() {
+                blocks.push(Block::Say(words.no_alerts.to_owned()));
+            }
             return Section { title: words.alerts, blocks };
         }
         let sent = alerts.total - alerts.withheld;
@@ -34,9 +37,10 @@ impl Pen<'_> {
         let shown = tiles.into_iter().filter(|(name, n)| *n > 0 || always.contains(name));
         let tile = |(name, count): (&str, u64)| (name.to_owned(), Style::count(count));
         blocks.push(Block::Tiles(shown.map(tile).collect()));
-        if sent == 0 {
+        if sent == 0 && self.is_kept() {
             blocks.push(Block::Say(words.none_sent.to_owned()));
-        } else {
+        }
+        if sent > 0 {
             let line = |one: &super::super::SentAlert| {
                 let time = self.style.time(one.at);
                 let (id, status) = (one.id.to_string(), self.status(one.status));
@@ -58,6 +62,17 @@ impl Pen<'_> {
             blocks.push(Block::Table { texts: 1, names, rows });
         }
         Section { title: words.alerts, blocks }
+    }
+
+    /// Since when alerts are kept, where that is not all of the seven days.
+    pub(in super::super) fn alerts_forgotten(&self) -> Option<String> {
+        let since = self.zoned(self.report.alerts.kept_since?);
+        Some(fill(self.words.alerts_forgotten, &[("since", &since)]))
+    }
+
+    /// Whether all alerts of the day are kept.
+    fn is_kept(&self) -> bool {
+        self.report.alerts.kept_since.is_none_or(|since| since <= self.report.from)
     }
 
     fn status(&self, word: &'static str) -> &'static str {
@@ -107,7 +122,12 @@ impl Pen<'_> {
             blocks.push(Block::Quiet(format!("* {}", words.few)));
         }
         let cost = self.style.change(Some(outcomes.cost)).trim_start_matches('+').to_owned();
-        blocks.push(Block::Quiet(fill(words.outcome_note, &[("cost", &cost)])));
+        let whose = match outcomes.provenance {
+            "simulated" => words.outcome_simulated,
+            _ => words.outcome_live,
+        };
+        let note = fill(words.outcome_note, &[("cost", &cost)]);
+        blocks.push(Block::Quiet(format!("{whose} {note}")));
         Section { title: words.outcomes, blocks }
     }
 

@@ -33,10 +33,45 @@ impl Pen<'_> {
             blocks.push(Block::Table { texts: 1, names, rows });
         }
         blocks.extend(self.more(report.instruments_total, report.instruments.len()));
+        let parts = report.instruments.iter().filter_map(|one| self.part_of_day(one, words.part));
+        blocks.extend(parts.map(Block::Quiet));
         if report.instruments.iter().any(|one| one.record.is_some()) {
             blocks.push(Block::Quiet(words.record_note.to_owned()));
         }
         Section { title: words.market, blocks }
+    }
+
+    /// How much of the day the figures are of, where that is not all.
+    pub(in super::super) fn part_of_day(
+        &self,
+        one: &InstrumentDay,
+        pattern: &str,
+    ) -> Option<String> {
+        let part = one.part?;
+        // What is not whole must not be rounded to it.
+        let share = (1_000.0 * part.share).floor() / 1_000.0;
+        let values = [
+            ("symbol", one.symbol.to_string()),
+            ("share", self.style.share(Some(share))),
+            ("from", self.style.moment(part.from)),
+            ("until", self.style.moment(part.until)),
+        ];
+        Some(filled(pattern, &values))
+    }
+
+    /// Which series begin within the day.
+    pub(in super::super) fn begun(&self) -> Option<String> {
+        let data = &self.report.data;
+        let line = |one: &super::super::SeriesBegun| {
+            let interval = self.style.interval(one.interval);
+            format!("{} · {interval} ({})", one.symbol, self.style.time(one.first))
+        };
+        let mut list: Vec<String> = data.begun.iter().take(MAX_NAMES).map(line).collect();
+        let more = data.begun_total.saturating_sub(list.len());
+        if more > 0 {
+            list.push(fill(self.words.more, &[("count", &Style::count(more as u64))]));
+        }
+        (data.begun_total > 0).then(|| fill(self.words.begun, &[("list", &list.join(", "))]))
     }
 
     fn instrument(&self, one: &InstrumentDay) -> Vec<String> {
@@ -45,9 +80,9 @@ impl Pen<'_> {
             |record| format!("{} ({})", self.style.change(Some(record.distance)), record.day),
         );
         let close = one.close.map(|close| one.money(close));
-        let close = match (close, one.close_at, one.bars) {
-            (Some(close), Some(at), 0) => {
-                let date = self.style.date(at);
+        let close = match (close, one.close_day, one.bars) {
+            (Some(close), Some(day), 0) => {
+                let date = day.to_string();
                 fill(self.words.no_bars, &[("close", &close), ("date", &date)])
             }
             (Some(close), _, _) => close,
@@ -65,11 +100,14 @@ impl Pen<'_> {
 
     pub(super) fn signals(&self) -> Section {
         let (signals, words) = (&self.report.signals, self.words);
+        let mut blocks: Vec<Block> = self.signals_forgotten().map(Block::Say).into_iter().collect();
         if signals.total == 0 {
-            let blocks = vec![Block::Say(words.no_signals.to_owned())];
+            if blocks.is_empty() {
+                blocks.push(Block::Say(words.no_signals.to_owned()));
+            }
             return Section { title: words.signals, blocks };
         }
-        let mut blocks = vec![Block::Tiles(self.verdict_tiles(signals))];
+        blocks.push(Block::Tiles(self.verdict_tiles(signals)));
         if signals.proven.is_empty() {
             blocks.push(Block::Say(words.none_verified.to_owned()));
         } else {
@@ -99,6 +137,12 @@ impl Pen<'_> {
             blocks.push(Block::Quiet(words.rest_note.to_owned()));
         }
         Section { title: words.signals, blocks }
+    }
+
+    /// Since when signals are kept, where that is not the whole day.
+    pub(in super::super) fn signals_forgotten(&self) -> Option<String> {
+        let since = self.zoned(self.report.signals.kept_since?);
+        Some(fill(self.words.signals_forgotten, &[("since", &since)]))
     }
 
     fn verdict_tiles(&self, signals: &Signals) -> Vec<(String, String)> {
@@ -321,6 +365,7 @@ impl Pen<'_> {
                 blocks.extend(self.more(data.holes_total, data.holes.len()));
             }
         }
+        blocks.extend(self.begun().map(Block::Say));
         let list: Vec<String> = data
             .withheld
             .iter()
@@ -334,6 +379,13 @@ impl Pen<'_> {
         Section { title: words.data, blocks }
     }
 
+    /// How many entries a chain has, before its head.
+    pub(in super::super) fn entries(&self, entries: u64) -> String {
+        let words = self.words;
+        let pattern = if entries == 1 { words.short_track_one } else { words.short_track };
+        fill(pattern, &[("entries", &Style::count(entries))])
+    }
+
     pub(super) fn chains(&self) -> Section {
         let words = self.words;
         let chain = |name: &str, chain: &Chain| {
@@ -341,8 +393,7 @@ impl Pen<'_> {
                 true => words.no_head.to_owned(),
                 false => chain.head.clone(),
             };
-            let entries = Style::count(chain.entries);
-            let count = fill(words.short_track, &[("entries", &entries)]);
+            let count = self.entries(chain.entries);
             Block::Hash(format!("{name}: {}", count.trim_end()), head)
         };
         let blocks = vec![
