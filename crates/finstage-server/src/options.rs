@@ -28,7 +28,8 @@ pub struct Limits {
     pub head_bytes: usize,
     /// Headers of a request.
     pub headers: usize,
-    /// Time for a head, and for the handshake of TLS.
+    /// Time for a head, and for the handshake of TLS. A connection may be idle for so long, too: no round number
+    /// at which somebody polls, or it closes just when the next question comes.
     pub head_time: Duration,
     /// Bytes of a body.
     pub body_bytes: usize,
@@ -57,7 +58,7 @@ impl Default for Limits {
         Self {
             head_bytes: 16 << 10,
             headers: 64,
-            head_time: Duration::from_secs(10),
+            head_time: Duration::from_secs(75),
             body_bytes: 1 << 20,
             body_time: Duration::from_secs(10),
             connections: 4_096,
