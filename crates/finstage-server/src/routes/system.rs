@@ -1,6 +1,6 @@
 //! The service itself: its state, its reports, and who is signed in.
 
-use finstage_store::records::{Statement, slowest};
+use finstage_store::records::SlowStatement;
 use hyper::StatusCode;
 use serde::Serialize;
 use serde_json::json;
@@ -47,6 +47,8 @@ struct Slow {
     statement: String,
     count: u64,
     longest_ms: u64,
+    plan: Vec<String>,
+    reads_all_of: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -70,15 +72,17 @@ pub(super) fn show(app: &App, _: &Call) -> Result<Answer, Problem> {
         memory_bytes: process::memory_bytes(),
         cpu_seconds: process::cpu_seconds(),
         records: Size { bytes: gauges.records_bytes },
-        slow_statements: slowest().into_iter().map(slow).collect(),
+        slow_statements: app.records.slowest_explained()?.into_iter().map(slow).collect(),
         websocket: WebSocket { clients: app.hub.clients(), dropped },
         gauges,
     }))
 }
 
-fn slow(one: Statement) -> Slow {
-    let longest_ms = u64::try_from(one.cost.longest.as_millis()).unwrap_or(u64::MAX);
-    Slow { hash: one.hash, statement: one.text, count: one.cost.slow, longest_ms }
+fn slow(one: SlowStatement) -> Slow {
+    let SlowStatement { statement, plan, reads_all_of } = one;
+    let longest_ms = u64::try_from(statement.cost.longest.as_millis()).unwrap_or(u64::MAX);
+    let count = statement.cost.slow;
+    Slow { hash: statement.hash, statement: statement.text, count, longest_ms, plan, reads_all_of }
 }
 
 pub(super) fn report(app: &App, call: &Call) -> Result<Answer, Problem> {

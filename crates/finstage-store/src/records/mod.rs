@@ -74,8 +74,8 @@ pub use salvage::Salvaged;
 pub use signals::SignalRow;
 pub use spend::{MAX_SPEND, SpendRow, Spent};
 pub use statements::{
-    Cost, MAX_SLOW, MAX_STATEMENTS, SLOW, STATEMENT_SECONDS, Statement, active_connections,
-    set_slow, slow_statements, slowest, statements,
+    Cost, MAX_SLOW, MAX_STATEMENTS, SLOW, STATEMENT_SECONDS, SlowStatement, Statement,
+    active_connections, set_slow, slow_statements, statements,
 };
 pub use tasks::{
     Again, Busy, Failed, KindStats, LeasedTask, MAX_BACKOFF, MAX_KINDS, MAX_PAYLOAD_BYTES,

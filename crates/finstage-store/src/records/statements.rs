@@ -16,6 +16,8 @@ use rusqlite::Connection;
 use rusqlite::ffi::SQLITE_ERROR;
 use rusqlite::trace::{TraceEvent, TraceEventCodes};
 
+use crate::{Error, Records};
+
 /// The most statements that are told apart; the others count as one.
 pub const MAX_STATEMENTS: usize = 1_000;
 /// From how long on a statement is slow where nothing else is said.
@@ -60,8 +62,10 @@ pub struct Cost {
 pub struct Statement {
     /// The first digits of the hash of its text.
     pub hash: String,
-    /// Its text, in one line.
+    /// Its text, in one line and cut.
     pub text: String,
+    /// Its text as it ran.
+    sql: String,
     /// What it does: `select`, `insert`, `update`, `delete`, `commit` or `other`.
     pub operation: &'static str,
     /// The table that it is about first; empty where there is none.
@@ -80,13 +84,63 @@ pub fn statements() -> Vec<Statement> {
 }
 
 /// The statements of this process that were slow, the slowest first, at most [`MAX_SLOW`].
-#[must_use]
-pub fn slowest() -> Vec<Statement> {
+fn slowest() -> Vec<Statement> {
     let mut all = statements();
     all.retain(|one| one.cost.slow > 0);
     all.sort_by_key(|one| std::cmp::Reverse(one.cost.longest));
     all.truncate(MAX_SLOW);
     all
+}
+
+/// A slow statement and how SQLite finds its rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SlowStatement {
+    /// What it is and cost.
+    pub statement: Statement,
+    /// The steps of its plan, as SQLite words them (`SEARCH alerts USING INDEX alerts_by_time (known_ns>?)`); empty
+    /// for what has no plan, such as `COMMIT`.
+    pub plan: Vec<String>,
+    /// The tables of which it reads every row, because no index serves it there.
+    pub reads_all_of: Vec<String>,
+}
+
+impl Records {
+    /// The statements of this process that were slow, the slowest first, at most [`MAX_SLOW`]: each with its plan, as
+    /// the database would choose it now.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Io`] where the records cannot be read.
+    pub fn slowest_explained(&self) -> Result<Vec<SlowStatement>, Error> {
+        let explained = |connection: &Connection, statement: Statement| {
+            // A statement of other records may not fit these: it has no plan here.
+            let plan = plan(connection, &statement).unwrap_or_default();
+            let reads_all_of = plan.iter().filter_map(|step| scanned(step)).collect();
+            SlowStatement { statement, plan, reads_all_of }
+        };
+        let slow = slowest();
+        self.0.read("explaining slow statements of", |connection| {
+            Ok(slow.into_iter().map(|one| explained(connection, one)).collect())
+        })
+    }
+}
+
+/// The steps by which SQLite would run a statement. Only what reads or writes rows is asked about: pragmas can take
+/// effect when they are explained.
+fn plan(connection: &Connection, of: &Statement) -> rusqlite::Result<Vec<String>> {
+    if !matches!(of.operation, "select" | "insert" | "update" | "delete") {
+        return Ok(Vec::new());
+    }
+    let mut explain = connection.prepare(&format!("EXPLAIN QUERY PLAN {}", of.sql))?;
+    explain.raw_query().mapped(|row| row.get("detail")).collect()
+}
+
+/// The table of which a step reads every row. A scan of an index reads no more than that, and a table of a
+/// statement's own making has no index.
+fn scanned(step: &str) -> Option<String> {
+    let mut words = step.strip_prefix("SCAN ")?.split(' ');
+    let table = words.next()?;
+    let is_plain = words.next().is_none() && !table.starts_with(['(', '-']);
+    is_plain.then(|| table.to_owned())
 }
 
 /// How many statements took longer than [`set_slow`] allows.
@@ -222,7 +276,8 @@ fn statement(sql: &str, cost: Cost) -> Statement {
     let text = words.join(" ");
     let hash = super::chain::sha256(&text).chars().take(HASH_DIGITS).collect();
     let text: String = text.chars().take(SHOWN_CHARS).collect();
-    Statement { hash, text, operation, table: table(&words, operation), cost }
+    let table = table(&words, operation);
+    Statement { hash, text, sql: sql.to_owned(), operation, table, cost }
 }
 
 fn table(words: &[&str], operation: &str) -> String {
@@ -300,6 +355,27 @@ mod tests {
         let unbegun = all.iter().find(|one| one.text.is_empty()).unwrap();
         assert!(unbegun.cost.failed >= 1, "what never began");
         assert_eq!(of("select", "failing").1, 0);
+    }
+
+    #[test]
+    fn a_slow_statement_is_told_with_its_plan_and_the_tables_it_reads_whole() {
+        let records = Records::open_in_memory().unwrap();
+        let by_key = "SELECT value FROM meta WHERE key = ?";
+        let whole = "SELECT key FROM meta WHERE value LIKE ?";
+        for sql in [by_key, whole, "COMMIT", "PRAGMA user_version = 7", "SELECT x FROM elsewhere"] {
+            count(sql, Duration::from_secs(3));
+        }
+        let slow = records.slowest_explained().unwrap();
+        let of = |sql: &str| slow.iter().find(|one| one.statement.text == sql).unwrap();
+        assert!(of(by_key).plan[0].starts_with("SEARCH meta USING "), "{:?}", of(by_key));
+        assert_eq!(of(by_key).reads_all_of, [""; 0]);
+        assert_eq!((&*of(whole).plan[0], &*of(whole).reads_all_of[0]), ("SCAN meta", "meta"));
+        for without in ["COMMIT", "PRAGMA user_version = 7", "SELECT x FROM elsewhere"] {
+            assert_eq!(of(without).plan, [""; 0], "{without}");
+        }
+        assert_eq!(scanned("SCAN meta USING COVERING INDEX by_value"), None);
+        assert_eq!(scanned("SCAN (subquery-2)"), None);
+        assert_eq!(scanned("USE TEMP B-TREE FOR ORDER BY"), None);
     }
 
     #[test]
