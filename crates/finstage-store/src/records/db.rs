@@ -67,6 +67,8 @@ pub(super) struct Db {
     pub(super) group: Group,
     /// Whom to tell that a running task was called off.
     pub(super) bell: Bell,
+    /// Why the last write could not be done, until one is.
+    blocked: Mutex<Option<String>>,
 }
 
 impl Db {
@@ -90,6 +92,7 @@ impl Db {
             is_synced: AtomicBool::new(true),
             group: Group::default(),
             bell: Bell::default(),
+            blocked: Mutex::default(),
         })
     }
 
@@ -105,6 +108,7 @@ impl Db {
             is_synced: AtomicBool::new(true),
             group: Group::default(),
             bell: Bell::default(),
+            blocked: Mutex::default(),
         })
     }
 
@@ -128,6 +132,7 @@ impl Db {
             is_synced: AtomicBool::new(true),
             group: Group::default(),
             bell: Bell::default(),
+            blocked: Mutex::default(),
         })
     }
 
@@ -164,8 +169,26 @@ impl Db {
             true => durability,
             false => Durability::Derived,
         };
-        begin_and_commit(&mut connection, durability, work)
-            .map_err(|trouble| self.error(doing, trouble))
+        let done = begin_and_commit(&mut connection, durability, work)
+            .map_err(|trouble| self.error(doing, trouble));
+        self.note_blocked(done.as_ref().err());
+        done
+    }
+
+    fn note_blocked(&self, error: Option<&Error>) {
+        let mut blocked = self.blocked.lock().unwrap_or_else(PoisonError::into_inner);
+        match error {
+            None => *blocked = None,
+            Some(error) if matches!(error.kind(), ErrorKind::Full | ErrorKind::Held) => {
+                *blocked = Some(error.to_string());
+            }
+            Some(_) => {}
+        }
+    }
+
+    /// Why the last write could not be done, until one is.
+    pub(super) fn blocked(&self) -> Option<String> {
+        self.blocked.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Does what no transaction may surround.

@@ -215,6 +215,13 @@ impl Records {
         self.0.stop_syncing()
     }
 
+    /// Why the last write could not be done, where the disk was full or another program held the file; nothing
+    /// once a write was done. It is known as soon as one gave up, and asking waits for nobody.
+    #[must_use]
+    pub fn blocked(&self) -> Option<String> {
+        self.0.blocked()
+    }
+
     /// Lets a statement fail at once when another process writes.
     #[cfg(test)]
     pub(crate) fn give_up_at_once(&self) {

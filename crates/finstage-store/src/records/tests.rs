@@ -402,8 +402,12 @@ fn a_database_that_another_holds_is_held() {
     records.0.give_up_at_once();
     let error = records.set_meta("a", "b").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Held, "{error:?}");
+    assert_eq!(records.blocked(), Some(error.to_string()));
+    assert_eq!(records.meta("a").unwrap(), None, "what reads goes on, and frees nothing");
+    assert!(records.blocked().is_some());
     other.execute_batch("ROLLBACK").unwrap();
     records.set_meta("a", "b").unwrap();
+    assert_eq!(records.blocked(), None);
 }
 
 #[test]

@@ -41,6 +41,8 @@ pub struct Seen {
     pub now: Timestamp,
     /// When the records last took a write, and why they did not since.
     pub written: (Option<Timestamp>, Option<String>),
+    /// Why the records take no writes at this moment, where a write gave up.
+    pub blocked: Option<String>,
     /// When the journal last moved on disk; `None` before the first events.
     pub synced: Option<Timestamp>,
     /// The feeds.
@@ -68,6 +70,7 @@ impl Seen {
         Self {
             now,
             written: (None, None),
+            blocked: None,
             synced: None,
             feeds: Vec::new(),
             silent_channels: Vec::new(),
@@ -108,8 +111,8 @@ fn is_fresh(seen: &Seen, at: Option<Timestamp>) -> bool {
 
 fn store(seen: &Seen, words: &HealthWords) -> HealthCheck {
     let (at, why) = &seen.written;
-    let ok = is_fresh(seen, *at);
-    let detail = match (ok, why) {
+    let ok = is_fresh(seen, *at) && seen.blocked.is_none();
+    let detail = match (ok, seen.blocked.as_ref().or(why.as_ref())) {
         (true, _) => words.takes_writes.to_owned(),
         (false, Some(why)) => why.clone(),
         (false, None) => words.no_write.to_owned(),
@@ -225,6 +228,8 @@ mod tests {
         assert_eq!(failing(later), ["store", "journal"]);
         let in_time = |seen: &mut Seen| seen.now = seen.now.plus(SAID_WITHIN);
         assert_eq!(failing(in_time), [""; 0]);
+        // A write that gave up is not waited for until the last good one is old.
+        assert_eq!(failing(|seen| seen.blocked = Some("held".to_owned())), ["store"]);
         assert_eq!(failing(|seen| seen.feeds[0].is_up = false), ["feeds"]);
         assert_eq!(failing(|seen| seen.feeds[0].age = Some(Duration::from_secs(121))), ["feeds"]);
         assert_eq!(

@@ -148,22 +148,28 @@ impl Monitor {
         let _ = self.started.set(started);
     }
 
-    /// The checks of the last look.
+    /// The checks by what the last look saw, and by whether the records take writes now: a look waits for its own
+    /// write, whoever asks does not.
     #[must_use]
     pub fn health(&self) -> Vec<HealthCheck> {
-        self.state().checks.clone()
+        self.health_in(Language::En)
     }
 
     /// The same in the words of `language`.
     pub(crate) fn health_in(&self, language: Language) -> Vec<HealthCheck> {
-        judge(&self.state().seen, language)
+        let seen = Seen { blocked: self.sources.records.blocked(), ..self.state().seen.clone() };
+        judge(&seen, language)
+    }
+
+    fn is_ready(&self) -> bool {
+        self.health().iter().all(|check| check.ok || !check.required)
     }
 
     /// The figures of the last look.
     #[must_use]
     pub fn gauges(&self) -> MonitorGauges {
-        let state = self.state();
-        MonitorGauges { checks: state.checks.clone(), ..state.gauges.clone() }
+        let checks = self.health();
+        MonitorGauges { checks, ..self.state().gauges.clone() }
     }
 
     /// Looks until `quit` turns true.
@@ -176,8 +182,7 @@ impl Monitor {
                 tracing::error!("the monitor broke off: this is a bug; readiness stays as it was");
                 return;
             }
-            let is_ready = self.state().checks.iter().all(|check| check.ok || !check.required);
-            let wait = if is_ready { LOOK } else { LOOK_SOON };
+            let wait = if self.is_ready() { LOOK } else { LOOK_SOON };
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
                 _ = quit.wait_for(|quit| *quit) => return,

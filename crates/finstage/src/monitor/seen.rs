@@ -34,7 +34,7 @@ impl Monitor {
 
     /// The minute is noted, which shows that the records take writes.
     pub(super) fn note_written(&self, now: Timestamp) {
-        let is_ready = self.state().checks.iter().all(|check| check.ok || !check.required);
+        let is_ready = self.is_ready();
         match self.sources.records.note_uptime(now, is_ready) {
             Ok(()) => self.state().written = (Some(now), None),
             Err(error) => self.state().written.1 = Some(error.to_string()),
@@ -54,6 +54,7 @@ impl Monitor {
         Seen {
             now,
             written,
+            blocked: self.sources.records.blocked(),
             synced,
             feeds: self.feeds(started),
             silent_channels: silent.collect(),
