@@ -309,7 +309,8 @@ pub struct Card {
     pub net_high: Option<f64>,
     /// Standard error.
     pub se: Option<f64>,
-    /// Smallest edge that would have been found with a chance of 80 %.
+    /// Smallest edge that would have been found with a chance of 80 %; `None` with fewer than 30 occasions, which
+    /// verify none.
     pub mde: Option<f64>,
     /// The excess before cost to expect, given how the library did.
     pub shrunken: Option<f64>,

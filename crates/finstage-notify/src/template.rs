@@ -223,8 +223,9 @@ fn evidence(words: &AlertWords, kind: &AlertKind) -> String {
     }
 }
 
-/// The figures of the card, and its age.
-fn figures(words: &AlertWords, proof: &Proof, age: Duration) -> [String; 3] {
+/// The figures of the card, those that it has, and its age: with too few occasions that is said, and not what is unknown.
+fn figures(words: &AlertWords, proof: &Proof, age: Duration) -> Vec<String> {
+    let is_known = proof.hit_rate.is_some() && proof.base_rate.is_some();
     let occasions = [
         ("n_eff", proof.n_eff.to_string()),
         ("n", proof.n.to_string()),
@@ -234,16 +235,23 @@ fn figures(words: &AlertWords, proof: &Proof, age: Duration) -> [String; 3] {
         ("high", share(words, proof.hit_high)),
         ("base", share(words, proof.base_rate)),
     ];
-    [
-        fill_all(words.occasions, &occasions),
-        fill_all(words.edge, &edge(words, proof)),
-        card_age(words, age),
-    ]
+    let first = if is_known { words.occasions } else { words.too_few };
+    let second = match (proof.q_value, proof.mean_net) {
+        (Some(_), _) => Some(words.edge),
+        (None, Some(_)) => Some(words.edge_without_q),
+        (None, None) => None,
+    };
+    let second = second.map(|pattern| fill_all(pattern, &edge(words, proof)));
+    [Some(fill_all(first, &occasions)), second, Some(card_age(words, age))]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
-/// The figures of a card about the size of moves, and its age.
-fn sizes(words: &AlertWords, proof: &Proof, age: Duration) -> [String; 3] {
+/// The figures of a card about the size of moves, those that it has, and its age.
+fn sizes(words: &AlertWords, proof: &Proof, age: Duration) -> Vec<String> {
     let mean = proof.mean_net.map(|mean| format!("{:.2} %", 100.0 * mean));
+    let is_known = mean.is_some() && proof.times_usual.is_some();
     let occasions = [
         ("n_eff", proof.n_eff.to_string()),
         ("n", proof.n.to_string()),
@@ -251,11 +259,12 @@ fn sizes(words: &AlertWords, proof: &Proof, age: Duration) -> [String; 3] {
         ("mean", mean.unwrap_or_else(|| words.unknown.to_owned())),
         ("times", times(words, proof)),
     ];
-    [
-        fill_all(words.occasions_of_size, &occasions),
-        fill_all(words.edge_of_size, &edge(words, proof)),
-        card_age(words, age),
-    ]
+    let first = if is_known { words.occasions_of_size } else { words.too_few };
+    let second = proof.q_value.map(|_| fill_all(words.edge_of_size, &edge(words, proof)));
+    [Some(fill_all(first, &occasions)), second, Some(card_age(words, age))]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn edge(words: &AlertWords, proof: &Proof) -> [(&'static str, String); 6] {

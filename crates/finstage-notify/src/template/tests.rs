@@ -47,13 +47,48 @@ fn evidence_is_told_in_figures() {
         The average of 50 bars rose above the average of 200 bars: 42810.2 over 42790.8.
         Evidence: fewer than 30 events — this signal is UNPROVEN.
         Separate occasions: 1 (signals: 1). After 1w 64.6 % had gone this way (95 %: 50.4 % to 76.6 %); of any bars 53.5 %.
-        Mean after costs -1.00 %, against random entry unknown (95 %: unknown to unknown); q unknown with 105 things tried.
+        Mean after costs -1.00 %; too few occasions to set it against random entry.
         The evidence is 30 d 0 h old.
         Data 1.2 s old.
         2026-11-21 09:00:00 UTC
         id 6612e67625440d59f48240661d66392b
         Not advice.
         ",
+    );
+}
+
+#[test]
+fn a_card_without_occasions_is_told_in_one_line_and_without_what_is_unknown() {
+    let AlertKind::Signal { proof: Some(proof), signal: id, direction, interval, ruling, .. } =
+        crate::suite::unproven()
+    else {
+        panic!("a signal with a card")
+    };
+    let empty = Proof {
+        n: 0,
+        n_eff: 0,
+        hit_rate: None,
+        hit_low: None,
+        hit_high: None,
+        base_rate: None,
+        mean_net: None,
+        family: 0,
+        ..*proof
+    };
+    let kind = AlertKind::Signal {
+        proof: Some(Box::new(empty)),
+        signal: id,
+        direction,
+        interval,
+        ruling,
+        size: None,
+    };
+    let plain = Template::default().message(&Alert { kind, ..signal() }, Repeat::No, None).plain();
+    assert!(
+        plain.contains(
+            "UNPROVEN.\nSeparate occasions with 1w behind them: 0 (signals: 0), too few for figures.\nThe evidence is"
+        ),
+        "{plain}"
     );
 }
 

@@ -298,7 +298,9 @@ impl Measured {
         let repaints = self.figures[place].repaints;
         let case = Case { threshold: card.threshold, fdr: options.fdr, useful, repaints };
         let alpha = if case.threshold > 0.0 { case.threshold } else { case.fdr };
-        card.mde = card.se.and_then(|se| detectable_edge(se, alpha, card.family.max(1)));
+        // The spread of a handful says nothing, and no edge of any size can be verified by fewer.
+        let se = card.se.filter(|_| card.n_eff >= LEAST_EVENTS);
+        card.mde = se.and_then(|se| detectable_edge(se, alpha, card.family.max(1)));
         card.reasons = objections(card, &case);
         (card.verdict, card.grade) = verdict(card, &case);
         match card.grade {

@@ -2,6 +2,8 @@
 
 use finstage_model::{Card, CardVerdict, ClaimKind, Direction, Grade, Objection, OutOfSample};
 
+use super::LEAST_EVENTS;
+
 /// What evidence cannot say, for every page that shows it.
 pub const LIMITS: &[&str] = &[
     "Only past data was looked at; what held may end.",
@@ -64,7 +66,12 @@ fn verdict(card: &Card) -> String {
                     "Too few occasions: an edge below {} could not be seen.",
                     percent(Some(mde))
                 ),
-                None => "Too few occasions: no edge could be seen.".to_owned(),
+                None => {
+                    format!(
+                        "Too few occasions ({} of {LEAST_EVENTS}): no edge could be seen.",
+                        card.n_eff
+                    )
+                }
             },
             Some(Grade::CostExceedsEdge) => "Trading it loses money after costs.".to_owned(),
             Some(Grade::WrongDirection) => match claim {

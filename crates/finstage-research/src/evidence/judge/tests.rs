@@ -124,7 +124,8 @@ fn grades_come_in_the_order_of_the_specification() {
     let (verdict, grade, _) = graded(Card { net_high: Some(-0.0021), ..not.clone() });
     assert_eq!((verdict, grade), (rejected, Grade::WrongDirection));
     // Too few occasions are never more than that.
-    let few = Card { n_eff: 29, q_value: None, net_high: Some(-0.1), ..not };
-    let (verdict, grade, _) = graded(few);
+    let few = Card { n_eff: 29, q_value: None, net_high: Some(-0.1), mde: None, ..not };
+    let (verdict, grade, words) = graded(few);
     assert_eq!((verdict, grade), (unproven, Grade::TooLittleData));
+    assert_eq!(words, "Too few occasions (29 of 30): no edge could be seen.");
 }
