@@ -4,7 +4,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use finstage_model::{Direction, Interval, StrategyId, Symbol};
+use finstage_model::{Direction, Interval, StrategyId, Symbol, rule_name};
 
 use crate::filters::{VOLUME_BARS, trend_depth};
 use crate::{
@@ -81,8 +81,7 @@ impl Planned {
     /// Whether `text` is its name or its canonical text.
     #[must_use]
     pub fn is(&self, text: &str) -> bool {
-        let name = self.canonical.split(['(', ':']).next().unwrap_or_default();
-        text == self.canonical || text == name
+        text == self.canonical || text == rule_name(&self.canonical)
     }
 
     /// Whether it looks at that instrument.

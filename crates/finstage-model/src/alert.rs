@@ -164,9 +164,15 @@ impl MuteNotice {
     /// Whether `what` means an alert of `rule` about `symbol`.
     #[must_use]
     pub fn means(what: &str, symbol: &Symbol, rule: &str) -> bool {
-        let word = rule.split(['(', ':', '=']).next().unwrap_or_default();
-        what == symbol.as_str() || what == rule || what == word
+        what == symbol.as_str() || what == rule || what == rule_name(rule)
     }
+}
+
+/// The name at the beginning of the text of a strategy or of a watch's rule: `golden_cross` of
+/// `golden_cross(fast=50,slow=200)`, `dip` of `dip short every bar: close < 3`, `rise` of `rise=3%`.
+#[must_use]
+pub fn rule_name(rule: &str) -> &str {
+    rule.split(['(', ':', '=', ' ']).next().unwrap_or_default()
 }
 
 /// The JSON of an alert as it lies there. Serde reads a flattened enum through a buffer in which a
@@ -247,6 +253,21 @@ impl TryFrom<AlertForm> for Alert {
 mod tests {
     use super::*;
     use crate::{Card, Objection};
+
+    #[test]
+    fn a_rule_is_called_by_the_name_it_begins_with() {
+        for (rule, name) in [
+            ("golden_cross(fast=50,slow=200)", "golden_cross"),
+            ("dip: cross_below(rsi(14), 45) and close > sma(20)", "dip"),
+            ("dip short: close < sma(20)", "dip"),
+            ("dip short every bar: close < sma(20)", "dip"),
+            ("rise=3%", "rise"),
+            ("new_high", "new_high"),
+            ("", ""),
+        ] {
+            assert_eq!(rule_name(rule), name, "{rule}");
+        }
+    }
 
     #[test]
     fn an_alert_reads_what_it_wrote_with_every_digit() {

@@ -42,7 +42,7 @@ mod trade;
 mod trial;
 mod watch;
 
-pub use alert::{Alert, AlertKind, Decision, MuteNotice, Said, WithheldAlert};
+pub use alert::{Alert, AlertKind, Decision, MuteNotice, Said, WithheldAlert, rule_name};
 pub use bar::{Bar, BarFault, Past};
 pub use call::{Call, CallError};
 pub use card::{Card, CardMember, CardNews, CardVerdict, ClaimKind, Grade, Objection, OutOfSample};

@@ -278,7 +278,7 @@ impl Live {
 
     /// A strategy has said something, so long after what it is about was received.
     pub fn analysed(&self, strategy: &str, took: Duration) {
-        let name = strategy.split(['(', ':']).next().unwrap_or_default().trim();
+        let name = finstage_model::rule_name(strategy);
         let mut analyses = self.analyses.lock().unwrap_or_else(PoisonError::into_inner);
         let is_full = analyses.len() >= MAX_STRATEGIES && !analyses.contains_key(name);
         let name = if is_full { "other" } else { name };

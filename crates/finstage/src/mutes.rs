@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use finstage_engine::{Rule, StrategySpec, WatchRule};
-use finstage_model::{MuteNotice, Symbol, Timestamp, parse_duration};
+use finstage_model::{MuteNotice, Symbol, Timestamp, parse_duration, rule_name};
 use finstage_store::records::Records;
 use finstage_strategies::CATALOG;
 
@@ -67,8 +67,7 @@ fn check(strategies: &[StrategySpec], what: &str) -> Result<()> {
     let mut names = Vec::new();
     for spec in strategies {
         if let Ok(rule) = Rule::of(spec, CATALOG) {
-            let word = rule.canonical.split(['(', ':', '=']).next().unwrap_or_default();
-            names.extend([word.to_owned(), rule.canonical.clone()]);
+            names.extend([rule_name(&rule.canonical).to_owned(), rule.canonical]);
         }
     }
     if names.iter().any(|name| name == what) {
@@ -83,7 +82,29 @@ fn check(strategies: &[StrategySpec], what: &str) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use finstage_engine::When;
+    use finstage_model::{Direction, Interval};
+
     use super::*;
+
+    #[test]
+    fn a_strategy_of_ones_own_is_muted_by_its_name_whatever_it_asks_for() {
+        let when = When {
+            text: "close < sma(20)".to_owned(),
+            direction: Direction::Short,
+            every_bar: true,
+        };
+        let spec = StrategySpec {
+            name: "dip".to_owned(),
+            params: Vec::new(),
+            interval: Interval::M1,
+            symbols: Vec::new(),
+            when: Some(when),
+        };
+        assert!(check(std::slice::from_ref(&spec), "dip").is_ok());
+        let error = check(&[spec], "dipp").unwrap_err().to_string();
+        assert!(error.contains("did you mean dip?"), "{error}");
+    }
 
     #[test]
     fn something_is_muted_for_more_than_no_time_and_up_to_thirty_days() {

@@ -105,7 +105,7 @@ impl Metrics {
 
     /// Counts a signal that is in the records.
     pub(crate) fn signal(&self, item: &SignalItem) {
-        let name = item.strategy.split(['(', ':']).next().unwrap_or_default().trim();
+        let name = finstage_model::rule_name(&item.strategy);
         let key = [
             item.symbol.as_str(),
             name,

@@ -2,12 +2,16 @@
 //!
 //! A value beyond its limit for as long as the rule wants is a warning; beyond 1.2 times the limit, where a
 //! percentage can get there, it is critical. It is said once, again after the cooldown while it lasts, at
-//! once when it becomes critical, and once when it is over for as long as it had to last.
+//! once when it becomes critical, and once when it is over for as long as it had to last. Where nothing can be
+//! measured for as long, as the answers of a server that nobody asks, it is over as well.
 
 use std::time::Duration;
 
 use finstage_model::Timestamp;
 use serde::Serialize;
+
+/// What is not known for longer did not last through it: two figures in a row may be missing.
+const UNKNOWN_MAX: Duration = Duration::from_secs(2 * 30 + 5);
 
 /// How much beyond its limit a value is critical.
 pub const CRITICAL: f64 = 1.2;
@@ -59,8 +63,8 @@ pub struct Turn {
     pub rule: &'static str,
     /// How bad it is now; `None` when it is over.
     pub severity: Option<Severity>,
-    /// The value.
-    pub value: f64,
+    /// The value; `None` when it is over because there is none any more.
+    pub value: Option<f64>,
     /// The limit that it passed, or came back within.
     pub limit: f64,
     /// Since when it is so.
@@ -81,6 +85,8 @@ struct Watched {
     /// Whether the end of it is owed.
     is_open: bool,
     value: Option<f64>,
+    /// When there was a value last.
+    known: Timestamp,
 }
 
 /// Looks at values again and again.
@@ -134,15 +140,17 @@ impl Watcher {
             said: None,
             is_open: false,
             value: None,
+            known: now,
         };
         Self(rules.into_iter().map(watched).collect())
     }
 
-    /// Takes the values of this moment, by name of the rule; one that is not known changes nothing.
+    /// Takes the values of this moment, by name of the rule; one that is not known for a moment changes nothing.
     pub fn look(&mut self, now: Timestamp, value: impl Fn(&str) -> Option<f64>) -> Vec<Turn> {
-        let look = |one: &mut Watched| {
-            let value = value(one.rule.name).filter(|value| value.is_finite())?;
-            one.look(now, value)
+        let look = |one: &mut Watched| match value(one.rule.name).filter(|value| value.is_finite())
+        {
+            Some(value) => one.look(now, value),
+            None => one.miss(now),
         };
         self.0.iter_mut().filter_map(look).collect()
     }
@@ -154,8 +162,24 @@ impl Watcher {
 }
 
 impl Watched {
+    /// There is no value: what lasted is broken off soon, and what holds is over after as long as it had to last.
+    fn miss(&mut self, now: Timestamp) -> Option<Turn> {
+        let missing = now.since(self.known);
+        if missing > UNKNOWN_MAX {
+            (self.side, self.since) = (None, now);
+        }
+        if missing < self.rule.lasts.max(UNKNOWN_MAX) {
+            return None;
+        }
+        (self.state, self.value) = (None, None);
+        let limit = self.rule.limit;
+        let (rule, since) = (self.rule.name, self.known);
+        let is_owed = std::mem::take(&mut self.is_open);
+        is_owed.then_some(Turn { rule, severity: None, value: None, limit, since })
+    }
+
     fn look(&mut self, now: Timestamp, value: f64) -> Option<Turn> {
-        self.value = Some(value);
+        (self.value, self.known) = (Some(value), now);
         let side = self.rule.severity(value);
         // From critical to warning and back is still beyond: only coming and going begins anew.
         if side.is_some() != self.side.is_some() {
@@ -169,7 +193,7 @@ impl Watched {
         let turn = |severity, limit| Turn {
             rule: self.rule.name,
             severity,
-            value,
+            value: Some(value),
             limit,
             since: self.since,
         };
@@ -275,11 +299,39 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_is_not_known_changes_nothing() {
+    fn a_value_that_is_not_known_for_a_moment_changes_nothing() {
+        let mut watcher = Watcher::new([RULE], at(0));
+        for second in (0..240).step_by(30) {
+            assert!(watcher.look(at(second), |_| Some(99.0)).is_empty());
+        }
+        assert!(watcher.look(at(240), |_| None).is_empty());
+        assert!(watcher.look(at(270), |_| Some(f64::NAN)).is_empty());
+        assert_eq!(watcher.look(at(300), |_| Some(99.0)).len(), 1);
+    }
+
+    #[test]
+    fn what_is_not_known_for_long_did_not_last() {
         let mut watcher = Watcher::new([RULE], at(0));
         assert!(watcher.look(at(0), |_| Some(99.0)).is_empty());
-        assert!(watcher.look(at(200), |_| None).is_empty());
-        assert!(watcher.look(at(250), |_| Some(f64::NAN)).is_empty());
-        assert_eq!(watcher.look(at(300), |_| Some(99.0)).len(), 1);
+        for second in (30..36_000).step_by(30) {
+            assert!(watcher.look(at(second), |_| None).is_empty());
+        }
+        assert!(watcher.look(at(36_000), |_| Some(99.0)).is_empty(), "ten hours ago is not since");
+        assert_eq!(watcher.look(at(36_300), |_| Some(99.0))[0].since, at(36_000));
+    }
+
+    #[test]
+    fn what_cannot_be_measured_any_more_is_over_after_as_long_as_it_had_to_last() {
+        let mut watcher = Watcher::new([RULE], at(0));
+        for second in (0..=300).step_by(30) {
+            watcher.look(at(second), |_| Some(99.0));
+        }
+        let turns: Vec<(u64, Turn)> = (330..3_000)
+            .step_by(30)
+            .filter_map(|second| Some((second, *watcher.look(at(second), |_| None).first()?)))
+            .collect();
+        let [(second, turn)] = turns[..] else { panic!("{turns:?}") };
+        assert_eq!((second, turn.severity, turn.value, turn.since), (600, None, None, at(300)));
+        assert_eq!(watcher.standing().next().unwrap().severity, None);
     }
 }

@@ -34,7 +34,19 @@ pub(super) fn notice(
 /// A title and a sentence.
 pub(super) fn words(turn: &Turn, rule: &Rule, language: Language) -> (String, String) {
     let number = |value: f64| format!("{value:.1} {}", rule.unit);
-    let (value, limit) = (number(turn.value), number(turn.limit));
+    let (value, limit) = (turn.value.map(number), number(turn.limit));
+    let Some(value) = value else {
+        let since = turn.since;
+        return match language {
+            Language::En => (
+                format!("Over: {}", rule.what),
+                format!("there was nothing to measure since {since}"),
+            ),
+            Language::Ko => {
+                (format!("해소: {}", korean(rule.name)), format!("{since}부터 측정할 값이 없음"))
+            }
+        };
+    };
     let is_above = rule.side == Side::Above;
     let since = turn.since;
     match (language, turn.severity) {

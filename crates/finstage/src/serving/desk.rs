@@ -340,7 +340,7 @@ impl Desk for ServiceDesk {
     fn strategies(&self) -> std::result::Result<Vec<Value>, Error> {
         let mut cards: BTreeMap<String, Vec<Value>> = BTreeMap::new();
         for row in self.records.cards_since(0)? {
-            let name = name_of(&row.card.strategy).to_owned();
+            let name = finstage_model::rule_name(&row.card.strategy).to_owned();
             cards.entry(name).or_default().push(json!(row.card));
         }
         let mut running: BTreeMap<String, Vec<Value>> = BTreeMap::new();
@@ -503,11 +503,6 @@ pub(crate) const fn language_code(language: Language) -> &'static str {
         Language::En => "en",
         Language::Ko => "ko",
     }
-}
-
-/// The name of a strategy, of its text with parameters: `golden_cross(…)`, `mine: …`.
-fn name_of(strategy: &str) -> &str {
-    strategy.split(['(', ':']).next().unwrap_or_default().trim_end_matches(" short").trim()
 }
 
 fn item(symbol: &Symbol, watched: bool, now: Timestamp) -> InstrumentItem {
