@@ -44,10 +44,7 @@ impl SteadyClock {
 
     /// Hears that it is about `at`, as the newest trade of a venue says.
     pub fn hear(&self, at: Timestamp) {
-        let mut steady = self.steady();
-        if steady.is_doubted() {
-            steady.hear(at, SystemClock.now(), self.origin.elapsed());
-        }
+        self.steady().hear(at, SystemClock.now(), self.origin.elapsed());
     }
 
     /// What became of the machine's clock; each turn is told once, and of several the newest.

@@ -24,6 +24,8 @@ pub enum ClockTurn {
     Right,
     /// A witness spoke for it, or nobody spoke: this is the time from now on.
     Believed,
+    /// It did not leap, and is so many nanoseconds behind what a witness says, which cannot come from the future.
+    Behind(i64),
 }
 
 /// Time that goes on at its pace; `passed` is what a clock shows that nobody sets.
@@ -34,11 +36,13 @@ pub(crate) struct Steady {
     doubted: Option<Duration>,
     /// The newest turn that nobody heard of.
     turn: Option<ClockTurn>,
+    /// Whether it was said that the clock is behind.
+    is_behind: bool,
 }
 
 impl Steady {
     pub(crate) const fn new(wall: Timestamp, passed: Duration) -> Self {
-        Self { base: (wall, passed), doubted: None, turn: None }
+        Self { base: (wall, passed), doubted: None, turn: None, is_behind: false }
     }
 
     /// The time, while the machine's clock shows `wall`.
@@ -64,7 +68,7 @@ impl Steady {
     /// Hears that it is about `at`, while the machine's clock shows `wall`.
     pub(crate) fn hear(&mut self, at: Timestamp, wall: Timestamp, passed: Duration) {
         if self.doubted.is_none() {
-            return;
+            return self.hear_undoubted(at, wall, passed);
         }
         let shown = self.shown(passed);
         let near = (apart(wall, shown) / 2).min(WITNESS_NEAR);
@@ -75,11 +79,27 @@ impl Steady {
         }
     }
 
+    /// An old stamp may be a late message; one from the future means that this clock is behind, unless it leapt a
+    /// moment ago.
+    fn hear_undoubted(&mut self, at: Timestamp, wall: Timestamp, passed: Duration) {
+        if apart(wall, self.shown(passed)) > LEAP_MIN {
+            return;
+        }
+        let ahead = at.since(wall);
+        if ahead > LEAP_MIN && !self.is_behind {
+            self.is_behind = true;
+            self.turn = Some(ClockTurn::Behind(at.nanos().saturating_sub(wall.nanos())));
+        } else if ahead < LEAP_MIN / 2 {
+            self.is_behind = false;
+        }
+    }
+
     /// What became of the machine's clock, once.
     pub(crate) fn turn(&mut self) -> Option<ClockTurn> {
         self.turn.take()
     }
 
+    #[cfg(test)]
     pub(crate) const fn is_doubted(&self) -> bool {
         self.doubted.is_some()
     }
@@ -157,6 +177,26 @@ mod tests {
             assert_eq!(steady.now(wall.plus(LEAP_DOUBT), LEAP_DOUBT), wall.plus(LEAP_DOUBT));
             assert_eq!(steady.turn(), Some(ClockTurn::Believed));
         }
+    }
+
+    #[test]
+    fn a_clock_that_is_behind_from_the_start_is_said_once() {
+        let mut steady = Steady::new(START, secs(0));
+        for second in 0..100 {
+            let wall = START.plus(secs(second));
+            assert_eq!(steady.now(wall, secs(second)), wall, "there is no other time to go by");
+            steady.hear(wall.plus(DAY), wall, secs(second));
+            let expected = (second == 0).then_some(ClockTurn::Behind(86_400_000_000_000));
+            assert_eq!(steady.turn(), expected, "second {second}");
+        }
+        let late = START.plus(secs(100));
+        steady.hear(late.minus(secs(20)), late, secs(100));
+        steady.hear(late.plus(LEAP_MIN), late, secs(100));
+        assert_eq!(
+            steady.turn(),
+            None,
+            "what is late, or as little ahead as venues are, says nothing"
+        );
     }
 
     #[test]

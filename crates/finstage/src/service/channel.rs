@@ -96,6 +96,12 @@ fn say(turn: ClockTurn) {
                 "the machine's clock leapt by {seconds} s: the service keeps its own time until trades of a venue confirm that, or nothing speaks against it for {minutes} min; set the clock right"
             );
         }
+        ClockTurn::Behind(nanos) => {
+            let seconds = nanos / 1_000_000_000;
+            tracing::warn!(
+                "the machine's clock is {seconds} s behind the trades of a venue: jobs, quiet hours and the ages of prices go wrong by that; set the clock right"
+            );
+        }
         ClockTurn::Right => tracing::warn!("the machine's clock is right again"),
         ClockTurn::Believed => {
             tracing::warn!(
