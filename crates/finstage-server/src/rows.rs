@@ -57,6 +57,18 @@ impl SignalItem {
     }
 }
 
+impl AlertItem {
+    /// Whether it is about the price alone.
+    pub(crate) const fn is_watch(&self) -> bool {
+        matches!(self.alert, AlertKind::Watch { .. })
+    }
+
+    /// The word of what became of it.
+    pub(crate) const fn status(&self) -> &'static str {
+        self.status
+    }
+}
+
 /// A bar as lists have it.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub(crate) struct BarItem {
