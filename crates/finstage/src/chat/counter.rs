@@ -103,12 +103,7 @@ impl Counter {
             }
             Question::Watches => self.watches((chat, words))?,
             Question::Watch(symbol, rules) => self.watch((chat, words), (symbol, rules), now)?,
-            Question::Unwatch(ids) => {
-                let rows = watches::remove(&self.records, &self.engine.watches, ids)?;
-                let mut lines = vec![bold(words.unwatched)];
-                lines.extend(rows.iter().map(|row| watch_line(words, row)));
-                lines
-            }
+            Question::Unwatch(ids) => self.unwatch((chat, words), ids)?,
         })
     }
 
@@ -247,15 +242,47 @@ impl Counter {
         Ok(vec![muted(words, chat, (&mute.what, mute.until))])
     }
 
-    /// The watches that this chat is told of.
-    fn watches(&self, (chat, words): (&ListedChat, &Words)) -> Result<Lines> {
-        let mut rows = watches::configured(&self.engine.watches);
+    /// The added watches that this chat is told of.
+    fn added(&self, chat: &ListedChat) -> Result<Vec<KnownWatch>> {
+        let mut rows = Vec::new();
         for row in watches::added(&self.records)? {
             let channel = self.records.watch_channel(&row.watch.id)?;
             if channel.is_none_or(|channel| channel == chat.channel) {
                 rows.push(row);
             }
         }
+        Ok(rows)
+    }
+
+    /// Takes watches out that this chat is told of; where an id does not say which, they are listed.
+    fn unwatch(&self, (chat, words): (&ListedChat, &Words), ids: &[String]) -> Result<Lines> {
+        let rows = self.added(chat)?;
+        let configured = watches::configured(&self.engine.watches);
+        for id in ids {
+            let of = |pattern| bold(fill(pattern, &[("id", id)]));
+            let (title, listed) = match watches::meant(&rows, id)[..] {
+                [_] => continue,
+                [] => match watches::meant(&configured, id)[..] {
+                    [] => return Ok(vec![plain(fill(words.no_watch, &[("id", id)]))]),
+                    ref fixed => (of(words.fixed), fixed.to_vec()),
+                },
+                ref several => (of(words.several), several.to_vec()),
+            };
+            let shown = listed.iter().take(MAX_WATCHES).map(|row| watch_line(words, row));
+            let mut lines: Lines = [title].into_iter().chain(shown).collect();
+            lines.extend(more(words, listed.len(), MAX_WATCHES));
+            return Ok(lines);
+        }
+        let rows = watches::remove(&self.records, (&rows, &self.engine.watches), ids)?;
+        let mut lines = vec![bold(words.unwatched)];
+        lines.extend(rows.iter().map(|row| watch_line(words, row)));
+        Ok(lines)
+    }
+
+    /// The watches that this chat is told of.
+    fn watches(&self, (chat, words): (&ListedChat, &Words)) -> Result<Lines> {
+        let mut rows = watches::configured(&self.engine.watches);
+        rows.extend(self.added(chat)?);
         if rows.is_empty() {
             return Ok(vec![plain(words.no_watches)]);
         }
