@@ -137,8 +137,8 @@ impl Told for AlertRow {
         records.alerts_behind(place.alert, end, PAGE)
     }
 
-    fn items(records: &Records, _: &dyn Desk, rows: Vec<Self>) -> Result<Vec<AlertItem>, Error> {
-        alert_items(records, rows)
+    fn items(records: &Records, desk: &dyn Desk, rows: Vec<Self>) -> Result<Vec<AlertItem>, Error> {
+        alert_items(records, desk, rows)
     }
 
     fn count(metrics: &Metrics, item: &AlertItem) {

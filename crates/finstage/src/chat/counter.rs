@@ -108,15 +108,9 @@ impl Counter {
     }
 
     fn status(&self, (chat, words): (&ListedChat, &Words)) -> Result<Lines> {
-        let records = self.records.meta("kind");
         // The checks of /readyz, and in their order.
-        let mut checks = vec![HealthCheck {
-            name: "records",
-            ok: records.is_ok(),
-            required: true,
-            detail: records.err().map_or_else(|| "readable".to_owned(), |error| error.to_string()),
-        }];
-        checks.append(&mut self.monitor.health_in(chat.language));
+        let mut checks = vec![HealthCheck::of_records(&self.records)];
+        checks.append(&mut self.monitor.health());
         let is_ready = checks.iter().all(|check| check.ok || !check.required);
         let title = fill(words.status, &[("version", crate::VERSION)]);
         let state = if is_ready { words.ready } else { words.not_ready };
@@ -124,7 +118,11 @@ impl Counter {
         for check in &checks {
             let mark = if check.ok { "✓" } else { "✗" };
             let name = check_name(check.name, chat.language);
-            lines.push(plain(format!("{mark} {name}: {}", check.detail)));
+            let detail = match (chat.language, &check.detail_ko) {
+                (Language::Ko, Some(korean)) => korean,
+                _ => &check.detail,
+            };
+            lines.push(plain(format!("{mark} {name}: {detail}")));
         }
         let counts = self.records.outbox_counts()?;
         let (waiting, held) =
