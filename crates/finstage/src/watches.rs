@@ -173,7 +173,9 @@ pub fn remove(
                     format!("{id} ({symbol} {rule})")
                 };
                 let named: Vec<String> = several.iter().take(MAX_NAMED).map(named).collect();
-                let (count, named) = (several.len(), named.join(", "));
+                let (count, more) = (several.len(), several.len() - named.len());
+                let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+                let named = format!("{}{more}", named.join(", "));
                 return Err(Failure::usage(format!(
                     "{id} fits {count} watches: write more of one of {named}"
                 )));

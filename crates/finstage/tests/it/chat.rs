@@ -16,7 +16,7 @@ use finstage_model::{
     Alert, AlertId, AlertKind, Clock, Decision, ManualClock, Position, Timestamp,
 };
 use finstage_store::Records;
-use finstage_store::records::{Batch, Item, NewAlert, Route, RunDigest};
+use finstage_store::records::{AddedWatch, Batch, Item, NewAlert, Route, RunDigest};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
