@@ -9,7 +9,7 @@ export default defineConfig({
     outDir: ".tests",
     emptyOutDir: true,
     rollupOptions: {
-      input: ["tests/words.test.ts", "tests/format.test.ts", "tests/line.test.ts", "tests/inbox.test.ts"],
+      input: ["tests/words.test.ts", "tests/format.test.ts", "tests/line.test.ts", "tests/inbox.test.ts", "tests/told.test.ts"],
       output: { entryFileNames: "[name].mjs" },
     },
   },

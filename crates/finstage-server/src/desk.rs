@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use finstage_model::{Symbol, Timestamp};
+use finstage_model::{Alert, Symbol, Timestamp};
 use finstage_store::records::TaskId;
 use serde::Serialize;
 use serde_json::Value;
@@ -13,7 +13,7 @@ use crate::monitor::{HealthCheck, MonitorGauges};
 use crate::tasks::{ScheduleItem, TaskAsked};
 
 /// Answers questions about the running service. Calls may block: the server makes them where that
-/// holds up nobody, but for [`Desk::rules`] and [`Desk::is_open`], which must be quick.
+/// holds up nobody, but for [`Desk::rules`], [`Desk::alert_words_ko`] and [`Desk::is_open`], which must be quick.
 pub trait Desk: Send + Sync + fmt::Debug {
     /// What kind of store this is: `real` or `demo`.
     fn kind(&self) -> &'static str;
@@ -32,6 +32,11 @@ pub trait Desk: Send + Sync + fmt::Debug {
 
     /// A strategy's rule in words.
     fn rules(&self, strategy: &str) -> Rules;
+
+    /// The words of an alert in Korean; `None` where they are the user's own.
+    fn alert_words_ko(&self, _alert: &Alert) -> Option<String> {
+        None
+    }
 
     /// The catalogue, each entry with where it runs.
     ///

@@ -14,6 +14,24 @@ pub struct HealthCheck {
     pub required: bool,
     /// What was seen, in words.
     pub detail: String,
+    /// The same in Korean, where it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail_ko: Option<String>,
+}
+
+impl HealthCheck {
+    /// Whether the records can be read.
+    #[must_use]
+    pub fn of_records(records: &finstage_store::Records) -> Self {
+        let error = records.meta("kind").err();
+        Self {
+            name: "records",
+            ok: error.is_none(),
+            required: true,
+            detail_ko: error.is_none().then(|| "읽기 정상".to_owned()),
+            detail: error.map_or_else(|| "readable".to_owned(), |error| error.to_string()),
+        }
+    }
 }
 
 /// What the monitor saw last.

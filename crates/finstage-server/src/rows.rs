@@ -42,6 +42,7 @@ pub struct AlertItem {
     said_at: Timestamp,
     rule: String,
     words: String,
+    words_ko: Option<String>,
     price: Price,
     currency: Option<String>,
     data_age_ms: i64,
@@ -54,6 +55,18 @@ impl SignalItem {
     pub(crate) fn hit_rate(&self) -> Option<f64> {
         let Evidence { proof, card } = self.card.as_ref()?;
         card.as_ref().map_or(proof.hit_rate, |card| card.hit_rate)
+    }
+}
+
+impl AlertItem {
+    /// Whether it is about the price alone.
+    pub(crate) const fn is_watch(&self) -> bool {
+        matches!(self.alert, AlertKind::Watch { .. })
+    }
+
+    /// The word of what became of it.
+    pub(crate) const fn status(&self) -> &'static str {
+        self.status
     }
 }
 
@@ -112,11 +125,16 @@ pub fn signal_items(
 ///
 /// # Errors
 /// When the records cannot be read.
-pub fn alert_items(records: &Records, rows: Vec<AlertRow>) -> Result<Vec<AlertItem>, Error> {
+pub fn alert_items(
+    records: &Records,
+    desk: &dyn Desk,
+    rows: Vec<AlertRow>,
+) -> Result<Vec<AlertItem>, Error> {
     let mut evidence = records.evidence_of_alerts(rows.iter().map(|row| &row.alert))?;
     let item = |row: AlertRow| {
         let (reasons, kind) = (row.reasons(), row.kind());
         let AlertRow { alert, status, .. } = row;
+        let words_ko = desk.alert_words_ko(&alert);
         AlertItem {
             id: alert.id,
             symbol: alert.symbol,
@@ -126,6 +144,7 @@ pub fn alert_items(records: &Records, rows: Vec<AlertRow>) -> Result<Vec<AlertIt
             at: alert.at,
             said_at: alert.said_at,
             rule: alert.rule,
+            words_ko,
             words: alert.words,
             price: alert.price,
             currency: alert.currency,

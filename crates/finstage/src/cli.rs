@@ -2,9 +2,12 @@
 
 mod alerts;
 mod backfill;
+mod backtest;
+mod bars;
 mod bench;
 mod capture;
 mod decode;
+mod indicators;
 mod instruments;
 mod keys;
 mod llm;
@@ -18,6 +21,7 @@ mod report;
 mod seal;
 mod server;
 mod setup;
+mod signals;
 mod sim;
 mod store;
 mod stress;
@@ -29,13 +33,15 @@ mod verify;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use finstage_model::{Call, Day, Direction, Interval, Symbol, Timestamp};
 
 pub use self::alerts::{AlertList, AlertMute, AlertTest, Alerts, Watch, WatchAdd};
 pub use self::backfill::Backfill;
+pub use self::backtest::{Backtest, ClosePrice, Side};
+pub use self::bars::{BarArgs, BarExport, BarFormat, Bars, Import, SeriesArgs, Until};
 pub use self::bench::Bench;
 pub use self::capture::Capture;
 pub use self::decode::Decode;
+pub use self::indicators::{IndicatorCompute, Indicators, TableFormat};
 pub use self::instruments::{InstrumentAdd, Instruments, ListingArgs};
 pub use self::keys::{KeyringArgs, Keys, KeysCheck, KeysDestroy, KeysDisable, KeysNew, KeysRotate};
 pub use self::llm::{
@@ -52,6 +58,7 @@ pub use self::report::{Report, ReportDaily, ReportFormat, ReportHourly, StatusFo
 pub use self::seal::{Open, Seal};
 pub use self::server::{Serve, Token};
 pub use self::setup::{Health, Init, Preset};
+pub use self::signals::{SignalGenerate, SignalList, Signals};
 pub use self::sim::{OpenAiArgs, RssArgs, Sim, SimHints, SimVenue};
 pub use self::store::{Store, StorePrune};
 pub use self::stress::{
@@ -244,116 +251,6 @@ pub struct Demo {
     pub scenario: Option<String>,
 }
 
-/// How a bar file is to be read.
-#[derive(Debug, Clone, Args)]
-pub struct BarArgs {
-    /// Name of the instrument, venue:SYMBOL [default: file:NAME]
-    #[arg(long, value_name = "SYMBOL")]
-    pub symbol: Option<Symbol>,
-    /// Length of the bars [default: inferred from the stamps]
-    #[arg(long, value_name = "INTERVAL")]
-    pub interval: Option<Interval>,
-    /// Zone of stamps that carry none: an IANA name [default: UTC]
-    #[arg(long, value_name = "ZONE")]
-    pub tz: Option<String>,
-    /// Drop bad rows and count them, instead of refusing the file
-    #[arg(long)]
-    pub lenient: bool,
-}
-
-/// `finstage import`
-#[derive(Debug, Args)]
-#[command(
-    after_help = "Reads CSV with the header timestamp,open,high,low,close,volume, files as yfinance, TradingView\nand Binance write them, and Parquet. A stamp is the open time of the bar. A bar that is stored\nstays; one that says otherwise is named and counted as rejected.\n\nFactors are CSV with the header date,price_factor,split_factor: prices up to and including a day\nare multiplied by both, volumes divided by the second. They are kept beside the bars, which stay\nraw; bars export --adjusted applies them."
-)]
-pub struct Import {
-    /// The files
-    #[arg(required_unless_present = "factors", value_name = "FILE")]
-    pub files: Vec<PathBuf>,
-    /// How they are to be read
-    #[command(flatten)]
-    pub bars: BarArgs,
-    /// Factors of splits and dividends, in place of those stored; with or without bar files
-    #[arg(long, value_name = "FILE")]
-    pub factors: Option<PathBuf>,
-}
-
-/// `finstage bars`
-#[derive(Debug, Subcommand)]
-pub enum Bars {
-    /// Every stored series: how many bars, from when to when, and where its files are
-    List(SeriesArgs),
-    /// Bars of one series as CSV, Parquet or Arrow
-    Export(BarExport),
-    /// Bars that are missing, and what was expected
-    Gaps(SeriesArgs),
-    /// What is odd, place by place, and a score from 0 to 100
-    Quality(SeriesArgs),
-}
-
-/// Which stored series.
-#[derive(Debug, Args)]
-pub struct SeriesArgs {
-    /// Only these instruments [default: all that are stored]
-    #[arg(value_delimiter = ',', value_name = "SYMBOL")]
-    pub symbols: Vec<Symbol>,
-    /// Only bars of these lengths
-    #[arg(long, value_delimiter = ',', value_name = "INTERVAL")]
-    pub interval: Vec<Interval>,
-}
-
-/// `finstage bars export`
-#[derive(Debug, Args)]
-#[command(
-    after_help = "CSV has the exact digits; Parquet and Arrow have doubles where each comes back as the same\ndecimal, else decimals. Adjusted numbers are doubles. Arrow is an IPC file with -o (what pandas\ncalls Feather), an IPC stream on standard output. With --json bars are NDJSON."
-)]
-pub struct BarExport {
-    /// The instrument
-    #[arg(value_name = "SYMBOL")]
-    pub symbol: Symbol,
-    /// Length of the bars [default: the one that is stored]
-    #[arg(long, value_name = "INTERVAL")]
-    pub interval: Option<Interval>,
-    /// Bars that open at or after this moment: YYYY-MM-DD or RFC 3339
-    #[arg(long, value_name = "TIME")]
-    pub from: Option<Timestamp>,
-    /// Bars that open before this moment; YYYY-MM-DD is included whole
-    #[arg(long, value_name = "TIME")]
-    pub to: Option<Until>,
-    /// Prices and volumes adjusted by the stored factors
-    #[arg(long)]
-    pub adjusted: bool,
-    /// What to write [default: as the ending of -o says, else csv]
-    #[arg(long, value_name = "FORMAT", value_enum)]
-    pub format: Option<BarFormat>,
-    /// Write to a file, which appears whole or not at all [default: standard output]
-    #[arg(short, long, value_name = "FILE")]
-    pub output: Option<PathBuf>,
-}
-
-/// A form of bars for other programs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum BarFormat {
-    /// Text with our own header.
-    Csv,
-    /// As the shelf has it.
-    Parquet,
-    /// Arrow IPC.
-    Arrow,
-}
-
-/// The end of a range: a moment that is not in it any more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Until(pub Timestamp);
-
-impl std::str::FromStr for Until {
-    type Err = <Timestamp as std::str::FromStr>::Err;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.parse::<Day>().map(Day::end).or_else(|_| text.parse()).map(Self)
-    }
-}
-
 /// `finstage strategies`
 #[derive(Debug, Subcommand)]
 pub enum Strategies {
@@ -364,199 +261,6 @@ pub enum Strategies {
         /// Its name
         name: String,
     },
-}
-
-/// `finstage backtest`
-#[derive(Debug, Args)]
-#[command(
-    after_help = "A decision on the close of a bar is filled at the next open, all of it. A strategy of the\ncatalogue or --when says when to begin; its counterpart, --exit, --exit-when or --hold say when\nto end. sma_cross, rsi_levels and donchian state a position for every bar.\n\nOne run over one history is an illustration, not evidence. It is counted in the ledger of trials,\nwhere finstage verify finds what was tried; targets of your own are not."
-)]
-pub struct Backtest {
-    /// The bars
-    #[arg(long, value_name = "FILE")]
-    pub input: PathBuf,
-    /// How they are to be read
-    #[command(flatten)]
-    pub bars: BarArgs,
-    /// The rule: NAME, NAME(50,200) or NAME(fast=50,slow=200)
-    #[arg(long, value_name = "RULE", conflicts_with = "targets")]
-    pub strategy: Option<Call>,
-    /// A condition of your own in place of the rule: 'cross_above(sma(10), sma(20))'
-    #[arg(long, value_name = "EXPR", conflicts_with_all = ["strategy", "targets"])]
-    pub when: Option<String>,
-    /// Where the price is expected to go when the condition becomes true [default: long]
-    #[arg(long, value_name = "SIDE", value_enum, requires = "when")]
-    pub direction: Option<Side>,
-    /// Positions of your own: CSV with the header bar,target; bars from 0, targets from -1 to 1
-    #[arg(long, value_name = "FILE")]
-    pub targets: Option<PathBuf>,
-    /// The strategy whose signal ends a position [default: the counterpart]
-    #[arg(long, value_name = "RULE", conflicts_with = "targets")]
-    pub exit: Option<Call>,
-    /// The condition that ends a position where it becomes true
-    #[arg(long, value_name = "EXPR", conflicts_with_all = ["exit", "targets"])]
-    pub exit_when: Option<String>,
-    /// End a position after so many bars
-    #[arg(long, value_name = "BARS", conflicts_with = "targets")]
-    pub hold: Option<usize>,
-    /// Take the other side where a position ends
-    #[arg(long, conflicts_with = "targets")]
-    pub reverse: bool,
-    /// Money at the start
-    #[arg(long, value_name = "MONEY", default_value_t = 10_000.0)]
-    pub cash: f64,
-    /// Fraction of the value taken at every fill: 0.001 is 0.1 %
-    #[arg(long, value_name = "FRACTION", default_value_t = 0.001)]
-    pub commission: f64,
-    /// Below 1 the fraction of the cash in a position, from 1 on a number of units
-    #[arg(long, value_name = "SIZE", default_value_t = 0.95)]
-    pub size: f64,
-    /// Price of the last bar at which an open position is closed
-    #[arg(long, value_name = "PRICE", value_enum, default_value_t = ClosePrice::Close)]
-    pub close_final: ClosePrice,
-    /// How far fills miss the open, in hundredths of a percent
-    #[arg(long, value_name = "BPS", conflicts_with = "slippage_range")]
-    pub slippage_bps: Option<f64>,
-    /// How far fills miss the open, as a fraction of the range of the bar before
-    #[arg(long, value_name = "FRACTION")]
-    pub slippage_range: Option<f64>,
-    /// Close when the price has gone this fraction against the position
-    #[arg(long, value_name = "FRACTION")]
-    pub stop_loss: Option<f64>,
-    /// Close when the price has gone this fraction in favour of the position
-    #[arg(long, value_name = "FRACTION")]
-    pub take_profit: Option<f64>,
-    /// Write a report with charts: one HTML file
-    #[arg(long, value_name = "FILE")]
-    pub report: Option<PathBuf>,
-}
-
-/// Where the price is expected to go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
-pub enum Side {
-    /// Up.
-    #[default]
-    Long,
-    /// Down.
-    Short,
-}
-
-impl From<Side> for Direction {
-    fn from(side: Side) -> Self {
-        match side {
-            Side::Long => Self::Long,
-            Side::Short => Self::Short,
-        }
-    }
-}
-
-/// A price of the last bar.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum ClosePrice {
-    /// Its close.
-    Close,
-    /// Its open.
-    Open,
-}
-
-/// `finstage indicators`
-#[derive(Debug, Subcommand)]
-pub enum Indicators {
-    /// Every indicator with its inputs, parameters and outputs
-    List,
-    /// One indicator: what it reads and says, its bounds, how many bars it needs
-    Show {
-        /// Its name, with parameters or without: MACD, MACD(5,35) or MACD(signalperiod=5)
-        #[arg(value_name = "NAME")]
-        name: String,
-    },
-    /// Values of indicators for every bar of a file
-    Compute(IndicatorCompute),
-}
-
-/// `finstage indicators compute`
-#[derive(Debug, Args)]
-#[command(
-    after_help = "Names and parameters are TA-Lib's where it has them; \"finstage indicators list\" has all. Columns\nare timestamp, then SPEC.output with SPEC as typed. What is not known yet is an empty field (null\nin JSON). The file runs through: memory does not grow with it.\n\nExample:  finstage indicators compute --input bars.csv 'SMA(20)' 'MACD(12,26,9)' -o out.csv"
-)]
-pub struct IndicatorCompute {
-    /// What to compute: NAME, NAME(14) or NAME(timeperiod=14); several one by one or by comma
-    #[arg(required = true, value_name = "SPEC")]
-    pub specs: Vec<String>,
-    /// The bars: CSV as from finstage, yfinance, TradingView or Binance, or Parquet; - is standard input
-    #[arg(long, value_name = "FILE")]
-    pub input: PathBuf,
-    /// How they are to be read
-    #[command(flatten)]
-    pub bars: BarArgs,
-    /// Form of the result; json is a document a line [default: csv, with --json json]
-    #[arg(long, value_name = "FORMAT", value_enum)]
-    pub format: Option<TableFormat>,
-    /// Write to this file, which appears when it is whole, instead of standard output
-    #[arg(short, long, value_name = "FILE")]
-    pub output: Option<PathBuf>,
-}
-
-/// A form of columns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum TableFormat {
-    /// Text with a header.
-    Csv,
-    /// A JSON document a line.
-    Json,
-    /// Parquet with doubles.
-    Parquet,
-}
-
-/// `finstage signals`
-#[derive(Debug, Subcommand)]
-pub enum Signals {
-    /// Newest signals first
-    List(SignalList),
-    /// Signals of a bar file, computed afresh and stored nowhere
-    Generate(SignalGenerate),
-    /// One signal with everything known about it
-    Show {
-        /// Its id, or enough of its beginning
-        id: String,
-        /// Write its proof: one HTML file with rule, chart, verdict, outcomes and place in the chain
-        #[arg(long, value_name = "FILE")]
-        proof: Option<PathBuf>,
-    },
-}
-
-/// `finstage signals generate`
-#[derive(Debug, Args)]
-pub struct SignalGenerate {
-    /// The bars
-    #[arg(long, value_name = "FILE")]
-    pub input: PathBuf,
-    /// How they are to be read
-    #[command(flatten)]
-    pub bars: BarArgs,
-    /// Only these strategies: NAME, NAME(20) or NAME(period=20) [default: the whole catalogue]
-    #[arg(long, value_name = "RULE")]
-    pub strategy: Vec<Call>,
-    /// Conditions of your own: 'cross_above(sma(10), sma(20))'
-    #[arg(long, value_name = "EXPR")]
-    pub when: Vec<String>,
-    /// Where the price is expected to go when they become true [default: long]
-    #[arg(long, value_name = "SIDE", value_enum, requires = "when")]
-    pub direction: Option<Side>,
-}
-
-/// `finstage signals list`
-#[derive(Debug, Args)]
-pub struct SignalList {
-    /// Only these instruments
-    #[arg(long, value_delimiter = ',', value_name = "SYMBOL")]
-    pub symbol: Vec<Symbol>,
-    /// Only this strategy, with or without its parameters
-    #[arg(long, value_name = "NAME")]
-    pub strategy: Option<String>,
-    /// At most so many
-    #[arg(long, value_name = "N", default_value_t = 50)]
-    pub limit: usize,
 }
 
 /// `finstage config`

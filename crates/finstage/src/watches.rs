@@ -12,6 +12,9 @@ use serde_json::{Value, json};
 use crate::config::settings::WatchThresholds;
 use crate::exit::{Failure, Result};
 
+/// The most watches that are named where an id fits several.
+const MAX_NAMED: usize = 8;
+
 /// A watch with where it comes from.
 #[derive(Debug, Clone, PartialEq)]
 pub struct KnownWatch {
@@ -130,25 +133,31 @@ pub fn add(
     Ok(granted)
 }
 
-/// Takes out the watches whose ids begin with `ids`: all of them, or none where one is not known.
+/// The watches whose ids begin with `id`.
+#[must_use]
+pub fn meant<'a>(rows: &'a [KnownWatch], id: &str) -> Vec<&'a KnownWatch> {
+    let id = id.to_ascii_lowercase();
+    rows.iter().filter(|row| row.watch.id.starts_with(&id)).collect()
+}
+
+/// Takes out those of the added watches `rows` whose ids begin with `ids`: all of them, or none where one is
+/// not known.
 ///
 /// # Errors
 /// Exit 2 when an id fits none or several, or one of the `configured`, 6 when the records cannot be
 /// written.
 pub fn remove(
     records: &Records,
-    configured: &[WatchSpec],
+    (rows, configured): (&[KnownWatch], &[WatchSpec]),
     ids: &[String],
 ) -> Result<Vec<KnownWatch>> {
-    let known = added(records)?;
     let configured = self::configured(configured);
     // All of them are looked up before the first one goes.
     let mut found = BTreeSet::new();
     for id in ids {
-        let fits = |row: &&KnownWatch| row.watch.id.starts_with(id.as_str());
-        match known.iter().filter(fits).collect::<Vec<_>>()[..] {
+        match meant(rows, id)[..] {
             [one] => drop(found.insert(one.watch.id.clone())),
-            [] if configured.iter().any(|row| fits(&row)) => {
+            [] if !meant(&configured, id).is_empty() => {
                 return Err(Failure::usage(format!(
                     "{id} stands in the configuration: take it out of [[watches]] there"
                 )));
@@ -158,13 +167,23 @@ pub fn remove(
                     "no watch {id}: `finstage watch list` shows all"
                 )));
             }
-            _ => {
-                return Err(Failure::usage(format!("{id} fits several watches: write more of it")));
+            ref several => {
+                let named = |row: &&KnownWatch| {
+                    let AddedWatch { id, symbol, rule, .. } = &row.watch;
+                    format!("{id} ({symbol} {rule})")
+                };
+                let named: Vec<String> = several.iter().take(MAX_NAMED).map(named).collect();
+                let (count, more) = (several.len(), several.len() - named.len());
+                let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+                let named = format!("{}{more}", named.join(", "));
+                return Err(Failure::usage(format!(
+                    "{id} fits {count} watches: write more of one of {named}"
+                )));
             }
         }
     }
     let rows: Vec<KnownWatch> =
-        known.into_iter().filter(|row| found.contains(&row.watch.id)).collect();
+        rows.iter().filter(|row| found.contains(&row.watch.id)).cloned().collect();
     for row in &rows {
         records.watch_remove(&row.watch.id)?;
     }

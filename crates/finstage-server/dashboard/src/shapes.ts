@@ -100,6 +100,7 @@ export interface Alert {
   price: number;
   rule: string;
   words: string;
+  words_ko?: string | null;
   card?: Card | null;
   alert?: { direction?: Direction; interval?: string; signal?: string; verdict?: Verdict; base?: number } | null;
 }
@@ -160,8 +161,8 @@ export interface Strategy {
   params?: Record<string, unknown>;
   direction?: Direction;
   describes?: string;
+  describes_ko?: string | null;
   rule?: string;
-  rule_ko?: string | null;
   running?: { interval: string; symbols: string[] }[];
   cards?: Card[];
 }
@@ -327,6 +328,14 @@ export interface System {
   series?: { symbol: string; interval: string; last_close?: string | null; bars?: number | null; gaps?: number | null }[];
   queue?: { depth?: number; bound?: number } | null;
   websocket?: { clients?: number; dropped?: number } | null;
+  checks?: HealthCheck[];
+}
+
+export interface HealthCheck {
+  name: string;
+  ok: boolean;
+  detail: string;
+  detail_ko?: string | null;
 }
 
 export interface NewsItem {
@@ -379,7 +388,7 @@ export interface Schedule {
 
 export interface Verification {
   ok: boolean;
-  checks: { name: string; ok: boolean; detail: string }[];
+  checks: { name: string; ok: boolean; reason?: string; figures?: Record<string, string>; detail: string }[];
 }
 
 /** What the socket says; unknown kinds are passed over. */

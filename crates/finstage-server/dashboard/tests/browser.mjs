@@ -366,6 +366,24 @@ async function tryMode([mode, options, language]) {
       must((await one.locator("h1").textContent()) === "신호", await one.locator("h1").textContent());
       must((await one.evaluate(() => document.documentElement.dataset.colours)) === "red", "a rise is not red");
     });
+    await check("korean: alerts, checks and jobs are said in it", async () => {
+      const spoken = async (where, selector, prepare = async () => undefined) => {
+        await at(one, where);
+        await prepare();
+        await one.waitForSelector(selector);
+        const texts = await one.locator(selector).allTextContents();
+        const foreign = texts.filter((text) => !/[가-힣]/.test(text));
+        must(foreign.length === 0, `${where}: ${foreign[0]}`);
+        return texts.length;
+      };
+      const counts = [
+        await spoken("alerts", ".a-words"),
+        await spoken("system", '[aria-label="상태 점검"] li'),
+        await spoken("tasks", '[aria-label="자동 실행"] tbody th, [aria-label="자동 실행"] tbody td:nth-child(2)'),
+      ];
+      if (proven) counts.push(await spoken(`signals/${proven.id}`, ".again .gates li", () => one.locator(".again button").click()));
+      return `${counts.join(", ")} lines`;
+    });
   }
   await one.context().close();
 }

@@ -11,13 +11,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use finstage_store::records::{AlertRow, AlertStatus};
+use finstage_store::records::AlertStatus;
 
 use crate::desk::{FeedGauge, Gauges, QuotaGauge, RemoteGauge, SealedGauge, Times};
 use crate::live::Live;
 use crate::monitor::HttpTotals;
 use crate::process;
-use crate::rows::SignalItem;
+use crate::rows::{AlertItem, SignalItem};
 
 pub use self::dashboard::metrics_dashboard;
 pub use self::rules::metrics_rules;
@@ -117,17 +117,14 @@ impl Metrics {
     }
 
     /// Counts an alert that is in the records.
-    pub(crate) fn alert(&self, row: &AlertRow) {
-        let kind = match row.alert.kind {
-            finstage_model::AlertKind::Signal { .. } => "signal",
-            finstage_model::AlertKind::Watch { .. } => "watch",
-        };
+    pub(crate) fn alert(&self, item: &AlertItem) {
+        let kind = if item.is_watch() { "watch" } else { "signal" };
         // Delivery may be over before the row is read: what was decided is counted, not how it went.
-        let status = match row.status {
-            AlertStatus::Delivered | AlertStatus::Failed => AlertStatus::Queued,
-            other => other,
-        };
-        count(&self.alerts, [kind.to_owned(), status.as_str().to_owned()]);
+        let (queued, status) = (AlertStatus::Queued.as_str(), item.status());
+        let is_over = |over: AlertStatus| over.as_str() == status;
+        let is_tried = is_over(AlertStatus::Delivered) || is_over(AlertStatus::Failed);
+        let status = if is_tried { queued } else { status };
+        count(&self.alerts, [kind, status].map(str::to_owned));
     }
 
     /// The whole page.

@@ -19,6 +19,6 @@ pub(super) fn list(app: &App, call: &Call) -> Result<Answer, Problem> {
     })?;
     let page =
         Page::cut(rows, limit, |row| format!("{}.{}", row.alert.said_at.nanos(), row.alert.id));
-    let items = alert_items(&app.records, page.items)?;
+    let items = alert_items(&app.records, app.desk.as_ref(), page.items)?;
     Ok(Answer::json(&Page { items, next_cursor: page.next_cursor }))
 }

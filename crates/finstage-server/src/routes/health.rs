@@ -15,35 +15,33 @@ pub(super) fn alive(_: &App, _: &Call) -> Result<Answer, Problem> {
     Ok(Answer::of("text/plain; charset=utf-8", "ok\n"))
 }
 
-/// Ready is whoever can read its records and passes the checks of the binary's monitor; without one, whoever
-/// hears from a venue.
 pub(super) fn ready(app: &App, _: &Call) -> Result<Answer, Problem> {
-    let records = app.records.meta("kind");
-    let feeds = app.desk.gauges().feeds;
-    let up = feeds.iter().filter(|feed| feed.connected).count();
-    let is_heard = up > 0;
-    let readable = HealthCheck {
-        name: "records",
-        ok: records.is_ok(),
-        required: true,
-        detail: records.err().map_or_else(|| "readable".to_owned(), |error| error.to_string()),
-    };
-    let mut checks = vec![readable];
-    checks.append(&mut app.desk.health());
-    if checks.len() == 1 {
-        checks.push(HealthCheck {
-            name: "feeds",
-            ok: is_heard,
-            required: true,
-            detail: format!("{up} of {} connected", feeds.len()),
-        });
-    }
+    let checks = checks(app);
     let is_ready = checks.iter().all(|check| check.ok || !check.required);
     let mut answer = Answer::json(&json!({"ready": is_ready, "checks": checks}));
     if !is_ready {
         answer.status = StatusCode::SERVICE_UNAVAILABLE;
     }
     Ok(answer)
+}
+
+/// Ready is whoever can read its records and passes the checks of the binary's monitor; without one, whoever
+/// hears from a venue.
+pub(super) fn checks(app: &App) -> Vec<HealthCheck> {
+    let mut checks = vec![HealthCheck::of_records(&app.records)];
+    checks.append(&mut app.desk.health());
+    if checks.len() == 1 {
+        let feeds = app.desk.gauges().feeds;
+        let (up, all) = (feeds.iter().filter(|feed| feed.connected).count(), feeds.len());
+        checks.push(HealthCheck {
+            name: "feeds",
+            ok: up > 0,
+            required: true,
+            detail: format!("{up} of {all} connected"),
+            detail_ko: Some(format!("{all}개 중 {up}개 연결됨")),
+        });
+    }
+    checks
 }
 
 pub(super) fn metrics(app: &App, _: &Call) -> Result<Answer, Problem> {

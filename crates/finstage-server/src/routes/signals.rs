@@ -84,7 +84,7 @@ pub(super) fn show(app: &App, call: &Call) -> Result<Answer, Problem> {
     let data_age_ms = alerts.first().map(|row| row.alert.data_age_ms);
     let outcomes = outcomes_of(app, &row)?;
     let bars = chart(app, &row)?;
-    let alerts = alert_items(&app.records, alerts)?;
+    let alerts = alert_items(&app.records, app.desk.as_ref(), alerts)?;
     let interval = row.interval;
     let mut items = signal_items(&app.records, app.desk.as_ref(), vec![row])?;
     let signal = items.pop().ok_or_else(|| Problem::not_found("no such signal"))?;

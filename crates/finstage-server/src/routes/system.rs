@@ -5,11 +5,12 @@ use hyper::StatusCode;
 use serde::Serialize;
 use serde_json::json;
 
-use super::Call;
+use super::{Call, health};
 use crate::answer::Answer;
 use crate::app::App;
 use crate::auth::CODE_LIFE;
 use crate::desk::{Gauges, ReportAsked, ReportForm};
+use crate::monitor::HealthCheck;
 use crate::problem::Problem;
 use crate::process;
 
@@ -26,6 +27,7 @@ struct System<'a> {
     timezone: &'a str,
     language: &'a str,
     kind: &'static str,
+    checks: Vec<HealthCheck>,
     memory_bytes: Option<u64>,
     cpu_seconds: Option<f64>,
     records: Size,
@@ -69,6 +71,7 @@ pub(super) fn show(app: &App, _: &Call) -> Result<Answer, Problem> {
         timezone: &app.about.timezone,
         language: &app.about.language,
         kind: app.desk.kind(),
+        checks: health::checks(app),
         memory_bytes: process::memory_bytes(),
         cpu_seconds: process::cpu_seconds(),
         records: Size { bytes: gauges.records_bytes },

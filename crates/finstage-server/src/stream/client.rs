@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use finstage_model::{Interval, Symbol};
-use finstage_store::records::SaidPlace;
+use finstage_store::records::{AlertRow, SaidPlace, SignalRow};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt as _, StreamExt as _};
 use hyper::upgrade::Upgraded;
@@ -22,6 +22,7 @@ use tokio_tungstenite::tungstenite::{self, Message};
 use super::ask::{ACTIONS, Ask, TYPES, Want, Wants};
 use super::hub::{PAGE, price_text};
 use super::mailbox::{End, Mail, Mailbox, Pushed, Said};
+use super::told::Told;
 use super::{cursor, place};
 use crate::app::App;
 use crate::live::PriceItem;
@@ -233,46 +234,41 @@ impl Client {
     /// Sends what was said since a place, from the records. Live messages wait meanwhile; those that
     /// are among what was read are left out later.
     async fn catch_up(&mut self, kind: &str, since: SaidPlace) -> Result<(), Over> {
-        let mut here = since;
-        for is_signals in [true, false] {
-            if !matches!((kind, is_signals), ("all", _) | ("signals", true) | ("alerts", false)) {
-                continue;
-            }
-            loop {
-                let hub = Arc::clone(&self.app.hub);
-                let read = move || {
-                    let end = hub.synced();
-                    match is_signals {
-                        true => hub.signals_behind(here, end, |_| {}),
-                        false => hub.alerts_behind(here, end, |_| {}),
-                    }
-                };
-                let (messages, next) = match self.app.ask(read).await {
-                    Ok(found) => found,
-                    Err(error) => {
-                        tracing::warn!("a client could not go on: {error}");
-                        let words = "the records could not be read; resume by your last cursor";
-                        return Err(Over::Closed(CloseCode::Again, "not_readable", words));
-                    }
-                };
-                here = next;
-                let is_last = messages.len() < PAGE;
-                // All that is wanted, not only what this subscription added: some of it may still
-                // wait, and is left out later.
-                let wants = self.mailbox.wants().clone();
-                let want = if is_signals { wants.signals } else { wants.alerts };
-                for (_, pushed) in messages.into_iter().filter(|(symbol, _)| want.has(symbol)) {
-                    self.write(Message::Text(pushed.text)).await?;
+        if matches!(kind, "all" | "signals") {
+            self.catch_up_on::<SignalRow>(since).await?;
+        }
+        if matches!(kind, "all" | "alerts") {
+            self.catch_up_on::<AlertRow>(since).await?;
+        }
+        Ok(())
+    }
+
+    async fn catch_up_on<T: Told>(&mut self, mut here: SaidPlace) -> Result<(), Over> {
+        loop {
+            let hub = Arc::clone(&self.app.hub);
+            let read = move || hub.behind::<T>(here, hub.synced(), |_| {});
+            let (messages, next) = match self.app.ask(read).await {
+                Ok(found) => found,
+                Err(error) => {
+                    tracing::warn!("a client could not go on: {error}");
+                    let words = "the records could not be read; resume by your last cursor";
+                    return Err(Over::Closed(CloseCode::Again, "not_readable", words));
                 }
-                if is_last {
-                    break;
-                }
+            };
+            here = next;
+            let is_last = messages.len() < PAGE;
+            // All that is wanted, not only what this subscription added: some of it may still
+            // wait, and is left out later.
+            let want = T::want(&self.mailbox.wants()).clone();
+            for (_, pushed) in messages.into_iter().filter(|(symbol, _)| want.has(symbol)) {
+                self.write(Message::Text(pushed.text)).await?;
             }
-            match is_signals {
-                true => self.sent.signal = self.sent.signal.max(here.signal),
-                false => self.sent.alert = self.sent.alert.max(here.alert),
+            if is_last {
+                break;
             }
         }
+        let sent = T::number(&mut self.sent);
+        *sent = (*sent).max(*T::number(&mut here));
         Ok(())
     }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use finstage_model::{Bar, Clock, Position, Symbol, Timestamp};
-use finstage_store::records::{AlertRow, Records, SaidPlace};
+use finstage_store::records::{AlertRow, Records, SaidPlace, SignalRow};
 use serde::Serialize;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
@@ -14,12 +14,13 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use super::ask::Wants;
 use super::cursor;
-use super::mailbox::{End, Mailbox, Pushed, Said};
+use super::mailbox::{End, Mailbox, Pushed};
+use super::told::{Messages, Told as _};
 use crate::Desk;
 use crate::auth::Keys;
 use crate::live::{Live, PriceItem};
 use crate::metrics::Metrics;
-use crate::rows::{AlertItem, BarItem, SignalItem, alert_items, signal_items};
+use crate::rows::BarItem;
 use crate::{Error, ErrorKind};
 
 /// How often the records are asked while something was said that they do not have yet.
@@ -95,25 +96,6 @@ struct BarPush<'a> {
     interval: finstage_model::Interval,
     bar: BarItem,
 }
-
-/// A signal as it is pushed.
-#[derive(Serialize)]
-pub(super) struct SignalPush<'a> {
-    r#type: &'static str,
-    cursor: String,
-    signal: &'a SignalItem,
-}
-
-/// An alert as it is pushed.
-#[derive(Serialize)]
-pub(super) struct AlertPush<'a> {
-    r#type: &'static str,
-    cursor: String,
-    alert: &'a AlertItem,
-}
-
-/// Rows of the records as messages, each with its symbol.
-pub(super) type Messages = Vec<(Symbol, Pushed)>;
 
 impl Hub {
     pub(crate) fn new(parts: HubParts) -> Self {
@@ -318,10 +300,10 @@ impl Hub {
             let read = move || {
                 // One end for both: an alert does not overtake its signal.
                 let end = hub.synced();
-                let count = |item: &SignalItem| hub.metrics.signal(item);
-                let (signals, place) = hub.signals_behind(place, end, count)?;
-                let count = |row: &AlertRow| hub.metrics.alert(row);
-                let (alerts, place) = hub.alerts_behind(place, end, count)?;
+                let count = |item: &_| SignalRow::count(&hub.metrics, item);
+                let (signals, place) = hub.behind::<SignalRow>(place, end, count)?;
+                let count = |item: &_| AlertRow::count(&hub.metrics, item);
+                let (alerts, place) = hub.behind::<AlertRow>(place, end, count)?;
                 Ok::<_, Error>((signals, alerts, place))
             };
             let done = tokio::task::spawn_blocking(read).await.map_err(|e| {
@@ -368,51 +350,6 @@ impl Hub {
         (self.synced.0)()
     }
 
-    /// Signals behind a place as messages, as far as they follow from what is before `end` in the journal,
-    /// and the place behind them.
-    pub(super) fn signals_behind(
-        &self,
-        mut place: SaidPlace,
-        end: Position,
-        count: impl Fn(&SignalItem),
-    ) -> Result<(Messages, SaidPlace), Error> {
-        let rows = self.records.signals_behind(place.signal, end, PAGE)?;
-        let (numbers, rows): (Vec<i64>, Vec<_>) = rows.into_iter().unzip();
-        let symbols: Vec<Symbol> = rows.iter().map(|row| row.symbol.clone()).collect();
-        let items = signal_items(&self.records, self.desk.as_ref(), rows)?;
-        items.iter().for_each(count);
-        let mut messages = Vec::with_capacity(items.len());
-        for ((number, symbol), item) in numbers.into_iter().zip(symbols).zip(&items) {
-            place.signal = number;
-            let push = SignalPush { r#type: "signal", cursor: cursor(place), signal: item };
-            let said = Some(Said::Signal(number));
-            messages.push((symbol, Pushed { text: encode(&push), said }));
-        }
-        Ok((messages, place))
-    }
-
-    /// As [`Hub::signals_behind`], alerts.
-    pub(super) fn alerts_behind(
-        &self,
-        mut place: SaidPlace,
-        end: Position,
-        count: impl Fn(&AlertRow),
-    ) -> Result<(Messages, SaidPlace), Error> {
-        let rows = self.records.alerts_behind(place.alert, end, PAGE)?;
-        let (numbers, rows): (Vec<i64>, Vec<_>) = rows.into_iter().unzip();
-        rows.iter().for_each(count);
-        let symbols: Vec<Symbol> = rows.iter().map(|row| row.alert.symbol.clone()).collect();
-        let items = alert_items(&self.records, rows)?;
-        let mut messages = Vec::with_capacity(items.len());
-        for ((number, symbol), item) in numbers.into_iter().zip(symbols).zip(&items) {
-            place.alert = number;
-            let push = AlertPush { r#type: "alert", cursor: cursor(place), alert: item };
-            let said = Some(Said::Alert(number));
-            messages.push((symbol, Pushed { text: encode(&push), said }));
-        }
-        Ok((messages, place))
-    }
-
     fn each(&self, tell: impl Fn(&Arc<Mailbox>)) {
         let clients = lock(&self.clients).clone();
         clients.iter().for_each(tell);
@@ -455,7 +392,7 @@ pub(crate) const fn status(is_open: Option<bool>) -> &'static str {
     }
 }
 
-fn encode(value: &impl Serialize) -> Utf8Bytes {
+pub(super) fn encode(value: &impl Serialize) -> Utf8Bytes {
     Utf8Bytes::from(serde_json::to_string(value).expect("what is pushed is always JSON"))
 }
 

@@ -8,6 +8,7 @@ mod ask;
 mod client;
 mod hub;
 mod mailbox;
+mod told;
 
 use finstage_store::records::SaidPlace;
 

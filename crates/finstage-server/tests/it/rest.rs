@@ -86,6 +86,23 @@ async fn prices_keep_their_exact_digits() {
 }
 
 #[tokio::test]
+async fn what_people_read_is_there_in_korean_too() {
+    let scene = Scene::new().await;
+    scene.say(1);
+    let alerts = scene.json("/api/v1/alerts").await;
+    let alert = &alerts["items"][0];
+    let words = format!("{} 알림", alert["rule"].as_str().unwrap());
+    assert_eq!(alert["words_ko"], words.as_str(), "{alert}");
+    let system = scene.json("/api/v1/system").await;
+    let names: Vec<&str> =
+        system["checks"].as_array().unwrap().iter().flat_map(|c| c["name"].as_str()).collect();
+    assert_eq!(names, ["records", "feeds"], "those of /readyz");
+    assert_eq!(system["checks"][0]["detail_ko"], "읽기 정상");
+    assert!(system["checks"][1]["detail_ko"].as_str().unwrap().ends_with("연결됨"), "{system}");
+    scene.stop().await;
+}
+
+#[tokio::test]
 async fn a_signal_is_shown_whole_and_can_be_verified() {
     let scene = Scene::new().await;
     scene.say(100);
@@ -107,6 +124,10 @@ async fn a_signal_is_shown_whole_and_can_be_verified() {
     assert_eq!(names, ["id", "bar", "card", "track_record"]);
     assert_eq!(checks["checks"][0]["ok"], true, "{checks}");
     assert_eq!(checks["checks"][1]["ok"], true, "{checks}");
+    let reasons = checks["checks"].as_array().unwrap().iter().map(|c| c["reason"].as_str());
+    let reasons: Vec<&str> = reasons.map(Option::unwrap).collect();
+    assert_eq!(reasons, ["id_same", "bar_same", "card_not_needed", "entry_pending"]);
+    assert!(checks["checks"][1]["figures"]["close"].is_string(), "what other languages fill in");
     // An id that does not follow from what the signal says: the check must see that.
     let mut odd = finstage_store::suite::records::batch(1, 102, 103);
     odd.signals[0].signal.id = finstage_model::SignalId(7);
@@ -118,6 +139,8 @@ async fn a_signal_is_shown_whole_and_can_be_verified() {
         (&checks["ok"], &checks["checks"][0]["ok"]),
         (&Value::Bool(false), &Value::Bool(false))
     );
+    assert_eq!(checks["checks"][0]["reason"], "id_other");
+    assert!(checks["checks"][0]["figures"]["id"].is_string(), "{checks}");
     for missing in ["ffffffff", "zz", "..", "%00"] {
         assert!(matches!(scene.get(&format!("/api/v1/signals/{missing}")).await.status, 400 | 404));
     }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use finstage_model::{Clock, ManualClock, Position, Price, Symbol, Timestamp};
+use finstage_model::{Alert, Clock, ManualClock, Position, Price, Symbol, Timestamp};
 use finstage_server::{
     About, Desk, Error, ErrorKind, FeedGauge, Gauges, Inputs, InstrumentItem, Limits, Live,
     QuotaGauge, RemoteGauge, ReportAsked, ReportPage, Rules, ScheduleItem, SealedGauge, Server,
@@ -245,6 +245,10 @@ impl Desk for PlainDesk {
 
     fn rules(&self, strategy: &str) -> Rules {
         Rules { rule: format!("the rule of {strategy}"), rule_ko: None }
+    }
+
+    fn alert_words_ko(&self, alert: &Alert) -> Option<String> {
+        Some(format!("{} 알림", alert.rule))
     }
 
     fn strategies(&self) -> Result<Vec<Value>, Error> {

@@ -28,6 +28,17 @@ pub struct HeldAlert {
     pub at: Timestamp,
 }
 
+/// Alerts that a channel held back for one reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldCount {
+    /// The channel.
+    pub channel: String,
+    /// The machine word of why.
+    pub reason: String,
+    /// How many.
+    pub count: u64,
+}
+
 impl Records {
     /// The channel holds the message back, for good; nobody tries again.
     ///
@@ -103,6 +114,28 @@ impl Records {
             Ok(held)
         })
     }
+
+    /// How many alerts that happened within these moments each channel held back, by channel and reason.
+    ///
+    /// # Errors
+    /// As every reading call: `Corrupt`, `Held` or `Io`.
+    pub fn held_counts(&self, within: Moments) -> Result<Vec<HeldCount>, Error> {
+        self.0.read("counting alerts in", |tx| {
+            let sql = "SELECT outbox.notifier, ifnull(outbox.reason, '') AS why, count(*)
+                FROM alerts JOIN outbox ON outbox.alert = alerts.id
+                WHERE alerts.at > ? AND alerts.at <= ? AND outbox.state = 'held' AND why <> ?
+                GROUP BY outbox.notifier, why ORDER BY outbox.notifier, why";
+            let mut query = tx.prepare_cached(sql)?;
+            let values = params![within.after.nanos(), within.until.nanos(), OTHER_CHAT];
+            let mut rows = query.query(values)?;
+            let mut counts = Vec::new();
+            while let Some(row) = rows.next()? {
+                let count = row.get::<_, i64>(2)?.unsigned_abs();
+                counts.push(HeldCount { channel: row.get(0)?, reason: row.get(1)?, count });
+            }
+            Ok(counts)
+        })
+    }
 }
 
 /// The key of the channel that a watch tells, without its id.
@@ -152,6 +185,13 @@ mod tests {
         assert_eq!((held.len(), held[0].at, held[0].reason.as_str()), (1, t(10), "quiet_hours"));
         assert_eq!(records.held_within("log", within(10, 99)).unwrap(), []);
         assert_eq!(records.held_within("chat", within(0, 99)).unwrap(), [], "nobody waits for it");
+        let counted = HeldCount { channel: "log".into(), reason: "quiet_hours".into(), count: 1 };
+        let at = row().alert.at;
+        let moments = |after, until| Moments { after, until };
+        let second = Duration::from_secs(1);
+        let counts = records.held_counts(moments(at.minus(second), at)).unwrap();
+        assert_eq!(counts, [counted], "when it happened counts, and for whom somebody waited");
+        assert_eq!(records.held_counts(moments(at, at.plus(second))).unwrap(), []);
         assert_eq!(records.delivered_since("log", t(0)).unwrap(), 0);
     }
 

@@ -61,7 +61,7 @@ pub use documents::{DocumentPage, DocumentRow};
 pub use evidence::Evidence;
 pub use followed::{FollowedSignal, MAX_FOLLOWED};
 pub use group::GROUP_CALLS;
-pub use held::{HeldAlert, MAX_HELD, OTHER_CHAT};
+pub use held::{HeldAlert, HeldCount, MAX_HELD, OTHER_CHAT};
 pub(crate) use history::{Content, FileRow, PeriodRow, Publication, SeriesId, TailPart};
 pub use listings::OwnListing;
 pub use notices::{

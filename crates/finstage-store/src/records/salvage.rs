@@ -35,6 +35,7 @@ impl Records {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let opened = Connection::open_with_flags(from, flags);
         let old = opened.map_err(|e| Error::sql("opening", from, e))?;
+        let unread = unread_schema(&old);
         self.0.write("taking rows over into", Durability::Kept, |tx| {
             let sql = "SELECT name FROM sqlite_schema WHERE type = 'table'
                 AND name NOT LIKE 'sqlite%' AND name <> 'migrations' ORDER BY name";
@@ -45,8 +46,8 @@ impl Records {
             names.sort_by_key(|name| place(name).unwrap_or(FIRST.len()));
             // What a row refers to may be among what is lost.
             tx.pragma_update(None, "defer_foreign_keys", true)?;
-            let all =
-                names.into_iter().map(|name| table(tx, &old, name)).collect::<Result<_, _>>()?;
+            let all = names.into_iter().map(|name| table(tx, (&old, unread.as_deref()), name));
+            let all = all.collect::<Result<_, _>>()?;
             let sql = "DELETE FROM outbox WHERE (alert IS NOT NULL
                     AND NOT EXISTS (SELECT 1 FROM alerts WHERE id = outbox.alert))
                 OR (notice IS NOT NULL
@@ -77,12 +78,25 @@ impl Records {
     }
 }
 
+/// Why not all of the schema can be read, if so. The tables in front of the damage can be read nevertheless:
+/// with this pragma statements know the part that was read.
+fn unread_schema(old: &Connection) -> Option<String> {
+    let why = old.prepare("SELECT 1 FROM sqlite_schema").err()?.to_string();
+    // Where even this fails, each table says why.
+    let _ = old.pragma_update(None, "writable_schema", true);
+    Some(why)
+}
+
 fn columns(connection: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {
     let mut query = connection.prepare("SELECT name FROM pragma_table_info(?)")?;
     query.query_map([table], |row| row.get(0))?.collect()
 }
 
-fn table(tx: &Connection, old: &Connection, table: String) -> Result<Salvaged, Trouble> {
+fn table(
+    tx: &Connection,
+    (old, unread): (&Connection, Option<&str>),
+    table: String,
+) -> Result<Salvaged, Trouble> {
     let mut done = Salvaged { table, rows: 0, fault: None };
     let theirs = match columns(old, &done.table) {
         Ok(theirs) => theirs,
@@ -94,6 +108,8 @@ fn table(tx: &Connection, old: &Connection, table: String) -> Result<Salvaged, T
     let shared: Vec<String> =
         columns(tx, &done.table)?.into_iter().filter(|name| theirs.contains(name)).collect();
     if shared.is_empty() {
+        // Of a whole schema: it came with a later finstage.
+        done.fault = unread.map(|why| format!("not in what can be read of the schema: {why}"));
         return Ok(done);
     }
     let (names, marks) = (shared.join(", "), vec!["?"; shared.len()].join(", "));
@@ -161,5 +177,30 @@ mod tests {
             before,
             "journals tell the rest"
         );
+    }
+
+    #[test]
+    fn of_a_damaged_schema_the_tables_in_front_of_the_damage_come_over_and_the_others_are_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let records = Records::open(&dir.path().join("records.db")).unwrap();
+        records.apply(&batch(1, 0, 9)).unwrap();
+        records.set_meta("kind", "real").unwrap();
+        let copy = dir.path().join("old.db");
+        records.copy_to(&copy).unwrap();
+        let mut bytes = std::fs::read(&copy).unwrap();
+        assert_eq!(bytes[100], 5, "the first page of the schema leads to others");
+        let last = u32::from_be_bytes(bytes[108..112].try_into().unwrap()) as usize;
+        bytes[(last - 1) * 4_096..last * 4_096].fill(0xAB);
+        std::fs::write(&copy, bytes).unwrap();
+        let new = Records::open(&dir.path().join("new.db")).unwrap();
+        let tables = new.salvage(&copy).unwrap();
+        let of = |name: &str| tables.iter().find(|one| one.table == name).unwrap();
+        assert!(of("meta").rows > 0 && of("meta").fault.is_none(), "{tables:?}");
+        assert_eq!(new.meta("kind").unwrap().as_deref(), Some("real"));
+        for behind in ["alerts", "uptime"] {
+            let fault = of(behind).fault.as_deref().unwrap_or_default();
+            assert!(of(behind).rows == 0 && fault.contains("schema"), "{tables:?}");
+        }
+        assert_eq!(new.faults().unwrap(), Vec::<String>::new());
     }
 }

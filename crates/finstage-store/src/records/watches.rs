@@ -1,7 +1,7 @@
 //! Watches that were added beside the configuration. A running service hears of them within seconds.
 
 use finstage_model::{IdHasher, Symbol, Timestamp, WatchRule};
-use rusqlite::{Row, params};
+use rusqlite::{OptionalExtension as _, Row, params};
 
 use super::db::{Durability, Trouble};
 use super::held::watch_key;
@@ -65,10 +65,24 @@ impl Records {
     /// Adds a watch, or gives the one that is there its cooldown; whether it is new.
     ///
     /// # Errors
-    /// `Full` beyond [`MAX_ADDED_WATCHES`], and as every writing call: `Full`, `Held`, `Corrupt` or
+    /// `Full` beyond [`MAX_ADDED_WATCHES`], `Refused` where another watch has its id, and as every writing call: `Full`, `Held`, `Corrupt` or
     /// `Io`.
     pub fn watch_add(&self, watch: &AddedWatch) -> Result<bool, Error> {
         let added = self.0.write("adding a watch to", Durability::Kept, |tx| {
+            let sql =
+                "SELECT symbol, rule FROM watches WHERE id = ?1 AND (symbol, rule) <> (?2, ?3)";
+            let (symbol, rule) = (watch.symbol.as_str(), watch.rule.to_string());
+            let other = tx.query_row(sql, params![watch.id, symbol, rule], |row| {
+                Ok(format!("{} {}", row.get::<_, String>(0)?, row.get::<_, String>(1)?))
+            });
+            if let Some(other) = other.optional()? {
+                // One id for two: the second would be answered for and never watched.
+                let why = format!(
+                    "{symbol} {rule} has the id of {other} ({}): choose another threshold",
+                    watch.id
+                );
+                return Err(Error::new(ErrorKind::Refused, why).into());
+            }
             let count: i64 = tx.query_row("SELECT count(*) FROM watches", (), |row| row.get(0))?;
             let sql = "UPDATE watches SET cooldown_ms = ?2 WHERE id = ?1";
             let cooldown = i64::try_from(watch.cooldown_ms).unwrap_or(i64::MAX);
@@ -128,7 +142,11 @@ mod tests {
         assert!(!records.watch_add(&slower).unwrap(), "the same watch");
         let high = AddedWatch::new(symbol, WatchRule::NewHigh, None, Timestamp::from_secs(8));
         assert!(records.watch_add(&high).unwrap());
-        assert_eq!(records.watches_added().unwrap(), [slower, high.clone()]);
+        assert_eq!(records.watches_added().unwrap(), [slower.clone(), high.clone()]);
+        let other = AddedWatch { id: high.id.clone(), ..slower };
+        let refused = records.watch_add(&other).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Refused, "not taken for the watch that is there");
+        assert!(refused.to_string().contains("new_high"), "{refused}");
         assert!(records.watch_remove(&rise.id).unwrap());
         assert!(!records.watch_remove(&rise.id).unwrap(), "it is gone");
         assert_eq!(records.watches_added().unwrap(), [high]);

@@ -103,25 +103,14 @@ impl Counter {
             }
             Question::Watches => self.watches((chat, words))?,
             Question::Watch(symbol, rules) => self.watch((chat, words), (symbol, rules), now)?,
-            Question::Unwatch(ids) => {
-                let rows = watches::remove(&self.records, &self.engine.watches, ids)?;
-                let mut lines = vec![bold(words.unwatched)];
-                lines.extend(rows.iter().map(|row| watch_line(words, row)));
-                lines
-            }
+            Question::Unwatch(ids) => self.unwatch((chat, words), ids)?,
         })
     }
 
     fn status(&self, (chat, words): (&ListedChat, &Words)) -> Result<Lines> {
-        let records = self.records.meta("kind");
         // The checks of /readyz, and in their order.
-        let mut checks = vec![HealthCheck {
-            name: "records",
-            ok: records.is_ok(),
-            required: true,
-            detail: records.err().map_or_else(|| "readable".to_owned(), |error| error.to_string()),
-        }];
-        checks.append(&mut self.monitor.health_in(chat.language));
+        let mut checks = vec![HealthCheck::of_records(&self.records)];
+        checks.append(&mut self.monitor.health());
         let is_ready = checks.iter().all(|check| check.ok || !check.required);
         let title = fill(words.status, &[("version", crate::VERSION)]);
         let state = if is_ready { words.ready } else { words.not_ready };
@@ -129,7 +118,11 @@ impl Counter {
         for check in &checks {
             let mark = if check.ok { "✓" } else { "✗" };
             let name = check_name(check.name, chat.language);
-            lines.push(plain(format!("{mark} {name}: {}", check.detail)));
+            let detail = match (chat.language, &check.detail_ko) {
+                (Language::Ko, Some(korean)) => korean,
+                _ => &check.detail,
+            };
+            lines.push(plain(format!("{mark} {name}: {detail}")));
         }
         let counts = self.records.outbox_counts()?;
         let (waiting, held) =
@@ -247,15 +240,47 @@ impl Counter {
         Ok(vec![muted(words, chat, (&mute.what, mute.until))])
     }
 
-    /// The watches that this chat is told of.
-    fn watches(&self, (chat, words): (&ListedChat, &Words)) -> Result<Lines> {
-        let mut rows = watches::configured(&self.engine.watches);
+    /// The added watches that this chat is told of.
+    fn added(&self, chat: &ListedChat) -> Result<Vec<KnownWatch>> {
+        let mut rows = Vec::new();
         for row in watches::added(&self.records)? {
             let channel = self.records.watch_channel(&row.watch.id)?;
             if channel.is_none_or(|channel| channel == chat.channel) {
                 rows.push(row);
             }
         }
+        Ok(rows)
+    }
+
+    /// Takes watches out that this chat is told of; where an id does not say which, they are listed.
+    fn unwatch(&self, (chat, words): (&ListedChat, &Words), ids: &[String]) -> Result<Lines> {
+        let rows = self.added(chat)?;
+        let configured = watches::configured(&self.engine.watches);
+        for id in ids {
+            let of = |pattern| bold(fill(pattern, &[("id", id)]));
+            let (title, listed) = match watches::meant(&rows, id)[..] {
+                [_] => continue,
+                [] => match watches::meant(&configured, id)[..] {
+                    [] => return Ok(vec![plain(fill(words.no_watch, &[("id", id)]))]),
+                    ref fixed => (of(words.fixed), fixed.to_vec()),
+                },
+                ref several => (of(words.several), several.to_vec()),
+            };
+            let shown = listed.iter().take(MAX_WATCHES).map(|row| watch_line(words, row));
+            let mut lines: Lines = [title].into_iter().chain(shown).collect();
+            lines.extend(more(words, listed.len(), MAX_WATCHES));
+            return Ok(lines);
+        }
+        let rows = watches::remove(&self.records, (&rows, &self.engine.watches), ids)?;
+        let mut lines = vec![bold(words.unwatched)];
+        lines.extend(rows.iter().map(|row| watch_line(words, row)));
+        Ok(lines)
+    }
+
+    /// The watches that this chat is told of.
+    fn watches(&self, (chat, words): (&ListedChat, &Words)) -> Result<Lines> {
+        let mut rows = watches::configured(&self.engine.watches);
+        rows.extend(self.added(chat)?);
         if rows.is_empty() {
             return Ok(vec![plain(words.no_watches)]);
         }

@@ -52,7 +52,29 @@ fn backup(global: &Global, (dir, to): (&Path, &Path), dry_run: bool) -> Result<E
         return told(global, &made, "would be copied");
     }
     let made = backup::backup(dir, to, SystemClock.now())?;
-    told(global, &made, "copied")
+    // What was copied is what was there: damage is in the copy as well, and someone must hear of it.
+    let faults = check::faults(dir);
+    if global.json {
+        let backup::Made { place, files, bytes } = &made;
+        let ok = faults.is_empty();
+        print_json(
+            &json!({"place": place, "files": files, "bytes": bytes, "ok": ok, "faults": faults}),
+        )?;
+    } else {
+        told(global, &made, "copied")?;
+    }
+    if faults.is_empty() {
+        return Ok(Exit::Done);
+    }
+    let (count, first) = (faults.len(), &faults[0]);
+    let more = if count > 1 { format!(" and {} more", count - 1) } else { String::new() };
+    Err(Failure::new(
+        Exit::Store,
+        format!(
+            "{}: damaged, and so is this backup of it: {first}{more}; `finstage store check` names all, keep older backups",
+            dir.display()
+        ),
+    ))
 }
 
 fn told(global: &Global, made: &backup::Made, words: &str) -> Result<Exit> {
@@ -199,8 +221,19 @@ fn rebuild(global: &Global, (dir, kind): (&Path, Option<&str>), yes: bool) -> Re
     print_line(&format!(
         "{rows} rows taken over, {runs} runs of the journal applied, {signals} signals, {files} files of the history taken in"
     ))?;
-    for (table, why) in &done.broken_off {
-        print_line(&format!("{table}: not read to its end: {why}"))?;
+    // A table that was whole and empty says nothing.
+    let told = done.salvaged.iter().filter_map(|(table, rows)| {
+        let state = match (done.broken_off.get(table), rows) {
+            (None, 0) => return None,
+            (None, _) => "whole".to_owned(),
+            (Some(why), 0) => format!("nothing could be read: {why}"),
+            (Some(why), _) => format!("not read to its end: {why}"),
+        };
+        Some(vec![table.clone(), rows.to_string(), state])
+    });
+    let told: Vec<Vec<String>> = told.collect();
+    if !told.is_empty() {
+        print_table(&["table", "rows", "state"], &told)?;
     }
     done.lost.iter().try_for_each(|words| print_line(&format!("lost: {words}")))?;
     if let Some(old) = &done.old {

@@ -73,7 +73,9 @@ fn list(global: &Global, loaded: &Loaded, symbols: &[Symbol]) -> Result<()> {
 
 fn remove(global: &Global, loaded: &Loaded, ids: &[String]) -> Result<()> {
     let records = open(global, loaded)?;
-    let rows = watches::remove(&records, &loaded.settings.engine.watches, ids)?;
+    let known = added(&records)?;
+    let known = (&known[..], &loaded.settings.engine.watches[..]);
+    let rows = watches::remove(&records, known, ids)?;
     say(global, format_args!("taken out; a running service hears of it within seconds:"));
     print(global, &rows)
 }

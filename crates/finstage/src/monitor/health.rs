@@ -102,7 +102,7 @@ pub fn judge(seen: &Seen, language: Language) -> Vec<HealthCheck> {
 }
 
 fn check(name: &'static str, ok: bool, detail: String) -> HealthCheck {
-    HealthCheck { name, ok, required: true, detail }
+    HealthCheck { name, ok, required: true, detail, detail_ko: None }
 }
 
 fn is_fresh(seen: &Seen, at: Option<Timestamp>) -> bool {

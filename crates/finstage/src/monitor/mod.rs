@@ -148,17 +148,14 @@ impl Monitor {
         let _ = self.started.set(started);
     }
 
-    /// The checks by what the last look saw, and by whether the records take writes now: a look waits for its own
-    /// write, whoever asks does not.
+    /// The checks in both languages, by what the last look saw, and by whether the records take writes now: a look
+    /// waits for its own write, whoever asks does not.
     #[must_use]
     pub fn health(&self) -> Vec<HealthCheck> {
-        self.health_in(Language::En)
-    }
-
-    /// The same in the words of `language`.
-    pub(crate) fn health_in(&self, language: Language) -> Vec<HealthCheck> {
         let seen = Seen { blocked: self.sources.records.blocked(), ..self.state().seen.clone() };
-        judge(&seen, language)
+        let korean = judge(&seen, Language::Ko).into_iter().map(|check| Some(check.detail));
+        let both = |(check, detail_ko): (HealthCheck, _)| HealthCheck { detail_ko, ..check };
+        judge(&seen, Language::En).into_iter().zip(korean).map(both).collect()
     }
 
     fn is_ready(&self) -> bool {
@@ -317,7 +314,13 @@ mod tests {
         assert!(monitor.gauges().thresholds.contains(&("disk", 2)));
         let text = std::fs::read_to_string(stats.join("stats.jsonl")).unwrap();
         assert_eq!(text.lines().count(), 15);
-        assert!(monitor.health().iter().any(|check| !check.ok), "nothing was started");
+        let health = monitor.health();
+        assert!(health.iter().any(|check| !check.ok), "nothing was started");
+        let is_korean = |check: &HealthCheck| {
+            let korean = check.detail_ko.as_deref().unwrap_or_default();
+            korean.chars().any(|c| ('가'..='힣').contains(&c))
+        };
+        assert!(health.iter().all(is_korean), "{health:?}");
         let days = records.uptime_since(start.day()).unwrap();
         assert!(!days.is_empty() && days.iter().all(|day| day.ready == 0 && day.alive > 0));
     }

@@ -301,6 +301,8 @@ pub struct Alerts {
     pub withheld: u64,
     /// Why, with counts.
     pub reasons: Vec<WithheldCount>,
+    /// What each channel held back, sent by others or not; the largest count first.
+    pub held: Vec<HeldByChannel>,
     /// Alerts of the last seven days, withheld ones too.
     pub week_total: u64,
     /// Those of them that were withheld.
@@ -318,6 +320,26 @@ pub struct WithheldCount {
     pub day: u64,
     /// In the seven days that end with it.
     pub week: u64,
+}
+
+/// Alerts of the day that a channel held back: in its quiet hours, beyond its cap, below its level.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HeldByChannel {
+    /// The channel.
+    pub channel: String,
+    /// How many.
+    pub held: u64,
+    /// Why, with counts.
+    pub reasons: Vec<HeldReason>,
+}
+
+/// Alerts that a channel held back for one reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HeldReason {
+    /// The machine word.
+    pub reason: String,
+    /// How many.
+    pub count: u64,
 }
 
 /// An alert that was decided to be sent.

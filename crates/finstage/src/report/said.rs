@@ -8,13 +8,15 @@ use finstage_model::{
     Ruling, SignalId, Symbol, Timestamp,
 };
 use finstage_store::Error;
-use finstage_store::records::{AlertRow, AlertStatus, Forgettable, Moments, Records, SignalRow};
+use finstage_store::records::{
+    AlertRow, AlertStatus, Forgettable, HeldCount, Moments, Records, SignalRow,
+};
 
 use super::rule::rule_words;
 use super::words::Language;
 use super::{
-    Alerts, CardFigures, MAX_IDS, MAX_ROWS, ProvenSignal, SentAlert, SignalGroup, Signals,
-    SizeSignal, WithheldCount,
+    Alerts, CardFigures, HeldByChannel, HeldReason, MAX_IDS, MAX_ROWS, ProvenSignal, SentAlert,
+    SignalGroup, Signals, SizeSignal, WithheldCount,
 };
 
 const WEEK: Duration = Duration::from_secs(7 * 86_400);
@@ -195,10 +197,29 @@ pub(super) fn alerts(records: &Records, day: Moments) -> Result<Alerts, Error> {
     let count = |(reason, (day, week))| WithheldCount { reason, day, week };
     alerts.reasons = reasons.into_iter().map(count).collect();
     alerts.reasons.sort_by_key(|count| std::cmp::Reverse((count.day, count.week)));
+    alerts.held = held(records, day)?;
     let sent = records.alerts_within(day)?.into_iter();
     let sent = sent.filter(|row| row.alert.decision == Decision::Send).take(MAX_ROWS);
     alerts.sent = sent.map(sent_alert).collect();
     Ok(alerts)
+}
+
+/// What each channel held back.
+fn held(records: &Records, day: Moments) -> Result<Vec<HeldByChannel>, Error> {
+    let mut held: Vec<HeldByChannel> = Vec::new();
+    for HeldCount { channel, reason, count } in records.held_counts(day)? {
+        let reason = HeldReason { reason, count };
+        match held.last_mut() {
+            Some(last) if last.channel == channel => {
+                last.held += count;
+                last.reasons.push(reason);
+            }
+            _ => held.push(HeldByChannel { channel, held: count, reasons: vec![reason] }),
+        }
+    }
+    held.iter_mut().for_each(|one| one.reasons.sort_by_key(|one| std::cmp::Reverse(one.count)));
+    held.sort_by_key(|one| std::cmp::Reverse(one.held));
+    Ok(held)
 }
 
 fn sent_alert(row: AlertRow) -> SentAlert {

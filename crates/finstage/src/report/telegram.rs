@@ -21,6 +21,8 @@ const MAX_SIZES: usize = 5;
 const MAX_OUTCOMES: usize = 10;
 /// Reasons of withheld alerts that are told.
 const MAX_REASONS: usize = 6;
+/// Channels whose held alerts are told.
+const MAX_CHANNELS: usize = 6;
 
 /// The lines of the report as a notice.
 #[must_use]
@@ -177,6 +179,9 @@ impl Pen<'_> {
         for one in alerts.reasons.iter().filter(|one| one.day > 0).take(MAX_REASONS) {
             let why = self.language().withheld(&one.reason);
             lines.plain(&format!("{} {why}", Style::count(one.day)));
+        }
+        for one in alerts.held.iter().take(MAX_CHANNELS) {
+            lines.plain(&self.held(one));
         }
     }
 

@@ -581,6 +581,43 @@ fn outcomes_are_those_that_became_known_on_the_day() {
 }
 
 #[test]
+fn what_a_channel_held_back_is_counted_by_channel_and_reason() {
+    let mut world = World::new("UTC");
+    let card = card(ClaimKind::Direction, CardVerdict::Verified);
+    world.records.keep_cards([&card]).unwrap();
+    for hour in ["03", "04", "05"] {
+        let sent = (Decision::Send, Some(Proof::of(&card)));
+        let at = format!("2026-01-05T{hour}:00:00Z");
+        world.say(&at, Ruling::Verified { card: card.id }, sent);
+    }
+    assert_eq!(world.report("2026-01-05").alerts.held, []);
+    for reason in ["quiet_hours", "channel_cap", "quiet_hours"] {
+        let lease = Duration::from_secs(60);
+        let row = world.records.outbox_lease("log", Timestamp::MAX, lease, EVERYTHING);
+        let row = row.unwrap().unwrap();
+        // In the morning of the next day: the report counts by when it happened.
+        let at = t("2026-01-06T07:00:00Z");
+        world.records.outbox_held(row.row, row.fence, at, reason).unwrap();
+    }
+    let report = world.report("2026-01-05");
+    let value = serde_json::to_value(&report.alerts.held).unwrap();
+    let reasons = serde_json::json!([
+        {"reason": "quiet_hours", "count": 2}, {"reason": "channel_cap", "count": 1},
+    ]);
+    assert_eq!(value, serde_json::json!([{"channel": "log", "held": 3, "reasons": reasons}]));
+    let line = "log: held 3 (2 in the quiet hours, 1 beyond the channel's hourly cap)";
+    assert!(text(&report, Language::En).contains(line), "{}", text(&report, Language::En));
+    let korean = text(&report, Language::Ko);
+    assert!(
+        korean.contains("log: 보류 3건 (조용한 시간 2건, 채널의 시간당 한도 초과 1건)"),
+        "{korean}"
+    );
+    let notice = job::notice(&report, Language::En, report.until);
+    assert!(notice.lines.iter().flatten().any(|one| one.text == line), "the chat hears of it");
+    assert_eq!(world.report("2026-01-06").alerts.held, []);
+}
+
+#[test]
 fn the_same_store_gives_the_same_bytes() {
     let mut world = World::new("Asia/Seoul");
     world.bars("2026-01-04T00:00:00Z", 72);

@@ -139,6 +139,9 @@ words! {
     seven_days: "Last 7 days", "최근 7일";
     share_withheld: "Share withheld", "보류 비율";
     of_count: "{share} of {count}", "{count}건 중 {share}";
+    held_title: "Held back, by channel", "채널별 보류";
+    held_line: "{channel}: held {count} ({why})", "{channel}: 보류 {count}건 ({why})";
+    held_reason: "{count} {why}", "{why} {count}건";
 
     outcomes: "Outcomes that became known", "결과가 확인된 신호";
     no_outcomes: "No outcome of an earlier signal became known: no data.",

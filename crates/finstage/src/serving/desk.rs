@@ -10,7 +10,7 @@ use finstage_engine::{EngineSettings, Rule, StrategySpec};
 use finstage_feeds::registry::{self, Listing};
 use finstage_feeds::sealed::SealedSnapshot;
 use finstage_feeds::{LinkState, MarketHours};
-use finstage_model::{Clock, Event, Interval, Symbol, Timestamp};
+use finstage_model::{Alert, Clock, Event, Interval, Symbol, Timestamp};
 use finstage_server::{
     Desk, Error, ErrorKind, FeedGauge, Gauges, HealthCheck, InstrumentItem, JournalGauge,
     NotifierGauge, QueueGauge, RemoteGauge, ReportAsked, ReportForm, ReportPage, Rules,
@@ -32,7 +32,7 @@ use crate::gateway::Gateway;
 use crate::jobs::{self, Job};
 use crate::live::Safe;
 use crate::monitor::Monitor;
-use crate::report::{Asked, Due, Language, day_of, gather, html, rule_words, text};
+use crate::report::{Asked, Due, Language, day_of, gather, html, korean_rule, rule_words, text};
 use crate::service;
 use crate::watches::{self, KnownWatch, Wish};
 
@@ -337,6 +337,10 @@ impl Desk for ServiceDesk {
         }
     }
 
+    fn alert_words_ko(&self, alert: &Alert) -> Option<String> {
+        korean_rule(alert)
+    }
+
     fn strategies(&self) -> std::result::Result<Vec<Value>, Error> {
         let mut cards: BTreeMap<String, Vec<Value>> = BTreeMap::new();
         for row in self.records.cards_since(0)? {
@@ -359,6 +363,7 @@ impl Desk for ServiceDesk {
                     "params": {},
                     "direction": rule.direction,
                     "describes": "a condition of your own",
+                    "describes_ko": "직접 작성한 조건",
                     "rule": rule.words,
                 }));
             }
@@ -370,6 +375,8 @@ impl Desk for ServiceDesk {
                 let params = entry.params(&[]);
                 let words = params.map(|params| (entry.words)(&params)).unwrap_or_default();
                 item["rule"] = json!(words);
+                // As in English: with the names of the parameters, whose values are each run's own.
+                item["describes_ko"] = json!(entry.korean.replace(['{', '}'], ""));
                 item
             })
             .collect();

@@ -246,15 +246,15 @@ fn what_is_gone(salvaged: &[Salvaged], was_there: bool) -> Vec<String> {
         ("meta", "how far chats, digests and statistics had come"),
         ("history_factors", "factors of splits and dividends: backfill fetches them"),
     ];
-    let broken = |table: &str| {
-        !was_there
-            || salvaged
-                .iter()
-                .any(|one| [table, "all"].contains(&&*one.table) && one.fault.is_some())
-    };
     let words = |(table, words): &(&str, &str)| {
-        let part = if was_there { "part of" } else { "all of" };
-        broken(table).then(|| format!("{part} {table}: {words}"))
+        let is_broken =
+            |one: &&Salvaged| [*table, "all"].contains(&&*one.table) && one.fault.is_some();
+        let broken = salvaged.iter().find(is_broken);
+        if was_there && broken.is_none() {
+            return None;
+        }
+        let part = if broken.is_some_and(|one| one.rows > 0) { "part of" } else { "all of" };
+        Some(format!("{part} {table}: {words}"))
     };
     ONLY_HERE.iter().filter_map(words).collect()
 }

@@ -16,7 +16,7 @@ use finstage_model::{
     Alert, AlertId, AlertKind, Clock, Decision, ManualClock, Position, Timestamp,
 };
 use finstage_store::Records;
-use finstage_store::records::{Batch, Item, NewAlert, Route, RunDigest};
+use finstage_store::records::{AddedWatch, Batch, Item, NewAlert, Route, RunDigest};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
@@ -158,7 +158,7 @@ async fn a_listed_chat_is_answered_by_what_commands_do_and_a_stranger_is_told_on
         ("/mute ETHUSDT 2h", "binance:ETHUSDT: silent until 11-21 20:30 KST, in all"),
         ("/unmute ethusdt", "binance:ETHUSDT may speak again."),
         ("/mute frobnicate", "is neither a symbol"),
-        ("/unwatch <b>&\u{202e}", "no watch <b>&"),
+        ("/unwatch <b>&\u{202e}", "No watch here has an id that begins with \"<b>&"),
         ("/report hourly", "Status 2026-11-21 18:30 (Asia/Seoul)"),
         ("/report daily", "Daily report: "),
         // It is due at 08:00 of the service, which is in UTC.
@@ -204,6 +204,49 @@ async fn a_korean_chat_is_answered_in_korean() {
     }
     quit.send_replace(true);
     timeout(PATIENCE, bot).await.expect("it stops").unwrap();
+}
+
+#[tokio::test]
+async fn an_id_that_fits_several_watches_of_the_chat_takes_none_out_and_names_them() {
+    for (language, title) in [("en", "fits several"), ("ko", "해당하는 감시가 여러 개")] {
+        let house = House { language, ..House::new() };
+        let sim = house.messenger().await;
+        let (bot, quit) = house.start(&sim);
+        // One digit has 16 values: of 17 watches two begin alike.
+        let watch = |rise: u32| {
+            let rule = format!("rise={rise}%").parse().unwrap();
+            AddedWatch::new("binance:BTCUSDT".parse().unwrap(), rule, None, house.clock.now())
+        };
+        let all: Vec<AddedWatch> = (1..=17).map(watch).collect();
+        let of =
+            |digit: &str| all.iter().filter(|one| one.id.starts_with(digit)).collect::<Vec<_>>();
+        let digit = all.iter().map(|one| &one.id[..1]).find(|digit| of(digit).len() > 1).unwrap();
+        let alike = of(digit);
+        for one in &all {
+            house.records.watch_add(one).unwrap();
+        }
+        sim.user_says(CHAT, &format!("/unwatch {}", digit.to_uppercase()));
+        let answer = house.answer().await;
+        assert!(answer.contains(title), "{answer}");
+        assert!(alike.iter().all(|one| answer.contains(&one.id)), "{answer}");
+        assert_eq!(answer.lines().count(), 1 + alike.len(), "{answer}");
+        assert_eq!(house.records.watches_added().unwrap().len(), 17, "none is taken out");
+
+        // What only another chat is told of is neither meant nor in the way.
+        for one in &alike[1..] {
+            house.records.set_watch_channel(&one.id, Some("telegram-7")).unwrap();
+        }
+        sim.user_says(CHAT, &format!("/unwatch {}", alike[1].id));
+        let answer = house.answer().await;
+        assert!(answer.contains("/watch"), "{answer}");
+        sim.user_says(CHAT, &format!("/unwatch {digit}"));
+        let answer = house.answer().await;
+        assert!(answer.contains(&alike[0].id), "{answer}");
+        let left = house.records.watches_added().unwrap();
+        assert!(left.len() == 16 && !left.contains(alike[0]), "{left:?}");
+        quit.send_replace(true);
+        timeout(PATIENCE, bot).await.expect("it stops").unwrap();
+    }
 }
 
 #[tokio::test]

@@ -42,6 +42,7 @@ fn a_backup_in_another_folder_says_the_same_and_damage_has_a_name() {
     for to in ["b.tar.zst", "b"] {
         let made = shell.run(&format!("store backup {to} --data-dir d --json")).ok().json();
         assert!(made["files"].as_u64().unwrap() > 3, "{made}");
+        assert_eq!((&made["ok"], &made["faults"]), (&Value::from(true), &serde_json::json!([])));
         let into = format!("from-{to}");
         shell.run(&format!("store restore {to} --dry-run --data-dir {into}")).ok();
         assert!(!shell.path(&into).exists(), "a dry run writes nothing");
@@ -65,6 +66,15 @@ fn a_backup_in_another_folder_says_the_same_and_damage_has_a_name() {
     let damaged = shell.run("store check --data-dir from-b");
     assert_eq!(damaged.code, 1, "{damaged}");
     assert!(damaged.out.contains("000000.log is damaged"), "{damaged}");
+    for (to, is_json) in [("c.tar", false), ("c", true)] {
+        let words = if is_json { " --json" } else { "" };
+        let copied = shell.run(&format!("store backup {to} --data-dir from-b{words}"));
+        assert_eq!(copied.code, 6, "a copy of damage is damaged: {copied}");
+        let said = copied.err.contains("so is this backup of it: journal: ");
+        assert!(said && copied.err.contains("000000.log is damaged"), "{copied}");
+        assert!(shell.path(to).exists(), "made nevertheless");
+        assert!(copied.out.contains(if is_json { "\"ok\": false" } else { "c.tar: " }), "{copied}");
+    }
 
     // Without records: the journal and the history tell them again.
     for name in ["records.db", "records.db-wal", "records.db-shm"] {
@@ -80,6 +90,19 @@ fn a_backup_in_another_folder_says_the_same_and_damage_has_a_name() {
     let made = shell.run("store rebuild --yes --json --data-dir d").ok().json();
     assert!(made["signals"].as_u64().unwrap() > 0 && !made["lost"].as_array().unwrap().is_empty());
     assert_eq!(hash(&shell, "d"), said);
+
+    // A page of the schema: which tables could be read, and which not, is said.
+    let path = shell.path("from-b.tar.zst/records.db");
+    shell.run("store check --data-dir from-b.tar.zst").ok();
+    let mut bytes = fs::read(&path).unwrap();
+    let last = u32::from_be_bytes(bytes[108..112].try_into().unwrap()) as usize;
+    bytes[(last - 1) * 4_096..last * 4_096].fill(0xAB);
+    fs::write(&path, bytes).unwrap();
+    let made = shell.run("store rebuild --yes --data-dir from-b.tar.zst").ok();
+    let line = |table: &str| made.out.lines().find(|line| line.starts_with(table)).unwrap_or("");
+    assert!(line("meta ").ends_with("whole"), "{made}");
+    assert!(line("alerts ").contains(" nothing could be read: not in what"), "{made}");
+    assert!(made.out.contains("lost: all of uptime: "), "{made}");
     assert!(shell.run("import bars.csv --data-dir d").refused(2).contains("of a demo"));
 }
 
@@ -159,7 +182,7 @@ fn a_backup_beside_a_service_at_work_is_whole() {
         backup::backup(&dir, &to, Timestamp::from_secs(0)).unwrap();
         let into = folder.path().join(format!("r{attempt}"));
         restore::restore(&to, &into, restore::Mode::Write).unwrap();
-        for part in check::check(&into).unwrap() {
+        for part in check::check(&into).unwrap().into_iter().chain(check::check(&dir).unwrap()) {
             assert!(part.ok, "{part:?}");
         }
     }

@@ -8,10 +8,11 @@ import { Empty, ErrorNote, Loading, Segments } from "../parts/states";
 import { place, refine, to } from "../router";
 import type { Alert, Page } from "../shapes";
 import { useStore } from "../store";
+import { alertWords } from "../told";
 import { known, t } from "../words";
 
 /** Words of the engine's filters; all others speak about the verdict. */
-const HELD = new Set(["cooldown", "hourly_budget", "not_verified", "data", "strategy_off", "few_occasions", "low_hit_rate", "weak", "thin", "against_market", "muted", "quiet_hours", "channel_cap", "channel_level", "other_chat"]);
+const HELD = new Set(["cooldown", "hourly_budget", "not_verified", "data", "strategy_off", "few_occasions", "low_hit_rate", "weak", "thin", "against_market", "muted", "quiet_hours", "channel_cap", "channel_level", "other_chat", "no_notifier", "max_age"]);
 
 interface State {
   key: string;
@@ -110,7 +111,7 @@ function AlertRow({ alert, titled }: { alert: Alert; titled?: boolean }) {
       <span class={`status status-${alert.status}`}>{known("status_", alert.status)}</span>
       <span class="a-main">
         {titled && <SymbolName symbol={alert.symbol} plain />} <span class="muted">{known("kind_", alert.kind)}</span> <Way direction={alert.alert?.direction} symbol={alert.symbol} quiet />{" "}
-        <span class="a-words">{alert.words || f.strategy(alert.rule).name}</span>
+        <span class="a-words">{alertWords(alert)}</span>
         {isHeld && held.length > 0 ? <span class="a-why">{held.map((reason) => known("held_", reason)).join("; ")}</span> : null}
         {!isHeld && why.length > 0 ? <span class="a-why">{why.map((reason) => known("why_", reason)).join(" ")}</span> : null}
       </span>

@@ -10,7 +10,7 @@ import { Empty, ErrorNote, Loading, Section, Segments } from "../parts/states";
 import { place, refine } from "../router";
 import type { Bar, Indicators, Instrument, Page, Signal, StoredSeries } from "../shapes";
 import { useStore } from "../store";
-import { t } from "../words";
+import { known, t } from "../words";
 import { instruments, learn, priceOf } from "../world";
 import { Delay, MarketState } from "./markets";
 import { SignalsOf } from "./signals";
@@ -74,7 +74,7 @@ function Last({ instrument }: { instrument: Instrument }) {
       </Figure>
       <Figure name={t("previous_close")}>{f.price(price?.previous_close, currencyOf(symbol))}</Figure>
       <Figure name={t("volume")}>{f.count(price?.volume)}</Figure>
-      <Figure name={t("market")}>{instrument.zone ? `${instrument.calendar ?? ""} ${instrument.zone}` : f.NONE}</Figure>
+      <Figure name={t("market")}>{instrument.zone ? `${instrument.calendar ? known("calendar_", instrument.calendar) : ""} ${instrument.zone}` : f.NONE}</Figure>
     </dl>
   );
 }

@@ -10,6 +10,7 @@ import { currencyOf, Figure, MarketTime, Move, Sentence, StrategyName, SymbolNam
 import { Around, Empty, Scroll, Section } from "../parts/states";
 import { to } from "../router";
 import type { LiveStatistic, SignalDetail, TrackRecord, Verification } from "../shapes";
+import { foundWords } from "../told";
 import { known, languageNow, t } from "../words";
 
 export function SignalPage({ id }: { id: string }) {
@@ -210,7 +211,7 @@ function Again({ id }: { id: string }) {
                     {check.ok ? "✓" : "✕"}
                   </span>
                   <span>
-                    {check.name.replaceAll("_", " ")} <span class="muted">{check.detail}</span>
+                    {known("check_", check.name)} <span class="muted">{foundWords(check)}</span>
                     <span class="hidden-text">: {check.ok ? t("gate_holds") : t("gate_fails")}</span>
                   </span>
                 </li>

@@ -9,7 +9,8 @@ import { Around, Empty, Scroll, Section, Segments } from "../parts/states";
 import { place, refine, to } from "../router";
 import type { Card, Page, Strategy } from "../shapes";
 import { useStore } from "../store";
-import { known, languageNow, t, type Word } from "../words";
+import { strategyWords } from "../told";
+import { known, t, type Word } from "../words";
 import { SignalsOf } from "./signals";
 
 type Column = "verdict" | "strategy" | "horizon" | "n_eff" | "hit" | "edge" | "q";
@@ -178,7 +179,7 @@ function Unmeasured({ strategies, cards }: { strategies: Strategy[]; cards: Card
       <ul class="catalogue">
         {rest.map((strategy) => (
           <li>
-            <a href={to("strategies", strategy.name)}>{f.strategy(strategy.name).name}</a> <span class="muted">{(languageNow() === "ko" && strategy.rule_ko) || strategy.describes}</span>
+            <a href={to("strategies", strategy.name)}>{f.strategy(strategy.name).name}</a> <span class="muted">{strategyWords(strategy)}</span>
           </li>
         ))}
       </ul>
@@ -202,7 +203,7 @@ export function StrategyPage({ text }: { text: string }) {
           </h1>
           {about?.direction && (
             <p class="signal-line">
-              <Way direction={about.direction} symbol="" /> {(languageNow() === "ko" && about.rule_ko) || about.describes}
+              <Way direction={about.direction} symbol="" /> {strategyWords(about)}
             </p>
           )}
         </div>

@@ -4,9 +4,10 @@ import * as f from "../format";
 import { Day, Figure, Time } from "../parts/said";
 import { Around, Empty, Scroll, Section, Segments } from "../parts/states";
 import { choose, settings } from "../settings";
-import type { System as Shape } from "../shapes";
+import type { HealthCheck, System as Shape } from "../shapes";
 import { useStore } from "../store";
-import { languageNow, t } from "../words";
+import { healthWords } from "../told";
+import { known, languageNow, t } from "../words";
 
 const EVERY_MS = 10_000;
 
@@ -47,6 +48,11 @@ export function System() {
                 </Figure>
               </dl>
             </Section>
+            {system.checks && system.checks.length > 0 ? (
+              <Section title={t("health")}>
+                <Health checks={system.checks} />
+              </Section>
+            ) : null}
             <Section title={t("notifiers")}>{system.notifiers && system.notifiers.length > 0 ? <Notifiers notifiers={system.notifiers} /> : <Empty title={t("none")} why={t("notifiers_none")} />}</Section>
           </>
         )}
@@ -72,6 +78,25 @@ export function System() {
 async function signOut(): Promise<void> {
   await change("DELETE", path("logins")).catch(() => undefined);
   location.reload();
+}
+
+/** The checks of /readyz, one line each. */
+function Health({ checks }: { checks: HealthCheck[] }) {
+  return (
+    <ul class="gates">
+      {checks.map((check) => (
+        <li class={check.ok ? "holds" : "fails"} key={check.name}>
+          <span class="mark" aria-hidden="true">
+            {check.ok ? "✓" : "✕"}
+          </span>
+          <span>
+            {known("health_", check.name)} <span class="muted">{healthWords(check)}</span>
+            <span class="hidden-text">: {check.ok ? t("gate_holds") : t("gate_fails")}</span>
+          </span>
+        </li>
+      ))}
+    </ul>
+  );
 }
 
 function Notifiers({ notifiers }: { notifiers: NonNullable<Shape["notifiers"]> }) {

@@ -7,6 +7,7 @@ import { Around, Empty, Scroll, Section, Segments } from "../parts/states";
 import { place, refine } from "../router";
 import type { Page, Schedule, Task } from "../shapes";
 import { useStore } from "../store";
+import { jobWords, taskWords, whenWords } from "../told";
 import { known, t } from "../words";
 
 const EVERY_MS = 5_000;
@@ -59,9 +60,9 @@ function Schedules() {
                 {items.map((job) => (
                   <tr key={job.name}>
                     <th scope="row">
-                      <span title={job.describes}>{known("job_", job.name)}</span>
+                      <span title={jobWords(job)}>{known("job_", job.name)}</span>
                     </th>
-                    <td class="nowrap">{job.when}</td>
+                    <td class="nowrap">{whenWords(job.when)}</td>
                     <td>{job.last_at ? <At at={job.last_at} /> : f.NONE}</td>
                     <td>{!job.enabled ? <span class="muted">{t("job_off")}</span> : job.next[0] ? <At at={job.next[0]} /> : f.NONE}</td>
                   </tr>
@@ -100,20 +101,6 @@ function Queue() {
       <Around of={found}>{({ items }) => (items.length === 0 ? <Empty title={t("none")} why={t("tasks_none")} /> : <Table tasks={items} cancel={cancel} />)}</Around>
     </>
   );
-}
-
-/** What a task gave, why it failed, or what it is doing. */
-export function told(task: Task): string {
-  if (task.state === "done") return task.result === null || task.result === undefined ? "" : inWords(task.result);
-  return (task.state === "running" ? task.doing : task.error) ?? "";
-}
-
-function inWords(result: unknown): string {
-  if (typeof result !== "object" || result === null) return String(result);
-  return Object.entries(result)
-    .filter(([, value]) => value !== null && !(Array.isArray(value) && value.length === 0))
-    .map(([name, value]) => `${name} ${typeof value === "object" ? JSON.stringify(value) : String(value)}`)
-    .join(" · ");
 }
 
 function Table({ tasks, cancel }: { tasks: Task[]; cancel: (task: Task) => Promise<void> }) {
@@ -157,7 +144,7 @@ function Table({ tasks, cancel }: { tasks: Task[]; cancel: (task: Task) => Promi
               <td>
                 <At at={task.finished_at ?? task.leased_at ?? task.run_at} />
               </td>
-              <td class="long">{told(task) || f.NONE}</td>
+              <td class="long">{taskWords(task) || f.NONE}</td>
               <td>
                 {OPEN.includes(task.state) && !task.cancel_asked && (
                   <button type="button" aria-label={`${t("task_cancel")}: ${task.id}`} onClick={() => void cancel(task)}>

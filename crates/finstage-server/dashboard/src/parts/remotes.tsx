@@ -1,7 +1,7 @@
 // Servers that are asked: how much of what they allow is used, and how they answer.
 import * as f from "../format";
 import type { Quota, Remote } from "../shapes";
-import { t } from "../words";
+import { known, t } from "../words";
 import { Time } from "./said";
 import { Scroll } from "./states";
 
@@ -74,7 +74,7 @@ function State({ remote }: { remote: Remote }) {
 /** A limit as a line that fills, with its figures in words. */
 function Used({ quota }: { quota: Quota }) {
   const share = Math.min(1, quota.limit > 0 ? quota.used / quota.limit : 0);
-  const said = t("quota_value", { rule: quota.rule, used: f.count(quota.used), limit: f.count(quota.limit), window: f.duration(quota.window_s * 1000) });
+  const said = t("quota_value", { rule: known("rule_", quota.rule), used: f.count(quota.used), limit: f.count(quota.limit), window: f.duration(quota.window_s * 1000) });
   return (
     <div class="nowrap">
       <svg class="interval" viewBox="0 0 200 16" aria-hidden="true">

@@ -3,7 +3,7 @@
 use finstage_notify::fill;
 
 use super::super::numbers::Style;
-use super::super::{OutcomeGroup, WithheldCount};
+use super::super::{HeldByChannel, HeldReason, OutcomeGroup, WithheldCount};
 use super::sections::filled;
 use super::{Block, Pen, Section};
 
@@ -61,7 +61,23 @@ impl Pen<'_> {
             let names = vec![words.why, words.this_day, words.seven_days];
             blocks.push(Block::Table { texts: 1, names, rows });
         }
+        if !alerts.held.is_empty() {
+            blocks.push(Block::Heading(words.held_title));
+            blocks.push(Block::List(alerts.held.iter().map(|one| self.held(one)).collect()));
+        }
         Section { title: words.alerts, blocks }
+    }
+
+    /// What a channel held back, in a line.
+    pub(in super::super) fn held(&self, one: &HeldByChannel) -> String {
+        let why = |one: &HeldReason| {
+            let (count, why) = (Style::count(one.count), self.language().withheld(&one.reason));
+            fill(self.words.held_reason, &[("count", &count), ("why", &why)])
+        };
+        let why: Vec<String> = one.reasons.iter().map(why).collect();
+        let (count, why) = (Style::count(one.held), why.join(", "));
+        let values = [("channel", one.channel.as_str()), ("count", &count), ("why", &why)];
+        fill(self.words.held_line, &values)
     }
 
     /// Since when alerts are kept, where that is not all of the seven days.

@@ -127,6 +127,16 @@ fn watches_are_added_with_thresholds_of_the_instrument_and_taken_out_again() {
             .refused(2)
             .contains("24h is the longest")
     );
+    let rules: Vec<String> = (1..=17).map(|drop| format!("drop_from_high={drop}%")).collect();
+    let many = shell.run(&format!("watch add yahoo:^IXIC {} --json", rules.join(" "))).ok().rows();
+    let ids: Vec<&str> = many.iter().map(|row| row["id"].as_str().unwrap()).collect();
+    let of = |digit: &str| ids.iter().filter(|id| id.starts_with(digit)).count();
+    let digit = ids.iter().map(|id| &id[..1]).find(|digit| of(digit) > 1).expect("17 in 16");
+    let said = shell.run(&format!("watch remove {digit}")).refused(2);
+    assert!(said.contains(" watches: write more of one of "), "{said}");
+    let named = ids.iter().filter(|id| said.contains(**id)).count();
+    assert!(named >= of(digit).min(2) && said.starts_with(&format!("{digit} fits ")), "{said}");
+    shell.run(&format!("watch remove {}", ids.join(" "))).ok();
     let ids: Vec<&str> = rows.iter().map(|row| row["id"].as_str().unwrap()).collect();
     shell.run(&format!("watch remove {}", ids.join(" "))).ok();
     let none = shell.run("watch list").ok();
