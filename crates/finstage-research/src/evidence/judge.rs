@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use finstage_model::{
     Card, CardId, CardMember, CardNews, CardVerdict, ClaimKind, Grade, IdHasher, Insight,
-    Objection, OutOfSample, Symbol, Trial, TrialKind,
+    Objection, OutOfSample, Symbol, Timestamp, Trial, TrialKind,
 };
 use finstage_quant::stats::multiple::{benjamini_hochberg, benjamini_yekutieli, best_of};
 use finstage_quant::stats::power::detectable_edge;
@@ -259,8 +259,8 @@ impl Measured {
             data_hash: scope.ground_of(rule).data_hash.clone(),
             code_version: options.code_version.clone(),
             ledger_head: String::new(),
-            issued: scope.ground.to,
-            expires: scope.ground.to.plus(Duration::from_secs(u64::from(CARD_DAYS) * 86_400)),
+            issued: scope.ended,
+            expires: expiry(scope.ended),
             proven_at: None,
             news: rule.hears_news.then(|| self.news(scope)),
         }
@@ -348,6 +348,11 @@ impl Figures {
     fn p(&self) -> Option<f64> {
         self.estimate?.p(self.tail?)
     }
+}
+
+/// When a card of this moment ends.
+pub(super) fn expiry(issued: Timestamp) -> Timestamp {
+    issued.plus(Duration::from_secs(u64::from(CARD_DAYS) * 86_400))
 }
 
 /// Every gate that does not hold.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use finstage_engine::{Catalog, StrategySpec};
-use finstage_model::{ClaimKind, Horizon, Interval, Symbol, Trial};
+use finstage_model::{ClaimKind, Horizon, Interval, Symbol, Timestamp, Trial};
 
 use super::walk::Walk;
 use super::{Ground, MAX_SETS, Options, Tried};
@@ -51,6 +51,8 @@ pub(super) struct ScopePlan {
     pub(super) hearing: Ground,
     /// Horizons that are at least one bar, with their bars.
     pub(super) horizons: Vec<(Horizon, usize)>,
+    /// When the last bar of all was over: nothing was known earlier.
+    pub(super) ended: Timestamp,
 }
 
 impl ScopePlan {
@@ -335,6 +337,7 @@ fn scope(
         hearing: ground.clone().hearing(&all),
         ground,
         horizons: options.horizons.iter().filter_map(with_bars).collect(),
+        ended: all.iter().map(|one| one.ended).max().unwrap_or(Timestamp::EPOCH),
         members,
     }
 }

@@ -1,4 +1,4 @@
-use finstage_model::{Bar, Day, IdHasher, Interval, Price, Qty, Symbol};
+use finstage_model::{Bar, Day, IdHasher, Interval, Price, Qty, Symbol, Timestamp};
 use finstage_quant::stats::moments::trailing_deviation;
 
 use super::gates::{is_gap, year, years_at_close};
@@ -29,7 +29,7 @@ pub struct Instrument {
     pub(crate) symbol: Symbol,
     /// Adjusted, in nano units: what strategies see.
     pub(crate) bars: Vec<Bar>,
-    pub(crate) times: Vec<finstage_model::Timestamp>,
+    pub(crate) times: Vec<Timestamp>,
     /// Where a position is entered or left on each bar.
     prices: Vec<f64>,
     pub(crate) volatility: Vec<f64>,
@@ -39,6 +39,8 @@ pub struct Instrument {
     gaps: Vec<u32>,
     pub(crate) data_hash: u128,
     pub(crate) news: News,
+    /// When its last bar was over.
+    pub(crate) ended: Timestamp,
 }
 
 impl Instrument {
@@ -95,6 +97,7 @@ impl Instrument {
         Ok(Self {
             data_hash: fingerprint(&symbol, &bars),
             news: News::default(),
+            ended: bars.last().map_or(Timestamp::EPOCH, Bar::close_time),
             times: bars.iter().map(|bar| bar.open_time).collect(),
             volatility: volatility(&closes),
             symbol,
@@ -104,6 +107,14 @@ impl Instrument {
             years_at_close,
             gaps,
         })
+    }
+
+    /// The same with the moment at which the market was done with its last bar, where that is not the end of
+    /// the bar's length.
+    #[must_use]
+    pub const fn with_end(mut self, ended: Timestamp) -> Self {
+        self.ended = ended;
+        self
     }
 
     /// The same with what was read about it, for strategies that hear news.
