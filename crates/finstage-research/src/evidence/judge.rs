@@ -22,6 +22,7 @@ use super::{
     CARD_DAYS, LEAST_DSR, LEAST_EVENTS, Ledger, MOST_MISSING, Made, Measured, USEFUL_EDGE,
     USEFUL_SIZE,
 };
+use crate::study::Instrument;
 
 /// Among its family.
 #[derive(Debug, Clone, Copy, Default)]
@@ -269,7 +270,7 @@ impl Measured {
     /// What the instruments of a scope had to hear.
     fn news(&self, scope: &ScopePlan) -> CardNews {
         let of = |&place: &usize| &self.plan.instruments[place];
-        let heard = || scope.members.iter().map(of).map(|one| one.news().within(one.bars()));
+        let heard = || scope.members.iter().map(of).map(Instrument::news_heard);
         CardNews {
             documents: heard().map(<[Insight]>::len).sum(),
             from: heard().filter_map(|all| Some(all.first()?.known_at)).min(),

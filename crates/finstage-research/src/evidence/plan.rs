@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use finstage_engine::{Catalog, StrategySpec};
 use finstage_model::{ClaimKind, Horizon, Interval, Symbol, Timestamp, Trial};
 
+use super::measure::NUMBERS_AT_ONCE;
 use super::walk::Walk;
 use super::{Ground, MAX_SETS, Options, Tried};
 use crate::backtest::Maker;
@@ -37,6 +38,8 @@ pub struct Plan {
     /// Where parameters are chosen on earlier data: the rules to choose from, and their trial. There is
     /// then one rule, which stands for the choice.
     pub(super) walk: Option<Walk>,
+    /// A bound of memory, on which no figure depends.
+    pub(super) numbers_at_once: usize,
 }
 
 /// A group of instruments with the same pace.
@@ -108,6 +111,7 @@ impl Plan {
             options,
             hypotheses: Vec::new(),
             walk: None,
+            numbers_at_once: NUMBERS_AT_ONCE,
         };
         plan.hypotheses = plan.list();
         Ok(plan)
