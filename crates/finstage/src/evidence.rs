@@ -7,7 +7,9 @@ use std::num::NonZero;
 use std::time::Duration;
 
 use finstage_feeds::{MarketHours, registry};
-use finstage_model::{Bar, Card, CardVerdict, Day, IdHasher, Interval, Symbol, Timestamp, Trial};
+use finstage_model::{
+    Bar, Card, CardVerdict, Day, Horizon, IdHasher, Interval, Symbol, Timestamp, Trial,
+};
 use finstage_research::backtest::Backtest;
 use finstage_research::evidence::{Evidence, Ledger, Plan, in_force};
 use finstage_research::study::{Adjustment, Instrument, Pace};
@@ -79,6 +81,30 @@ pub fn instrument(
 pub fn adjustment(factors: &Factors, day: Day) -> Adjustment {
     let scale = factors.on(day);
     Adjustment { price: scale.price, split: scale.split }
+}
+
+/// How long after a signal is looked at where nobody says: the three shortest horizons that hold four bars, by
+/// the clock. On bars of a day and longer those from a day on, however few bars they hold.
+///
+/// ```
+/// use finstage_model::Interval;
+/// let of = |interval| finstage::evidence::usual_horizons(interval).map(|one| one.to_string());
+/// assert_eq!(of(Interval::M1), ["1h", "4h", "1d"]);
+/// assert_eq!(of(Interval::H1), ["4h", "1d", "1w"]);
+/// assert_eq!(of(Interval::D1), ["1d", "1w", "1mo"]);
+/// ```
+#[must_use]
+pub fn usual_horizons(interval: Interval) -> [Horizon; 3] {
+    const LEAST_BARS: u32 = 4;
+    let [hour, hours, day, week, month] = Horizon::ALL;
+    let holds = |horizon: Horizon| {
+        horizon.interval().nominal() >= interval.nominal().saturating_mul(LEAST_BARS)
+    };
+    match (holds(hour), holds(hours)) {
+        (true, _) => [hour, hours, day],
+        (false, true) => [hours, day, week],
+        (false, false) => [day, week, month],
+    }
 }
 
 /// The trials of the present epoch, from a ledger that is whole.
