@@ -144,7 +144,7 @@ mod tests {
     fn a_signal_that_fires_alone_is_compared_with_every_bar_of_the_record() {
         let lone = followed("a()", Direction::Long, 41);
         let often = (0..30).map(|nth| followed("b()", Direction::Short, 2 * nth));
-        let all: Vec<Followed> = often.chain([lone.clone()]).collect();
+        let all: Vec<Followed> = often.chain([lone]).collect();
         let [of_lone, of_often] = &found(&all, 400)[..] else { panic!("two groups") };
         assert_eq!((of_lone.n, of_lone.base_bars), (1, 59), "from day 0 to day 59");
         // Of each four steps the last goes down.
