@@ -133,6 +133,21 @@ impl MarketHours {
         }))
     }
 
+    /// The session that a bar of a day or less is of, where sessions end. A day is named in UTC and means the
+    /// market's own.
+    #[must_use]
+    pub fn session_of(self, interval: Interval, open_time: Timestamp) -> Option<Span> {
+        match interval {
+            _ if self == Self::Always => None,
+            Interval::D1 => self.session(open_time.day()).ok().flatten(),
+            Interval::W1 | Interval::Mo1 => None,
+            _ => {
+                let session = self.session(self.day_of(open_time)).ok().flatten()?;
+                (session.open <= open_time && open_time < session.close).then_some(session)
+            }
+        }
+    }
+
     /// All sessions of days of the market's own zone, `from` and `to` included.
     ///
     /// # Errors

@@ -168,8 +168,9 @@ pub fn hours(symbol: &Symbol) -> Option<MarketHours> {
     }
 }
 
-/// When the market of a bar was done with it: a bar of a day ends with its session where the hours are known, any other,
-/// and where they are not, when its length is over.
+/// When the market of a bar was done with it: a bar of a day or less ends with its session where the hours are known and
+/// it opened in one, any other, and where they are not, when its length is over. No bar that follows ends before it opened,
+/// so what ended by the close of a bar in time knows nothing of the next.
 ///
 /// ```
 /// use finstage_feeds::registry::closed_at;
@@ -180,15 +181,14 @@ pub fn hours(symbol: &Symbol) -> Option<MarketHours> {
 /// assert_eq!(closed("kis:005930", Interval::D1), "2026-11-27T06:30:00Z");
 /// assert_eq!(closed("binance:BTCUSDT", Interval::D1), "2026-11-28T00:00:00Z");
 /// assert_eq!(closed("yahoo:AAPL", Interval::H1), "2026-11-27T01:00:00Z");
+/// assert_eq!(closed("yahoo:005930.KS", Interval::H4), "2026-11-27T04:00:00Z"); // the session goes on
+/// assert_eq!(closed("yahoo:AAPL", Interval::W1), "2026-11-30T00:00:00Z");
 /// ```
 #[must_use]
 pub fn closed_at(symbol: &Symbol, interval: Interval, open_time: Timestamp) -> Timestamp {
     let over = interval.close_of(open_time);
-    if interval != Interval::D1 {
-        return over;
-    }
-    let session = |hours: MarketHours| hours.session(open_time.day()).ok().flatten();
-    hours(symbol).and_then(session).map_or(over, |session| session.close.min(over))
+    let session = hours(symbol).and_then(|hours| hours.session_of(interval, open_time));
+    session.map_or(over, |session| session.close.min(over))
 }
 
 /// The day of its market that a bar is of: a bar of a day says it, a shorter one where the hours are known and end.

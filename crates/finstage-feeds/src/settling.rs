@@ -47,23 +47,9 @@ impl Settling {
     pub fn due(&self, interval: Interval, open_time: Timestamp) -> Timestamp {
         let end = interval.close_of(open_time);
         let wait = if interval < Interval::D1 { AFTER_INTERVAL } else { AFTER_DAY };
-        let session = self.session_of(interval, open_time);
+        let session = self.hours.and_then(|hours| hours.session_of(interval, open_time));
         let end = session.map_or(end, |session| session.close.min(end));
         end.plus(self.delay).plus(wait)
-    }
-
-    /// The session that a bar of a day or less belongs to.
-    fn session_of(&self, interval: Interval, open_time: Timestamp) -> Option<Span> {
-        let hours = self.hours.filter(|hours| *hours != MarketHours::Always)?;
-        match interval {
-            // A day is named in UTC and means the market's own.
-            Interval::D1 => hours.session(open_time.day()).ok().flatten(),
-            Interval::W1 | Interval::Mo1 => None,
-            _ => {
-                let session = hours.session(hours.day_of(open_time)).ok().flatten()?;
-                (session.open <= open_time && open_time < session.close).then_some(session)
-            }
-        }
     }
 
     /// Whether trading in the regular session can have made a bar that opens at `open_time`; true

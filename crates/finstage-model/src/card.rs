@@ -376,7 +376,8 @@ pub struct Card {
     pub code_version: String,
     /// Hash of the last row of the trial ledger when it was made.
     pub ledger_head: String,
-    /// The close of the last bar: what it could know.
+    /// When the market was done with the last bar, which is the end of its session where there are any: from then
+    /// on what it says could be known. Never after it was made.
     pub issued: Timestamp,
     /// 90 days later.
     pub expires: Timestamp,

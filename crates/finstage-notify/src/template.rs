@@ -96,7 +96,9 @@ impl Template {
             facts.push(rule);
         }
         facts.push(evidence(words, &alert.kind));
-        let age = |proof: &Proof| alert.at.since(proof.issued);
+        // A bar of a session is told of before its length is over.
+        let at = alert.at.min(alert.said_at);
+        let age = |proof: &Proof| at.since(proof.issued);
         match &alert.kind {
             AlertKind::Signal { size: Some(size), .. } => {
                 facts.extend(sizes(words, size, age(size)));

@@ -24,25 +24,23 @@ impl News {
     /// before the first one opened.
     #[must_use]
     pub fn within(&self, bars: &[Bar]) -> &[Insight] {
-        let (Some(first), Some(last)) = (bars.first(), bars.last()) else { return &[] };
-        let since = first.open_time.minus(LONGEST_NEWS);
+        span(bars).map_or(&[], |span| self.between(span))
+    }
+
+    /// The same of bars of which the first opens and the last closes then.
+    pub(crate) fn between(&self, (open, close): (Timestamp, Timestamp)) -> &[Insight] {
+        let since = open.minus(LONGEST_NEWS);
         let place = |is_before: &dyn Fn(Timestamp) -> bool| {
             self.insights.partition_point(|insight| is_before(insight.known_at))
         };
         let begin = place(&|at| at < since);
-        let end = place(&|at| at <= last.close_time());
+        let end = place(&|at| at <= close);
         &self.insights[begin..end.max(begin)]
     }
 
-    /// When the first that the bars can hear was known; `None` where there is none.
-    #[must_use]
-    pub fn known_from(&self, bars: &[Bar]) -> Option<Timestamp> {
-        Some(self.within(bars).first()?.known_at)
-    }
-
     /// The hash of bars together with what they hear: `bars` itself where that is nothing.
-    pub(crate) fn with_fingerprint(&self, bars: &[Bar], hash: u128) -> u128 {
-        let heard = self.within(bars);
+    pub(crate) fn with_fingerprint(&self, span: (Timestamp, Timestamp), hash: u128) -> u128 {
+        let heard = self.between(span);
         if heard.is_empty() {
             return hash;
         }
@@ -54,6 +52,11 @@ impl News {
         });
         all.finish()
     }
+}
+
+/// Where bars begin and end; `None` where there are none.
+pub(crate) fn span(bars: &[Bar]) -> Option<(Timestamp, Timestamp)> {
+    Some((bars.first()?.open_time, bars.last()?.close_time()))
 }
 
 /// Hands the insights to an engine that knows the instrument by another name, bar by bar.
@@ -109,11 +112,10 @@ mod tests {
         let news = News::new((0..).zip(times).map(|(n, at)| insight(n, at, 0.5)).collect());
         let known: Vec<Timestamp> = news.within(&bars).iter().map(|one| one.known_at).collect();
         assert_eq!(known, [week, first, last]);
-        assert_eq!(news.known_from(&bars), Some(week));
         assert_eq!(news.within(&[]), []);
-        assert_eq!(News::default().with_fingerprint(&bars, 7), 7);
+        assert_eq!(News::default().with_fingerprint((first, last), 7), 7);
         // What cannot be heard makes no other data; each thing that is heard does.
-        let hash = |insights: Vec<Insight>| News::new(insights).with_fingerprint(&bars, 7);
+        let hash = |insights: Vec<Insight>| News::new(insights).with_fingerprint((first, last), 7);
         let heard = hash(vec![insight(1, first, 0.5)]);
         assert_ne!(heard, 7);
         assert_eq!(hash(vec![insight(1, first, 0.5), insight(2, nano(last, 1), 0.5)]), heard);

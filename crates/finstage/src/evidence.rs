@@ -6,8 +6,10 @@
 use std::num::NonZero;
 use std::time::Duration;
 
-use finstage_feeds::MarketHours;
-use finstage_model::{Bar, Card, CardVerdict, Day, IdHasher, Interval, Symbol, Timestamp, Trial};
+use finstage_feeds::{MarketHours, registry};
+use finstage_model::{
+    Bar, Card, CardVerdict, Day, Horizon, IdHasher, Interval, Symbol, Timestamp, Trial,
+};
 use finstage_research::backtest::Backtest;
 use finstage_research::evidence::{Evidence, Ledger, Plan, in_force};
 use finstage_research::study::{Adjustment, Instrument, Pace};
@@ -51,8 +53,8 @@ pub fn series(
     instrument.map(Some).map_err(Failure::usage)
 }
 
-/// An instrument whose horizons are counted by the hours of its market, as settled outcomes are.
-/// Where those are not known, the bars show how many make a day.
+/// An instrument whose horizons are counted by the hours of its market, as settled outcomes are, and whose
+/// last bar ended with its session. Where those are not known, the bars show how many make a day.
 ///
 /// # Errors
 /// When the bars are no series, or an adjustment is not a positive number.
@@ -61,16 +63,17 @@ pub fn instrument(
     bars: &[Bar],
     adjust: &dyn Fn(Day) -> Adjustment,
 ) -> Result<Instrument, finstage_research::Error> {
-    let Some((hours, first)) = hours.zip(bars.first()) else {
+    let Some((hours, last)) = hours.zip(bars.last()) else {
         return Instrument::new(symbol.clone(), bars, adjust);
     };
-    let interval = first.interval;
+    let interval = last.interval;
     let pace = Pace {
         interval,
         round_the_clock: hours == MarketHours::Always && interval <= Interval::D1,
         bars_a_day: hours.bars_a_day(interval),
     };
-    Instrument::paced(symbol.clone(), bars, adjust, pace)
+    let ended = registry::closed_at(symbol, interval, last.open_time);
+    Ok(Instrument::paced(symbol.clone(), bars, adjust, pace)?.with_end(ended))
 }
 
 /// What raw numbers of a day are multiplied by.
@@ -78,6 +81,30 @@ pub fn instrument(
 pub fn adjustment(factors: &Factors, day: Day) -> Adjustment {
     let scale = factors.on(day);
     Adjustment { price: scale.price, split: scale.split }
+}
+
+/// How long after a signal is looked at where nobody says: the three shortest horizons that hold four bars, by
+/// the clock. On bars of a day and longer those from a day on, however few bars they hold.
+///
+/// ```
+/// use finstage_model::Interval;
+/// let of = |interval| finstage::evidence::usual_horizons(interval).map(|one| one.to_string());
+/// assert_eq!(of(Interval::M1), ["1h", "4h", "1d"]);
+/// assert_eq!(of(Interval::H1), ["4h", "1d", "1w"]);
+/// assert_eq!(of(Interval::D1), ["1d", "1w", "1mo"]);
+/// ```
+#[must_use]
+pub fn usual_horizons(interval: Interval) -> [Horizon; 3] {
+    const LEAST_BARS: u32 = 4;
+    let [hour, hours, day, week, month] = Horizon::ALL;
+    let holds = |horizon: Horizon| {
+        horizon.interval().nominal() >= interval.nominal().saturating_mul(LEAST_BARS)
+    };
+    match (holds(hour), holds(hours)) {
+        (true, _) => [hour, hours, day],
+        (false, true) => [hours, day, week],
+        (false, false) => [day, week, month],
+    }
 }
 
 /// The trials of the present epoch, from a ledger that is whole.
@@ -107,7 +134,7 @@ pub fn verify(
     ledger: &Ledger<'_>,
     now: Timestamp,
 ) -> Result<Evidence> {
-    let evidence = plan.measure().map_err(Failure::usage)?.judge(ledger);
+    let evidence = plan.measure().map_err(Failure::usage)?.judge(ledger).made_at(now);
     let appended = records.add_trials(&evidence.trials, now)?;
     Ok(evidence.seal(&appended.head))
 }
@@ -169,21 +196,81 @@ mod tests {
         assert_eq!(epoch_begin(day(100), day(100 + 4000)), day(100 + 2 * 1826));
     }
 
+    fn bar(interval: Interval, open_s: i64) -> Bar {
+        let price = finstage_model::Price::from_nanos(1_000_000_000 + open_s % 7);
+        Bar {
+            instrument: finstage_model::InstrumentId(0),
+            interval,
+            open_time: Timestamp::from_secs(open_s),
+            open: price,
+            high: price,
+            low: price,
+            close: price,
+            volume: finstage_model::Qty::ZERO,
+            trades: 0,
+        }
+    }
+
+    /// A card of these series, whose last bars open at these moments, that is made at `now`.
+    fn issued(series: &[(&str, Interval, &str)], now: &str) -> Card {
+        let one = |&(symbol, interval, last): &(&str, Interval, &str)| {
+            let symbol: Symbol = symbol.parse().unwrap();
+            let last: Timestamp = last.parse().unwrap();
+            let length = interval.nominal().as_secs() as i64;
+            let bars: Vec<Bar> =
+                (-60..=0).map(|place| bar(interval, last.secs() + place * length)).collect();
+            let hours = registry::hours(&symbol);
+            instrument((&symbol, hours), &bars, &|_| Adjustment::NONE).unwrap()
+        };
+        let specs =
+            crate::generate::strategies(&["golden_cross".parse().unwrap()], &[], series[0].1);
+        let rules = (specs.unwrap(), finstage_strategies::CATALOG);
+        let all = series.iter().map(one).collect();
+        let plan = Plan::new(all, &Default::default(), rules, Default::default()).unwrap();
+        let records = Records::open_in_memory().unwrap();
+        let made = verify(&records, plan, &Ledger::of_store(&[]), now.parse().unwrap()).unwrap();
+        made.rows.into_iter().next().unwrap()
+    }
+
+    #[test]
+    fn a_card_is_issued_when_the_session_of_its_last_bar_ended() {
+        let at = |series: &[(&str, Interval, &str)]| {
+            let card = issued(series, "2026-12-24T00:00:00Z");
+            assert_eq!(card.expires, card.issued.plus(Duration::from_secs(90 * 86_400)));
+            assert_eq!(card.id, card.content_id());
+            card.issued.to_string()
+        };
+        let (monday, friday) = ("2026-11-30", "2026-11-27");
+        let (seoul, new_york) = ("kis:005930", "yahoo:AAPL");
+        assert_eq!(at(&[(seoul, Interval::D1, monday)]), "2026-11-30T06:30:00Z");
+        assert_eq!(at(&[(new_york, Interval::D1, friday)]), "2026-11-27T18:00:00Z", "a half-day");
+        // A scope of both knows what the later of them knows.
+        let both = [(new_york, Interval::D1, friday), (seoul, Interval::D1, monday)];
+        assert_eq!(at(&both), "2026-11-30T06:30:00Z");
+        let last_hour = (seoul, Interval::H1, "2026-11-30T06:00:00Z");
+        assert_eq!(at(&[last_hour]), "2026-11-30T06:30:00Z");
+        // Where nothing closes, and where hours are not known, a bar is over when its length is.
+        for symbol in ["binance:BTCUSDT", "yahoo:ES=F", "file:mine"] {
+            assert_eq!(at(&[(symbol, Interval::D1, monday)]), "2026-12-01T00:00:00Z", "{symbol}");
+        }
+    }
+
+    #[test]
+    fn a_card_is_never_issued_ahead_of_the_clock() {
+        // The bar of a day that is not over, from a file.
+        for symbol in ["kis:005930", "file:mine"] {
+            let card = issued(&[(symbol, Interval::D1, "2026-11-30")], "2026-11-30T03:00:00Z");
+            assert_eq!(card.issued.to_string(), "2026-11-30T03:00:00Z", "{symbol}");
+            assert_eq!(card.expires, card.issued.plus(Duration::from_secs(90 * 86_400)));
+            assert_eq!(card.id, card.content_id());
+        }
+    }
+
     #[test]
     fn a_market_that_never_closes_has_whole_days_however_few_bars_are_known() {
         let symbol: Symbol = "binance:BTCUSDT".parse().unwrap();
         // From noon of a Monday on, for a day and three quarters.
-        let bar = |minute: i64| Bar {
-            instrument: finstage_model::InstrumentId(0),
-            interval: Interval::M1,
-            open_time: Timestamp::from_secs((4 * 24 + 12) * 3_600 + minute * 60),
-            open: finstage_model::Price::from_nanos(1),
-            high: finstage_model::Price::from_nanos(1),
-            low: finstage_model::Price::from_nanos(1),
-            close: finstage_model::Price::from_nanos(1),
-            volume: finstage_model::Qty::ZERO,
-            trades: 0,
-        };
+        let bar = |minute: i64| bar(Interval::M1, (4 * 24 + 12) * 3_600 + minute * 60);
         let bars: Vec<Bar> = (0..2_520).map(bar).collect();
         let hours = finstage_feeds::registry::hours(&symbol);
         let known = instrument((&symbol, hours), &bars, &|_| Adjustment::NONE).unwrap();

@@ -93,6 +93,19 @@ fn a_card_without_occasions_is_told_in_one_line_and_without_what_is_unknown() {
 }
 
 #[test]
+fn evidence_is_as_old_as_when_the_alert_was_said() {
+    let (kind, at) = (crate::suite::unproven(), signal().at);
+    let said = |said_at| {
+        let alert = Alert { kind: kind.clone(), said_at, ..signal() };
+        Template::default().message(&alert, Repeat::No, None).plain()
+    };
+    let hours = |hours: u64| std::time::Duration::from_secs(hours * 3_600);
+    // A bar of a day is told of after its session, before the day is over.
+    assert!(said(at.minus(hours(3))).contains("The evidence is 29 d 21 h old."));
+    assert!(said(at.plus(hours(50))).contains("The evidence is 30 d 0 h old."), "a late alert");
+}
+
+#[test]
 fn larger_moves_are_told_without_a_direction() {
     let kind = crate::suite::large();
     let message = Template::default().message(&Alert { kind, ..signal() }, Repeat::No, None);

@@ -32,7 +32,7 @@ impl Strategy for Glad {
     }
 }
 
-const GLAD: Entry = Entry {
+pub(super) const GLAD: Entry = Entry {
     name: "glad",
     direction: Direction::Long,
     describes: "",
@@ -42,7 +42,7 @@ const GLAD: Entry = Entry {
     words: |_| String::new(),
     build: |_| Box::new(Glad(true)),
 };
-const DEAF: Entry = Entry { name: "deaf", build: |_| Box::new(Glad(false)), ..GLAD };
+pub(super) const DEAF: Entry = Entry { name: "deaf", build: |_| Box::new(Glad(false)), ..GLAD };
 
 fn verify(news: Vec<(Timestamp, f64)>) -> Evidence {
     let told = (0..).zip(news).map(|(number, (at, impact))| insight(number, at, impact));
@@ -75,7 +75,7 @@ fn card<'a>(evidence: &'a Evidence, name: &str) -> &'a Card {
 }
 
 /// Of every bar whether the next one rises, told so many seconds after its close.
-fn prophecy(seconds: i64) -> Vec<(Timestamp, f64)> {
+pub(super) fn prophecy(seconds: i64) -> Vec<(Timestamp, f64)> {
     let bars = bars();
     let told = |pair: &[Bar]| {
         let at = Timestamp::from_secs(pair[0].close_time().nanos() / 1_000_000_000 + seconds);

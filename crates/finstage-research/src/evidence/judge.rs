@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use finstage_model::{
     Card, CardId, CardMember, CardNews, CardVerdict, ClaimKind, Grade, IdHasher, Insight,
-    Objection, OutOfSample, Symbol, Trial, TrialKind,
+    Objection, OutOfSample, Symbol, Timestamp, Trial, TrialKind,
 };
 use finstage_quant::stats::multiple::{benjamini_hochberg, benjamini_yekutieli, best_of};
 use finstage_quant::stats::power::detectable_edge;
@@ -22,6 +22,7 @@ use super::{
     CARD_DAYS, LEAST_DSR, LEAST_EVENTS, Ledger, MOST_MISSING, Made, Measured, USEFUL_EDGE,
     USEFUL_SIZE,
 };
+use crate::study::Instrument;
 
 /// Among its family.
 #[derive(Debug, Clone, Copy, Default)]
@@ -259,8 +260,8 @@ impl Measured {
             data_hash: scope.ground_of(rule).data_hash.clone(),
             code_version: options.code_version.clone(),
             ledger_head: String::new(),
-            issued: scope.ground.to,
-            expires: scope.ground.to.plus(Duration::from_secs(u64::from(CARD_DAYS) * 86_400)),
+            issued: scope.ended,
+            expires: expiry(scope.ended),
             proven_at: None,
             news: rule.hears_news.then(|| self.news(scope)),
         }
@@ -269,7 +270,7 @@ impl Measured {
     /// What the instruments of a scope had to hear.
     fn news(&self, scope: &ScopePlan) -> CardNews {
         let of = |&place: &usize| &self.plan.instruments[place];
-        let heard = || scope.members.iter().map(of).map(|one| one.news().within(one.bars()));
+        let heard = || scope.members.iter().map(of).map(Instrument::news_heard);
         CardNews {
             documents: heard().map(<[Insight]>::len).sum(),
             from: heard().filter_map(|all| Some(all.first()?.known_at)).min(),
@@ -350,6 +351,11 @@ impl Figures {
     fn p(&self) -> Option<f64> {
         self.estimate?.p(self.tail?)
     }
+}
+
+/// When a card of this moment ends.
+pub(super) fn expiry(issued: Timestamp) -> Timestamp {
+    issued.plus(Duration::from_secs(u64::from(CARD_DAYS) * 86_400))
 }
 
 /// Every gate that does not hold.

@@ -18,12 +18,10 @@ use super::parallel::in_parallel;
 use super::plan::{Hypothesis, ScopePlan};
 use super::walk::Walked;
 use crate::Error;
-use crate::study::{Heard, Instrument, Rule, listen};
+use crate::study::{Heard, Instrument, Rule};
 
-/// Scopes that are measured together: they share draws, and their series fill the memory.
-const SCOPES_AT_ONCE: usize = 16;
-/// Strategies that hear a series together.
-const STRATEGIES_AT_ONCE: usize = 256;
+/// Numbers of the series that are measured together, about: they share draws, and fill the memory (16 MB).
+pub(super) const NUMBERS_AT_ONCE: usize = 1 << 21;
 /// The most columns of one piece of work, about: its draws are made once.
 const COLUMNS_AT_ONCE: usize = 128;
 /// The fewest, where there is not enough for several pieces for each thread.
@@ -66,18 +64,16 @@ impl Plan {
     /// When the engine refuses bars for their times.
     pub fn measure(self) -> Result<Measured, Error> {
         let threads = self.options.threads;
-        let heard = in_parallel(threads, &self.instruments, |instrument| self.hear(instrument));
-        let heard: Vec<Heard> = heard.into_iter().collect::<Result<_, Error>>()?;
+        let hear = |instrument: &Instrument| instrument.hear(&self.specs, self.catalog);
+        let heard: Vec<Heard> = in_parallel(threads, &self.instruments, hear)
+            .into_iter()
+            .collect::<Result<_, Error>>()?;
         let mut figures = vec![Figures::default(); self.hypotheses.len()];
-        let scopes: Vec<usize> = (0..self.scopes.len()).collect();
-        for batch in scopes.chunks(SCOPES_AT_ONCE) {
-            let mut places = Vec::new();
-            for work in self.work(batch) {
-                places.push(work);
-            }
+        let all = self.work();
+        for batch in all.chunk_by(|one, next| one.batch == next.batch) {
             let done = match &self.walk {
-                None => in_parallel(threads, &places, |work| Ok(self.studies(work, &heard))),
-                Some(walk) => places.iter().map(|work| self.walked(walk, work, &heard)).collect(),
+                None => in_parallel(threads, batch, |work| Ok(self.studies(work, &heard))),
+                Some(walk) => batch.iter().map(|work| self.walked(walk, work, &heard)).collect(),
             };
             let mut of_batch = Vec::new();
             for (place, figure) in
@@ -97,28 +93,31 @@ impl Plan {
         Ok(Measured { plan: self, figures })
     }
 
-    /// What the strategies say of a series, so many at a time that their memory stays small.
-    fn hear(&self, instrument: &Instrument) -> Result<Heard, Error> {
-        let mut all = Heard::default();
-        for specs in self.specs.chunks(STRATEGIES_AT_ONCE) {
-            let heard = listen(specs, self.catalog, instrument)?;
-            all.events.extend(heard.events);
-            all.repaints.extend(heard.repaints);
-        }
-        Ok(all)
-    }
-
-    /// The hypotheses with the same scope and start, which share their eligible bars.
-    fn work(&self, scopes: &[usize]) -> Vec<Work> {
-        let mut all: BTreeMap<(usize, Start), Vec<usize>> = BTreeMap::new();
+    /// The hypotheses with the same scope and start, which share their eligible bars, in batches whose series
+    /// have about so many numbers together. Those of a search stay together: its sets are heard once.
+    fn work(&self) -> Vec<Work> {
+        let mut shared: BTreeMap<(usize, Start), Vec<usize>> = BTreeMap::new();
         for (place, hypothesis) in self.hypotheses.iter().enumerate() {
-            if scopes.contains(&hypothesis.scope) {
-                let start = Start::of(&self.rules[hypothesis.rule]);
-                all.entry((hypothesis.scope, start)).or_default().push(place);
+            let start = Start::of(&self.rules[hypothesis.rule]);
+            shared.entry((hypothesis.scope, start)).or_default().push(place);
+        }
+        let (mut all, mut batch, mut numbers) = (Vec::new(), 0, 0);
+        for ((scope, start), hypotheses) in shared {
+            let of = |&member: &usize| self.instruments[member].times.len();
+            let dates = self.scopes[scope].members.iter().map(of).max().unwrap_or(1);
+            let at_once = match self.walk {
+                None => (self.numbers_at_once / dates).max(1),
+                Some(_) => hypotheses.len(),
+            };
+            for some in hypotheses.chunks(at_once) {
+                if numbers > 0 && numbers + some.len() * dates > self.numbers_at_once {
+                    (batch, numbers) = (batch + 1, 0);
+                }
+                numbers += some.len() * dates;
+                all.push(Work { scope, start, hypotheses: some.to_vec(), batch });
             }
         }
-        let work = |((scope, start), hypotheses)| Work { scope, start, hypotheses };
-        all.into_iter().map(work).collect()
+        all
     }
 
     fn studies(&self, work: &Work, heard: &[Heard]) -> Vec<(usize, Figures)> {
@@ -126,7 +125,9 @@ impl Plan {
         let steps: Vec<Vec<f64>> =
             scope.members.iter().map(|&place| self.instruments[place].steps()).collect();
         let mut all = Vec::new();
-        for (number, &(_, bars)) in scope.horizons.iter().enumerate() {
+        let asks =
+            |number| work.hypotheses.iter().any(|&place| self.hypotheses[place].horizon == number);
+        for (number, &(_, bars)) in scope.horizons.iter().enumerate().filter(|(n, _)| asks(*n)) {
             let ground = self.ground(scope, work.start, bars);
             let members: Vec<Member<'_>> = ground.members(self, scope);
             let study = Scope::new(&members, bars);
@@ -218,7 +219,11 @@ impl Plan {
         let mut pieces: Vec<Vec<Vec<usize>>> = Vec::new();
         for dates in lengths.into_values() {
             let mut piece: Vec<Vec<usize>> = Vec::new();
-            for sample in dates.values().flat_map(|all| all.chunks(at_once)) {
+            let samples = dates.iter().flat_map(|(&length, all)| {
+                let fit = self.numbers_at_once / length.max(1);
+                all.chunks(at_once.min(fit.max(LEAST_COLUMNS)))
+            });
+            for sample in samples {
                 if piece.iter().map(Vec::len).sum::<usize>() + sample.len() > at_once {
                     pieces.extend((!piece.is_empty()).then(|| std::mem::take(&mut piece)));
                 }
@@ -271,6 +276,8 @@ pub(super) struct Work {
     pub(super) scope: usize,
     pub(super) start: Start,
     pub(super) hypotheses: Vec<usize>,
+    /// Those of a batch are drawn together.
+    batch: usize,
 }
 
 /// One hypothesis with what it is asked of.

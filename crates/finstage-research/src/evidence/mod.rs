@@ -7,6 +7,8 @@
 //! any number of threads and any order of instruments.
 
 #[cfg(test)]
+mod bounds;
+#[cfg(test)]
 mod hearing;
 mod judge;
 mod ledger;

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use finstage_engine::{Catalog, StrategySpec};
-use finstage_model::{ClaimKind, Horizon, Interval, Symbol, Trial};
+use finstage_model::{ClaimKind, Horizon, Interval, Symbol, Timestamp, Trial};
 
+use super::measure::NUMBERS_AT_ONCE;
 use super::walk::Walk;
 use super::{Ground, MAX_SETS, Options, Tried};
 use crate::backtest::Maker;
@@ -37,6 +38,8 @@ pub struct Plan {
     /// Where parameters are chosen on earlier data: the rules to choose from, and their trial. There is
     /// then one rule, which stands for the choice.
     pub(super) walk: Option<Walk>,
+    /// A bound of memory, on which no figure depends.
+    pub(super) numbers_at_once: usize,
 }
 
 /// A group of instruments with the same pace.
@@ -51,6 +54,8 @@ pub(super) struct ScopePlan {
     pub(super) hearing: Ground,
     /// Horizons that are at least one bar, with their bars.
     pub(super) horizons: Vec<(Horizon, usize)>,
+    /// When the last bar of all was over: nothing was known earlier.
+    pub(super) ended: Timestamp,
 }
 
 impl ScopePlan {
@@ -106,6 +111,7 @@ impl Plan {
             options,
             hypotheses: Vec::new(),
             walk: None,
+            numbers_at_once: NUMBERS_AT_ONCE,
         };
         plan.hypotheses = plan.list();
         Ok(plan)
@@ -335,6 +341,7 @@ fn scope(
         hearing: ground.clone().hearing(&all),
         ground,
         horizons: options.horizons.iter().filter_map(with_bars).collect(),
+        ended: all.iter().map(|one| one.ended).max().unwrap_or(Timestamp::EPOCH),
         members,
     }
 }

@@ -2,9 +2,10 @@
 
 use std::cmp::Reverse;
 
-use finstage_model::{Card, CardVerdict, ClaimKind, Horizon, Interval, Trial};
+use finstage_model::{Card, CardVerdict, ClaimKind, Horizon, Interval, Timestamp, Trial};
 use serde::Serialize;
 
+use super::judge::expiry;
 use super::{Chosen, Ledger, Options, Spending};
 
 /// The smallest net edge that the best-observed strategy would have shown at a horizon.
@@ -69,6 +70,16 @@ impl Evidence {
             rows,
             trials,
         }
+    }
+
+    /// The same, made at `now`: a card whose bars end later (of a day that is not over, from a file) is issued now.
+    #[must_use]
+    pub fn made_at(mut self, now: Timestamp) -> Self {
+        for card in self.rows.iter_mut().filter(|card| card.issued > now) {
+            (card.issued, card.expires) = (now, expiry(now));
+            card.proven_at = card.proven_at.map(|_| now);
+        }
+        self
     }
 
     /// Ties the cards to the ledger whose last row has this hash, and gives them their ids.

@@ -6,6 +6,7 @@ use finstage_quant::stats::sharpe::Trials;
 
 use crate::News;
 use crate::backtest::Plan as Targets;
+use crate::news::span;
 use crate::study::{Instrument, fingerprint};
 use crate::sweep::Sweep;
 
@@ -28,13 +29,13 @@ impl Ground {
     /// Of the instruments of a group, in the order of symbols. `interval` is that of the first.
     pub(super) fn of(members: &[&Instrument]) -> Self {
         let names: Vec<&str> = members.iter().map(|one| one.symbol().as_str()).collect();
-        let bars = || members.iter().map(|one| one.bars());
+        let spans = || members.iter().map(|one| one.span);
         Self {
             members: names.join(","),
             interval: members.first().map_or(Interval::D1, |one| one.interval()),
             data_hash: joined(members.iter().map(|one| one.data_hash)),
-            from: first(bars()),
-            to: last(bars()),
+            from: first(spans()),
+            to: last(spans()),
         }
     }
 
@@ -51,16 +52,17 @@ impl Ground {
             members: symbol.to_string(),
             interval: bars.first().map_or(Interval::D1, |bar| bar.interval),
             data_hash: joined(std::iter::once(fingerprint(symbol, bars))),
-            from: first(std::iter::once(bars)),
-            to: last(std::iter::once(bars)),
+            from: first(span(bars).into_iter()),
+            to: last(span(bars).into_iter()),
         }
     }
 
     /// Of bars as they are with what is heard on them: the ground of an instrument with this news.
     #[must_use]
     pub fn of_heard_series(symbol: &Symbol, bars: &[Bar], news: &News) -> Self {
-        let hash = news.with_fingerprint(bars, fingerprint(symbol, bars));
-        Self { data_hash: joined(std::iter::once(hash)), ..Self::of_series(symbol, bars) }
+        let own = Self::of_series(symbol, bars);
+        let hash = news.with_fingerprint((own.from, own.to), fingerprint(symbol, bars));
+        Self { data_hash: joined(std::iter::once(hash)), ..own }
     }
 }
 
@@ -69,14 +71,12 @@ fn joined(hashes: impl Iterator<Item = u128>) -> String {
     format!("{:032x}", all.finish())
 }
 
-fn first<'a>(series: impl Iterator<Item = &'a [Bar]>) -> Timestamp {
-    let first = series.filter_map(|bars| Some(bars.first()?.open_time)).min();
-    first.unwrap_or(Timestamp::EPOCH)
+fn first(spans: impl Iterator<Item = (Timestamp, Timestamp)>) -> Timestamp {
+    spans.map(|(first, _)| first).min().unwrap_or(Timestamp::EPOCH)
 }
 
-fn last<'a>(series: impl Iterator<Item = &'a [Bar]>) -> Timestamp {
-    let last = series.filter_map(|bars| Some(bars.last()?.close_time())).max();
-    last.unwrap_or(Timestamp::EPOCH)
+fn last(spans: impl Iterator<Item = (Timestamp, Timestamp)>) -> Timestamp {
+    spans.map(|(_, last)| last).max().unwrap_or(Timestamp::EPOCH)
 }
 
 /// Something that is tried, before anything is known of it.

@@ -43,9 +43,11 @@ pub struct Statistics {
     pub win_low: Option<f64>,
     /// Upper end.
     pub win_high: Option<f64>,
-    /// Share of all bars of the same instruments and time that went this way ([`base_rate`]); filled
-    /// in by who has the bars.
+    /// Share of all bars of the same instruments that went this way in the time of the whole record
+    /// ([`base_rate`]); filled in by who has the bars. `None` where these are fewer than [`FEW`].
     pub base_rate: Option<f64>,
+    /// How many bars it is the share of.
+    pub base_bars: usize,
     /// Mean return.
     pub mean: f64,
     /// Standard deviation of returns, n − 1 in the denominator; `None` without spread.
@@ -119,6 +121,7 @@ impl Statistics {
             win_low: interval.map(|interval| interval.low),
             win_high: interval.map(|interval| interval.high),
             base_rate: None,
+            base_bars: 0,
             mean: mean(&returns).unwrap_or(0.0),
             volatility: moments.map(|moments| moments.deviation),
             sharpe: moments.map(|moments| moments.sharpe()),

@@ -161,7 +161,7 @@ impl Page {
             self.put(format_args!("It rests on bars from {} to {}. ", from.day(), to.day()));
         }
         self.put(format_args!(
-            "When the signal was said, the evidence was <b>{}</b> old; it counts until {}.</p></div>\n",
+            "At the end of the signal's bar, the evidence was <b>{}</b> old; it counts until {}.</p></div>\n",
             age(at.since(figures.issued)),
             figures.expires
         ));

@@ -1,13 +1,17 @@
-use finstage_model::{Bar, Day, IdHasher, Interval, Price, Qty, Symbol};
+use finstage_engine::{Catalog, StrategySpec};
+use finstage_model::{Bar, Day, IdHasher, Insight, Interval, Price, Qty, Symbol, Timestamp};
 use finstage_quant::stats::moments::trailing_deviation;
 
 use super::gates::{is_gap, year, years_at_close};
 use super::pace::Pace;
+use super::signals::{Heard, listen};
 use crate::series::check_bars;
 use crate::{Error, ErrorKind, News};
 
 /// Bars of the volatility that is known at a bar.
 const VOLATILITY_BARS: usize = 20;
+/// Strategies that hear a series together.
+const STRATEGIES_AT_ONCE: usize = 256;
 
 /// What raw numbers of a day are multiplied by (prices) or divided by (volumes).
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -27,9 +31,13 @@ impl Adjustment {
 #[derive(Debug, Clone)]
 pub struct Instrument {
     pub(crate) symbol: Symbol,
-    /// Adjusted, in nano units: what strategies see.
-    pub(crate) bars: Vec<Bar>,
-    pub(crate) times: Vec<finstage_model::Timestamp>,
+    /// Adjusted, in nano units: what strategies see. None once they were [heard](Self::heard_by).
+    bars: Vec<Bar>,
+    /// Where the first bar opens and where the length of the last one ends.
+    pub(crate) span: (Timestamp, Timestamp),
+    /// What strategies said, where the bars were let go.
+    told: Option<(Vec<StrategySpec>, Heard)>,
+    pub(crate) times: Vec<Timestamp>,
     /// Where a position is entered or left on each bar.
     prices: Vec<f64>,
     pub(crate) volatility: Vec<f64>,
@@ -39,6 +47,8 @@ pub struct Instrument {
     gaps: Vec<u32>,
     pub(crate) data_hash: u128,
     pub(crate) news: News,
+    /// When its last bar was over.
+    pub(crate) ended: Timestamp,
 }
 
 impl Instrument {
@@ -95,6 +105,9 @@ impl Instrument {
         Ok(Self {
             data_hash: fingerprint(&symbol, &bars),
             news: News::default(),
+            span: (raw[0].open_time, raw[raw.len() - 1].close_time()),
+            ended: raw[raw.len() - 1].close_time(),
+            told: None,
             times: bars.iter().map(|bar| bar.open_time).collect(),
             volatility: volatility(&closes),
             symbol,
@@ -106,11 +119,52 @@ impl Instrument {
         })
     }
 
-    /// The same with what was read about it, for strategies that hear news.
+    /// The same with the moment at which the market was done with its last bar, where that is not the end of
+    /// the bar's length.
+    #[must_use]
+    pub const fn with_end(mut self, ended: Timestamp) -> Self {
+        self.ended = ended;
+        self
+    }
+
+    /// The same with what was read about it, for strategies that hear news: before they hear it.
     #[must_use]
     pub fn with_news(mut self, news: News) -> Self {
         self.news = news;
+        self.told = None;
         self
+    }
+
+    /// The same with what these strategies say of it in place of its bars, which weigh four times what is left:
+    /// for many series that are judged together, read one after the other. It is then for plans of these
+    /// strategies only.
+    ///
+    /// # Errors
+    /// When a strategy cannot be built, or the engine refuses bars for their times.
+    pub fn heard_by(mut self, specs: &[StrategySpec], catalog: Catalog) -> Result<Self, Error> {
+        let heard = self.hear(specs, catalog)?;
+        (self.told, self.bars) = (Some((specs.to_vec(), heard)), Vec::new());
+        Ok(self)
+    }
+
+    /// What strategies say of it, so many at a time that their memory stays small.
+    pub(crate) fn hear(&self, specs: &[StrategySpec], catalog: Catalog) -> Result<Heard, Error> {
+        match &self.told {
+            Some((of, heard)) if of == specs => return Ok(heard.clone()),
+            None if !self.bars.is_empty() => {}
+            _ => {
+                let symbol = &self.symbol;
+                let why = format!("{symbol}: other strategies heard its bars: read them again");
+                return Err(Error::new(ErrorKind::Bars, why));
+            }
+        }
+        let mut all = Heard::default();
+        for some in specs.chunks(STRATEGIES_AT_ONCE) {
+            let heard = listen(some, catalog, self)?;
+            all.events.extend(heard.events);
+            all.repaints.extend(heard.repaints);
+        }
+        Ok(all)
     }
 
     /// What was read about it.
@@ -121,16 +175,23 @@ impl Instrument {
 
     /// Hash of the bars with what they hear.
     pub(crate) fn hearing_hash(&self) -> u128 {
-        self.news.with_fingerprint(&self.bars, self.data_hash)
+        self.news.with_fingerprint(self.span, self.data_hash)
     }
 
     /// The first bar at whose close anything about it was known: before, nobody knows whether there was no
     /// news or nobody collected it. As many as there are bars where nothing is known.
     pub(crate) fn hears_from(&self) -> usize {
-        match self.news.known_from(&self.bars) {
-            Some(known) => self.bars.partition_point(|bar| bar.close_time() < known),
-            None => self.bars.len(),
+        let close = |open: &Timestamp| self.pace.interval.close_of(*open);
+        match self.news_heard().first() {
+            Some(first) => self.times.partition_point(|open| close(open) < first.known_at),
+            None => self.times.len(),
         }
+    }
+
+    /// What was read about it and some bar of it can hear.
+    #[must_use]
+    pub fn news_heard(&self) -> &[Insight] {
+        self.news.between(self.span)
     }
 
     /// Whose bars.
@@ -151,7 +212,7 @@ impl Instrument {
         self.pace.interval
     }
 
-    /// The adjusted bars, as strategies see them.
+    /// The adjusted bars, as strategies see them; none once they were [heard](Self::heard_by).
     #[must_use]
     pub fn bars(&self) -> &[Bar] {
         &self.bars
@@ -200,7 +261,7 @@ impl Instrument {
             without_gap += usize::from(counts && has_gap);
             counts && !has_gap
         };
-        let eligible = (0..self.bars.len()).map(&mut is_eligible).collect();
+        let eligible = (0..self.times.len()).map(&mut is_eligible).collect();
         (eligible, without_gap)
     }
 }

@@ -28,7 +28,7 @@ pub enum TrackRecord {
     },
     /// What live signals came to: statistics, whether verified cards still hold, whether hit rates are true
     #[command(
-        after_help = "Returns are in the declared direction, before costs; `any bar` is the share of all bars of the\nsame time that went that way. A verified card is watched from its proof on: its sum grows with what\nlive occasions lack, and above the limit the card is muted until its next look. Forecasts are the\nhit rates that alerts carried, drawn to the base rate. Outcomes join as for export.\n\nExample:  finstage track-record stats --json"
+        after_help = "Returns are in the declared direction, before costs; `any bar` is the share of all bars of these\ninstruments that went that way, from the first entry of the record to its last exit; `-` where these\nare fewer than 30. A verified card is watched from its proof on: its sum grows with what\nlive occasions lack, and above the limit the card is muted until its next look. Forecasts are the\nhit rates that alerts carried, drawn to the base rate. Outcomes join as for export.\n\nExample:  finstage track-record stats --json"
     )]
     Stats,
 }

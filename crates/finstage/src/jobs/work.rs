@@ -30,8 +30,6 @@ use crate::upkeep::prune::{self, Kept, Policy};
 use crate::venues::Doors;
 use crate::{evidence, generate, wiring};
 
-/// How long after a signal the nightly verification looks, as far as bars are that short.
-const HORIZONS: [&str; 3] = ["1d", "1w", "1mo"];
 /// Cost as a fraction a side.
 const COST: f64 = 0.001;
 /// One thread: the service goes on meanwhile.
@@ -210,7 +208,7 @@ pub(super) fn together(strategies: &[StrategySpec]) -> Together {
     groups
 }
 
-fn verify(means: &Means, series: &Series, ticket: &Ticket) -> Given {
+pub(super) fn verify(means: &Means, series: &Series, ticket: &Ticket) -> Given {
     let groups = together(&means.engine.strategies);
     let (count, mut all) = (groups.len(), Judged::default());
     mute_drifted(&means.records)?;
@@ -222,17 +220,36 @@ fn verify(means: &Means, series: &Series, ticket: &Ticket) -> Given {
             return Err(Fault::passing("called off"));
         }
         ticket.tell(at as f64 / count as f64, format!("bars of {interval}"));
+        let mut asked = asked(&means.feeds, series, &[interval]);
+        asked.retain(|(symbol, _)| own.is_empty() || own.contains(symbol));
         let mut instruments = Vec::new();
-        for (symbol, interval) in asked(&means.feeds, series, &[interval]) {
-            if own.is_empty() || own.contains(&symbol) {
-                instruments.extend(evidence::series(&means.history, &symbol, interval)?);
+        for (symbol, _) in asked {
+            if ticket.is_called_off() {
+                return Err(Fault::passing("called off"));
             }
+            instruments.extend(heard(means, (&symbol, interval), &specs)?);
         }
         if !instruments.is_empty() {
-            all.judge(means, specs, instruments)?;
+            all.judge(means, (specs, interval), instruments)?;
         }
     }
     Ok(json!({"judged": all.judged, "new_cards": all.new, "stay": all.stay}))
+}
+
+/// A series as the strategies heard it: its bars are let go, so that never more than one series of them is held.
+fn heard(
+    means: &Means,
+    (symbol, interval): (&Symbol, Interval),
+    specs: &[StrategySpec],
+) -> Result<Option<Instrument>, Fault> {
+    let Some(mut one) = evidence::series(&means.history, symbol, interval)? else {
+        return Ok(None);
+    };
+    if generate::hears_news(specs) {
+        one = one.with_news(stored::about(&means.records, symbol)?);
+        tracing::info!("{}", stored::said(symbol, one.bars(), one.news()));
+    }
+    one.heard_by(specs, CATALOG).map(Some).map_err(Fault::lasting)
 }
 
 /// What came of a verification.
@@ -247,17 +264,11 @@ impl Judged {
     fn judge(
         &mut self,
         means: &Means,
-        specs: Vec<StrategySpec>,
-        mut instruments: Vec<Instrument>,
+        (specs, interval): (Vec<StrategySpec>, Interval),
+        instruments: Vec<Instrument>,
     ) -> Result<(), Fault> {
-        if generate::hears_news(&specs) {
-            instruments = stored::add(&means.records, instruments)?;
-            for one in &instruments {
-                tracing::info!("{}", stored::said(one.symbol(), one.bars(), one.news()));
-            }
-        }
         let options = Options {
-            horizons: HORIZONS.iter().filter_map(|text| text.parse().ok()).collect(),
+            horizons: evidence::usual_horizons(interval).to_vec(),
             cost: COST,
             threads: THREADS,
             code_version: crate::VERSION.to_owned(),

@@ -1,10 +1,12 @@
 //! `finstage track-record stats`
 
+mod any_bar;
+
 use std::collections::BTreeMap;
 
-use finstage_model::{AlertKind, Bar, Card, Horizon, Interval, SignalId, Symbol, Timestamp};
+use finstage_model::{AlertKind, Card, Horizon, Interval, SignalId};
 use finstage_research::live::{
-    Calibration, Drift, Followed, Group, Said, Statistics, base_rate, calibration, statistics,
+    Calibration, Drift, Followed, Group, Said, Statistics, calibration, statistics,
 };
 use finstage_store::history::History;
 use finstage_store::records::{Filter, Records};
@@ -15,10 +17,12 @@ use crate::commands::{print_json, print_line, print_table, say};
 use crate::drift;
 use crate::exit::Result;
 use crate::report::provenance;
-use crate::track;
 
 /// The newest alerts whose forecasts are read.
 const ALERTS_MAX: usize = 200_000;
+
+/// Why a group has no base rate.
+const NO_BASE: &str = "too few bars to know any";
 
 /// What live signals came to.
 struct Found {
@@ -31,9 +35,7 @@ struct Found {
 fn find(records: &Records, history: &History) -> Result<Found> {
     let settled = drift::settled(records)?;
     let mut groups = statistics(&settled);
-    for group in &mut groups {
-        group.base_rate = any_bar(&group.group, &settled, (records, history))?;
-    }
+    any_bar::fill(&mut groups, &settled, (records, history))?;
     let calibration = calibration(&forecasts(records, &settled)?);
     Ok(Found {
         groups,
@@ -69,37 +71,6 @@ pub(super) fn show(global: &Global, records: &Records, history: &History) -> Res
     print_statistics(&groups)?;
     print_cards(&watched, &muted)?;
     print_calibration(&calibration)
-}
-
-/// Share of all bars of the instruments and the time of a group's signals that went its way.
-fn any_bar(
-    group: &Group,
-    settled: &[Followed],
-    (records, history): (&Records, &History),
-) -> Result<Option<f64>> {
-    let mut spans: BTreeMap<&Symbol, (Timestamp, Timestamp, usize)> = BTreeMap::new();
-    for one in settled.iter().filter(|one| Group::of(one) == *group) {
-        let Some(settled) = one.settled else { continue };
-        let (from, to) = (settled.holding.entry, settled.holding.exit);
-        let span = spans.entry(&one.symbol).or_insert((from, to, 0));
-        *span = (span.0.min(from), span.1.max(to), span.2 + 1);
-    }
-    let (mut sum, mut weight) = (0.0, 0.0);
-    for (symbol, (from, to, events)) in spans {
-        let hours = track::hours(records, symbol)?;
-        let Some(length) = track::length(hours, group.horizon, group.interval) else { continue };
-        let bars: Vec<Bar> = history.bars(symbol, group.interval, from..after(to))?;
-        if let Some(rate) = base_rate(&bars, length, group.direction) {
-            sum += rate * events as f64;
-            weight += events as f64;
-        }
-    }
-    Ok((weight > 0.0).then(|| sum / weight))
-}
-
-/// The moment after `at`: ranges of time end before their end.
-fn after(at: Timestamp) -> Timestamp {
-    at.plus(std::time::Duration::from_nanos(1))
 }
 
 /// What was said with each signal about its hit, where that is known, and what came.
@@ -170,7 +141,12 @@ fn print_statistics(groups: &[Statistics]) -> Result<()> {
             number(one.sharpe, 2),
             number(one.profit_factor, 2),
             percent(Some(one.max_drawdown), 1),
-            if one.is_few { "too few to say" } else { "" }.to_owned(),
+            match (one.is_few, one.base_rate) {
+                (true, Some(_)) => "too few to say".to_owned(),
+                (true, None) => format!("too few to say; {NO_BASE}"),
+                (false, Some(_)) => String::new(),
+                (false, None) => NO_BASE.to_owned(),
+            },
         ]
     };
     print_table(&names, &groups.iter().map(cells).collect::<Vec<_>>())

@@ -114,7 +114,8 @@ fn a_proven_strategy_alerts_with_its_evidence() {
         &format!("this signal is VERIFIED by card {id}."),
         &occasions,
         &tried,
-        "The evidence is 24 h 0 min old.",
+        // From 16:00 in New York on; this feed brings the next bar when its day is over in UTC.
+        "The evidence is 28 h 0 min old.",
         "Not advice.",
     ] {
         assert!(message.contains(part), "{part}\n{message}");
