@@ -178,8 +178,13 @@ export function arrow(direction: Direction | number): string {
 
 const CAPITALS = new Set(["ma", "rsi", "bb", "macd", "adx", "mfi", "nr7", "rsi2", "sma", "ema"]);
 
-/** `volume_breakout_up(period=20,ratio=2)` as a name and its parameters. */
+/**
+ * `volume_breakout_up(period=20,ratio=2)` as a name and its parameters; `dip short: close < sma(20)` of one's own as the
+ * name that it was given and its condition.
+ */
 export function strategy(text: string): { name: string; params: string } {
+  const own = /^([\w]+)((?: short)?(?: every bar)?): (.*)$/.exec(text);
+  if (own) return { name: `${own[1] ?? ""}${own[2] ?? ""}`, params: own[3] ?? "" };
   const open = text.indexOf("(");
   const plain = open < 0 ? text : text.slice(0, open);
   const params = open < 0 ? "" : text.slice(open + 1).replace(/\).*$/, "").replaceAll(",", ", ").replaceAll("=", " ");
@@ -198,7 +203,8 @@ export function symbol(text: string): { venue: string; name: string } {
 export function cardWords(card: Card): string {
   if (card.reasons?.includes("drift")) return languageNow() === "en" && card.words ? card.words : t("why_drift");
   const grade = card.verdict === "verified" ? (card.claim === "size" ? "size" : "verified") : (card.grade ?? "");
-  const key = `words_${grade}` as Word;
+  const few = grade === "too_little_data" && (card.mde === null || card.mde === undefined);
+  const key = few ? "words_too_few" : (`words_${grade}` as Word);
   if (languageNow() === "en" && card.words) return card.words;
   if (!["size", "verified", "promising", "no_edge_seen", "too_little_data", "inconclusive", "cost_exceeds_edge", "wrong_direction"].includes(grade)) return card.words ?? "";
   return t(key, {

@@ -269,6 +269,7 @@ export const WORDS = {
   words_verified: ["Proven on past data: after this signal the price did {edge} better than usual after costs (95 %: {low} to {high}), {n} separate occasions; corrected for {family} things tried.", "과거 데이터로 입증됨: 이 신호 이후 비용을 빼고 평소보다 {edge} 나았습니다 (95% {low} ~ {high}). 독립 사례 {n}건, 시험 {family}건 반영."],
   words_promising: ["Better than usual so far, but with {family} ideas tested, luck explains it.", "지금까지는 평소보다 낫지만, 아이디어 {family}건을 시험했으므로 우연으로 설명됩니다."],
   words_no_edge_seen: ["If there is an edge, it is smaller than {high}: not worth the cost.", "우위가 있더라도 {high}보다 작아 비용만큼의 가치가 없습니다."],
+  words_too_few: ["Too few occasions ({n} of 30): no edge could be seen.", "독립 사례가 {n}건(30건 필요)이라 어떤 우위도 감지할 수 없었습니다."],
   words_too_little_data: ["Too few occasions: an edge below {mde} could not be seen.", "사례가 너무 적습니다. {mde}보다 작은 우위는 감지할 수 없었습니다."],
   words_inconclusive: ["No sign of an edge; none ruled out.", "우위의 징후가 없으나 배제되지도 않았습니다."],
   words_cost_exceeds_edge: ["Trading it loses money after costs.", "비용을 빼면 손실입니다."],

@@ -53,6 +53,8 @@ test("durations are in the largest unit that fits", () => {
 test("a strategy is a name and its parameters", () => {
   assert.deepEqual(f.strategy("macd_bullish_cross(fast=12,slow=26)"), { name: "MACD bullish cross", params: "fast 12, slow 26" });
   assert.deepEqual(f.strategy("low_volume"), { name: "Low volume", params: "" });
+  assert.deepEqual(f.strategy("dip: cross_below(rsi(14), 45) and close > sma(20)"), { name: "dip", params: "cross_below(rsi(14), 45) and close > sma(20)" });
+  assert.deepEqual(f.strategy("dip short every bar: close < sma(20)"), { name: "dip short every bar", params: "close < sma(20)" });
 });
 
 test("a round trip of costs is taken from the mean, but not from the size of moves", () => {
