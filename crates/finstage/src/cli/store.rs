@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 pub enum Store {
     /// Copy records, journal and history as of one moment, also while a service runs
     #[command(
-        after_help = "A path that ends in .tar or .tar.zst becomes one file, any other a folder. Not in it: the token of\nthe server, keys, answers of models, logs. --dry-run says what there is to copy. At its end everything is read once more, as store check\ndoes: exit code 6 when the data folder is damaged, and its backup with it.\n\nExamples:  finstage store backup /backup/finstage-2026-11-29.tar.zst\n           finstage store backup /backup/today"
+        after_help = "A path that ends in .tar or .tar.zst becomes one file, any other a folder. Not in it: the token of\nthe server, keys, answers of models, logs. --dry-run says what there is to copy.\nAt its end everything is read once more, as store check does: exit code 6 when the data folder\nis damaged, and its backup with it.\n\nExamples:  finstage store backup /backup/finstage-2026-11-29.tar.zst\n           finstage store backup /backup/today"
     )]
     Backup {
         /// Where it goes: nothing may be there yet
@@ -43,7 +43,7 @@ pub enum Store {
     Prune(StorePrune),
     /// Make damaged or lost records anew: from what can be read, the journal and the history
     #[command(
-        after_help = "The old records stay beside the new ones. What no journal tells (trials, the older track record, cards,\nadded watches) comes from the old records as far as they can be read, table by table; what is lost is said.\nA backup is better where there is one."
+        after_help = "The old records stay beside the new ones. What no journal tells (trials, the older track record, cards,\nadded watches) comes from the old records as far as they can be read; what is lost is said.\nA backup is better where there is one."
     )]
     Rebuild {
         /// Do not ask
