@@ -396,6 +396,28 @@ fn a_run_that_has_not_ended_holds_up_the_next_as_the_policy_says() {
 }
 
 #[test]
+fn a_task_that_somebody_put_off_stops_no_job() {
+    for policy in [CatchUp::Skip, CatchUp::Once] {
+        let house = House::new();
+        let mut job = hourly(policy);
+        job.at_start = AtStart::Each;
+        let mut scheduler = house.scheduler(job.clone());
+        let off = house.submit_task(NewTask {
+            run_at: Some(house.clock.now().plus(HOUR * 48)),
+            ..job.task.clone()
+        });
+        assert_eq!(scheduler.start(house.clock.now()).unwrap(), 1, "it runs at the start");
+        for hour in 1..=3 {
+            let leased = house.records.task_lease("w", house.clock.now(), HOUR, 9).unwrap();
+            house.records.task_complete(leased[0].lease, house.clock.now(), "1".into()).unwrap();
+            house.clock.set(t("2026-01-01T00:00:01Z").plus(HOUR * hour));
+            assert_eq!(scheduler.step(house.clock.now()).unwrap(), 1, "{policy:?}, hour {hour}");
+        }
+        assert_eq!(house.row(off).state, TaskState::Waiting);
+    }
+}
+
+#[test]
 fn the_first_start_of_all_fills_history_and_then_evidence() {
     let house = House::new();
     let settings = crate::config::parse("test", "", &[]).unwrap();

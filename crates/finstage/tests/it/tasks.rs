@@ -23,6 +23,8 @@ fn tasks_are_submitted_listed_cancelled_and_retried() {
     assert_eq!(shell.run("tasks show 1 --json").ok().json()["key"], "k");
     let why = shell.run("tasks show 99").refused(2);
     assert!(why.contains("there is no task 99"), "{why}");
+    let why = shell.run("tasks submit retention --delay 400d").refused(2);
+    assert!(why.contains("--delay") && why.contains("30d at most"), "{why}");
     let why = shell.run("tasks submit sleep").refused(2);
     assert!(why.contains("write one of outcomes report"), "{why}");
     let why = shell.run("tasks submit verify --data [1]").refused(2);
