@@ -7,7 +7,7 @@ use finstage_server::ScheduleItem;
 use finstage_store::Error;
 use finstage_store::records::{MAX_TASK_PAGE, NewTask, Records, TaskFilter, TaskRow, TaskState};
 
-use super::kinds::Kind;
+use super::kinds::{Around, Kind};
 use super::scheduler::{self, Job};
 use crate::exit::{Failure, Result};
 
@@ -90,7 +90,9 @@ fn next(
 /// A task of a type, given `data`.
 ///
 /// # Errors
-/// Exit 2 saying what the type takes.
-pub fn task(kind: &Kind, data: &str) -> Result<NewTask> {
-    kind.task(data).map_err(|fault| Failure::usage(format!("{}: {}", kind.name, fault.reason)))
+/// Exit 2 saying what the type takes, or what of it is not there.
+pub fn task(kind: &Kind, data: &str, around: &Around<'_>) -> Result<NewTask> {
+    let task = kind.task(data);
+    task.and_then(|task| kind.finds(data, around).map(|()| task))
+        .map_err(|fault| Failure::usage(format!("{}: {}", kind.name, fault.reason)))
 }

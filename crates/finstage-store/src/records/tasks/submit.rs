@@ -31,6 +31,7 @@ impl Records {
         self.0.write_together("submitting a task to", move |tx| {
             check(&task)?;
             check_delay(&task, now)?;
+            check_key(tx, &task)?;
             submit(tx, &task, now)
         })
     }
@@ -46,7 +47,10 @@ impl Records {
     ) -> Result<Vec<Submitted>, Error> {
         self.0.write_together("submitting tasks to", move |tx| {
             tasks.iter().try_for_each(check)?;
-            tasks.iter().try_for_each(|task| check_delay(task, now))?;
+            for task in &tasks {
+                check_delay(task, now)?;
+                check_key(tx, task)?;
+            }
             tasks.iter().map(|task| submit(tx, task, now)).collect()
         })
     }
@@ -112,6 +116,20 @@ fn check_delay(task: &NewTask, now: Timestamp) -> Result<(), Trouble> {
             format_duration(MAX_DELAY)
         ))),
         false => Ok(()),
+    }
+}
+
+/// Whether the key of a task is none of another type's. Not of schedules: nobody can stop them by taking their keys.
+fn check_key(tx: &Transaction<'_>, task: &NewTask) -> Result<(), Trouble> {
+    let Some(key) = &task.key else { return Ok(()) };
+    let mut query = tx.prepare_cached("SELECT id, kind FROM tasks WHERE idem = ?")?;
+    let found: Option<(i64, String)> =
+        query.query_row([key], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    match found {
+        Some((id, kind)) if kind != task.kind => Err(refused(format!(
+            "key \"{key}\" is that of task {id} of type \"{kind}\": write another one"
+        ))),
+        _ => Ok(()),
     }
 }
 

@@ -198,6 +198,13 @@ fn the_same_key_is_the_same_task() {
     assert_eq!((again.id, first.was_there, again.was_there), (first.id, false, true));
     let many = records.task_submit_many(vec![task("t"), keyed()], at(9)).unwrap();
     assert_eq!(many[1], again);
+    let other = || NewTask { kind: "other".into(), ..keyed() };
+    let why = records.task_submit(other(), at(9)).unwrap_err();
+    assert_eq!(why.kind(), ErrorKind::Refused);
+    assert!(why.to_string().contains(&format!("of task {} of type \"t\"", first.id)), "{why}");
+    assert_eq!(kind(records.task_submit_many(vec![other()], at(9))), ErrorKind::Refused);
+    let mark = Mark { name: "report".into(), last_at: at(9) };
+    assert!(records.task_submit_due(mark, vec![other()], at(9)).unwrap()[0].was_there);
     assert_eq!(records.task_counts().unwrap().ready, 2);
 }
 
