@@ -1,9 +1,8 @@
 //! The queue of tasks, and the schedules that fill it.
 
-use finstage_store::records::{Priority, TaskFilter, TaskId, TaskRow, TaskState};
+use finstage_store::records::{MAX_DELAY, Priority, TaskFilter, TaskId, TaskRow, TaskState};
 use hyper::StatusCode;
-use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::Call;
 use super::paging::{gone, page};
@@ -11,17 +10,6 @@ use crate::answer::{Answer, Page};
 use crate::app::App;
 use crate::problem::Problem;
 use crate::tasks::{ScheduleItem, TaskAsked, TaskItem};
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct New {
-    r#type: String,
-    data: Option<Value>,
-    priority: Option<String>,
-    #[serde(default)]
-    delay_s: u32,
-    key: Option<String>,
-}
 
 pub(super) fn list(app: &App, call: &Call) -> Result<Answer, Problem> {
     let limit = call.query.limit();
@@ -51,24 +39,51 @@ pub(super) fn show(app: &App, call: &Call) -> Result<Answer, Problem> {
 }
 
 pub(super) fn submit(app: &App, call: &Call) -> Result<Answer, Problem> {
-    let new: New = serde_json::from_slice(&call.body)
-        .map_err(|_| Problem::bad("write {\"type\": \"verify\", \"data\": {}}"))?;
-    let priority = match new.priority.as_deref() {
-        None => Priority::Normal,
-        Some(word) => Priority::find(word)
-            .ok_or_else(|| Problem::bad("priority is one of: critical high normal low"))?,
-    };
-    let asked = TaskAsked {
-        kind: new.r#type,
-        data: new.data.map_or_else(|| "{}".to_owned(), |data| data.to_string()),
-        priority,
-        delay_s: new.delay_s,
-        key: new.key,
-    };
+    let body: Map<String, Value> = serde_json::from_slice(&call.body)
+        .map_err(|why| Problem::bad(format!("the body is no JSON object: {why}")))?;
+    let asked = asked(body).map_err(Problem::bad)?;
     let submitted = app.desk.submit_task(&asked)?;
     let mut answer = Answer::json(&TaskItem::from(&app.records.task(submitted)?));
     answer.status = StatusCode::CREATED;
     Ok(answer)
+}
+
+/// The error begins with the field at fault.
+fn asked(mut body: Map<String, Value>) -> Result<TaskAsked, String> {
+    let mut take = |name: &str| body.remove(name).filter(|value| !value.is_null());
+    let text = |name: &str, value: Value| match value {
+        Value::String(text) => Ok(text),
+        _ => Err(format!("{name}: write text")),
+    };
+    let most = MAX_DELAY.as_secs();
+    let kind =
+        take("type").ok_or("type: it is missing: write one, as in {\"type\": \"verify\"}")?;
+    let asked = TaskAsked {
+        kind: text("type", kind)?,
+        data: take("data").map_or_else(|| "{}".to_owned(), |data| data.to_string()),
+        priority: match take("priority") {
+            None => Priority::Normal,
+            Some(word) => word
+                .as_str()
+                .and_then(Priority::find)
+                .ok_or("priority: write critical, high, normal or low")?,
+        },
+        delay_s: match take("delay_s") {
+            None => 0,
+            Some(delay) => delay
+                .as_u64()
+                .filter(|delay| *delay <= most)
+                .and_then(|delay| u32::try_from(delay).ok())
+                .ok_or_else(|| format!("delay_s: write whole seconds, 0 to {most}"))?,
+        },
+        key: take("key").map(|key| text("key", key)).transpose()?,
+    };
+    match body.keys().next() {
+        Some(unknown) => Err(format!(
+            "{unknown}: there is no such field: write type, data, priority, delay_s or key"
+        )),
+        None => Ok(asked),
+    }
 }
 
 pub(super) fn cancel(app: &App, call: &Call) -> Result<Answer, Problem> {

@@ -217,6 +217,27 @@ async fn tasks_are_submitted_listed_in_pages_and_called_off() {
     ] {
         assert_eq!(post("/api/v1/tasks", bad).await.problem(), 400, "{bad}");
     }
+    for (bad, words) in [
+        ("{bad", "the body is no JSON object: "),
+        ("{}", "type: it is missing"),
+        ("{\"type\": 1}", "type: write text"),
+        (
+            "{\"type\": \"known\", \"delay\": \"5s\"}",
+            "delay: there is no such field: write type, data,",
+        ),
+        (
+            "{\"type\": \"known\", \"delay_s\": 2592001}",
+            "delay_s: write whole seconds, 0 to 2592000",
+        ),
+        ("{\"type\": \"known\", \"delay_s\": -1}", "delay_s: write whole"),
+        ("{\"type\": \"known\", \"priority\": 3}", "priority: write critical, high"),
+        ("{\"type\": \"backtest\", \"key\": \"once\"}", "is that of task"),
+    ] {
+        let reply = post("/api/v1/tasks", bad).await;
+        assert_eq!(reply.status, 400, "{bad}");
+        let detail = reply.json()["detail"].as_str().unwrap().to_owned();
+        assert!(detail.contains(words), "{bad}: {detail}");
+    }
     for missing in ["/api/v1/tasks/99", "/api/v1/tasks/x"] {
         assert_eq!(scene.get(missing).await.problem(), 404, "{missing}");
     }

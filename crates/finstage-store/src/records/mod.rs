@@ -78,10 +78,10 @@ pub use statements::{
     active_connections, set_slow, slow_statements, statements,
 };
 pub use tasks::{
-    Again, Busy, Failed, KindStats, LeasedTask, MAX_BACKOFF, MAX_KINDS, MAX_PAYLOAD_BYTES,
-    MAX_REASON_CHARS, MAX_RESULT_BYTES, MAX_TASK_PAGE, MAX_TRIES, Mark, NewTask, Priority,
-    Progress, Pruned, Renewed, Submitted, TaskCounts, TaskFilter, TaskId, TaskKeep, TaskLease,
-    TaskRow, TaskState,
+    Again, Busy, Failed, KindStats, LeasedTask, MAX_BACKOFF, MAX_DELAY, MAX_KINDS,
+    MAX_PAYLOAD_BYTES, MAX_REASON_CHARS, MAX_RESULT_BYTES, MAX_TASK_PAGE, MAX_TRIES, Mark, NewTask,
+    Priority, Progress, Pruned, Renewed, Submitted, TaskCounts, TaskFilter, TaskId, TaskKeep,
+    TaskLease, TaskRow, TaskState,
 };
 pub use touched::Touched;
 pub use track::{MAX_TRACK, OpenSignal, TrackEntry, TrackOutcome, TrackRow, TrackSignal};

@@ -46,6 +46,9 @@ pub const MAX_TRIES: u32 = 100;
 /// The longest wait between two tries.
 pub const MAX_BACKOFF: Duration = Duration::from_secs(3_600);
 
+/// The longest time for which whoever submits a task can put it off.
+pub const MAX_DELAY: Duration = Duration::from_secs(30 * 86_400);
+
 /// The number of a task; no number is used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TaskId(i64);

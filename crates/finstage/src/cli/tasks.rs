@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use finstage_model::parse_duration;
-use finstage_store::records::{Priority, TaskId, TaskState};
+use finstage_model::{format_duration, parse_duration};
+use finstage_store::records::{MAX_DELAY, Priority, TaskId, TaskState};
 
 /// `finstage tasks`
 #[derive(Debug, Subcommand)]
@@ -72,8 +72,8 @@ pub struct TaskSubmit {
     /// How urgent it is: critical, high, normal or low
     #[arg(long, value_name = "PRIORITY", default_value = "normal", value_parser = priority)]
     pub priority: Priority,
-    /// Not before so long has passed
-    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    /// Not before so long has passed, 30d at most
+    #[arg(long, value_name = "DURATION", value_parser = delay)]
     pub delay: Option<Duration>,
     /// Who submits the same key again gets the task that is there
     #[arg(long, value_name = "KEY")]
@@ -97,6 +97,14 @@ pub enum Schedule {
         #[arg(value_name = "NAME")]
         name: String,
     },
+}
+
+fn delay(text: &str) -> Result<Duration, String> {
+    let delay = parse_duration(text).map_err(|why| why.to_string())?;
+    match delay > MAX_DELAY {
+        true => Err(format!("a task can be put off for {} at most", format_duration(MAX_DELAY))),
+        false => Ok(delay),
+    }
 }
 
 fn state(text: &str) -> Result<TaskState, String> {

@@ -1,9 +1,9 @@
 //! `finstage schedule`
 
-use finstage_model::Clock as _;
+use finstage_model::{Clock as _, Timestamp};
 use finstage_net::SystemClock;
 use finstage_server::ScheduleItem;
-use finstage_store::records::StoreKind;
+use finstage_store::records::{StoreKind, TaskState};
 
 use super::{data_dir, load_without_channels, print_json, print_table, say, tasks};
 use crate::cli::{Global, Schedule};
@@ -30,7 +30,8 @@ pub(super) fn run(global: &Global, args: &Schedule) -> Result<Exit> {
                     format!("there is no job \"{name}\": write one of {}", table::NAMES.join(" "));
                 return Err(Failure::usage(why));
             };
-            let waits = records.task_lane_open(job.name)? > 0;
+            let before = records.task_lane_before(job.name, now)?;
+            let waits = before.is_some_and(|one| one.state != TaskState::Waiting);
             let submitted = records.task_submit(job.run_now(), now)?;
             let words = match waits {
                 true => "submitted; it runs when the one before has ended",
@@ -50,8 +51,9 @@ fn list(global: &Global, items: &[ScheduleItem]) -> Result<Exit> {
         print_json(&items)?;
         return Ok(Exit::Done);
     }
-    let text = |at: Option<&finstage_model::Timestamp>| {
-        at.map_or_else(|| "-".to_owned(), ToString::to_string)
+    // Whole seconds are enough for people.
+    let text = |at: Option<&Timestamp>| {
+        at.map_or_else(|| "-".to_owned(), |at| Timestamp::from_secs(at.secs()).to_string())
     };
     let cells = |item: &ScheduleItem| {
         vec![

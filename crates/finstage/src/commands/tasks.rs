@@ -10,7 +10,7 @@ use serde_json::json;
 use super::{data_dir, load_without_channels, print_json, print_line, print_table, say, say_none};
 use crate::cli::{Global, TaskList, TaskSubmit, Tasks};
 use crate::exit::{Exit, Failure, Result};
-use crate::jobs::kinds::{self, KINDS};
+use crate::jobs::kinds::{self, Around, KINDS};
 use crate::jobs::shown;
 use crate::wiring;
 
@@ -25,7 +25,12 @@ pub(super) fn run(global: &Global, args: &Tasks) -> Result<Exit> {
     match args {
         Tasks::List(args) => list(global, &read()?, args),
         Tasks::Show { id } => show(global, &found(read()?.task(*id))?),
-        Tasks::Submit(args) => submit(global, &write()?, args),
+        Tasks::Submit(args) => {
+            let feeds = loaded.settings.feeds.iter();
+            let watched: Vec<_> = feeds.flat_map(|feed| feed.symbols.iter().cloned()).collect();
+            let around = Around { watched: &watched, now: SystemClock.now() };
+            submit(global, &write()?, (args, &around))
+        }
         Tasks::Cancel { ids } => {
             each(global, ids, |records, id| records.task_cancel(id, SystemClock.now()), &write()?)
         }
@@ -133,10 +138,14 @@ fn show(global: &Global, row: &TaskRow) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn submit(global: &Global, records: &Records, args: &TaskSubmit) -> Result<Exit> {
+fn submit(
+    global: &Global,
+    records: &Records,
+    (args, around): (&TaskSubmit, &Around<'_>),
+) -> Result<Exit> {
     let kind = kinds::find(&args.kind)?;
-    let usual = shown::task(kind, &args.data)?;
-    let now = SystemClock.now();
+    let usual = shown::task(kind, &args.data, around)?;
+    let now = around.now;
     let task = NewTask {
         priority: args.priority,
         run_at: args.delay.map(|delay| now.plus(delay)),

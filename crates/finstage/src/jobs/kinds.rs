@@ -3,9 +3,11 @@
 
 use std::time::Duration;
 
-use finstage_model::{Day, Interval, Symbol};
+use finstage_model::{Day, Interval, Symbol, Timestamp};
 use finstage_store::records::NewTask;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 
 use super::backtest;
 use super::registry::Fault;
@@ -78,7 +80,8 @@ impl Kind {
     /// # Errors
     /// When it cannot be given `payload`, and what it takes.
     pub fn task(&self, payload: &str) -> Result<NewTask, Fault> {
-        (self.check)(payload).map_err(|fault| {
+        let checked = Fields::of(payload).and_then(|_| (self.check)(payload));
+        checked.map_err(|fault| {
             Fault::lasting(format!("{}: it takes {}", fault.reason, self.takes))
         })?;
         Ok(NewTask {
@@ -89,6 +92,72 @@ impl Kind {
             lane: Some(self.name.to_owned()),
             ..NewTask::new(self.name, payload)
         })
+    }
+
+    /// Whether there is what a payload names, which the type can be given.
+    ///
+    /// # Errors
+    /// Naming the field, and what is not there.
+    pub fn finds(&self, payload: &str, around: &Around<'_>) -> Result<(), Fault> {
+        match self.name {
+            "backfill" | "verify" => {
+                let series: Series = serde_json::from_str(payload).map_err(Fault::lasting)?;
+                let is_watched = |symbol: &&Symbol| around.watched.contains(symbol);
+                let unknown = series.symbols.iter().find(|symbol| !is_watched(symbol));
+                match unknown.filter(|_| !around.watched.is_empty()) {
+                    Some(unknown) => Err(Fault::lasting(format!(
+                        "symbols: {unknown} is not watched: add it to [[feeds]], or use `finstage {} --symbols {unknown}`",
+                        self.name
+                    ))),
+                    None => Ok(()),
+                }
+            }
+            "replay_check" => {
+                let OfDay { date } = serde_json::from_str(payload).map_err(Fault::lasting)?;
+                let today = around.now.day();
+                match date.filter(|date| *date > today) {
+                    Some(date) => Err(Fault::lasting(format!(
+                        "date: {date} has not begun: today is {today} (UTC)"
+                    ))),
+                    None => Ok(()),
+                }
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What a submission is held against, besides what its type takes.
+#[derive(Debug, Clone, Copy)]
+pub struct Around<'a> {
+    /// What is watched; nothing where that is not known.
+    pub watched: &'a [Symbol],
+    /// The time.
+    pub now: Timestamp,
+}
+
+/// Fields of what a type is given, which were not looked at yet. Errors begin with the name of the field.
+struct Fields(Map<String, Value>);
+
+impl Fields {
+    fn of(payload: &str) -> Result<Self, Fault> {
+        match serde_json::from_str(payload) {
+            Ok(Value::Object(fields)) => Ok(Self(fields)),
+            Ok(_) => Err(Fault::lasting("data: it is no JSON object")),
+            Err(why) => Err(Fault::lasting(format!("data: it is no JSON ({why})"))),
+        }
+    }
+
+    fn read<T: DeserializeOwned>(&mut self, name: &str) -> Result<Option<T>, Fault> {
+        let value = self.0.remove(name).map(serde_json::from_value);
+        value.transpose().map_err(|why| Fault::lasting(format!("{name}: {why}")))
+    }
+
+    fn end(self) -> Result<(), Fault> {
+        match self.0.keys().next() {
+            Some(unknown) => Err(Fault::lasting(format!("{unknown}: there is no such field"))),
+            None => Ok(()),
+        }
     }
 }
 
@@ -106,20 +175,34 @@ pub fn find(name: &str) -> Result<&'static Kind> {
     })
 }
 
-fn read<A: serde::de::DeserializeOwned>(payload: &str) -> Result<(), Fault> {
+/// As the handler will read it: what is left to refuse then has no field, such as one that is there twice.
+fn whole<A: DeserializeOwned>(payload: &str) -> Result<(), Fault> {
     serde_json::from_str::<A>(payload).map(drop).map_err(Fault::lasting)
 }
 
 fn nothing(payload: &str) -> Result<(), Fault> {
-    read::<Nothing>(payload)
+    Fields::of(payload)?.end()
 }
 
 fn series(payload: &str) -> Result<(), Fault> {
-    read::<Series>(payload)
+    let mut fields = Fields::of(payload)?;
+    if fields.read::<Vec<Symbol>>("symbols")?.is_some_and(|symbols| symbols.is_empty()) {
+        let why = "symbols: none is named: name one, or leave the field out";
+        return Err(Fault::lasting(why));
+    }
+    fields.read::<Option<Interval>>("interval")?;
+    fields.end()?;
+    whole::<Series>(payload)
 }
 
 fn of_day(payload: &str) -> Result<(), Fault> {
-    read::<OfDay>(payload)
+    let mut fields = Fields::of(payload)?;
+    let date: Option<Option<String>> = fields.read("date")?;
+    if let Some(date) = date.flatten() {
+        date.parse::<Day>().map_err(|why| Fault::lasting(format!("date: {why}")))?;
+    }
+    fields.end()?;
+    whole::<OfDay>(payload)
 }
 
 const SERIES: &str =

@@ -2,8 +2,9 @@
 //!
 //! An occurrence is a task with the key `job@occurrence`, submitted in the same transaction that moves the
 //! job's mark. So a process that dies anywhere in between neither loses nor doubles it. A job has a lane: no
-//! two of its tasks run at the same time, whoever submitted them. While one has not ended, the next
-//! occurrence waits (`once`), is passed over (`skip`), or queues behind (`all`).
+//! two of its tasks run at the same time, whoever submitted them. While one of them runs, is about to, or failed
+//! and is tried again, the next occurrence waits (`once`), is passed over (`skip`), or queues behind (`all`). A task that
+//! somebody put off holds up nothing before its time.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,10 +12,10 @@ use std::time::Duration;
 
 use finstage_model::Timestamp;
 use finstage_store::Error;
-use finstage_store::records::{Mark, NewTask, Records};
+use finstage_store::records::{Mark, NewTask, Records, TaskRow, TaskState};
 use tokio::sync::{Notify, watch};
 
-use super::timing::{CatchUp, Timing};
+use super::timing::{CatchUp, Due, Timing};
 use crate::pace::Pace;
 
 /// The longest real time between two looks: a clock that jumps is noticed by then.
@@ -88,6 +89,8 @@ pub struct Scheduler {
     records: Records,
     jobs: Vec<Job>,
     marks: BTreeMap<String, Timestamp>,
+    /// Occurrences of which it was said that they wait.
+    waiting: BTreeMap<&'static str, Timestamp>,
     seed: u64,
 }
 
@@ -102,7 +105,7 @@ impl Scheduler {
         let kept = records.schedule_marks()?.into_iter();
         let marks = kept.map(|mark| (mark.name, mark.last_at)).collect();
         let seed = seed(&records, now)?;
-        let mut new = Self { records, jobs, marks, seed };
+        let mut new = Self { records, jobs, marks, waiting: BTreeMap::new(), seed };
         for job in &new.jobs {
             if !new.marks.contains_key(job.name) {
                 let mark = Mark { name: job.name.to_owned(), last_at: now };
@@ -121,7 +124,7 @@ impl Scheduler {
         let mut tasks = Vec::new();
         for job in self.jobs.iter().filter(|job| job.at_start == AtStart::Each) {
             // What an earlier life left open runs now anyway.
-            if self.records.task_lane_open(job.name)? == 0 {
+            if self.records.task_lane_before(job.name, now)?.is_none() {
                 tasks.push(job.run_now());
             }
         }
@@ -147,20 +150,18 @@ impl Scheduler {
                 self.marks.insert(job.name.to_owned(), now);
             }
             let Some(mut due) = job.timing.due(last, now) else { continue };
-            let is_busy = job.timing.catch_up != CatchUp::All
-                && !due.run.is_empty()
-                && self.records.task_lane_open(job.name)? > 0;
-            match (is_busy, job.timing.catch_up) {
-                (true, CatchUp::Skip) => {
-                    tracing::warn!(
-                        "{}: the run before has not ended: this one is skipped",
-                        job.name
-                    );
+            if let Some(before) = self.before(job, &due, now)? {
+                let (name, why) = (job.name, words(&before));
+                if job.timing.catch_up == CatchUp::Skip {
+                    tracing::warn!("{name}: {why}: the run of {} is skipped", due.mark);
                     due.run.clear();
+                } else {
+                    // It is looked at again, and by then a younger occurrence may stand for it.
+                    if self.waiting.insert(name, due.mark) != Some(due.mark) {
+                        tracing::info!("{name}: {why}: the run of {} waits", due.mark);
+                    }
+                    continue;
                 }
-                // It is looked at again, and by then a younger occurrence may stand for it.
-                (true, _) => continue,
-                (false, _) => {}
             }
             let tasks: Vec<NewTask> =
                 due.run.iter().map(|at| job.occurrence(*at, self.seed)).collect();
@@ -170,6 +171,15 @@ impl Scheduler {
             self.marks.insert(job.name.to_owned(), due.mark);
         }
         Ok(submitted)
+    }
+
+    /// The run that has to end before what is due of a job, if its policy wants that.
+    fn before(&self, job: &Job, due: &Due, now: Timestamp) -> Result<Option<TaskRow>, Error> {
+        match job.timing.catch_up {
+            CatchUp::All => Ok(None),
+            _ if due.run.is_empty() => Ok(None),
+            _ => self.records.task_lane_before(job.name, now),
+        }
     }
 
     /// When the next occurrence is.
@@ -204,6 +214,18 @@ impl Scheduler {
     }
 }
 
+/// How the run before stands.
+fn words(before: &TaskRow) -> String {
+    let id = before.id;
+    match before.state {
+        TaskState::Running => format!("task {id} has not ended"),
+        TaskState::Waiting if before.attempts > 0 => {
+            format!("task {id} failed and is tried again at {}", before.run_at)
+        }
+        _ => format!("task {id} has not begun, though its time has come"),
+    }
+}
+
 /// Works where it holds up nobody. A step that fails is said, and tried again at the next look.
 async fn blocking(
     mut this: Scheduler,
@@ -224,9 +246,14 @@ async fn blocking(
     }
 }
 
-/// What spreads this installation's jobs from those of others: the moment at which it first had any.
+/// What spreads this installation's jobs from those of others, where a service ran here already.
+pub(super) fn known_seed(records: &Records) -> Result<Option<u64>, Error> {
+    Ok(records.meta(SEED)?.and_then(|text| text.parse().ok()))
+}
+
+/// The same; at first the moment at which it is asked for.
 fn seed(records: &Records, now: Timestamp) -> Result<u64, Error> {
-    if let Some(seed) = records.meta(SEED)?.and_then(|text| text.parse().ok()) {
+    if let Some(seed) = known_seed(records)? {
         return Ok(seed);
     }
     let seed = now.nanos().unsigned_abs();

@@ -93,6 +93,10 @@ pub fn jobs(settings: &Settings, world: StoreKind) -> Vec<Job> {
         }
         if let Some(own) = own {
             timing.repeat = own.repeat.clone().unwrap_or(timing.repeat);
+            // A time of the day that somebody set is one of their day, whatever was usual.
+            if matches!(own.repeat, Some(Repeat::Cron(_))) {
+                timing.zone = zone.clone();
+            }
             timing.zone = own.zone.clone().unwrap_or(timing.zone);
             timing.jitter = own.jitter.unwrap_or(timing.jitter);
             timing.catch_up = own.catch_up.unwrap_or(timing.catch_up);

@@ -398,6 +398,51 @@ fn a_run_that_has_not_ended_holds_up_the_next_as_the_policy_says() {
 }
 
 #[test]
+fn a_task_that_somebody_put_off_stops_no_job() {
+    for policy in [CatchUp::Skip, CatchUp::Once] {
+        let house = House::new();
+        let mut job = hourly(policy);
+        job.at_start = AtStart::Each;
+        let mut scheduler = house.scheduler(job.clone());
+        let off = house.submit_task(NewTask {
+            run_at: Some(house.clock.now().plus(HOUR * 48)),
+            ..job.task.clone()
+        });
+        assert_eq!(scheduler.start(house.clock.now()).unwrap(), 1, "it runs at the start");
+        for hour in 1..=3 {
+            let leased = house.records.task_lease("w", house.clock.now(), HOUR, 9).unwrap();
+            house.records.task_complete(leased[0].lease, house.clock.now(), "1".into()).unwrap();
+            house.clock.set(t("2026-01-01T00:00:01Z").plus(HOUR * hour));
+            assert_eq!(scheduler.step(house.clock.now()).unwrap(), 1, "{policy:?}, hour {hour}");
+        }
+        assert_eq!(house.row(off).state, TaskState::Waiting);
+    }
+}
+
+#[test]
+fn a_schedule_is_shown_when_it_really_runs() {
+    let house = House::new();
+    let mut job = hourly(CatchUp::Once);
+    job.timing.jitter = Duration::from_secs(300);
+    let shown = || {
+        let jobs = std::slice::from_ref(&job);
+        shown::schedules(jobs, &house.records, house.clock.now()).unwrap().remove(0)
+    };
+    assert_eq!(shown().next[0], t("2026-01-01T01:00:00Z"), "no service ran, nothing else is known");
+    let mut scheduler = house.scheduler(job.clone());
+    house.clock.set(t("2026-01-01T00:59:59Z"));
+    let told = shown().next;
+    assert!(told[0] > t("2026-01-01T01:00:00Z") && told[0] < t("2026-01-01T01:05:00Z"), "{told:?}");
+    house.clock.set(t("2026-01-01T01:00:00Z"));
+    scheduler.step(house.clock.now()).unwrap();
+    assert_eq!(house.tasks()[0].run_at, told[0]);
+    assert_eq!(shown().next, told, "it is due and waits for its moment");
+    house.clock.set(told[0]);
+    assert_eq!(shown().next[..2], told[1..]);
+    assert_eq!(shown().jitter_s, 300);
+}
+
+#[test]
 fn the_first_start_of_all_fills_history_and_then_evidence() {
     let house = House::new();
     let settings = crate::config::parse("test", "", &[]).unwrap();
@@ -592,6 +637,12 @@ fn a_backtest_of_stored_bars_is_that_of_the_same_bars_and_is_counted_once() {
     assert!(given.to_string().len() < finstage_store::records::MAX_RESULT_BYTES);
     assert_eq!(ask(text).unwrap(), given);
     assert_eq!(means.records.trials().unwrap().len(), 1, "a repeat counts once");
+    let why = ask(&text.replacen('{', "{\"from\":\"2030-01-01\",", 1)).unwrap_err();
+    let words =
+        "from: it is after all that are stored: the last bar of file:WAVE 1d opens at 1971-02-04";
+    assert!(why.reason.starts_with(words), "{}", why.reason);
+    let why = ask(&text.replacen('{', "{\"to\":\"1960-01-01\",", 1)).unwrap_err();
+    assert!(why.reason.starts_with("to: no stored bar"), "{}", why.reason);
     // Part of them.
     let part = text.replacen('{', "{\"from\":\"1970-02-01\",\"to\":\"1970-03-01\",", 1);
     assert_eq!(ask(&part).unwrap()["bars"], 28);
@@ -600,13 +651,23 @@ fn a_backtest_of_stored_bars_is_that_of_the_same_bars_and_is_counted_once() {
 #[test]
 fn a_job_runs_when_the_settings_say_and_errors_name_the_place() {
     let text = "[display]\ntimezone = \"Asia/Seoul\"\n[jobs.verify]\ncron = \"0 5 * * 1\"\n\
-        catch_up = \"skip\"\njitter = \"0s\"\n[jobs.compact]\nenabled = false\n";
+        catch_up = \"skip\"\njitter = \"0s\"\n[jobs.compact]\nenabled = false\n\
+        [jobs.outcomes]\ncron = \"0 9 * * *\"\n[jobs.replay_check]\ncron = \"0 9 * * *\"\n\
+        [jobs.retention]\ncron = \"0 9 * * *\"\nzone = \"UTC\"\n[jobs.backfill]\nevery = \"12h\"\n";
     let settings = crate::config::parse("test", text, &[]).unwrap();
     let jobs = table::jobs(&settings, StoreKind::Real);
     let find = |name: &str| jobs.iter().find(|job| job.name == name).unwrap();
     assert_eq!(find("verify").timing.to_string(), "0 5 * * 1 Asia/Seoul");
     assert_eq!(find("verify").timing.next(t("2026-11-29")), Some(t("2026-11-29T20:00:00Z")));
     assert!(!find("compact").is_enabled);
+    for name in ["outcomes", "replay_check"] {
+        assert_eq!(find(name).timing.next(t("2026-11-29")), Some(t("2026-11-30")), "{name}");
+    }
+    assert_eq!(find("retention").timing.to_string(), "0 9 * * * UTC");
+    assert_eq!(find("backfill").timing.next(t("2026-11-29")), Some(t("2026-11-29T12:00:00Z")));
+    let usual = table::jobs(&crate::config::parse("test", "", &[]).unwrap(), StoreKind::Real);
+    let usual = |name: &str| usual.iter().find(|job| job.name == name).unwrap().timing.to_string();
+    assert_eq!((usual("replay_check"), usual("compact")), ("00:20 UTC".into(), "every 1d".into()));
     assert_eq!(find("report").timing.to_string(), "08:00 Asia/Seoul");
     assert!(
         !table::jobs(&settings, StoreKind::Demo).iter().any(|j| j.name == "verify" && j.is_enabled)
@@ -614,6 +675,7 @@ fn a_job_runs_when_the_settings_say_and_errors_name_the_place() {
     for (wrong, words) in [
         ("[jobs.sleep]\nenabled = true\n", "there is no such job"),
         ("[jobs.verify]\ncron = \"1 2\"\n", "write minute, hour"),
+        ("[jobs.verify]\ncron = \"1 2 * * *\"\nevery = \"1h\"\n", "keep one of them"),
         ("[jobs.verify]\nevery = \"10ms\"\n", "write 1s to 366d"),
         ("[jobs.verify]\nzone = \"Mars\"\n", "IANA name"),
         ("[jobs.verify]\ncatch_up = \"never\"\n", "\"skip\", \"once\" or \"all\""),

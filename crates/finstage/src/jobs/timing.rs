@@ -21,6 +21,8 @@ pub const MIN_EVERY: Duration = Duration::from_secs(1);
 pub const ON_TIME: Duration = Duration::from_secs(60);
 /// The most missed occurrences that are made up for at once; more have their turn later.
 pub const MAX_DUE: usize = 100;
+/// Jitter takes at most one part in so many of the time until the next occurrence.
+pub const JITTER_PART: u32 = 10;
 
 /// What repeats.
 #[derive(Debug, Clone)]
@@ -70,7 +72,8 @@ pub struct Timing {
     pub zone: TimeZone,
     /// What becomes of those that were missed.
     pub catch_up: CatchUp,
-    /// Each occurrence runs up to so much later, so that not all things happen at once.
+    /// Each occurrence runs up to so much later, so that not all things happen at once, and no later than
+    /// [`Timing::spread`] allows.
     pub jitter: Duration,
     /// Each occurrence runs so much later.
     pub after: Duration,
@@ -171,9 +174,17 @@ impl Timing {
     #[must_use]
     pub fn run_at(&self, occurrence: Timestamp, (seed, name): (u64, &str)) -> Timestamp {
         let hash = IdHasher::new().text(name).text(&format!("{seed} {occurrence}")).finish();
-        let jitter = u64::try_from(self.jitter.as_nanos()).unwrap_or(u64::MAX);
+        let jitter = u64::try_from(self.spread(occurrence).as_nanos()).unwrap_or(u64::MAX);
         let spread = (hash as u64).checked_rem(jitter).unwrap_or(0);
         occurrence.plus(self.after).plus(Duration::from_nanos(spread))
+    }
+
+    /// How much later than it is due an occurrence runs at most, because of jitter: a run that is put off until the
+    /// next one is due would be no run of its own.
+    #[must_use]
+    pub fn spread(&self, occurrence: Timestamp) -> Duration {
+        let most = self.next(occurrence).map(|next| next.since(occurrence) / JITTER_PART);
+        most.map_or(self.jitter, |most| self.jitter.min(most))
     }
 
     fn zoned(&self, at: Timestamp) -> Option<Zoned> {

@@ -286,11 +286,12 @@ impl ServiceDesk {
     fn submit(&self, asked: &TaskAsked) -> Result<TaskId> {
         let kind = jobs::kinds::find(&asked.kind)?;
         let now = self.clock.now();
+        let around = jobs::kinds::Around { watched: &self.watched, now };
         let task = NewTask {
             priority: asked.priority,
             key: asked.key.clone(),
             run_at: Some(now.plus(Duration::from_secs(asked.delay_s.into()))),
-            ..jobs::shown::task(kind, &asked.data)?
+            ..jobs::shown::task(kind, &asked.data, &around)?
         };
         Ok(self.records.task_submit(task, now)?.id)
     }

@@ -23,10 +23,36 @@ fn tasks_are_submitted_listed_cancelled_and_retried() {
     assert_eq!(shell.run("tasks show 1 --json").ok().json()["key"], "k");
     let why = shell.run("tasks show 99").refused(2);
     assert!(why.contains("there is no task 99"), "{why}");
+    let why = shell.run("tasks submit retention --delay 400d").refused(2);
+    assert!(why.contains("--delay") && why.contains("30d at most"), "{why}");
     let why = shell.run("tasks submit sleep").refused(2);
     assert!(why.contains("write one of outcomes report"), "{why}");
     let why = shell.run("tasks submit verify --data [1]").refused(2);
     assert!(why.contains("it takes {\"symbols\""), "{why}");
+    for (submitted, words) in [
+        ("verify --data []", "verify: data: it is no JSON object: it takes {\"symbols\""),
+        ("verify --data {bad", "verify: data: it is no JSON ("),
+        ("verify --data {\"symbols\":[]}", "verify: symbols: none is named"),
+        ("verify --data {\"interval\":1}", "verify: interval: "),
+        ("backfill --data {\"symbol\":1}", "backfill: symbol: there is no such field: it takes"),
+        ("replay_check --data {\"date\":\"soon\"}", "replay_check: date: "),
+        ("replay_check --data {\"date\":\"2200-01-01\"}", "date: 2200-01-01 has not begun"),
+        ("outcomes --key k", "key \"k\" is that of task 1 of type \"verify\""),
+    ] {
+        let why = shell.run(&format!("tasks submit {submitted}")).refused(2);
+        assert!(why.contains(words), "{submitted}: {why}");
+    }
+    let feeds = "[[feeds]]\nvenue = \"binance\"\nsymbols = [\"BTCUSDT\"]\n";
+    shell.write("finstage.toml", feeds);
+    for kind in ["backfill", "verify"] {
+        let data = |symbol: &str| {
+            format!("tasks submit {kind} --data {{\"symbols\":[\"{symbol}\"]}} --key {kind}")
+        };
+        let why = shell.run(&data("binance:NOPE")).refused(2);
+        assert!(why.contains("symbols: binance:NOPE is not watched"), "{why}");
+        shell.run(&data("binance:BTCUSDT")).ok();
+        shell.run(&format!("tasks cancel {}", if kind == "backfill" { 3 } else { 4 })).ok();
+    }
     let stats = shell.run("tasks stats --json").ok().json();
     assert_eq!((&stats["ready"], &stats["waiting"]), (&1.into(), &1.into()));
 }

@@ -168,16 +168,21 @@ impl Records {
         })
     }
 
-    /// How many tasks of a lane have not ended.
+    /// The task of a lane that another one of it has to let go first at `now`: the one that runs, else the first one
+    /// that is ready, or that was tried and is tried again. What waits for its time and was never tried holds up
+    /// nothing: somebody may have put it off for weeks.
     ///
     /// # Errors
     /// As every reading call: `Corrupt`, `Held` or `Io`.
-    pub fn task_lane_open(&self, lane: &str) -> Result<u64, Error> {
-        self.0.read("counting tasks in", |tx| {
-            let sql = "SELECT count(*) FROM tasks
-                WHERE state IN ('waiting', 'ready', 'running') AND lane = ?";
-            let open: i64 = tx.prepare_cached(sql)?.query_row([lane], |row| row.get(0))?;
-            Ok(open.unsigned_abs())
+    pub fn task_lane_before(&self, lane: &str, now: Timestamp) -> Result<Option<TaskRow>, Error> {
+        self.0.read("looking for what holds up tasks in", |tx| {
+            let sql = "SELECT * FROM tasks
+                WHERE state IN ('waiting', 'ready', 'running') AND lane = ?1
+                    AND (state <> 'waiting' OR attempts > 0 OR run_at <= ?2)
+                ORDER BY state = 'running' DESC, priority, id LIMIT 1";
+            let mut query = tx.prepare_cached(sql)?;
+            let mut rows = query.query(params![lane, now.nanos()])?;
+            rows.next()?.map(task_row).transpose()
         })
     }
 

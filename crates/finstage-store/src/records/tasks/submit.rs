@@ -1,11 +1,13 @@
 //! Tasks enter the queue.
 
-use finstage_model::Timestamp;
+use std::time::Duration;
+
+use finstage_model::{Timestamp, format_duration};
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::{
-    MAX_NAME_BYTES, MAX_PAYLOAD_BYTES, MAX_TRIES, Mark, NewTask, TaskId, TaskState, marks, millis,
-    refused,
+    MAX_DELAY, MAX_NAME_BYTES, MAX_PAYLOAD_BYTES, MAX_TRIES, Mark, NewTask, TaskId, TaskState,
+    marks, millis, refused,
 };
 use crate::Error;
 use crate::records::Records;
@@ -28,6 +30,8 @@ impl Records {
     pub fn task_submit(&self, task: NewTask, now: Timestamp) -> Result<Submitted, Error> {
         self.0.write_together("submitting a task to", move |tx| {
             check(&task)?;
+            check_delay(&task, now)?;
+            check_key(tx, &task)?;
             submit(tx, &task, now)
         })
     }
@@ -43,6 +47,10 @@ impl Records {
     ) -> Result<Vec<Submitted>, Error> {
         self.0.write_together("submitting tasks to", move |tx| {
             tasks.iter().try_for_each(check)?;
+            for task in &tasks {
+                check_delay(task, now)?;
+                check_key(tx, task)?;
+            }
             tasks.iter().map(|task| submit(tx, task, now)).collect()
         })
     }
@@ -95,6 +103,34 @@ fn check(task: &NewTask) -> Result<(), Trouble> {
         }
     }
     Ok(())
+}
+
+/// Whether a task is put off for no longer than it can be. Not of schedules: theirs follows from settings.
+fn check_delay(task: &NewTask, now: Timestamp) -> Result<(), Trouble> {
+    let delay = task.run_at.map_or(Duration::ZERO, |run_at| run_at.since(now));
+    match delay > MAX_DELAY {
+        true => Err(refused(format!(
+            "task \"{}\" is to wait {}: at most {} are possible",
+            task.kind,
+            format_duration(delay),
+            format_duration(MAX_DELAY)
+        ))),
+        false => Ok(()),
+    }
+}
+
+/// Whether the key of a task is none of another type's. Not of schedules: nobody can stop them by taking their keys.
+fn check_key(tx: &Transaction<'_>, task: &NewTask) -> Result<(), Trouble> {
+    let Some(key) = &task.key else { return Ok(()) };
+    let mut query = tx.prepare_cached("SELECT id, kind FROM tasks WHERE idem = ?")?;
+    let found: Option<(i64, String)> =
+        query.query_row([key], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    match found {
+        Some((id, kind)) if kind != task.kind => Err(refused(format!(
+            "key \"{key}\" is that of task {id} of type \"{kind}\": write another one"
+        ))),
+        _ => Ok(()),
+    }
 }
 
 fn submit(tx: &Transaction<'_>, task: &NewTask, now: Timestamp) -> Result<Submitted, Trouble> {

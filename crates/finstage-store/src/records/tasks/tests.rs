@@ -198,6 +198,13 @@ fn the_same_key_is_the_same_task() {
     assert_eq!((again.id, first.was_there, again.was_there), (first.id, false, true));
     let many = records.task_submit_many(vec![task("t"), keyed()], at(9)).unwrap();
     assert_eq!(many[1], again);
+    let other = || NewTask { kind: "other".into(), ..keyed() };
+    let why = records.task_submit(other(), at(9)).unwrap_err();
+    assert_eq!(why.kind(), ErrorKind::Refused);
+    assert!(why.to_string().contains(&format!("of task {} of type \"t\"", first.id)), "{why}");
+    assert_eq!(kind(records.task_submit_many(vec![other()], at(9))), ErrorKind::Refused);
+    let mark = Mark { name: "report".into(), last_at: at(9) };
+    assert!(records.task_submit_due(mark, vec![other()], at(9)).unwrap()[0].was_there);
     assert_eq!(records.task_counts().unwrap().ready, 2);
 }
 
@@ -214,6 +221,28 @@ fn tasks_of_a_lane_run_one_after_the_other() {
     none(&records, 1);
     records.task_complete(leased[0].lease, at(2), "1".into()).unwrap();
     assert_eq!(one(&records, 3).lease.id, a2);
+}
+
+#[test]
+fn a_lane_is_held_up_by_what_runs_is_ready_or_is_tried_again_and_not_by_what_is_put_off() {
+    let records = empty();
+    let in_lane = |task: NewTask| NewTask { lane: Some("a".into()), ..task };
+    let before =
+        |secs| records.task_lane_before("a", at(secs)).unwrap().map(|row| (row.id, row.state));
+    let off = submit(&records, in_lane(NewTask { run_at: Some(at(100)), ..task("t") }));
+    submit(&records, NewTask { lane: Some("b".into()), ..task("t") });
+    assert_eq!(before(99), None);
+    assert_eq!(before(100), Some((off, TaskState::Waiting)), "its time has come");
+    let ready = submit(&records, in_lane(task("t")));
+    assert_eq!(before(0), Some((ready, TaskState::Ready)));
+    submit(&records, in_lane(NewTask { priority: Priority::High, ..task("t") }));
+    let leased = records.task_lease("w", at(0), LEASE, 1).unwrap().remove(0).lease;
+    assert_eq!(before(0), Some((leased.id, TaskState::Running)));
+    records.task_fail(leased, at(1), "no", Again::IfLeft).unwrap();
+    records.task_cancel(ready, at(1)).unwrap();
+    assert_eq!(before(2), Some((leased.id, TaskState::Waiting)), "it has begun and not ended");
+    records.task_cancel(leased.id, at(2)).unwrap();
+    assert_eq!(before(2), None);
 }
 
 #[test]
@@ -240,6 +269,10 @@ fn what_breaks_a_bound_is_refused_with_words_and_changes_nothing() {
     refuse(task(""));
     refuse(NewTask { tries: MAX_TRIES + 1, ..task("t") });
     refuse(NewTask { key: Some(String::new()), ..task("t") });
+    let late = |off: i64| NewTask { run_at: Some(at(30 * 86_400 + off)), ..task("t") };
+    let words = refuse(late(1));
+    assert!(words.contains("at most 30d"), "{words}");
+    assert_eq!(kind(records.task_submit_many(vec![late(1)], at(0))), ErrorKind::Refused);
     let large = refuse(NewTask::new("t", "x".repeat(MAX_PAYLOAD_BYTES + 1)));
     assert!(large.contains("at most 65536"), "{large}");
     assert_eq!(records.task_counts().unwrap(), TaskCounts::default());

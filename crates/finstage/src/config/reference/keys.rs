@@ -523,10 +523,16 @@ const HOUSE: &[Key] = &[
         "cron",
         Kind::Text,
         "\"30 2 * * *\"",
-        "minute, hour, day, month, weekday (seconds before them if six); goes before every",
+        "minute, hour, day, month, weekday (seconds before them if six); instead of every",
     ),
     asked("jobs.*", "zone", Kind::Text, "\"Asia/Seoul\"", "the zone of its times of the day"),
-    asked("jobs.*", "jitter", Kind::Duration, "\"10m\"", "each run is up to so much later"),
+    asked(
+        "jobs.*",
+        "jitter",
+        Kind::Duration,
+        "\"10m\"",
+        "each run is up to so much later, and at most a tenth of the time to the next one",
+    ),
     key(
         "jobs.*",
         "catch_up",

@@ -29,7 +29,7 @@ pub(super) const SECTIONS: &[(&str, &str)] = &[
     ("llm", "language models: for `finstage llm`, the gateway, and words beside alerts"),
     (
         "jobs.*",
-        "when a job runs, instead of as usual: outcomes report compact retention backfill verify replay_check (`finstage schedule list`)",
+        "when a job runs, instead of as usual: outcomes hourly compact retention backfill verify replay_check; report goes by report.daily (`finstage schedule list`)",
     ),
     ("news", "headlines about what is watched, and how they sound (docs/guides/news.md)"),
     ("gateway", "one local address for programs in any language (docs/guides/gateway.md)"),

@@ -152,3 +152,19 @@ fn a_timing_is_said_in_a_few_words() {
     let daily = timing(Repeat::Daily(Time::constant(8, 0, 0, 0)), "Asia/Seoul");
     assert_eq!(said(daily), "08:00 Asia/Seoul");
 }
+
+#[test]
+fn jitter_takes_a_tenth_of_the_time_to_the_next_run_at_most() {
+    let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+    let often =
+        Timing { jitter: minutes(10), ..timing(Repeat::Every(Duration::from_secs(30)), "UTC") };
+    for seed in 0..50 {
+        let at = t("2026-01-01T00:00:30Z");
+        let run_at = often.run_at(at, (seed, "backfill"));
+        assert!((at..at.plus(Duration::from_secs(3))).contains(&run_at), "{run_at}");
+    }
+    // Unevenly spaced: each by what comes after it.
+    let uneven = Timing { jitter: minutes(10), ..pattern("0 1,2 * * *", "UTC") };
+    assert_eq!(uneven.spread(t("2026-01-01T01:00:00Z")), minutes(6));
+    assert_eq!(uneven.spread(t("2026-01-01T02:00:00Z")), minutes(10), "as it is set");
+}
