@@ -83,7 +83,7 @@ pub fn adjustment(factors: &Factors, day: Day) -> Adjustment {
     Adjustment { price: scale.price, split: scale.split }
 }
 
-/// How long after a signal is looked at where nobody says: the three shortest horizons that hold four bars, by
+/// How long after a signal a service looks, where nobody says: the three shortest horizons that hold four bars, by
 /// the clock. On bars of a day and longer those from a day on, however few bars they hold.
 ///
 /// ```

@@ -51,7 +51,7 @@ pub struct Verify {
     /// How instruments are put together: each, or NAME=SYMBOL,SYMBOL once or more [default: all in one group]
     #[arg(long, value_name = "GROUP", num_args = 1..)]
     pub groups: Vec<String>,
-    /// How long after a signal [default: 1d,1w,1mo; 4h,1d,1w on bars of 30m and 1h; 1h,4h,1d on shorter ones]
+    /// How long after a signal [default: 1d,1w,1mo, as far as the bars are that short]
     #[arg(long, value_name = "HORIZON", value_delimiter = ',')]
     pub horizons: Vec<Horizon>,
     /// What is claimed: direction, size

@@ -23,6 +23,9 @@ use crate::exit::{Exit, Failure, Result};
 use crate::news::stored;
 use crate::{evidence, generate, wiring};
 
+/// Horizons where none is asked for.
+const DEFAULT_HORIZONS: [&str; 3] = ["1d", "1w", "1mo"];
+
 pub(super) fn run(global: &Global, args: &Args) -> Result<Exit> {
     let form = args.output.as_deref().map(output::Form::of).transpose()?;
     let loaded = load_without_channels(global)?;
@@ -80,7 +83,7 @@ fn plan(
     (records, mut instruments): (&Records, Vec<Instrument>),
     (calls, own): (&[Call], &[When]),
 ) -> Result<Plan> {
-    let (groups, options) = (groups(&args.groups)?, options(args, &instruments)?);
+    let (groups, options) = (groups(&args.groups)?, options(args)?);
     if !args.grid.is_empty() {
         let sweep = search(calls, &args.grid)?;
         if sweep.hears_news() {
@@ -172,9 +175,8 @@ fn announce(global: &Global, plan: &Plan, trials: &[Trial]) {
     say(global, format_args!("adds {added} trials to {before}{again}"));
 }
 
-fn options(args: &Args, instruments: &[Instrument]) -> Result<Options> {
-    let usual = |one: &Instrument| evidence::usual_horizons(one.interval());
-    let default = || instruments.iter().flat_map(usual).collect();
+fn options(args: &Args) -> Result<Options> {
+    let default = || DEFAULT_HORIZONS.iter().filter_map(|text| text.parse().ok()).collect();
     let mut horizons = if args.horizons.is_empty() { default() } else { args.horizons.clone() };
     horizons.sort();
     horizons.dedup();
