@@ -86,8 +86,8 @@ pub enum Trials {
     /// What was tried, newest first
     List {
         /// At most so many
-        #[arg(long, value_name = "N", default_value_t = 50)]
-        limit: usize,
+        #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
+        limit: u32,
     },
     /// Follow the chain of hashes; a row that is missing or changed ends with 1
     Check,

@@ -58,10 +58,15 @@ fn daily(global: &Global, args: &ReportDaily) -> Result<Exit> {
     let records = up_to_date(global, &dir)?;
     let zone = TimeZone::get(&settings.timezone).map_err(Failure::usage)?;
     let now = SystemClock.now();
+    let today = day_of(now, &zone);
+    let day = args.date.unwrap_or_else(|| today.previous());
+    if day > today {
+        return Err(Failure::usage(format!("--date: {day} has no report: today is {today}")));
+    }
     let feeds = settings.feeds.iter().flat_map(|feed| feed.symbols.iter().cloned());
     let watched: Vec<Symbol> = feeds.collect();
     let asked = Asked {
-        day: args.date.unwrap_or_else(|| day_of(now, &zone).previous()),
+        day,
         zone: &zone,
         now,
         watched: &watched,

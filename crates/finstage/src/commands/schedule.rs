@@ -1,6 +1,6 @@
 //! `finstage schedule`
 
-use finstage_model::Clock as _;
+use finstage_model::{Clock as _, Timestamp};
 use finstage_net::SystemClock;
 use finstage_server::ScheduleItem;
 use finstage_store::records::{StoreKind, TaskState};
@@ -51,8 +51,9 @@ fn list(global: &Global, items: &[ScheduleItem]) -> Result<Exit> {
         print_json(&items)?;
         return Ok(Exit::Done);
     }
-    let text = |at: Option<&finstage_model::Timestamp>| {
-        at.map_or_else(|| "-".to_owned(), ToString::to_string)
+    // Whole seconds are enough for people.
+    let text = |at: Option<&Timestamp>| {
+        at.map_or_else(|| "-".to_owned(), |at| Timestamp::from_secs(at.secs()).to_string())
     };
     let cells = |item: &ScheduleItem| {
         vec![

@@ -16,7 +16,7 @@ pub(super) fn run(global: &Global, args: &Trials) -> Result<Exit> {
         Trials::List { limit } => {
             let mut rows = records.trials()?;
             rows.reverse();
-            rows.truncate(*limit);
+            rows.truncate(*limit as usize);
             list(global, &rows).map(|()| Exit::Done)
         }
     }

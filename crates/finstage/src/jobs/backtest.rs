@@ -87,6 +87,16 @@ fn instrument(means: &Means, asked: &BacktestAsked) -> Result<Instrument, Fault>
     }
     let bars = means.history.bars(symbol, *interval, range)?;
     if bars.is_empty() {
+        if let Some(last) = means.history.last_bars(symbol, *interval, Timestamp::MAX, 1)?.last() {
+            let last = last.open_time;
+            let (name, place) = match asked.from {
+                Some(from) if from > last => ("from", "it is after all that are stored"),
+                _ => ("to", "no stored bar is between from and to"),
+            };
+            return Err(Fault::lasting(format!(
+                "{name}: {place}: the last bar of {symbol} {interval} opens at {last}"
+            )));
+        }
         return Err(Fault::lasting(format!(
             "symbol: no bars of {symbol} {interval} are stored there: `finstage backfill --symbols {symbol} --interval {interval}` or `finstage import` brings them"
         )));

@@ -635,6 +635,12 @@ fn a_backtest_of_stored_bars_is_that_of_the_same_bars_and_is_counted_once() {
     assert!(given.to_string().len() < finstage_store::records::MAX_RESULT_BYTES);
     assert_eq!(ask(text).unwrap(), given);
     assert_eq!(means.records.trials().unwrap().len(), 1, "a repeat counts once");
+    let why = ask(&text.replacen('{', "{\"from\":\"2030-01-01\",", 1)).unwrap_err();
+    let words =
+        "from: it is after all that are stored: the last bar of file:WAVE 1d opens at 1971-02-04";
+    assert!(why.reason.starts_with(words), "{}", why.reason);
+    let why = ask(&text.replacen('{', "{\"to\":\"1960-01-01\",", 1)).unwrap_err();
+    assert!(why.reason.starts_with("to: no stored bar"), "{}", why.reason);
     // Part of them.
     let part = text.replacen('{', "{\"from\":\"1970-02-01\",\"to\":\"1970-03-01\",", 1);
     assert_eq!(ask(&part).unwrap()["bars"], 28);

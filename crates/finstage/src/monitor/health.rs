@@ -183,6 +183,7 @@ fn scheduler(seen: &Seen, words: &HealthWords) -> HealthCheck {
     let detail = match (seen.is_scheduling, seen.dead_tasks) {
         (false, _) => words.stopped.to_owned(),
         (true, 0) => words.runs.to_owned(),
+        (true, 1) => words.failed_one.to_owned(),
         (true, dead) => fill(words.failed, &[("dead", &dead.to_string())]),
     };
     check("scheduler", seen.is_scheduling, detail)
@@ -239,6 +240,15 @@ mod tests {
         assert_eq!(failing(|seen| seen.free = Some(DISK_MIN_BYTES - 1)), ["disk"]);
         assert_eq!(failing(|seen| seen.is_scheduling = false), ["scheduler"]);
         assert_eq!(failing(|seen| seen.is_started = false), ["started"]);
+    }
+
+    #[test]
+    fn tasks_that_failed_for_good_are_counted_in_words() {
+        let said = |dead_tasks| {
+            scheduler(&Seen { dead_tasks, ..well() }, health_words(Language::En)).detail
+        };
+        assert_eq!(said(1), "runs; 1 task failed for good");
+        assert_eq!(said(2), "runs; 2 tasks failed for good");
     }
 
     #[test]

@@ -91,6 +91,7 @@ pub(super) struct HealthWords {
     pub(super) not_known: &'static str,
     pub(super) stopped: &'static str,
     pub(super) runs: &'static str,
+    pub(super) failed_one: &'static str,
     pub(super) failed: &'static str,
 }
 
@@ -117,6 +118,7 @@ const ENGLISH: HealthWords = HealthWords {
     not_known: "not known here",
     stopped: "stopped",
     runs: "runs",
+    failed_one: "runs; 1 task failed for good",
     failed: "runs; {dead} tasks failed for good",
 };
 
@@ -136,6 +138,7 @@ const KOREAN: HealthWords = HealthWords {
     not_known: "이 시스템에서는 알 수 없음",
     stopped: "멈춤",
     runs: "동작 중",
+    failed_one: "동작 중; 최종 실패한 작업 1개",
     failed: "동작 중; 최종 실패한 작업 {dead}개",
 };
 

@@ -99,6 +99,8 @@ fn a_day_without_anything_still_has_its_report_and_settings_are_read() {
     {
         assert!(said.contains(part), "{part} is not in\n{said}");
     }
+    let refused = shell.run("report daily --data-dir d --date 2200-01-01").refused(2);
+    assert!(refused.starts_with("--date: 2200-01-01 has no report: today is"), "{refused}");
     shell.write("finstage.toml", "[report]\ndaily = \"25:00\"\n");
     let refused = shell.run("report daily --data-dir d").refused(2);
     assert_eq!(

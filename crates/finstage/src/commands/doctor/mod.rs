@@ -153,6 +153,11 @@ fn print(global: &Global, checks: &[Check]) -> Result<()> {
         print_line(&format!("{:4}  {name:width$}  {detail}", state.as_str()))?;
     }
     let (ok, warned) = (count(State::Ok), count(State::Warn));
-    super::say(global, format_args!("{ok} ok, {warned} warnings, {failed} failures"));
+    let many = |count: usize| if count == 1 { "" } else { "s" };
+    let (warnings, failures) = (many(warned), many(failed));
+    super::say(
+        global,
+        format_args!("{ok} ok, {warned} warning{warnings}, {failed} failure{failures}"),
+    );
     Ok(())
 }

@@ -121,6 +121,7 @@ fn a_deleted_trial_is_found() {
     assert_eq!((&whole["ok"], &whole["entries"]), (&true.into(), &8.into()));
     let list = shell.run("trials list --json --limit 3 --data-dir kept").ok();
     assert_eq!(list.out.lines().count(), 3);
+    shell.run("trials list --limit 0 --data-dir kept").refused(2);
     let records = rusqlite::Connection::open(shell.path("kept/records.db")).unwrap();
     records.execute("DELETE FROM trials WHERE number = 8", ()).unwrap();
     let broken = shell.run("trials check --data-dir kept").refused(1);
