@@ -113,6 +113,17 @@ async fn a_wrong_token_opens_nothing_and_a_token_in_the_address_is_refused() {
 }
 
 #[tokio::test]
+async fn the_word_before_a_token_may_be_written_in_any_case() {
+    let scene = Scene::new().await;
+    for (scheme, status) in [("Bearer", 200), ("bearer", 200), ("BEARER ", 200), ("Basic", 401)] {
+        let value = format!("{scheme} {}", scene.token);
+        let reply = scene.ask("GET", "/api/v1/signals", &[("Authorization", &value)], "").await;
+        assert_eq!(reply.status, status, "{scheme}");
+    }
+    scene.stop().await;
+}
+
+#[tokio::test]
 async fn a_link_signs_in_once() {
     let scene = Scene::new().await;
     let link = scene.server.as_ref().unwrap().login_link().unwrap();
