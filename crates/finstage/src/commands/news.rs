@@ -17,7 +17,7 @@ use crate::cli::{Global, News, NewsFetch, NewsLift, NewsList};
 use crate::config::Loaded;
 use crate::exit::{Exit, Failure, Result};
 use crate::news::reader::Reader;
-use crate::news::{collector, feeds, keep, once, read};
+use crate::news::{collector, feeds, keep, once, places, read};
 use crate::pace::Pace;
 use crate::wiring;
 
@@ -99,6 +99,8 @@ fn fetch(global: &Global, loaded: &Loaded, args: &NewsFetch) -> Result<Exit> {
                 runtime.block_on(keep(&fresh, &records))?;
                 fetched.new += fresh.rows.len();
             }
+            // Behind all that they brought, which they do not bring again.
+            records.set_feed_places(&places(&collector, 0..fetched.asked))?;
         }
     }
     tell(global, &fetched, args)
