@@ -1,16 +1,17 @@
 //! Who may come in: the token of programs, one-time codes, and the sessions that they open.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use finstage_model::Timestamp;
+use finstage_store::records::Records;
 use sha2::{Digest as _, Sha256};
 
 use crate::Error;
 use crate::random::unguessable;
+use crate::sessions::{self, Sessions};
 use crate::token::{load_or_make_token, load_token};
 
 /// How long a one-time code can be used.
@@ -19,8 +20,6 @@ pub const CODE_LIFE: Duration = Duration::from_secs(600);
 pub const SESSION_LIFE: Duration = Duration::from_secs(30 * 86_400);
 /// Codes that can be open at once; a new one takes the place of the oldest.
 const MAX_CODES: usize = 16;
-/// Browsers that can be signed in at once; a new one takes the place of the one that ends first.
-const MAX_SESSIONS: usize = 64;
 /// The cookie of a session.
 pub(crate) const COOKIE: &str = "finstage_session";
 
@@ -33,8 +32,7 @@ pub(crate) struct Keys {
     token: RwLock<Hash>,
     /// Hash of each open code, and when it ends.
     codes: Mutex<Vec<(Hash, Timestamp)>>,
-    /// Hash of each session, and when it ends.
-    sessions: Mutex<BTreeMap<Hash, Timestamp>>,
+    sessions: Sessions,
     /// How often the token has been replaced.
     renewals: AtomicU64,
 }
@@ -49,14 +47,14 @@ pub(crate) enum Proof {
 }
 
 impl Keys {
-    /// Opens or makes the token in `file`.
-    pub(crate) fn open(file: PathBuf) -> Result<Self, Error> {
+    /// Opens or makes the token in `file`; sessions are those that the records know.
+    pub(crate) fn open(file: PathBuf, records: Records) -> Result<Self, Error> {
         let token = hash(load_or_make_token(&file)?.expose());
         Ok(Self {
             file,
             token: RwLock::new(token),
             codes: Mutex::default(),
-            sessions: Mutex::default(),
+            sessions: Sessions::open(records)?,
             renewals: AtomicU64::new(0),
         })
     }
@@ -65,11 +63,13 @@ impl Keys {
     pub(crate) fn reload(&self) {
         let Ok(found) = load_token(&self.file) else { return };
         let found = hash(found.expose());
-        let mut token = self.token.write().unwrap_or_else(PoisonError::into_inner);
-        if *token != found {
-            *token = found;
+        let before = std::mem::replace(
+            &mut *self.token.write().unwrap_or_else(PoisonError::into_inner),
+            found,
+        );
+        if before != found {
             lock(&self.codes).clear();
-            lock(&self.sessions).clear();
+            self.sessions.clear();
             self.renewals.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -81,8 +81,11 @@ impl Keys {
 
     /// Whether this is the token.
     pub(crate) fn knows_token(&self, given: &str) -> bool {
-        let token = *self.token.read().unwrap_or_else(PoisonError::into_inner);
-        is_same(&hash(given), &token)
+        is_same(&hash(given), &self.token())
+    }
+
+    fn token(&self) -> Hash {
+        *self.token.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A new one-time code.
@@ -97,7 +100,8 @@ impl Keys {
         Ok(code)
     }
 
-    /// Opens a session for a code that was not used yet; the value of its cookie.
+    /// Opens a session for a code that was not used yet; the value of its cookie. A restart knows
+    /// it after [`Keys::keep_sessions`].
     pub(crate) fn sign_in(&self, code: &str, now: Timestamp) -> Result<Option<String>, Error> {
         let given = hash(code);
         let mut codes = lock(&self.codes);
@@ -110,27 +114,24 @@ impl Keys {
             return Ok(None);
         }
         let session = unguessable()?;
-        let mut sessions = lock(&self.sessions);
-        sessions.retain(|_, until| *until > now);
-        if sessions.len() >= MAX_SESSIONS
-            && let Some(first) =
-                sessions.iter().min_by_key(|(_, until)| **until).map(|(key, _)| *key)
-        {
-            sessions.remove(&first);
-        }
-        sessions.insert(hash(&session), now.plus(SESSION_LIFE));
+        let known = sessions::hash(&self.token(), &session);
+        self.sessions.add(known, now.plus(SESSION_LIFE), now);
         Ok(Some(session))
     }
 
-    /// Whether this is the cookie of a session that is open. Sessions are found by a hash of what
-    /// was sent, so how long the search takes says nothing about the secret.
+    /// Whether this is the cookie of a session that is open.
     pub(crate) fn knows_session(&self, given: &str, now: Timestamp) -> bool {
-        lock(&self.sessions).get(&hash(given)).is_some_and(|until| *until > now)
+        self.sessions.know(&self.token(), given, now)
     }
 
-    /// Ends a session.
+    /// Ends a session, after [`Keys::keep_sessions`] for good.
     pub(crate) fn sign_out(&self, given: &str) {
-        lock(&self.sessions).remove(&hash(given));
+        self.sessions.end(&self.token(), given);
+    }
+
+    /// Writes down who is signed in, which takes its turn among all that write records.
+    pub(crate) fn keep_sessions(&self) -> Result<(), Error> {
+        self.sessions.keep()
     }
 }
 
@@ -155,7 +156,7 @@ mod tests {
 
     fn keys() -> (tempfile::TempDir, Keys) {
         let dir = tempfile::tempdir().unwrap();
-        let keys = Keys::open(token_file(dir.path())).unwrap();
+        let keys = Keys::open(token_file(dir.path()), Records::open_in_memory().unwrap()).unwrap();
         (dir, keys)
     }
 
@@ -195,14 +196,11 @@ mod tests {
     }
 
     #[test]
-    fn codes_and_sessions_are_bounded() {
+    fn codes_are_bounded() {
         let (_dir, keys) = keys();
         for _ in 0..200 {
-            let code = keys.code(t(0)).unwrap();
-            keys.sign_in(&code, t(0)).unwrap().unwrap();
             keys.code(t(0)).unwrap();
         }
         assert!(lock(&keys.codes).len() <= MAX_CODES);
-        assert!(lock(&keys.sessions).len() <= MAX_SESSIONS);
     }
 }

@@ -123,7 +123,10 @@ pub(crate) fn check_place(
 pub(crate) fn proof(keys: &Keys, headers: &HeaderMap, now: Timestamp) -> Option<Proof> {
     if let Some(value) = headers.get(AUTHORIZATION) {
         // Whoever sends a wrong token does not come in by a cookie.
-        let token = value.to_str().ok()?.strip_prefix("Bearer ")?;
+        let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+        if !scheme.eq_ignore_ascii_case("bearer") {
+            return None;
+        }
         return keys.knows_token(token.trim()).then_some(Proof::Token);
     }
     session(headers).is_some_and(|given| keys.knows_session(given, now)).then_some(Proof::Cookie)

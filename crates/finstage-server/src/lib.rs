@@ -39,6 +39,7 @@ mod routes;
 mod rows;
 mod serve;
 mod server;
+mod sessions;
 mod stream;
 mod tasks;
 mod tls;

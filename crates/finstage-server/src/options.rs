@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::{Error, ErrorKind, guard};
+use crate::{Error, ErrorKind, guard, tls};
 
 /// Where and how the server listens.
 #[derive(Debug, Clone)]
@@ -122,6 +122,15 @@ impl ServerOptions {
     #[must_use]
     pub const fn usual_address() -> SocketAddr {
         SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8_080)
+    }
+
+    /// Refuses a certificate or a key that a start would refuse: it reads their files.
+    ///
+    /// # Errors
+    /// When one of them is missing, broken, or not the other's.
+    pub fn check_files(&self) -> Result<(), Error> {
+        let tls = self.tls.as_ref();
+        tls.map_or(Ok(()), |(certificate, key)| tls::acceptor(certificate, key).map(drop))
     }
 
     /// Refuses what would let strangers in.

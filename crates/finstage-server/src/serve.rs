@@ -123,7 +123,7 @@ async fn answer(
     guard::check_place(&app.hosts, request.headers(), &method, purpose)?;
     if let Some(asset) = asset {
         seen.route = asset.path;
-        return file(app, &request, asset).map(Outcome::Answer);
+        return file(app, &request, asset).await.map(Outcome::Answer);
     }
     let proof = guard::proof(&app.keys, request.headers(), app.wall.now());
     let is_open =
@@ -170,6 +170,8 @@ async fn done(
         && let Some(session) = guard::session(request.headers())
     {
         app.keys.sign_out(session);
+        let keys = Arc::clone(&app.keys);
+        app.ask(move || keys.keep_sessions()).await?;
     }
     let body = match route.body {
         Some(_) => body(app, request).await?,
@@ -207,7 +209,7 @@ fn refuse_strangers(query: Option<&str>) -> Problem {
 }
 
 /// A file of the page; the page itself takes a one-time code.
-fn file(
+async fn file(
     app: &App,
     request: &Request<Incoming>,
     asset: &dashboard::Asset,
@@ -222,7 +224,7 @@ fn file(
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         refuse_secret(&decode(name)?)?;
         if name == "login" && asset.path == "/" && *request.method() == Method::GET {
-            return sign_in(app, value);
+            return sign_in(app, value).await;
         }
     }
     let text = |name: HeaderName| request.headers().get(name).and_then(|value| value.to_str().ok());
@@ -232,13 +234,17 @@ fn file(
 }
 
 /// Leads to the page, signed in where the code is good; the page says how to get another.
-fn sign_in(app: &App, code: &str) -> Result<Answer, Problem> {
+async fn sign_in(app: &App, code: &str) -> Result<Answer, Problem> {
     let session = app.keys.sign_in(code, app.wall.now())?;
     let mut answer = Answer::of("text/plain; charset=utf-8", "").with("location", "/");
     answer.status = StatusCode::SEE_OTHER;
     Ok(match session {
         None => answer,
         Some(session) => {
+            let keys = Arc::clone(&app.keys);
+            if let Err(error) = app.ask(move || keys.keep_sessions()).await {
+                tracing::warn!("the next restart signs out a browser that came in now: {error}");
+            }
             let secure = if app.about.is_tls { "; Secure" } else { "" };
             let age = crate::auth::SESSION_LIFE.as_secs();
             let cookie = format!(

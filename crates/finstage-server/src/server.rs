@@ -91,7 +91,7 @@ impl Server {
         })?;
         let tls = options.tls.as_ref().map(|(cert, key)| tls::acceptor(cert, key)).transpose()?;
         let is_tls = tls.is_some();
-        let keys = Arc::new(Keys::open(inputs.token_file.clone())?);
+        let keys = Arc::new(Keys::open(inputs.token_file.clone(), inputs.records.clone())?);
         let metrics = Arc::new(Metrics::default());
         let hub = Arc::new(Hub::new(HubParts {
             records: inputs.records.clone(),

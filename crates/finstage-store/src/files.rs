@@ -111,13 +111,41 @@ pub enum OpenMode {
     Create,
 }
 
+/// Makes a folder, with those that it lies in, for its owner alone; one that is there stays as it is.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn make_private_dir(dir: &Path) -> io::Result<()> {
+    private_dirs().recursive(true).create(dir)
+}
+
+/// Makes an empty file for its owner alone; one that is there stays as it is.
+pub(crate) fn touch_private(file: &Path) -> io::Result<()> {
+    private().append(true).create(true).open(file).map(drop)
+}
+
+/// How a file is opened; what is made by it is for its owner alone.
+fn private() -> fs::OpenOptions {
+    let mut options = fs::OpenOptions::new();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
+fn private_dirs() -> fs::DirBuilder {
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder
+}
+
 /// The files of this machine.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct DiskFiles;
 
 impl Files for DiskFiles {
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn OpenFile>> {
-        let mut options = fs::OpenOptions::new();
+        let mut options = private();
         options.read(true);
         match mode {
             OpenMode::Read => {}
@@ -132,7 +160,7 @@ impl Files for DiskFiles {
     }
 
     fn create_dir(&self, dir: &Path) -> io::Result<()> {
-        match fs::create_dir(dir) {
+        match private_dirs().create(dir) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
             other => other,
         }

@@ -35,7 +35,7 @@ pub mod suite;
 pub mod table;
 
 pub use error::{Error, ErrorKind};
-pub use files::{DiskFiles, Files, OpenFile, OpenMode};
+pub use files::{DiskFiles, Files, OpenFile, OpenMode, make_private_dir};
 pub use history::History;
 pub use journal::{Header, Journal, JournalOptions, Origin, Reader, SyncThread, Synced, Writer};
 pub use lock::FolderLock;

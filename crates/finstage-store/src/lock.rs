@@ -8,6 +8,7 @@ use std::fs::{self, File, TryLockError};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use crate::files::make_private_dir;
 use crate::{Error, ErrorKind};
 
 /// The name of the lock file in the data folder.
@@ -26,7 +27,7 @@ impl FolderLock {
     /// # Errors
     /// `Held` when another process has it, which is named; `Io` when the file cannot be made.
     pub fn acquire(dir: &Path) -> Result<Self, Error> {
-        fs::create_dir_all(dir).map_err(|e| Error::io("making", dir, e))?;
+        make_private_dir(dir).map_err(|e| Error::io("making", dir, e))?;
         let path = dir.join(NAME);
         // Not emptied on opening: it may name the process that holds it.
         let mut file = File::options()

@@ -16,7 +16,7 @@ use finstage_seal::Secret;
 use finstage_store::history::History;
 use finstage_store::journal::{Journal, JournalOptions};
 use finstage_store::records::{OwnListing, Records, StoreKind};
-use finstage_store::{DiskFiles, Files, FolderLock};
+use finstage_store::{DiskFiles, Files, FolderLock, make_private_dir};
 
 use crate::chat::{self, ListedChat};
 use crate::config::settings::{FeedSettings, Manners, NotifySettings, Settings};
@@ -53,7 +53,7 @@ impl Store {
     /// # Errors
     /// Exit 6 when another process holds the folder, or it is damaged, newer, or of another kind.
     pub fn open(dir: &Path, kind: StoreKind, files: Arc<dyn Files>) -> Result<Self> {
-        std::fs::create_dir_all(dir).map_err(|e| {
+        make_private_dir(dir).map_err(|e| {
             Failure::new(crate::exit::Exit::Store, format!("making {}: {e}", dir.display()))
         })?;
         let lock = Arc::new(FolderLock::acquire(dir)?);

@@ -7,6 +7,7 @@ use finstage_net::{Error, Jitter, Request, Response};
 use tracing::{info, warn};
 
 use super::pacing::{FeedHealth, FeedSpec, LONGEST_WAIT, Meaning, Pace, asked_for};
+use super::place::FeedPlace;
 use super::read::{Feed, Item, MAX_FEED_BYTES, read};
 use super::shelf::{Copy, Seen, Shelf};
 use super::tags::Tagger;
@@ -66,6 +67,21 @@ impl Collector {
     /// What was seen, to tell it of an earlier process.
     pub const fn shelf(&mut self) -> &mut Shelf {
         &mut self.shelf
+    }
+
+    /// Where a feed stands, with its address, for another process: to be kept after what its answer brought.
+    #[must_use]
+    pub fn place(&self, place: usize) -> Option<(&str, FeedPlace)> {
+        let pace = self.feeds.get(place)?;
+        Some((&pace.spec.url, pace.place()?))
+    }
+
+    /// Goes on where an earlier process stood with the feed at `url`: it is not asked sooner than that process
+    /// would have, and is reminded of what it said.
+    pub fn recall(&mut self, url: &str, place: &FeedPlace, now: Timestamp) {
+        if let Some(pace) = self.feeds.iter_mut().find(|pace| pace.spec.url == url) {
+            pace.recall(place, now);
+        }
     }
 
     /// How the feeds do, in the order given.
@@ -150,17 +166,20 @@ impl Collector {
                 Seen::New(id) => {
                     let Item { title: headline, summary, link, source, published, .. } = item;
                     let published = published.map(|moment| moment.at);
-                    let document = Document {
+                    let text = format!("{headline}\n{summary}");
+                    let mut document = Document {
                         id,
                         feed: name.clone(),
-                        symbols: self.tagger.tags(&format!("{headline}\n{summary}")),
+                        symbols: self.tagger.tags(&text),
                         title: headline,
                         summary,
                         link,
                         source: if source.is_empty() { title.clone() } else { source },
                         published: published.filter(|at| *at <= now.plus(MAX_AHEAD)),
                     };
+                    // Stories are told apart by what is watched: what else a text names changes no score.
                     let story = self.shelf.story(&document, now);
+                    self.tagger.add_others(&text, &mut document.symbols);
                     heard.retold.extend(story.map(|story| (id, story)));
                     heard.documents.push(document);
                 }
@@ -239,8 +258,8 @@ mod tests {
             (answer(200, &[("cache-control", "public, max-age=600")], ONE), 600, 660),
             (answer(429, &[("retry-after", "7200")], ""), 7_200, 7_200),
             (answer(503, &[("retry-after", "99999999")], ""), 86_400, 86_400),
-            (answer(403, &[], "<html>Just a moment..."), 60, 300),
-            (answer(200, &[], "<html>"), 60, 300),
+            (answer(403, &[], "<html>Just a moment..."), 300, 330),
+            (answer(200, &[], "<html>"), 300, 330),
         ] {
             let (mut collector, mut now) = (collector(1), start());
             let _ = turn(&mut collector, &mut now, &response);
@@ -289,10 +308,77 @@ mod tests {
     }
 
     #[test]
+    fn another_process_asks_no_sooner_and_reminds_the_feed() {
+        let tags = [("etag", "\"v1\""), ("cache-control", "max-age=600")];
+        let (mut first, mut now) = (collector(2), start());
+        let (asked, ..) = turn(&mut first, &mut now, &answer(200, &tags, ONE));
+        let at = usize::from(asked.url().ends_with("/1"));
+        let (url, place) = first.place(at).unwrap();
+        let text = serde_json::to_string(&place).unwrap();
+        let place: FeedPlace = serde_json::from_str(&text).unwrap();
+        assert!(first.place(1 - at).is_none(), "it was not asked yet");
+
+        let later = now.plus(Duration::from_secs(12));
+        let mut next = collector(2);
+        next.recall(url, &place, later);
+        next.recall("https://x.example/unknown", &place, later);
+        let due: Vec<_> =
+            next.health().map(|feed| feed.due.unwrap().since(now).as_secs()).collect();
+        assert!((600..=660).contains(&due[at]) && due[1 - at] < 60, "{due:?}");
+        next.hurry(later);
+        let request = next.feeds[at].request();
+        assert!(request.headers().contains(&("if-none-match".into(), "\"v1\"".into())));
+
+        // A clock that was ahead then does not silence a feed, and failures go on waiting longer.
+        let mut wrong = collector(2);
+        wrong.recall(url, &place, now.minus(Duration::from_secs(86_400)));
+        assert!(wrong.health().all(|feed| feed.due.unwrap() <= start().plus(SPREAD)));
+        let (mut fails, mut now) = (collector(1), start());
+        for _ in 0..3 {
+            let _ = turn(&mut fails, &mut now, &answer(500, &[], ""));
+        }
+        let (url, place) = fails.place(0).unwrap();
+        let mut next = collector(1);
+        next.recall(url, &place, now);
+        let waits = next.health().next().unwrap().due.unwrap().since(now).as_secs();
+        assert!((1_200..=1_320).contains(&waits), "{waits}");
+    }
+
+    #[test]
+    fn what_is_not_watched_is_named_behind_what_is_and_changes_no_story() {
+        let symbol = |text: &str| -> finstage_model::Symbol { text.parse().unwrap() };
+        let all = || crate::registry::all().iter();
+        let others = Tagger::new(all().map(|row| &row.symbol), all());
+        let apple = symbol("yahoo:AAPL");
+        let tagger = Tagger::new([&apple], all()).with_others(others);
+        let spec = FeedSpec {
+            name: "f".to_owned(),
+            url: "https://x.example/f".to_owned(),
+            every: Duration::from_secs(60),
+        };
+        let mut collector = Collector::new(vec![spec], tagger, (7, start()));
+        let item = |title: &str| format!("<item><title>{title}</title><guid>{title}</guid></item>");
+        let titles = [
+            "Tesla and Apple open a plant in Ohio together",
+            "Tesla opens a large plant for batteries in Ohio",
+            "Tesla opens a large plant for batteries in Iowa",
+        ];
+        let feed = format!("<rss><channel>{}</channel></rss>", titles.map(item).concat());
+        let mut now = start();
+        let (_, _, heard) = turn(&mut collector, &mut now, &answer(200, &[], &feed));
+        let names = |place: usize| -> Vec<&str> {
+            heard.documents[place].symbols.iter().map(finstage_model::Symbol::as_str).collect()
+        };
+        assert_eq!(names(0)[0], "yahoo:AAPL", "what is watched comes first");
+        assert!((0..3).all(|place| names(place).contains(&"yahoo:TSLA")), "{heard:?}");
+        assert!(heard.retold.is_empty(), "nothing that is watched in common: {heard:?}");
+    }
+
+    #[test]
     fn redirects_in_a_circle_end() {
         let (mut collector, mut now) = (collector(1), start());
         let circle = answer(302, &[("location", "/again")], "");
         let waited: Vec<u64> = (0..8).map(|_| turn(&mut collector, &mut now, &circle).1).collect();
-        assert!(waited[1..6].iter().all(|&waited| waited == 0) && waited[6] >= 60, "{waited:?}");
+        assert!(waited[1..6].iter().all(|&waited| waited == 0) && waited[6] >= 300, "{waited:?}");
     }
 }

@@ -167,12 +167,10 @@ impl Lexicon {
     }
 }
 
-/// Headline and text as one. A full stop ends a headline that ends in a word; beside a sign it would make
-/// another sign of it (`:)` is one, `:).` is not).
+/// Headline and text as one. Nothing is put between them: beside a sign, or a word of two letters, a full stop
+/// would make another word of it (`OK` is one, `OK.` is not).
 fn text_of(document: &Document) -> String {
-    let ends_in_word = document.title.trim_end().ends_with(char::is_alphanumeric);
-    let stop = if ends_in_word { "." } else { "" };
-    format!("{}{stop} {}", document.title.trim_end(), document.summary)
+    format!("{} {}", document.title.trim_end(), document.summary)
 }
 
 fn rows(table: &'static str) -> impl Iterator<Item = (&'static str, &'static str)> {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use finstage_model::Timestamp;
 use finstage_net::{Backoff, Jitter, Request, Response, retry_after};
 
+use super::place::{FeedPlace, MAX_TAG_BYTES};
 use super::quiet::Quiet;
 use super::read::Feed;
 
@@ -14,7 +15,7 @@ pub const LEAST_EVERY: Duration = Duration::from_secs(60);
 pub const LONGEST_WAIT: Duration = Duration::from_secs(86_400);
 /// How often an answer may name another address.
 pub const MAX_REDIRECTS: u32 = 5;
-/// After an answer that is none.
+/// After an answer that is none; later by up to a tenth.
 const BACKOFF: Backoff =
     Backoff { base: Duration::from_secs(300), factor: 2, cap: Duration::from_secs(6 * 3_600) };
 
@@ -54,6 +55,8 @@ pub(super) struct Pace {
     /// Once only, in place of `url`.
     detour: Option<String>,
     redirects: u32,
+    /// When a question last ended, by an answer or by none.
+    asked: Option<Timestamp>,
     etag: String,
     modified: String,
     /// What the feed last said of itself.
@@ -81,6 +84,7 @@ impl Pace {
             spec,
             detour: None,
             redirects: 0,
+            asked: None,
             etag: String::new(),
             modified: String::new(),
             ttl: Duration::ZERO,
@@ -155,9 +159,49 @@ impl Pace {
         self.redirects > 0
     }
 
+    /// Where it stands, for another process; `None` before the first question.
+    pub(super) fn place(&self) -> Option<FeedPlace> {
+        let asked = self.asked?;
+        let short = |tag: &String| match tag.len() {
+            0..=MAX_TAG_BYTES => tag.clone(),
+            _ => String::new(),
+        };
+        Some(FeedPlace {
+            asked,
+            // One that is gone is asked once more after a day: whoever runs it may have put it right.
+            due: self.health.due.unwrap_or_else(|| asked.plus(LONGEST_WAIT)),
+            every_s: self.spec.every.as_secs(),
+            failures: self.health.failures,
+            etag: short(&self.etag),
+            modified: short(&self.modified),
+            ttl_s: self.ttl.as_secs(),
+            quiet: self.quiet,
+        })
+    }
+
+    /// Goes on where an earlier process stood.
+    pub(super) fn recall(&mut self, place: &FeedPlace, now: Timestamp) {
+        (self.etag, self.modified) = (place.etag.clone(), place.modified.clone());
+        self.ttl = Duration::from_secs(place.ttl_s).min(LONGEST_WAIT);
+        (self.quiet, self.health.failures) = (place.quiet, place.failures);
+        // What a clock that was ahead wrote down says nothing of when.
+        if place.asked > now {
+            return;
+        }
+        self.asked = Some(place.asked);
+        let least = place.asked.plus(self.spec.every.max(LEAST_EVERY));
+        let was_own = Duration::from_secs(place.every_s).max(LEAST_EVERY).mul_f64(1.1);
+        // The settings may name another time since; what the feed asked for, or failures ask for, holds.
+        let is_own = place.due.since(place.asked) <= was_own;
+        let due =
+            if is_own && place.every_s != self.spec.every.as_secs() { least } else { place.due };
+        self.health.due = self.health.due.map(|soon| soon.max(due));
+    }
+
     /// After an answer: when to ask again. `asked_for` is what feed and answer ask for.
     pub(super) fn rest(&mut self, asked_for: Duration, now: Timestamp, jitter: &mut Jitter) {
         (self.health.answered, self.health.failures) = (Some(now), 0);
+        self.asked = Some(now);
         self.health.why.clear();
         let asked_for = asked_for.max(self.ttl);
         let wait = self.spec.every.max(asked_for).clamp(LEAST_EVERY, LONGEST_WAIT);
@@ -181,7 +225,9 @@ impl Pace {
         now: Timestamp,
         jitter: &mut Jitter,
     ) {
-        let own = BACKOFF.next(self.health.failures, jitter).max(LEAST_EVERY);
+        let own = BACKOFF.ceiling(self.health.failures);
+        let own = own.mul_f64(1.0 + jitter.fraction() / 10.0).min(BACKOFF.cap);
+        self.asked = Some(now);
         self.health.failures = self.health.failures.saturating_add(1);
         self.health.why = why;
         if self.health.due.is_some() {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use finstage_model::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::xml::elements;
 
@@ -13,7 +14,7 @@ const DAYS: [&str; 7] =
 const MAX_HOURS: usize = 8 * 24;
 
 /// Hours of a day, 0 to 23, and days of a week, in UTC, as sets of bits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Quiet {
     hours: u32,
     days: u8,

@@ -13,6 +13,8 @@ use crate::registry::Listing;
 pub struct Tagger {
     /// By the first two characters; longest first.
     names: HashMap<(char, char), Vec<Name>>,
+    /// Looks for instruments that matter less.
+    others: Option<Box<Self>>,
 }
 
 #[derive(Debug)]
@@ -56,6 +58,13 @@ impl Tagger {
         tagger
     }
 
+    /// The same, and what `others` finds beside: what this one finds does not depend on it.
+    #[must_use]
+    pub fn with_others(mut self, others: Self) -> Self {
+        self.others = Some(Box::new(others));
+        self
+    }
+
     fn add(&mut self, text: &str, symbol: &Symbol) {
         let mut chars = text.chars();
         let Some(first) = chars.next() else { return };
@@ -90,6 +99,19 @@ impl Tagger {
             at += length;
         }
         found
+    }
+
+    /// Adds what others find in a text, as far as there is room.
+    pub(super) fn add_others(&self, text: &str, found: &mut Vec<Symbol>) {
+        let Some(others) = self.others.as_ref().filter(|_| found.len() < Document::MAX_SYMBOLS)
+        else {
+            return;
+        };
+        for symbol in others.tags(text) {
+            if !found.contains(&symbol) && found.len() < Document::MAX_SYMBOLS {
+                found.push(symbol);
+            }
+        }
     }
 
     fn same<'a>(&'a self, name: &'a Name) -> impl Iterator<Item = &'a Name> {

@@ -140,8 +140,9 @@ impl Metrics {
         remotes(&mut page, gauges);
         notifiers(&mut page, gauges);
         news(&mut page, gauges);
-        watch::watch(&mut page, &gauges.monitor);
-        process_of(&mut page);
+        let memory = process::memory_bytes();
+        watch::watch(&mut page, &gauges.monitor, memory);
+        process_of(&mut page, memory);
         page.0
     }
 
@@ -377,8 +378,8 @@ fn notifiers(page: &mut Sheet, gauges: &Gauges) {
     }
 }
 
-fn process_of(page: &mut Sheet) {
-    if let Some(bytes) = process::memory_bytes() {
+fn process_of(page: &mut Sheet, memory: Option<u64>) {
+    if let Some(bytes) = memory {
         page.family("finstage_process_memory_bytes");
         page.sample("finstage_process_memory_bytes", &[], bytes);
     }
@@ -514,7 +515,7 @@ mod tests {
     fn every_figure_of_the_monitor_has_a_family_and_errors_are_by_component() {
         let cost = finstage_store::records::Cost { count: 3, failed: 1, ..Default::default() };
         let monitor = crate::MonitorGauges {
-            figures: vec![("finstage_cpu_percent", 12.5)],
+            figures: vec![("finstage_cpu_percent", 12.5), ("finstage_memory_peak_bytes", 1.0)],
             statements: vec![crate::StatementGauge {
                 operation: "select",
                 table: "meta".into(),

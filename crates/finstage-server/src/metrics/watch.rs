@@ -8,8 +8,14 @@ use super::Sheet;
 use crate::desk::Times;
 use crate::monitor::MonitorGauges;
 
-pub(super) fn watch(page: &mut Sheet, seen: &MonitorGauges) {
+/// `memory` is what the process takes now.
+pub(super) fn watch(page: &mut Sheet, seen: &MonitorGauges, memory: Option<u64>) {
     for (name, value) in &seen.figures {
+        let value = match (*name, memory) {
+            // It was seen a moment before.
+            ("finstage_memory_peak_bytes", Some(now)) => value.max(now as f64),
+            _ => *value,
+        };
         page.family(name);
         page.sample(name, &[], value);
     }

@@ -113,6 +113,17 @@ async fn a_wrong_token_opens_nothing_and_a_token_in_the_address_is_refused() {
 }
 
 #[tokio::test]
+async fn the_word_before_a_token_may_be_written_in_any_case() {
+    let scene = Scene::new().await;
+    for (scheme, status) in [("Bearer", 200), ("bearer", 200), ("BEARER ", 200), ("Basic", 401)] {
+        let value = format!("{scheme} {}", scene.token);
+        let reply = scene.ask("GET", "/api/v1/signals", &[("Authorization", &value)], "").await;
+        assert_eq!(reply.status, status, "{scheme}");
+    }
+    scene.stop().await;
+}
+
+#[tokio::test]
 async fn a_link_signs_in_once() {
     let scene = Scene::new().await;
     let link = scene.server.as_ref().unwrap().login_link().unwrap();
@@ -144,6 +155,39 @@ async fn a_new_token_shuts_out_programs_browsers_and_listeners() {
         401
     );
     scene.stop().await;
+}
+
+#[tokio::test]
+async fn a_browser_is_signed_in_until_it_signs_out_the_token_changes_or_thirty_days_are_over() {
+    let mut scene = Scene::new().await;
+    let (stays, leaves) = (sign_in(&scene).await, sign_in(&scene).await);
+    scene.restart().await;
+    assert_eq!(read_as(&scene, &stays).await, 200, "a restart keeps it");
+    assert_eq!(read_as(&scene, &leaves).await, 200);
+    let own = format!("http://{}", scene.address);
+    let headers = [("Cookie", leaves.as_str()), ("X-Finstage", "1"), ("Origin", own.as_str())];
+    assert_eq!(scene.ask("DELETE", "/api/v1/logins", &headers, "").await.status, 204);
+    scene.restart().await;
+    assert_eq!(read_as(&scene, &leaves).await, 401, "it has signed out");
+    assert_eq!(read_as(&scene, &stays).await, 200);
+    scene.clock.advance(finstage_server::SESSION_LIFE);
+    scene.restart().await;
+    assert_eq!(read_as(&scene, &stays).await, 401, "its time is over");
+
+    let session = sign_in(&scene).await;
+    let secret = session.split_once('=').unwrap().1;
+    let kept = scene.records.meta("sessions").unwrap().unwrap();
+    assert!(!kept.contains(secret) && !kept.contains(&scene.token), "hashes only");
+    scene.server.take().unwrap().stop().await;
+    make_token(&token_of(&scene)).unwrap();
+    scene.start(Limits::default()).await;
+    assert_eq!(read_as(&scene, &session).await, 401, "the token is another");
+    scene.stop().await;
+}
+
+/// The status that a browser with this cookie gets.
+async fn read_as(scene: &Scene, cookie: &str) -> u16 {
+    scene.ask("GET", "/api/v1/signals", &[("Cookie", cookie)], "").await.status
 }
 
 #[tokio::test]

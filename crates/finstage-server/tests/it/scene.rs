@@ -48,40 +48,49 @@ impl Scene {
         let folder = tempfile::tempdir().unwrap();
         let records = Records::open_in_memory().unwrap();
         records.instrument_id(&symbol()).unwrap();
-        let history =
-            History::open(Arc::new(DiskFiles), folder.path().join("history"), records.clone());
-        let clock = Arc::new(ManualClock::new(DAY.end()));
-        let synced = Arc::new(AtomicI64::new(0));
-        let live = Arc::new(Live::default());
-        let position = Arc::clone(&synced);
+        let mut scene = Self {
+            server: None,
+            records,
+            live: Arc::new(Live::default()),
+            token: String::new(),
+            address: String::new(),
+            clock: Arc::new(ManualClock::new(DAY.end())),
+            synced: Arc::new(AtomicI64::new(0)),
+            events: Mutex::new(0),
+            folder,
+        };
+        scene.start(limits).await;
+        scene
+    }
+
+    /// Starts the server, on another port than before.
+    pub(crate) async fn start(&mut self, limits: Limits) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
+        let (records, position) = (self.records.clone(), Arc::clone(&self.synced));
+        let shelf = self.folder.path().join("history");
         let inputs = Inputs {
-            records: records.clone(),
-            history,
-            live: Arc::clone(&live),
+            history: History::open(Arc::new(DiskFiles), shelf, records.clone()),
+            live: Arc::clone(&self.live),
             desk: Arc::new(PlainDesk(records.clone())),
-            clock: Arc::clone(&clock) as _,
-            wall: Arc::clone(&clock) as _,
+            records,
+            clock: Arc::clone(&self.clock) as _,
+            wall: Arc::clone(&self.clock) as _,
             synced: Synced(Arc::new(move || Position::from_i64(position.load(Ordering::SeqCst)))),
-            token_file: token_file(folder.path()),
-            about: About::new("0.0.0", clock.now()),
+            token_file: token_of(self),
+            about: About::new("0.0.0", self.clock.now()),
             annex: Some(Arc::new(Echo)),
         };
         let options = ServerOptions { limits, ..ServerOptions::new(address) };
-        let server = Server::start(listener, &options, inputs).unwrap();
-        let token = load_token(&token_file(folder.path())).unwrap().expose().clone();
-        Self {
-            server: Some(server),
-            records,
-            live,
-            token,
-            address: address.to_string(),
-            clock,
-            synced,
-            events: Mutex::new(0),
-            folder,
-        }
+        self.server = Some(Server::start(listener, &options, inputs).unwrap());
+        self.token = load_token(&token_of(self)).unwrap().expose().clone();
+        self.address = address.to_string();
+    }
+
+    /// Stops the server and starts another over the same records.
+    pub(crate) async fn restart(&mut self) {
+        self.server.take().unwrap().stop().await;
+        self.start(Limits::default()).await;
     }
 
     /// Lets the engine say what follows from so many more events, which are on disk.

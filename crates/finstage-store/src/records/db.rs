@@ -15,6 +15,7 @@ use super::group::Group;
 use super::statements::AtWork;
 use super::tasks::Bell;
 use super::{schema, statements};
+use crate::files::{make_private_dir, touch_private};
 use crate::{Error, ErrorKind};
 
 /// How long a statement waits for another process before it gives up with `Held`.
@@ -74,8 +75,10 @@ pub(super) struct Db {
 impl Db {
     pub(super) fn open(path: &Path) -> Result<Self, Error> {
         if let Some(dir) = path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
-            std::fs::create_dir_all(dir).map_err(|e| Error::io("making", dir, e))?;
+            make_private_dir(dir).map_err(|e| Error::io("making", dir, e))?;
         }
+        // SQLite gives the files beside it the same permissions, and says better what is wrong with a place.
+        let _ = touch_private(path);
         let failed = |e| Error::sql("opening", path, e);
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut write = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_CREATE)

@@ -373,6 +373,23 @@ fn a_store_is_real_or_a_demo_for_ever() {
     assert_eq!(records.meta("seen").unwrap().as_deref(), Some("2"));
 }
 
+#[cfg(unix)]
+#[test]
+fn a_new_folder_and_what_is_made_in_it_are_for_their_owner_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("new").join("data");
+    let records = Records::open(&data.join("records.db")).unwrap();
+    records.set_meta("seen", "1").unwrap();
+    let mode =
+        |name: &str| std::fs::metadata(data.join(name)).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode("."), mode("records.db"), mode("records.db-wal")), (0o700, 0o600, 0o600));
+    std::fs::set_permissions(&data, std::fs::Permissions::from_mode(0o755)).unwrap();
+    drop(Records::open(&data.join("records.db")).unwrap());
+    assert_eq!(mode("."), 0o755, "what is there stays as it is");
+}
+
 #[test]
 fn another_process_reads_beside_a_running_service() {
     let dir = tempfile::tempdir().unwrap();

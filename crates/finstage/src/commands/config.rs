@@ -8,7 +8,8 @@ use super::{data_dir, load, print_json, print_line};
 use crate::cli::{Config, Global};
 use crate::config::settings::{Manners, NotifySettings, SealedSettings, Settings};
 use crate::config::{Loaded, reference};
-use crate::exit::{Exit, Result};
+use crate::exit::{Exit, Failure, Result};
+use crate::news::reader::Reader;
 use crate::sealed::keyring_path;
 use crate::wiring;
 use finstage_model::format_duration;
@@ -31,6 +32,11 @@ fn check(global: &Global, loaded: &Loaded) -> Result<()> {
     let settings = &loaded.settings;
     // What only the channels themselves can judge.
     wiring::notifiers(settings)?;
+    // What a start refuses at once.
+    settings.server.options.check_files().map_err(|why| Failure::usage(why.to_string()))?;
+    if !settings.news.is_off() {
+        Reader::check(&settings.news, &settings.llm)?;
+    }
     let file = loaded.file.as_ref().map(|f| f.display().to_string());
     if global.json {
         return print_json(&json!({"ok": true, "file": file, "warnings": settings.warnings}));

@@ -7,8 +7,8 @@ use finstage_model::{Bar, Clock, Symbol, Tone};
 use finstage_net::SystemClock;
 use finstage_research::news_lift::{Figures, LiftOptions, LiftRow, Subject, Told, news_lift};
 use finstage_server::NewsItem;
-use finstage_store::Records;
 use finstage_store::records::{DocumentPage, StoreKind};
+use finstage_store::{Records, make_private_dir};
 use serde::Serialize;
 
 use super::config::count;
@@ -17,7 +17,7 @@ use crate::cli::{Global, News, NewsFetch, NewsLift, NewsList};
 use crate::config::Loaded;
 use crate::exit::{Exit, Failure, Result};
 use crate::news::reader::Reader;
-use crate::news::{collector, feeds, keep, once, read};
+use crate::news::{collector, feeds, keep, once, places, read};
 use crate::pace::Pace;
 use crate::wiring;
 
@@ -74,7 +74,7 @@ fn fetch(global: &Global, loaded: &Loaded, args: &NewsFetch) -> Result<Exit> {
     let records = match args.dry_run {
         true => None,
         false => {
-            std::fs::create_dir_all(&dir)
+            make_private_dir(&dir)
                 .map_err(|e| Failure::new(Exit::Store, format!("making {}: {e}", dir.display())))?;
             Some(wiring::open_records(&dir, StoreKind::Real)?)
         }
@@ -99,6 +99,8 @@ fn fetch(global: &Global, loaded: &Loaded, args: &NewsFetch) -> Result<Exit> {
                 runtime.block_on(keep(&fresh, &records))?;
                 fetched.new += fresh.rows.len();
             }
+            // Behind all that they brought, which they do not bring again.
+            records.set_feed_places(&places(&collector, 0..fetched.asked))?;
         }
     }
     tell(global, &fetched, args)

@@ -44,8 +44,7 @@ impl DotEnv {
         let text = fs::read_to_string(&file).map_err(failed)?;
         let values =
             parse(&text).map_err(|(line, why)| Failure::usage(format!("{shown}:{line}: {why}")))?;
-        let warning = is_open(&file)
-            .then(|| format!("{shown}: others on this machine can read it; chmod 600 {shown}"));
+        let warning = is_open(&file).then(|| open_to_others(&file));
         Ok(Self { values, warning })
     }
 
@@ -88,6 +87,12 @@ pub(crate) fn set(config: &Path, name: &str, value: &Secret<String>) -> Result<P
     unfinished.as_file().sync_all().map_err(failed)?;
     unfinished.persist(&file).map_err(|e| failed(e.error))?;
     Ok(file)
+}
+
+/// What is said of a file that others can read.
+pub(crate) fn open_to_others(file: &Path) -> String {
+    let (shown, mode) = (file.display(), if file.is_dir() { 700 } else { 600 });
+    format!("{shown}: others on this machine can read it; chmod {mode} {shown}")
 }
 
 /// Whether others than its owner can read a file.

@@ -182,7 +182,7 @@ impl Resolver<'_> {
         let mut series = Vec::new();
         for (i, feed) in raw.feeds.iter().enumerate() {
             let (settings, own) = self.feed(&format!("feeds[{i}]"), feed, raw)?;
-            series.extend(own);
+            series.extend(self.listed_once(i, own, &series)?);
             feeds.push(settings);
         }
         let mut strategies = Vec::new();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use finstage_engine::FeedTiming;
+use finstage_engine::{FeedTiming, SeriesSpec};
 use finstage_feeds::{AFTER_INTERVAL, Server, registry, venues};
 use finstage_seal::Secret;
 
@@ -49,6 +49,23 @@ impl AccountSettings {
 const MAX_PER_SECOND: u32 = 1_000;
 
 impl Resolver<'_> {
+    /// The series of a feed, unless it, or a feed before it, has one of them already.
+    pub(super) fn listed_once(
+        &self,
+        feed: usize,
+        own: Vec<SeriesSpec>,
+        before: &[SeriesSpec],
+    ) -> Result<Vec<SeriesSpec>> {
+        let id = |one: &SeriesSpec| (one.symbol.clone(), one.interval);
+        for (place, one) in own.iter().enumerate() {
+            if before.iter().chain(&own[..place]).any(|other| id(other) == id(one)) {
+                let why = format!("{} is listed twice: name it once, in one [[feeds]]", one.symbol);
+                return self.refuse(&format!("feeds[{feed}].symbols"), why);
+            }
+        }
+        Ok(own)
+    }
+
     /// The accounts of all venues, whose addresses are looked at as well. Keys that are not there are no error yet: most commands need none.
     pub(super) fn accounts(&mut self, raw: &Raw) -> Result<BTreeMap<String, AccountSettings>> {
         self.venues(raw)?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use finstage_llm::providers::Scripted;
-use finstage_llm::{AskOptions, Asker, CHAT, Done, End, Halt, Left, Row};
+use finstage_llm::{AskOptions, Asker, CHAT, Done, End, Endpoint, Halt, Left, Row};
 use finstage_model::Clock;
 use finstage_store::Records;
 use serde_json::{Map, Value};
@@ -39,6 +39,15 @@ pub(crate) struct Aside {
 }
 
 impl Aside {
+    /// Refuses settings by which nobody can be asked.
+    ///
+    /// # Errors
+    /// Exit 2 when no model is named, 4 when there is no key.
+    pub(crate) fn check(settings: &LlmSettings, purpose: &Purpose) -> Result<()> {
+        named(settings, purpose)?;
+        asked_at(settings, purpose).map(drop)
+    }
+
     /// What it costs and answers is kept in the store.
     ///
     /// # Errors
@@ -49,11 +58,8 @@ impl Aside {
         store: (Records, &Path),
         clock: &Arc<dyn Clock>,
     ) -> Result<Self> {
-        let Purpose { job, setting, attempt, without, script } = *purpose;
-        let Some(model) = settings.model.clone() else {
-            let why = format!("{setting}: no model is named: write model in [llm]");
-            return Err(Failure::usage(why));
-        };
+        let Purpose { job, without, .. } = *purpose;
+        let model = named(settings, purpose)?;
         let ledger = (job, base(settings, &Wanted::default()));
         let keeper = Arc::new(Keeper::over(store, ledger, settings.cache, clock)?);
         let options = AskOptions {
@@ -62,13 +68,7 @@ impl Aside {
             accounts: Some(keeper.accounts()),
             ..AskOptions::default()
         };
-        let wanted =
-            Wanted { timeout: Some(attempt), deadline: Some(attempt), ..Wanted::default() };
-        let asked_at = match settings.provider {
-            "scripted" => endpoint_of(settings, wanted, Arc::new(script()))?,
-            _ => endpoint(settings, wanted)?,
-        };
-        let asker = Asker::new(asked_at, options).map_err(Failure::usage)?;
+        let asker = Asker::new(asked_at(settings, purpose)?, options).map_err(Failure::usage)?;
         Ok(Self { asker, model, job, without, keeper })
     }
 
@@ -95,5 +95,20 @@ impl Aside {
             Ok(Err(error)) => tracing::warn!("what {} cost is not kept: {error}", self.job),
             Err(error) => tracing::warn!("keeping what {} cost: {error}", self.job),
         }
+    }
+}
+
+fn named(settings: &LlmSettings, purpose: &Purpose) -> Result<String> {
+    settings.model.clone().ok_or_else(|| {
+        Failure::usage(format!("{}: no model is named: write model in [llm]", purpose.setting))
+    })
+}
+
+fn asked_at(settings: &LlmSettings, purpose: &Purpose) -> Result<Endpoint> {
+    let Purpose { attempt, script, .. } = *purpose;
+    let wanted = Wanted { timeout: Some(attempt), deadline: Some(attempt), ..Wanted::default() };
+    match settings.provider {
+        "scripted" => endpoint_of(settings, wanted, Arc::new(script())),
+        _ => endpoint(settings, wanted),
     }
 }

@@ -4,6 +4,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use finstage_store::make_private_dir;
+
 /// A log file of bounded size with a bounded number of predecessors.
 #[derive(Debug)]
 pub struct RotatingFile {
@@ -22,7 +24,7 @@ impl RotatingFile {
     /// When it cannot be written.
     pub fn open(path: &Path, limit: u64, keep: u32) -> io::Result<Self> {
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            fs::create_dir_all(folder)?;
+            make_private_dir(folder)?;
         }
         let file = append(path)?;
         let written = file.metadata()?.len();
@@ -67,7 +69,11 @@ impl Write for RotatingFile {
 }
 
 fn append(path: &Path) -> io::Result<File> {
-    OpenOptions::new().create(true).append(true).open(path)
+    let mut options = OpenOptions::new();
+    // A log names instruments and channels: it is for its owner alone.
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.create(true).append(true).open(path)
 }
 
 fn numbered(path: &Path, number: u32) -> PathBuf {

@@ -24,32 +24,41 @@ pub struct Point {
 
 /// The last day.
 #[derive(Debug, Clone, Default)]
-pub struct History(VecDeque<Point>);
+pub struct History {
+    points: VecDeque<Point>,
+    /// The most that was seen from each point to the next.
+    most: VecDeque<u64>,
+}
 
 impl History {
-    /// Takes a look, unless the last one was just now.
+    /// Takes a look. Where the last point was just now, it counts for the peak only.
     pub fn look(&mut self, at: Timestamp, bytes: u64) {
-        if self.0.back().is_some_and(|last| at.since(last.at) < EVERY) {
+        if let (Some(last), Some(most)) = (self.points.back(), self.most.back_mut())
+            && at.since(last.at) < EVERY
+        {
+            *most = bytes.max(*most);
             return;
         }
-        if self.0.len() == MAX_POINTS {
-            self.0.pop_front();
+        if self.points.len() == MAX_POINTS {
+            self.points.pop_front();
+            self.most.pop_front();
         }
-        self.0.push_back(Point { at, bytes });
+        self.points.push_back(Point { at, bytes });
+        self.most.push_back(bytes);
     }
 
     /// The most that it was.
     #[must_use]
     pub fn peak(&self) -> Option<u64> {
-        self.0.iter().map(|point| point.bytes).max()
+        self.most.iter().copied().max()
     }
 
     /// By how much it grows a day, as a fraction of its mean: the least-squares line through the later half,
     /// since a start fills its caches. `None` while there are too few points.
     #[must_use]
     pub fn growth_per_day(&self) -> Option<f64> {
-        let later: Vec<&Point> = self.0.iter().skip(self.0.len() / 2).collect();
-        if self.0.len() < MIN_POINTS {
+        let later: Vec<&Point> = self.points.iter().skip(self.points.len() / 2).collect();
+        if self.points.len() < MIN_POINTS {
             return None;
         }
         let start = later.first()?.at;
@@ -80,7 +89,7 @@ mod tests {
     #[test]
     fn a_day_of_points_tells_the_growth_of_its_later_half() {
         let flat = history(|minute| 50_000_000 + minute % 7);
-        assert_eq!(flat.0.len(), MAX_POINTS);
+        assert_eq!(flat.points.len(), MAX_POINTS);
         assert!(flat.growth_per_day().unwrap().abs() < 1e-4);
         let grows = history(|minute| 50_000_000 + minute * 50_000_000 / 1_440);
         let growth = grows.growth_per_day().unwrap();
@@ -88,5 +97,18 @@ mod tests {
         assert!((growth - 50.0 / 137.5).abs() < 0.01, "{growth}");
         assert_eq!(History::default().growth_per_day(), None);
         assert!(grows.peak() > flat.peak());
+    }
+
+    #[test]
+    fn the_peak_is_never_below_what_was_just_seen() {
+        let mut history = History::default();
+        history.look(Timestamp::EPOCH, 36);
+        history.look(Timestamp::EPOCH.plus(Duration::from_secs(30)), 71);
+        assert_eq!(history.peak(), Some(71), "between two points");
+        history.look(Timestamp::EPOCH.plus(Duration::from_secs(60)), 40);
+        assert_eq!(history.peak(), Some(71));
+        let late = |minutes| Timestamp::EPOCH.plus(Duration::from_secs(60 * minutes));
+        (1..=MAX_POINTS as u64).for_each(|n| history.look(late(5 * n), 50));
+        assert_eq!(history.peak(), Some(50), "a day later it is over");
     }
 }

@@ -23,6 +23,7 @@ use std::time::Duration;
 use finstage_model::Timestamp;
 use finstage_server::{HealthCheck, HttpTotals, MonitorGauges};
 use finstage_store::records::Records;
+use jiff::tz::TimeZone;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
@@ -32,13 +33,17 @@ use self::limits::{Limit, limits};
 use self::machine::Processor;
 pub(crate) use self::machine::memory_allowed;
 use self::thresholds::{Turn, Watcher};
+use self::words::Reader;
 use crate::channels::Gone;
 use crate::config::settings::{FeedSettings, MonitorSettings, Settings};
 use crate::live::Safe;
 use crate::pace::Pace;
 use crate::report::Language;
 use crate::service::Gauges;
+use crate::wiring;
 
+/// Where the rules stand whose end is owed, in the table `meta`: their names.
+const OPEN: &str = "limits_passed";
 /// How often one looks.
 pub const LOOK: Duration = Duration::from_secs(10);
 /// How often while the service is not ready.
@@ -78,7 +83,8 @@ pub struct Started {
 pub struct Monitor {
     sources: Sources,
     settings: MonitorSettings,
-    language: Language,
+    /// Who is told, by what they read.
+    told: Vec<(Reader, Vec<String>)>,
     limits: Vec<Limit>,
     started: OnceLock<Started>,
     meter: OnceLock<Box<dyn Fn() -> HttpTotals + Send + Sync>>,
@@ -114,8 +120,13 @@ impl Monitor {
     pub fn new(settings: &Settings, sources: Sources) -> Self {
         let limits = limits(&settings.monitor);
         let now = sources.pace.wall().now();
+        let mut watcher = Watcher::new(limits.iter().map(|limit| limit.rule), now);
+        // What was said before a restart and is over since is said to be over.
+        if let Ok(Some(open)) = sources.records.meta(OPEN) {
+            watcher.reopen(&open.split(' ').collect::<Vec<_>>());
+        }
         let state = State {
-            watcher: Watcher::new(limits.iter().map(|limit| limit.rule), now),
+            watcher,
             processor: Processor::default(),
             memory: memory::History::default(),
             http: HttpTotals::default(),
@@ -127,10 +138,11 @@ impl Monitor {
             filed_at: None,
             figured: None,
         };
+        let told = readers(settings, &sources.notifiers);
         Self {
             sources,
             settings: settings.monitor.clone(),
-            language: settings.report.language,
+            told,
             limits,
             started: OnceLock::new(),
             meter: OnceLock::new(),
@@ -229,21 +241,31 @@ impl Monitor {
     }
 
     fn tell(&self, now: Timestamp, turns: &[Turn]) {
+        let log = Reader { language: Language::En, zone: TimeZone::UTC };
         for turn in turns {
             let Some(limit) = self.limits.iter().find(|limit| limit.rule.name == turn.rule) else {
                 continue;
             };
-            let (title, text) = words::words(turn, &limit.rule, Language::En);
+            let (title, text) = words::words(turn, &limit.rule, &log);
             tracing::warn!("{title}: {text}");
             if !self.settings.notify {
                 continue;
             }
             // Messages are dated by the service's clock, which decides when they are too old.
             let said_at = self.sources.pace.clock.now();
-            let notice = words::notice(turn, &limit.rule, (self.language, said_at));
-            if let Err(error) = self.sources.records.announce(&notice, &self.sources.notifiers) {
-                tracing::warn!("a limit was passed at {now}, and nobody was told: {error}");
+            for (reader, names) in &self.told {
+                let notice = words::notice(turn, &limit.rule, (reader, said_at));
+                if let Err(error) = self.sources.records.announce(&notice, names) {
+                    tracing::warn!("a limit was passed at {now}, and nobody was told: {error}");
+                }
             }
+        }
+        if turns.is_empty() {
+            return;
+        }
+        let open = self.state().watcher.open().collect::<Vec<_>>().join(" ");
+        if let Err(error) = self.sources.records.set_meta(OPEN, &open) {
+            tracing::warn!("a restart will not know which limits are passed: {error}");
         }
     }
 
@@ -266,13 +288,85 @@ impl Monitor {
     }
 }
 
+/// The channels of each language and zone.
+fn readers(settings: &Settings, channels: &[String]) -> Vec<(Reader, Vec<String>)> {
+    let mut all: Vec<(Reader, Vec<String>)> = Vec::new();
+    for name in channels {
+        let manners = wiring::manners(settings, name);
+        let reader = Reader { language: manners.language, zone: manners.zone().clone() };
+        match all.iter_mut().find(|(known, _)| *known == reader) {
+            Some((_, names)) => names.push(name.clone()),
+            None => all.push((reader, vec![name.clone()])),
+        }
+    }
+    all
+}
+
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use finstage_model::{Clock, ManualClock, Position};
     use finstage_net::SystemClock;
     use finstage_store::records::{Item, NoticeKind};
 
     use super::*;
+
+    fn monitor(text: &str, records: &Records, (dir, start): (&Path, Timestamp)) -> Monitor {
+        let settings = crate::config::parse("test", text, &[]).unwrap();
+        let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(start));
+        let channels = settings.notify.iter().map(|one| one.name().to_owned());
+        let sources = Sources {
+            records: records.clone(),
+            safe: Safe::default(),
+            pace: Pace { clock, speed: 1.0 },
+            dir: dir.to_owned(),
+            notifiers: channels.chain(["log".to_owned()]).collect(),
+            gone: Vec::new(),
+        };
+        Monitor::new(&settings, sources)
+    }
+
+    #[test]
+    fn each_chat_is_told_in_its_language_and_zone_and_of_the_end_also_after_a_restart() {
+        let folder = tempfile::tempdir().unwrap();
+        let chat = "[[notify]]\nkind = \"telegram\"\nchat = \"42\"\ntoken = \"1:token\"\n\
+            language = \"ko\"\ntimezone = \"Asia/Seoul\"\n";
+        let records = Records::open_in_memory().unwrap();
+        let start: Timestamp = "2026-11-30T10:54:13.098524951Z".parse().unwrap();
+        let end = Position::from_i64(i64::MAX);
+        let told = |channel: &str| {
+            let leased =
+                records.outbox_lease(channel, start, Duration::from_secs(60), end).unwrap();
+            let leased = leased.unwrap();
+            records.outbox_delivered(leased.row, leased.fence, start, "1").unwrap();
+            let Item::Notice(notice) = leased.item else { panic!("an alert") };
+            [0, 1].map(|line: usize| notice.lines[line][0].text.clone())
+        };
+        let look = |monitor: &Monitor, minutes: std::ops::Range<u64>| {
+            for passed in minutes.map(|minute| Duration::from_secs(60 * minute)) {
+                monitor.look(start.plus(passed), passed);
+            }
+        };
+        let limit = |disk: &str| format!("[monitor]\ndisk = {disk}\n{chat}");
+        let first = monitor(&limit("0.000001"), &records, (folder.path(), start));
+        look(&first, 0..11);
+        let [title, text] = told("log");
+        assert_eq!(title, "Critical: disk");
+        assert!(text.ends_with("since 2026-11-30 10:54 UTC"), "{text}");
+        let [title, text] = told("telegram-42");
+        assert_eq!(title, "심각: 디스크");
+        assert!(text.ends_with(", 2026-11-30 19:54 KST부터"), "{text}");
+        let second = monitor(&limit("99.99"), &records, (folder.path(), start));
+        look(&second, 20..31);
+        assert_eq!(told("log")[0], "Over: disk");
+        assert_eq!(told("telegram-42")[0], "해소: 디스크");
+        let third = monitor(&limit("99.99"), &records, (folder.path(), start));
+        look(&third, 40..61);
+        assert!(
+            records.outbox_lease("log", start, Duration::from_secs(60), end).unwrap().is_none()
+        );
+    }
 
     #[test]
     fn a_limit_that_is_passed_is_told_to_a_channel_once_and_noted_in_the_files() {
@@ -282,19 +376,9 @@ mod tests {
             "[monitor]\ndisk = 0.000001\n[stats]\npath = \"{}\"\nevery = \"30s\"\n",
             stats.display()
         );
-        let settings = crate::config::parse("test", &text, &[]).unwrap();
         let start = SystemClock.now();
-        let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(start));
         let records = Records::open_in_memory().unwrap();
-        let sources = Sources {
-            records: records.clone(),
-            safe: Safe::default(),
-            pace: Pace { clock, speed: 1.0 },
-            dir: folder.path().to_owned(),
-            notifiers: vec!["log".to_owned()],
-            gone: Vec::new(),
-        };
-        let monitor = Monitor::new(&settings, sources);
+        let monitor = monitor(&text, &records, (folder.path(), start));
         let end = Position::from_i64(i64::MAX);
         let lease = || records.outbox_lease("log", start, Duration::from_secs(60), end).unwrap();
         for minute in 0..10 {

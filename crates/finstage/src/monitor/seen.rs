@@ -211,13 +211,19 @@ pub(super) fn flat(now: Timestamp, gauges: &MonitorGauges) -> Map<String, Value>
     ];
     let mut object = Map::new();
     object.insert("at".to_owned(), json!(now));
-    object.insert("memory_bytes".to_owned(), json!(memory_bytes()));
+    let bytes = memory_bytes();
+    object.insert("memory_bytes".to_owned(), json!(bytes));
     for name in FIGURES {
         let found = gauges
             .figures
             .iter()
             .find(|(family, _)| family.strip_prefix("finstage_") == Some(name));
-        object.insert(name.to_owned(), json!(found.map(|(_, value)| value)));
+        let value = found.map(|(_, value)| match (name, bytes) {
+            // It was seen a moment before.
+            ("memory_peak_bytes", Some(bytes)) => value.max(bytes as f64),
+            _ => *value,
+        });
+        object.insert(name.to_owned(), json!(value));
     }
     for (state, count) in &gauges.tasks {
         object.insert(format!("tasks_{state}"), json!(count));
@@ -265,12 +271,13 @@ mod tests {
         let now = Timestamp::EPOCH;
         let empty =
             flat(now, &MonitorGauges { tasks: vec![("done", 1)], ..MonitorGauges::default() });
-        let figures = vec![("finstage_cpu_percent", 1.0)];
+        let figures = vec![("finstage_cpu_percent", 1.0), ("finstage_memory_peak_bytes", 1.0)];
         let full = flat(
             now,
             &MonitorGauges { figures, tasks: vec![("done", 1)], ..MonitorGauges::default() },
         );
         assert!(empty.keys().eq(full.keys()));
         assert_eq!(full["cpu_percent"], 1.0);
+        assert!(full["memory_peak_bytes"].as_f64() >= full["memory_bytes"].as_f64(), "{full:?}");
     }
 }

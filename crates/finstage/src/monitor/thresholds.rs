@@ -155,6 +155,18 @@ impl Watcher {
         self.0.iter_mut().filter_map(look).collect()
     }
 
+    /// The rules whose end is owed to who was told of their beginning.
+    pub fn open(&self) -> impl Iterator<Item = &'static str> + '_ {
+        self.0.iter().filter(|one| one.is_open).map(|one| one.rule.name)
+    }
+
+    /// The end of these is owed since an earlier process.
+    pub fn reopen(&mut self, names: &[&str]) {
+        for one in self.0.iter_mut().filter(|one| names.contains(&one.rule.name)) {
+            one.is_open = true;
+        }
+    }
+
     /// What holds now.
     pub fn standing(&self) -> impl Iterator<Item = Standing> + '_ {
         self.0.iter().map(|one| Standing { rule: one.rule, severity: one.state, value: one.value })
@@ -296,6 +308,22 @@ mod tests {
         // It comes back within the cooldown: neither that nor its second end is said.
         let again: Vec<f64> = over.iter().copied().chain([90.0; 8]).chain([10.0; 8]).collect();
         assert_eq!(told(RULE, 60, &again), said);
+    }
+
+    #[test]
+    fn what_was_said_before_a_restart_is_said_to_be_over_after_it() {
+        let mut first = Watcher::new([RULE], at(0));
+        assert_eq!(first.open().count(), 0);
+        first.look(at(0), |_| Some(99.0));
+        first.look(at(300), |_| Some(99.0));
+        let open: Vec<&str> = first.open().collect();
+        assert_eq!(open, ["cpu"]);
+        let mut next = Watcher::new([RULE], at(400));
+        next.reopen(&open);
+        assert!(next.look(at(400), |_| Some(10.0)).is_empty(), "it must last");
+        let turns = next.look(at(700), |_| Some(10.0));
+        assert_eq!((turns[0].severity, next.open().count()), (None, 0));
+        assert!(next.look(at(1_100), |_| Some(10.0)).is_empty(), "once");
     }
 
     #[test]

@@ -2,20 +2,26 @@
 
 use std::time::Duration;
 
+use finstage_model::Timestamp;
 use finstage_store::records::{Notice, NoticeKind, NoticeStyle, NoticeText};
+use jiff::tz::TimeZone;
 
 use super::thresholds::{Rule, Severity, Side, Turn};
-use crate::report::Language;
+use crate::report::{Language, on_the_wall};
+use crate::serving::language_code;
 
 /// A message that is older is not sent: the next one says how it is then.
 const MAX_AGE: Duration = Duration::from_secs(6 * 3_600);
 
+/// Who reads it.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Reader {
+    pub(super) language: Language,
+    pub(super) zone: TimeZone,
+}
+
 /// The notice of a turn.
-pub(super) fn notice(
-    turn: &Turn,
-    rule: &Rule,
-    (language, now): (Language, finstage_model::Timestamp),
-) -> Notice {
+pub(super) fn notice(turn: &Turn, rule: &Rule, (reader, now): (&Reader, Timestamp)) -> Notice {
     let kind = match turn.severity {
         Some(Severity::Critical) => NoticeKind::Critical,
         _ => NoticeKind::Threshold,
@@ -24,20 +30,23 @@ pub(super) fn notice(
         Severity::Warning => "warning",
         Severity::Critical => "critical",
     });
-    let id = kind.id(&format!("{} {state} {}", turn.rule, now.nanos()));
+    // Each reader has the words of its own.
+    let zone = reader.zone.iana_name().unwrap_or_default();
+    let language = language_code(reader.language);
+    let id = kind.id(&format!("{} {state} {} {language} {zone}", turn.rule, now.nanos()));
     let line = |style, text: String| vec![NoticeText::new(style, text)];
-    let (title, text) = words(turn, rule, language);
+    let (title, text) = words(turn, rule, reader);
     let lines = vec![line(NoticeStyle::Bold, title), line(NoticeStyle::Plain, text)];
     Notice { id, kind, said_at: now, max_age: MAX_AGE, lines }
 }
 
 /// A title and a sentence.
-pub(super) fn words(turn: &Turn, rule: &Rule, language: Language) -> (String, String) {
+pub(super) fn words(turn: &Turn, rule: &Rule, reader: &Reader) -> (String, String) {
     let number = |value: f64| format!("{value:.1} {}", rule.unit);
     let (value, limit) = (turn.value.map(number), number(turn.limit));
+    let since = on_the_wall(turn.since, &reader.zone, "%Y-%m-%d %H:%M %Z");
     let Some(value) = value else {
-        let since = turn.since;
-        return match language {
+        return match reader.language {
             Language::En => (
                 format!("Over: {}", rule.what),
                 format!("there was nothing to measure since {since}"),
@@ -48,8 +57,7 @@ pub(super) fn words(turn: &Turn, rule: &Rule, language: Language) -> (String, St
         };
     };
     let is_above = rule.side == Side::Above;
-    let since = turn.since;
-    match (language, turn.severity) {
+    match (reader.language, turn.severity) {
         (Language::En, Some(severity)) => {
             let word = if severity == Severity::Critical { "Critical" } else { "Warning" };
             let side = if is_above { "above" } else { "below" };

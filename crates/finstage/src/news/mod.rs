@@ -11,7 +11,7 @@ pub mod stored;
 use std::sync::Arc;
 use std::time::Duration;
 
-use finstage_feeds::news::{Collector, Heard, NewsStep};
+use finstage_feeds::news::{Collector, FeedPlace, Heard, NewsStep, Tagger};
 use finstage_feeds::registry;
 use finstage_model::{DocumentId, Event, Payload, Symbol, Timestamp};
 use finstage_net::Client;
@@ -37,8 +37,8 @@ const NAP_MIN_REAL: Duration = Duration::from_millis(10);
 /// The most documents that are read at once.
 const READ_AT_ONCE: usize = 200;
 
-/// A collector of the feeds of the settings that knows what is kept, and tags what is watched, or every
-/// instrument known by name where nothing is.
+/// A collector of the feeds of the settings that knows what is kept, and tags every instrument known by name:
+/// what is watched first, as if there were nothing else.
 ///
 /// # Errors
 /// When the records cannot be read.
@@ -48,21 +48,46 @@ pub fn collector(
     records: Option<&Records>,
     (seed, now): (u64, Timestamp),
 ) -> Result<Collector> {
-    let named: Vec<&Symbol> = match watched {
-        [] => registry::everything().map(|listing| &listing.symbol).collect(),
-        watched => watched.iter().collect(),
+    let of = |symbols: &mut dyn Iterator<Item = &Symbol>| {
+        let symbols: Vec<Symbol> = symbols.cloned().collect();
+        Tagger::new(&symbols, registry::everything())
     };
-    let tagger = finstage_feeds::news::Tagger::new(named, registry::everything());
+    let all = of(&mut registry::everything().map(|listing| &listing.symbol));
+    let tagger = match watched {
+        [] => all,
+        watched => of(&mut watched.iter()).with_others(all),
+    };
     let mut collector = Collector::new(feeds::of(settings, watched), tagger, (seed, now));
     if let Some(records) = records {
         let since = Some(now.minus(RECALLED));
         let page = DocumentPage { since, limit: MAX_RECALLED, ..DocumentPage::default() };
         // The oldest first: what was seen last is forgotten last.
-        for row in records.document_page(&page)?.into_iter().rev() {
+        for mut row in records.document_page(&page)?.into_iter().rev() {
+            // Stories are told apart by what is watched.
+            row.document.symbols.retain(|symbol| watched.is_empty() || watched.contains(symbol));
             collector.shelf().recall(&row.document, row.seen_at, row.story);
+        }
+        for (url, text) in records.feed_places()? {
+            // What another version wrote is as good as nothing.
+            if let Ok(place) = serde_json::from_str(&text) {
+                collector.recall(&url, &place, now);
+            }
         }
     }
     Ok(collector)
+}
+
+/// Where the collector stands with these feeds, as it is kept.
+#[must_use]
+pub fn places(
+    collector: &Collector,
+    feeds: impl IntoIterator<Item = usize>,
+) -> Vec<(String, String)> {
+    let text = |(url, place): (&str, FeedPlace)| {
+        let json = serde_json::to_string(&place).expect("texts and numbers are always JSON");
+        (url.to_owned(), json)
+    };
+    feeds.into_iter().filter_map(|feed| collector.place(feed).map(text)).collect()
 }
 
 /// What was heard and read, to be kept.
@@ -72,6 +97,8 @@ pub struct Fresh {
     pub rows: Vec<DocumentRow>,
     /// Documents that another feed has as well, and that feed.
     copies: Vec<(DocumentId, String)>,
+    /// Where the feeds stand that brought it: kept with it, since they do not bring it again.
+    pub places: Vec<(String, String)>,
 }
 
 /// Reads what was heard.
@@ -89,7 +116,7 @@ pub async fn read(heard: Heard, reader: &Reader, pace: &Pace) -> Fresh {
         }
     }
     let copies = heard.copies.into_iter().map(|copy| (copy.document, copy.feed)).collect();
-    Fresh { rows, copies }
+    Fresh { rows, copies, places: Vec::new() }
 }
 
 /// Keeps it; what is kept already stays as it is.
@@ -100,7 +127,8 @@ pub async fn keep(fresh: &Fresh, records: &Records) -> Result<()> {
     let (records, fresh) = (records.clone(), fresh.clone());
     let write = move || {
         records.documents_add(&fresh.rows)?;
-        records.documents_copied(&fresh.copies)
+        records.documents_copied(&fresh.copies)?;
+        records.set_feed_places(&fresh.places)
     };
     match tokio::task::spawn_blocking(write).await {
         Ok(written) => Ok(written?),
@@ -153,7 +181,8 @@ impl Desk {
                     self.stats.heard(&feed.name, &heard);
                 }
                 let (began, is_new) = (Instant::now(), !heard.documents.is_empty());
-                let fresh = read(heard, &self.reader, &self.pace).await;
+                let mut fresh = read(heard, &self.reader, &self.pace).await;
+                fresh.places = places(&self.collector, [place]);
                 // The feed will not bring it again: it is kept before anything else is asked.
                 let mut waits = false;
                 while let Err(why) = keep(&fresh, &self.records).await {

@@ -54,6 +54,14 @@ struct Answer {
 }
 
 impl Reader {
+    /// Refuses what [`Reader::new`] refuses of the settings.
+    ///
+    /// # Errors
+    /// Exit 2 when no model is named, 4 when there is no key.
+    pub fn check(news: &NewsSettings, llm: &LlmSettings) -> Result<()> {
+        if news.asks_model { Aside::check(llm, &PURPOSE) } else { Ok(()) }
+    }
+
     /// The reader of the settings; what a model costs and answers is kept in the store.
     ///
     /// # Errors

@@ -32,6 +32,7 @@ pub use self::gather::{Asked, Due, day_of, gather};
 pub use self::outcomes::provenance;
 pub use self::rule::{korean_rule, rule_words};
 pub use self::words::Language;
+pub(crate) use numbers::on_the_wall;
 
 use self::compose::compose;
 

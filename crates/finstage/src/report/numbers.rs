@@ -113,7 +113,7 @@ impl Style {
 
 /// A moment as a clock on the wall of a zone shows it; where clocks are set back, an hour comes twice and says its
 /// offset.
-pub(super) fn on_the_wall(at: Timestamp, zone: &TimeZone, form: &str) -> String {
+pub(crate) fn on_the_wall(at: Timestamp, zone: &TimeZone, form: &str) -> String {
     let Ok(instant) = jiff::Timestamp::from_second(at.secs()) else {
         return at.to_string(); // cannot happen: jiff's range is the wider one
     };

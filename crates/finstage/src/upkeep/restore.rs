@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, BufReader, Read, Write};
 use std::path::{Component, Path, PathBuf};
 
-use finstage_store::{ErrorKind, Records};
+use finstage_store::{ErrorKind, Records, make_private_dir};
 use sha2::{Digest, Sha256};
 
 use super::backup::{Hashing, hex, sync_folders};
@@ -74,7 +74,7 @@ fn damaged(from: &Path, what: impl std::fmt::Display) -> Failure {
 fn unpack(from: &Path, into: Option<&Path>) -> Result<Manifest> {
     if let Some(into) = into {
         remove(into)
-            .and_then(|()| fs::create_dir_all(into))
+            .and_then(|()| make_private_dir(into))
             .map_err(|e| Failure::from_writing(into, &e))?;
     }
     let mut found = Found { into, files: BTreeMap::new(), manifest: None };

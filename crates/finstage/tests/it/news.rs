@@ -6,17 +6,17 @@ use std::time::Duration;
 
 use finstage::config::settings::NewsSettings;
 use finstage::news::reader::Reader;
-use finstage::news::{collector, keep, once, read, stored, told};
+use finstage::news::{collector, keep, once, places, read, stored, told};
 use finstage::pace::Pace;
 use finstage_engine::{Engine, EngineSettings, Origin, SeriesSpec, StrategySpec};
-use finstage_feeds::news::Heard;
+use finstage_feeds::news::{Heard, NewsStep};
 use finstage_lab::sim::ledger::Ledger;
 use finstage_lab::sim::rss::{CASES, NewsOptions, NewsSim, Newsroom, NewsroomSpec};
 use finstage_model::{
     Bar, Clock, Document, DocumentId, Event, Instrument, InstrumentId, Interval, ManualClock,
     Output, Payload, Price, Qty, Symbol, Timestamp,
 };
-use finstage_net::{Client, ClientOptions};
+use finstage_net::{Client, ClientOptions, Response};
 use finstage_research::study::{Adjustment, Instrument as Studied, listen};
 use finstage_store::Records;
 use finstage_store::records::DocumentPage;
@@ -99,6 +99,48 @@ async fn fifty_feeds_bring_each_story_once_across_a_restart() {
     let is_about =
         |name: &str| rows.iter().any(|row| row.document.symbols.iter().any(|s| s.as_str() == name));
     assert!(is_about("yahoo:AAPL") && is_about("yahoo:005930.KS"));
+}
+
+#[tokio::test]
+async fn another_process_asks_a_feed_no_sooner_and_reminds_it_of_what_it_said() {
+    let scene = scene(NewsroomSpec { opened: opened(), ..NewsroomSpec::default() }).await;
+    let settings = settings(vec![format!("{}/feed/0", scene.sim.url())]);
+    let mut reminded = Vec::new();
+    for process in 0..2 {
+        let begin = (process, scene.clock.now());
+        let mut collector = collector(&settings, &[], Some(&scene.records), begin).unwrap();
+        let request = loop {
+            match collector.next(scene.clock.now()) {
+                NewsStep::Wait(wait) => scene.clock.advance(wait),
+                NewsStep::Ask(_, request) => break request,
+            }
+        };
+        reminded.push(request.headers().iter().any(|(name, _)| name == "if-none-match"));
+        let answer = scene.client.send(&request).await;
+        let heard = collector.on_answer(0, answer.as_ref(), scene.clock.now());
+        let mut fresh = read(heard, &Reader::Lexicon, &scene.pace).await;
+        fresh.places = places(&collector, [0]);
+        keep(&fresh, &scene.records).await.unwrap();
+        // It ends, and another begins.
+        scene.clock.advance(Duration::from_secs(12));
+    }
+    assert_eq!((reminded, scene.sim.hasty()), (vec![false, true], 0));
+}
+
+#[tokio::test]
+async fn what_a_headline_names_is_kept_whether_or_not_it_is_watched() {
+    let records = Records::open_in_memory().unwrap();
+    let watched: Symbol = "binance:BTCUSDT".parse().unwrap();
+    let now = opened();
+    let settings = settings(vec!["http://127.0.0.1:1/f".to_owned()]);
+    let mut collector =
+        collector(&settings, std::slice::from_ref(&watched), Some(&records), (1, now)).unwrap();
+    let feed = "<rss><channel><item><title>Apple and Bitcoin rise</title></item></channel></rss>";
+    let answer = Response { status: 200, headers: Vec::new(), body: feed.into() };
+    let heard = collector.on_answer(0, Ok(&answer), now);
+    let symbols = &heard.documents[0].symbols;
+    assert_eq!(symbols[0], watched, "what is watched comes first");
+    assert!(symbols.iter().any(|symbol| symbol.as_str() == "yahoo:AAPL"), "{symbols:?}");
 }
 
 #[tokio::test]

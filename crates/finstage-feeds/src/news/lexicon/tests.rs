@@ -65,6 +65,29 @@ fn an_insight_is_about_what_the_document_names_and_known_when_it_was_read() {
 }
 
 #[test]
+fn a_headline_that_ends_in_a_word_of_two_letters_scores_as_the_reference_has_it() {
+    // Of vaderSentiment 3.3.2; a full stop behind the word would hide it.
+    for (title, compound) in
+        [("Earnings were OK", 0.4466), ("Company X: results ok", 0.296), ("Profit up, no", 0.1779)]
+    {
+        for summary in ["", "<>"] {
+            let document = Document {
+                id: DocumentId(1),
+                feed: String::new(),
+                title: title.to_owned(),
+                summary: summary.to_owned(),
+                link: String::new(),
+                source: String::new(),
+                published: None,
+                symbols: Vec::new(),
+            };
+            let score = Lexicon::plain().insight(&document, Timestamp::EPOCH).score;
+            assert!((score - compound).abs() < 5e-5, "{title} {summary}: {score}");
+        }
+    }
+}
+
+#[test]
 fn any_text_has_a_score_between_its_bounds() {
     proptest::proptest!(|(text in "[ -~가-힣😀-😏\n]{0,80}")| {
         let Valence { compound, positive, neutral, negative } = Lexicon::markets().valence(&text);

@@ -139,18 +139,14 @@ pub(super) fn holder(dir: &Path) -> Option<(u32, String)> {
 /// Files with secrets in them are for their owner alone.
 fn closed_files(loaded: &Loaded, dir: &Path) -> Vec<Check> {
     let beside = loaded.file.as_deref().map(dotenv::place);
+    // A folder that is for its owner alone keeps all that is in it.
+    let folder = dir.join("records.db").exists().then(|| dir.to_owned());
     let files = beside.into_iter().chain([dir.join("token")]).filter(|file| file.exists());
-    let check = |file: std::path::PathBuf| {
-        let shown = file.display();
-        match dotenv::is_open(&file) {
-            true => Check::warn(
-                "permissions",
-                format!("{shown}: others on this machine can read it; chmod 600 {shown}"),
-            ),
-            false => Check::ok("permissions", format!("{shown}: for its owner alone")),
-        }
+    let check = |file: std::path::PathBuf| match dotenv::is_open(&file) {
+        true => Check::warn("permissions", dotenv::open_to_others(&file)),
+        false => Check::ok("permissions", format!("{}: for its owner alone", file.display())),
     };
-    files.map(check).collect()
+    files.chain(folder).map(check).collect()
 }
 
 /// Whether the hours of the markets are known today.

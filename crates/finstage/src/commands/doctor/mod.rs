@@ -10,7 +10,7 @@ use serde_json::json;
 use super::config::count;
 use super::{data_dir, print_json, print_line};
 use crate::cli::Global;
-use crate::config::{self, Loaded, Wanted};
+use crate::config::{self, Loaded, Wanted, dotenv};
 use crate::exit::{Exit, Result};
 
 /// How a check ended.
@@ -116,7 +116,10 @@ fn configuration(global: &Global, checks: &mut Vec<Check>) -> Option<Loaded> {
             ),
         )),
     }
-    checks.extend(settings.warnings.iter().map(|warning| Check::warn("config", warning)));
+    // That others can read the .env is said among permissions.
+    let env = loaded.file.as_deref().map(|file| dotenv::open_to_others(&dotenv::place(file)));
+    let own = settings.warnings.iter().filter(|one| Some(*one) != env.as_ref());
+    checks.extend(own.map(|warning| Check::warn("config", warning)));
     checks.push(match trouble {
         Some(why) => Check::fail("secrets", why),
         None => {

@@ -150,12 +150,38 @@ fn a_wrong_setting_is_named_with_its_line_and_what_to_write() {
             "[[notify]]\nkind = \"telegram\"\nchat = \"1\"\ntoken = \"env:NO_SUCH\"\n".into(),
             ":4: notify[0].token: the environment variable NO_SUCH is not set, nor in the .env beside the configuration",
         ),
+        (
+            format!("{FEED}[[feeds]]\nvenue = \"binance\"\nsymbols = [\"BTCUSDT\"]\n"),
+            ":6: feeds[1].symbols: binance:BTCUSDT is listed twice: name it once, in one [[feeds]]",
+        ),
     ] {
         shell.write("f.toml", &text);
         for command in ["config check", "config show", "serve"] {
             let said = shell.run(&format!("{command} --config f.toml")).refused(2);
             assert_eq!(said, format!("f.toml{says}"), "{text}");
         }
+    }
+}
+
+#[test]
+fn what_a_start_refuses_at_once_is_refused_by_a_check() {
+    let shell = Shell::new();
+    shell.write("cut.pem", "-----BEGIN CERTIFICATE-----\nMIIB\n");
+    let tls = |file: &str| {
+        format!(
+            "{FEED}[server]\nlisten = \"127.0.0.1:0\"\ntls_cert = \"{file}\"\ntls_key = \"k.pem\"\n"
+        )
+    };
+    let llm =
+        "feeds = [\"http://127.0.0.1:1/f\"]\nreader = \"llm\"\n[llm]\nprovider = \"scripted\"\n";
+    for (text, says) in [
+        (tls("no.pem"), "server.tls_cert: no.pem: it cannot be read: No such file"),
+        (tls("cut.pem"), "server.tls_cert: cut.pem: no certificate in PEM form: it is cut off"),
+        (format!("{FEED}[news]\n{llm}"), "news.reader: no model is named: write model in [llm]"),
+    ] {
+        shell.write("f.toml", &text);
+        let said = shell.run("config check --config f.toml").refused(2);
+        assert!(said.contains(says), "{said}");
     }
 }
 
