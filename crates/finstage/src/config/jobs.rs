@@ -68,11 +68,7 @@ impl Resolver<'_> {
                 Ok(_) => return self.refuse(&key("every"), "write 1s to 366d"),
                 Err(why) => return self.refuse(&key("every"), why),
             },
-            (Some(_), Some(_)) => {
-                let why = "every and cron are both set: keep one of them";
-                return self.refuse(&key("every"), why);
-            }
-            (None, Some(pattern)) => match cron(pattern) {
+            (_, Some(pattern)) => match cron(pattern) {
                 Ok(repeat) => Some(repeat),
                 Err(why) => return self.refuse(&key("cron"), why),
             },

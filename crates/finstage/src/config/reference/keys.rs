@@ -523,7 +523,7 @@ const HOUSE: &[Key] = &[
         "cron",
         Kind::Text,
         "\"30 2 * * *\"",
-        "minute, hour, day, month, weekday (seconds before them if six); instead of every",
+        "minute, hour, day, month, weekday (seconds before them if six); goes before every",
     ),
     asked("jobs.*", "zone", Kind::Text, "\"Asia/Seoul\"", "the zone of its times of the day"),
     asked(
