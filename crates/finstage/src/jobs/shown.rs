@@ -25,7 +25,7 @@ pub fn schedules(
 ) -> Result<Vec<ScheduleItem>, Error> {
     let marks = records.schedule_marks()?.into_iter().map(|mark| (mark.name, mark.last_at));
     let marks: BTreeMap<String, Timestamp> = marks.collect();
-    let done: BTreeMap<String, Timestamp> = records.task_lanes_done()?.into_iter().collect();
+    let done: BTreeMap<String, Timestamp> = records.task_types_done()?.into_iter().collect();
     let seed = scheduler::known_seed(records)?;
     let item = |job: &Job| -> Result<ScheduleItem, Error> {
         let next = match job.is_enabled {

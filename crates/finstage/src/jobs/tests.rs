@@ -460,6 +460,18 @@ fn the_first_start_of_all_fills_history_and_then_evidence() {
     assert_eq!(first(&house.tasks()), wanted);
     start();
     assert_eq!(first(&house.tasks()), wanted, "the second start is no first one");
+    // Each is shown as what it is, whatever lane it ran in.
+    let ended = |minutes: u64| {
+        let now = house.clock.now().plus(Duration::from_secs(60 * minutes));
+        let leased = house.records.task_lease("w", now, HOUR, 1).unwrap();
+        house.records.task_complete(leased[0].lease, now, "1".into()).unwrap();
+        now
+    };
+    let at = [ended(1), ended(2)].map(Some);
+    let jobs = table::jobs(&settings, StoreKind::Real);
+    let shown = shown::schedules(&jobs, &house.records, house.clock.now()).unwrap();
+    let last = |name: &str| shown.iter().find(|item| item.name == name).unwrap().last_at;
+    assert_eq!([last("backfill"), last("verify")], at);
 }
 
 #[test]

@@ -35,14 +35,13 @@ impl Records {
         })
     }
 
-    /// When a task of each lane last ended well, as far as that is kept.
+    /// When a task of each type last ended well, as far as that is kept.
     ///
     /// # Errors
     /// As every reading call: `Corrupt`, `Held` or `Io`.
-    pub fn task_lanes_done(&self) -> Result<Vec<(String, Timestamp)>, Error> {
+    pub fn task_types_done(&self) -> Result<Vec<(String, Timestamp)>, Error> {
         self.0.read("reading when jobs ran in", |tx| {
-            let sql = "SELECT lane, max(finished_at) FROM tasks
-                WHERE state = 'done' AND lane IS NOT NULL GROUP BY lane";
+            let sql = "SELECT kind, max(finished_at) FROM tasks WHERE state = 'done' GROUP BY kind";
             let mut query = tx.prepare_cached(sql)?;
             let rows =
                 query.query_map((), |row| Ok((row.get(0)?, Timestamp::from_nanos(row.get(1)?))))?;
