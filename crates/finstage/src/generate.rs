@@ -65,6 +65,30 @@ pub fn strategies(calls: &[Call], own: &[When], interval: Interval) -> Result<Ve
     Ok(specs)
 }
 
+/// The conditions of `configured` that `calls` name, on `interval`, and the calls that name none of them.
+#[must_use]
+pub fn of_ones_own(
+    calls: &[Call],
+    configured: &[StrategySpec],
+    interval: Interval,
+) -> (Vec<StrategySpec>, Vec<Call>) {
+    let mut others = Vec::new();
+    let own = |call: &Call| {
+        let is_it = |spec: &&StrategySpec| spec.when.is_some() && spec.name == call.name;
+        configured.iter().find(is_it).filter(|_| call.args.is_empty())
+    };
+    let mut specs = Vec::new();
+    for call in calls {
+        match own(call) {
+            Some(spec) => {
+                specs.push(StrategySpec { interval, symbols: Vec::new(), ..spec.clone() });
+            }
+            None => others.push(call.clone()),
+        }
+    }
+    (specs, others)
+}
+
 /// The strategies of the catalogue that hear news, with their defaults, on `interval`.
 #[must_use]
 pub fn hearing(interval: Interval) -> Vec<StrategySpec> {

@@ -35,7 +35,8 @@ pub struct Verify {
     /// Factors of splits and dividends: a file for each input in their order, or SYMBOL=FILE
     #[arg(long, value_name = "FILE", num_args = 1.., requires = "input")]
     pub factors: Vec<String>,
-    /// Only these strategies: NAME, NAME(20) or NAME(period=20) [default: the whole catalogue]
+    /// Only these strategies: NAME, NAME(20) or NAME(period=20), or the name of a condition of the configuration
+    /// [default: the whole catalogue]
     #[arg(long, value_name = "RULE", num_args = 1..)]
     pub strategies: Vec<String>,
     /// Values of a parameter of the one strategy, of which each part of the bars is judged with those

@@ -5,7 +5,7 @@ mod output;
 
 use std::collections::BTreeSet;
 
-use finstage_engine::When;
+use finstage_engine::{StrategySpec, When};
 use finstage_model::{Call, Card, CardVerdict, Clock as _, Symbol, Trial};
 use finstage_net::SystemClock;
 use finstage_research::backtest::{Exit as PositionExit, Maker};
@@ -37,7 +37,8 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit> {
     };
     let calls = input::calls(&args.strategies)?;
     let own = whens(&args.when, args.direction);
-    let plan = plan(global, args, (&records, instruments), (&calls, &own))?;
+    let asked = (&*calls, &*own, &*loaded.settings.engine.strategies);
+    let plan = plan(global, args, (&records, instruments), asked)?;
     if let Some((horizon, interval)) = plan.too_short().first()
         && !args.horizons.is_empty()
     {
@@ -81,7 +82,7 @@ fn plan(
     global: &Global,
     args: &Args,
     (records, mut instruments): (&Records, Vec<Instrument>),
-    (calls, own): (&[Call], &[When]),
+    (calls, own, configured): (&[Call], &[When], &[StrategySpec]),
 ) -> Result<Plan> {
     let (groups, options) = (groups(&args.groups)?, options(args)?);
     if !args.grid.is_empty() {
@@ -93,8 +94,11 @@ fn plan(
         return Plan::walk_forward(instruments, &groups, &sweep, options).map_err(Failure::usage);
     }
     let interval = instruments[0].interval();
-    let mut specs = generate::strategies(calls, own, interval)?;
     let is_whole = calls.is_empty() && own.is_empty();
+    let (mut specs, calls) = generate::of_ones_own(calls, configured, interval);
+    if is_whole || !calls.is_empty() || !own.is_empty() {
+        specs.extend(generate::strategies(&calls, own, interval)?);
+    }
     if is_whole || generate::hears_news(&specs) {
         instruments = stored::add(records, instruments)?;
     }

@@ -1,6 +1,6 @@
 //! Strategies of a user's own, on the command line and in the file.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::shell::{Shell, waves};
 
@@ -43,6 +43,35 @@ fn a_condition_opens_positions_and_another_one_ends_them() {
     );
     let refused = shell.run(&format!("backtest --input waves.csv --when {CROSS}")).refused(2);
     assert!(refused.contains("say when it ends"), "{refused}");
+}
+
+#[test]
+fn a_condition_of_the_settings_is_judged_by_its_name() {
+    let shell = Shell::new();
+    shell.write("waves.csv", waves(900));
+    shell.write(
+        "finstage.toml",
+        "[[feeds]]\nvenue = \"binance\"\nsymbols = [\"BTCUSDT\"]\n\
+         [[strategies]]\nname = \"dip\"\ninterval = \"1h\"\nwhen = \"close < sma(20)\"\ndirection = \"short\"\n",
+    );
+    let judged = |names: &str| {
+        let rows = shell
+            .run(&format!("verify --input waves.csv --json -q --horizons 1d --strategies {names}"))
+            .ok()
+            .json();
+        let name = |row: &Value| row["strategy"].as_str().unwrap().to_owned();
+        let mut names: Vec<String> = rows["rows"].as_array().unwrap().iter().map(name).collect();
+        names.sort();
+        names.dedup();
+        names
+    };
+    assert_eq!(judged("dip"), ["dip short: close < sma(20)"]);
+    assert_eq!(
+        judged("dip golden_cross"),
+        ["dip short: close < sma(20)", "golden_cross(fast=50,slow=200)"]
+    );
+    let refused = shell.run("verify --input waves.csv -q --strategies dipp").refused(2);
+    assert!(refused.contains("dipp"), "{refused}");
 }
 
 #[test]
