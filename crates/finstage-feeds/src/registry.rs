@@ -182,7 +182,6 @@ pub fn hours(symbol: &Symbol) -> Option<MarketHours> {
 /// assert_eq!(closed("binance:BTCUSDT", Interval::D1), "2026-11-28T00:00:00Z");
 /// assert_eq!(closed("yahoo:AAPL", Interval::H1), "2026-11-27T01:00:00Z");
 /// assert_eq!(closed("yahoo:005930.KS", Interval::H4), "2026-11-27T04:00:00Z"); // the session goes on
-/// assert_eq!(closed("yahoo:AAPL", Interval::W1), "2026-11-30T00:00:00Z");
 /// ```
 #[must_use]
 pub fn closed_at(symbol: &Symbol, interval: Interval, open_time: Timestamp) -> Timestamp {

@@ -2,7 +2,7 @@
 import { useState } from "preact/hooks";
 import { change, Failure, path, useResource } from "../api";
 import * as f from "../format";
-import { Day, Time } from "../parts/said";
+import { Time } from "../parts/said";
 import { Around, Empty, Scroll, Section, Segments } from "../parts/states";
 import { place, refine } from "../router";
 import type { Page, Schedule, Task } from "../shapes";
@@ -33,7 +33,7 @@ export function Tasks() {
 function At({ at }: { at: string }) {
   return (
     <span class="nowrap">
-      <Day at={at} /> <Time at={at} />
+      <Time at={at} />
     </span>
   );
 }
