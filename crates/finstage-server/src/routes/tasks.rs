@@ -50,6 +50,7 @@ pub(super) fn submit(app: &App, call: &Call) -> Result<Answer, Problem> {
 
 /// The error begins with the field at fault.
 fn asked(mut body: Map<String, Value>) -> Result<TaskAsked, String> {
+    let delay = body.remove("delay_s");
     let mut take = |name: &str| body.remove(name).filter(|value| !value.is_null());
     let text = |name: &str, value: Value| match value {
         Value::String(text) => Ok(text),
@@ -68,7 +69,7 @@ fn asked(mut body: Map<String, Value>) -> Result<TaskAsked, String> {
                 .and_then(Priority::find)
                 .ok_or("priority: write critical, high, normal or low")?,
         },
-        delay_s: match take("delay_s") {
+        delay_s: match delay {
             None => 0,
             Some(delay) => delay
                 .as_u64()

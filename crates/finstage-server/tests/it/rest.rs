@@ -230,6 +230,7 @@ async fn tasks_are_submitted_listed_in_pages_and_called_off() {
             "delay_s: write whole seconds, 0 to 2592000",
         ),
         ("{\"type\": \"known\", \"delay_s\": -1}", "delay_s: write whole"),
+        ("{\"type\": \"known\", \"delay_s\": null}", "delay_s: write whole"),
         ("{\"type\": \"known\", \"priority\": 3}", "priority: write critical, high"),
         ("{\"type\": \"backtest\", \"key\": \"once\"}", "is that of task"),
     ] {
